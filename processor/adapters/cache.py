@@ -1,0 +1,43 @@
+"""The shop's cache in Redis or Valkey."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.exceptions import ReadOnlyError, RedisError
+
+from processor.errors import CacheUnavailable
+from processor.product import lease_key, value_key
+
+SOCKET_TIMEOUT_SECONDS: Final = 0.3
+# A batch of 10,000 products takes a few milliseconds; what takes this long is no cache.
+INVALIDATION_TIMEOUT_SECONDS: Final = 1.5
+_PRODUCTS_A_COMMAND: Final = 500  # two keys each: at most 1,000 keys block the server at once
+
+
+class RedisCache:
+    """See `ports.Cache`."""
+
+    def __init__(self, client: "Redis") -> None:
+        self._client = client
+
+    async def invalidate(self, product_ids: Sequence[str]) -> None:
+        """See `ports.Cache`."""
+        try:
+            async with asyncio.timeout(INVALIDATION_TIMEOUT_SECONDS):
+                try:
+                    await self._unlink(product_ids)
+                except ReadOnlyError:
+                    # This connection leads to what was the primary before a failover.
+                    await self._client.connection_pool.disconnect(inuse_connections=True)
+                    await self._unlink(product_ids)
+        except (RedisError, OSError) as error:
+            raise CacheUnavailable(f"cache: {type(error).__name__}: {error}") from error
+
+    async def _unlink(self, product_ids: Sequence[str]) -> None:
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for start in range(0, len(product_ids), _PRODUCTS_A_COMMAND):
+                some = product_ids[start : start + _PRODUCTS_A_COMMAND]
+                pipeline.unlink(*map(value_key, some), *map(lease_key, some))
+            await pipeline.execute()

@@ -1,0 +1,110 @@
+"""The catalog in PostgreSQL."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from processor.adapters.postgres import Database
+from processor.fold import Change
+from processor.ports import MissedInvalidation, Upserted
+from processor.records import Record
+
+if TYPE_CHECKING:
+    from processor.adapters.postgres import Connection
+
+# A version begins with its event time in 27 characters. Comparing with '' lets no version lose to any;
+# a change that does not mention a field compares as NULL and leaves the field alone.
+_UPSERT: Final = """
+WITH changed AS (
+    INSERT INTO products AS held
+        (product_id, inventory, inventory_version, price, price_version, last_updated)
+    SELECT
+        product_id,
+        coalesce(inventory, 0),
+        inventory_version,
+        price_cents * 0.01,
+        price_version,
+        left(greatest(inventory_version COLLATE "C", price_version COLLATE "C"), 27)::timestamptz
+    FROM unnest($1::text[], $2::integer[], $3::text[], $4::bigint[], $5::text[])
+        AS change (product_id, inventory, inventory_version, price_cents, price_version)
+    ON CONFLICT (product_id) DO UPDATE SET
+        inventory = CASE
+            WHEN excluded.inventory_version > coalesce(held.inventory_version, '') THEN excluded.inventory
+            ELSE held.inventory END,
+        inventory_version = greatest(excluded.inventory_version, held.inventory_version),
+        price = CASE
+            WHEN excluded.price_version > coalesce(held.price_version, '') THEN excluded.price
+            ELSE held.price END,
+        price_version = greatest(excluded.price_version, held.price_version),
+        last_updated = greatest(excluded.last_updated, held.last_updated)
+    WHERE excluded.inventory_version > coalesce(held.inventory_version, '')
+       OR excluded.price_version > coalesce(held.price_version, '')
+    RETURNING 1
+)
+SELECT count(*) AS changed, EXISTS (SELECT FROM pending_invalidation) AS invalidations_pending FROM changed
+"""
+
+
+class PostgresCatalog:
+    """See `ports.Catalog`; one statement a method, so that each is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def upsert(self, changes: Sequence[Change]) -> Upserted:
+        """See `ports.Catalog`."""
+        columns = list(zip(*changes, strict=True))
+
+        async def operation(connection: "Connection") -> Upserted:
+            row = await connection.fetchrow(_UPSERT, *columns)
+            assert row is not None  # noqa: S101 an aggregate always has a row
+            return Upserted(row["changed"], row["invalidations_pending"])
+
+        return await self._database.run(operation)
+
+    async def add_missed_invalidations(self, product_ids: Sequence[str]) -> None:
+        """See `ports.Catalog`."""
+        await self._database.run(
+            lambda connection: connection.execute(
+                "INSERT INTO pending_invalidation (product_id) SELECT unnest($1::text[])", list(product_ids)
+            )
+        )
+
+    async def missed_invalidations(self, limit: int) -> list[MissedInvalidation]:
+        """See `ports.Catalog`."""
+        rows = await self._database.run(
+            lambda connection: connection.fetch(
+                "SELECT id, product_id FROM pending_invalidation ORDER BY id LIMIT $1", limit
+            )
+        )
+        return [MissedInvalidation(row["id"], row["product_id"]) for row in rows]
+
+    async def forget_missed_invalidations(self, ids: Sequence[int]) -> None:
+        """See `ports.Catalog`."""
+        await self._database.run(
+            lambda connection: connection.execute(
+                "DELETE FROM pending_invalidation WHERE id = ANY($1::bigint[])", list(ids)
+            )
+        )
+
+    async def mark_attempt(self, record: Record) -> int:
+        """See `ports.Catalog`."""
+        attempts = await self._database.run(
+            lambda connection: connection.fetchval(
+                "INSERT INTO processing_attempt AS held (shard, sequence_number, attempts) "
+                "VALUES ($1, $2, 1) ON CONFLICT (shard, sequence_number) DO UPDATE "
+                "SET attempts = held.attempts + 1, last_tried_at = now() RETURNING attempts",
+                record.shard,
+                record.sequence_number,
+            )
+        )
+        return int(attempts)
+
+    async def clear_attempts(self, record: Record) -> None:
+        """See `ports.Catalog`."""
+        await self._database.run(
+            lambda connection: connection.execute(
+                "DELETE FROM processing_attempt WHERE shard = $1 AND sequence_number = $2",
+                record.shard,
+                record.sequence_number,
+            )
+        )

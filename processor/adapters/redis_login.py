@@ -1,0 +1,38 @@
+"""Passwords for the cache: from a secret, or short-lived ones signed with the function's IAM role."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import urlencode
+
+from botocore.auth import SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import ReadOnlyCredentials
+from redis.credentials import CredentialProvider
+
+TOKEN_SECONDS: Final = 900
+
+
+class AsyncPassword(CredentialProvider):
+    """Asks for user name and password at each new connection."""
+
+    def __init__(self, ask: Callable[[], Awaitable[tuple[str, str] | tuple[str]]]) -> None:
+        self._ask = ask
+
+    def get_credentials(self) -> tuple[str, str] | tuple[str]:
+        """Not for asynchronous clients; redis-py asks `get_credentials_async`."""
+        raise TypeError("this provider serves redis.asyncio only")
+
+    async def get_credentials_async(self) -> tuple[str, str] | tuple[str]:
+        """User name and password, or the password alone."""
+        return await self._ask()
+
+
+def iam_token(credentials: ReadOnlyCredentials, *, username: str, cluster_id: str, region: str) -> str:
+    """A password for an IAM-authenticated user, good for opening connections during 15 minutes.
+
+    https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth-iam.html: a presigned request to connect.
+    """
+    query = urlencode({"Action": "connect", "User": username})
+    request = AWSRequest(method="GET", url=f"http://{cluster_id}/?{query}")
+    SigV4QueryAuth(credentials, "elasticache", region, expires=TOKEN_SECONDS).add_auth(request)
+    return str(request.url).removeprefix("http://")

@@ -1,0 +1,71 @@
+"""Secrets Manager: secrets that hold a JSON object, and the database login made of one."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from processor.adapters.postgres import Login, LoginSource
+from processor.errors import DependencyFailed, SettingsError
+from processor.settings import DatabaseSettings
+
+if TYPE_CHECKING:
+    from types_aiobotocore_secretsmanager.client import SecretsManagerClient
+
+DEFAULT_POSTGRES_PORT: Final = 5432
+
+
+async def read_secret(client: "SecretsManagerClient", arn: str) -> dict[str, Any]:
+    """The members of a secret's JSON object.
+
+    Raises:
+        DependencyFailed: the secret cannot be read now.
+        SettingsError: it is no JSON object.
+    """
+    try:
+        response = await client.get_secret_value(SecretId=arn)
+    except (ClientError, BotoCoreError, OSError) as error:
+        raise DependencyFailed(f"secret {arn}: {type(error).__name__}: {error}") from error
+    try:
+        members = json.loads(response["SecretString"])
+    except (KeyError, ValueError):
+        members = None
+    if not isinstance(members, dict):
+        raise SettingsError(f"secret {arn} is no JSON object; username and password are needed")
+    return members
+
+
+def member(secret: dict[str, Any], arn: str, name: str) -> str:
+    """One text member of a secret. Raises: SettingsError."""
+    value = secret.get(name)
+    if not isinstance(value, str) or not value:
+        raise SettingsError(f"secret {arn} holds no {name!r}")
+    return value
+
+
+def login_source(
+    settings: DatabaseSettings, ask_secret: Callable[[str], Awaitable[dict[str, object]]]
+) -> LoginSource:
+    """Where and as whom to connect: the variables win over the secret."""
+
+    async def login() -> Login:
+        secret = await ask_secret(settings.secret_arn)
+        host = settings.host or secret.get("host")
+        name = settings.name or secret.get("dbname")
+        if not isinstance(host, str):
+            raise SettingsError("DB_HOST is missing, and the secret holds no 'host'")
+        if not isinstance(name, str):
+            raise SettingsError("DB_NAME is missing, and the secret holds no 'dbname'")
+        port = settings.port or secret.get("port") or DEFAULT_POSTGRES_PORT
+        if not str(port).isdigit():
+            raise SettingsError(f"the secret's 'port' is {port!r}; a whole number is accepted")
+        return Login(
+            host=host,
+            port=int(str(port)),
+            database=name,
+            user=member(secret, settings.secret_arn, "username"),
+            password=member(secret, settings.secret_arn, "password"),
+        )
+
+    return login

@@ -1,0 +1,88 @@
+"""Structured logs and embedded metrics: one line each a batch, on standard output."""
+
+from typing import Final
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
+
+from processor.batch import BatchReport
+
+NAMESPACE: Final = "ProductCatalog"
+SERVICE: Final = "inventory-processor"
+_SUPPLIERS_SHOWN: Final = 20
+
+
+class Telemetry:
+    """Says of each invocation what happened, for people (log) and alarms (metrics)."""
+
+    def __init__(self, environment_suffix: str) -> None:
+        self._environment = environment_suffix
+        self._logger = Logger(service=SERVICE)
+        self._metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
+        self._metrics.set_default_dimensions(environment=environment_suffix)
+
+    def publish_batch(self, report: BatchReport, *, request_id: str, connections_in_use: int) -> None:
+        """One batch's figures and errors."""
+        self._log_errors(report, request_id)
+        self._logger.info(
+            "batch",
+            request_id=request_id,
+            records=report.records,
+            accepted=report.accepted,
+            rejected=dict(report.rejected),
+            rejected_by_supplier=dict(report.rejected_by_supplier.most_common(_SUPPLIERS_SHOWN)),
+            products_changed=report.products_changed,
+            stale_updates=report.stale_updates,
+            invalidations_missed=report.invalidations_missed,
+            invalidations_made_up=report.invalidations_made_up,
+            stage_ms={stage: round(spent, 1) for stage, spent in report.stage_ms.items()},
+            first_unfinished=report.first_unfinished,
+        )
+        self._publish(
+            {
+                "KinesisRecords": report.kinesis_records,
+                "RecordsIn": report.records,
+                "RecordsAccepted": report.accepted,
+                "RecordsRejected": report.rejected.total(),
+                "ProductsChanged": report.products_changed,
+                "StaleUpdatesIgnored": report.stale_updates,
+                "InvalidationsMissed": report.invalidations_missed,
+                "InvalidationsMadeUp": report.invalidations_made_up,
+                "BatchesUnfinished": int(report.first_unfinished is not None),
+                "ConnectionsInUse": connections_in_use,
+            },
+            {f"{stage.title()}Time": spent for stage, spent in report.stage_ms.items()},
+        )
+        for reason, count in report.rejected.items():
+            with single_metric(
+                name="RecordsRejectedByReason",
+                unit=MetricUnit.Count,
+                value=count,
+                namespace=NAMESPACE,
+                default_dimensions={
+                    "service": SERVICE,
+                    "environment": self._environment,
+                    "reason": reason,
+                },
+            ):
+                pass
+
+    def publish_drain(self, drained: int, *, request_id: str) -> None:
+        """One scheduled drain's figure."""
+        self._logger.info("drain", request_id=request_id, invalidations_made_up=drained)
+        self._publish({"InvalidationsMadeUp": drained}, {})
+
+    def _log_errors(self, report: BatchReport, request_id: str) -> None:
+        for error in report.unforeseen:
+            self._logger.error("unforeseen error", request_id=request_id, exc_info=error)
+        for error in report.failures:
+            self._logger.error("batch unfinished", request_id=request_id, error=str(error))
+        for error in report.warnings:
+            self._logger.warning("degraded", request_id=request_id, error=f"{type(error).__name__}: {error}")
+
+    def _publish(self, counts: dict[str, int], times_ms: dict[str, float]) -> None:
+        for name, count in counts.items():
+            self._metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
+        for name, spent in times_ms.items():
+            self._metrics.add_metric(name=name, unit=MetricUnit.Milliseconds, value=round(spent, 3))
+        self._metrics.flush_metrics()

@@ -1,0 +1,77 @@
+"""The Kinesis Producer Library's aggregated record format: magic, protocol buffer, MD5.
+
+https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md
+AWS's own Python module for it changes `sys.path` on import and needs an undeclared package (ADR 0003),
+so the message is described here to the protobuf library; tests hold it against that module's encoder.
+"""
+
+import hashlib
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+
+MAGIC = b"\xf3\x89\x9a\xc2"
+_DIGEST_BYTES = 16
+
+
+class BadAggregate(ValueError):
+    """The bytes begin like an aggregated record but do not hold one."""
+
+
+def unpack(data: bytes) -> list[tuple[str, bytes]]:
+    """(partition key, data) of each user record, in order; `data` begins with `MAGIC`.
+
+    Raises:
+        BadAggregate: the digest does not match, the message cannot be read, an index is outside its
+            table, or there is no record inside.
+    """
+    body, digest = data[len(MAGIC) : -_DIGEST_BYTES], data[-_DIGEST_BYTES:]
+    if len(data) < len(MAGIC) + _DIGEST_BYTES:
+        raise BadAggregate("it ends before its MD5")
+    if hashlib.md5(body, usedforsecurity=False).digest() != digest:
+        raise BadAggregate("its MD5 does not match its content")
+    try:
+        message = _AggregatedRecord.FromString(body)
+        keys = list(message.partition_key_table)
+        unpacked = [(keys[record.partition_key_index], record.data) for record in message.records]
+    except (DecodeError, UnicodeDecodeError) as error:
+        raise BadAggregate(f"its content is not an aggregated record: {error}") from error
+    except IndexError as error:
+        raise BadAggregate("a record points outside the partition key table") from error
+    if not unpacked:
+        raise BadAggregate("it holds no record")
+    return unpacked
+
+
+def _message_class() -> Any:
+    field = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(
+        name="product_catalog/aggregated_record.proto", package="product_catalog", syntax="proto2"
+    )
+    record = file.message_type.add(name="Record")
+    record.field.add(name="partition_key_index", number=1, type=field.TYPE_UINT64, label=field.LABEL_REQUIRED)
+    record.field.add(
+        name="explicit_hash_key_index", number=2, type=field.TYPE_UINT64, label=field.LABEL_OPTIONAL
+    )
+    record.field.add(name="data", number=3, type=field.TYPE_BYTES, label=field.LABEL_REQUIRED)
+    aggregated = file.message_type.add(name="AggregatedRecord")
+    aggregated.field.add(
+        name="partition_key_table", number=1, type=field.TYPE_STRING, label=field.LABEL_REPEATED
+    )
+    aggregated.field.add(
+        name="explicit_hash_key_table", number=2, type=field.TYPE_STRING, label=field.LABEL_REPEATED
+    )
+    aggregated.field.add(
+        name="records",
+        number=3,
+        type=field.TYPE_MESSAGE,
+        type_name=".product_catalog.Record",
+        label=field.LABEL_REPEATED,
+    )
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("product_catalog.AggregatedRecord"))
+
+
+_AggregatedRecord = _message_class()

@@ -1,0 +1,268 @@
+"""The road of a batch: decode → archive ∥ quarantine ∥ (fold → upsert → invalidate) → answer.
+
+Pure of drivers: everything outside comes through `ports`. A stage that fails does not stop the others;
+the answer is the first record that any of them left unfinished (invariant I5).
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from processor.errors import CacheUnavailable, CatalogRefused, DependencyFailed
+from processor.fold import fold
+from processor.ports import Archive, Cache, Catalog, Clock, Quarantine
+from processor.records import Defect, Record, expand
+from processor.updates import Rejection, Update, decode
+
+# A record that is alone, this old and was tried this often without an end has killed its process.
+LONE_RECORD_AGE_MS: Final = 10 * 60 * 1000
+LONE_RECORD_ATTEMPTS: Final = 3
+DRAIN_AT_ONCE: Final = 5_000
+# What is left to a cancelled stage for letting go of its connections.
+_CANCEL_SECONDS: Final = 0.25
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ports:
+    """The outside of a batch."""
+
+    archive: Archive
+    quarantine: Quarantine
+    catalog: Catalog
+    cache: Cache
+    clock: Clock
+
+
+@dataclass(kw_only=True, slots=True)
+class BatchReport:
+    """What happened to a batch, for the answer, the log and the metrics. Times in milliseconds.
+
+    `failures`: why the batch (or its rest) must come again; `unforeseen`: errors nobody foresaw.
+    """
+
+    kinesis_records: int
+    records: int = 0
+    accepted: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    rejected_by_supplier: Counter[str] = field(default_factory=Counter)
+    products_changed: int = 0
+    stale_updates: int = 0
+    invalidations_missed: int = 0
+    invalidations_made_up: int = 0
+    stage_ms: dict[str, float] = field(default_factory=dict)
+    first_unfinished: str | None = None
+    failures: list[Exception] = field(default_factory=list)
+    unforeseen: list[Exception] = field(default_factory=list)
+    warnings: list[Exception] = field(default_factory=list)
+
+
+async def process_batch(batch: Sequence[Record], ports: Ports, *, deadline: float) -> BatchReport:
+    """Process the Kinesis records of one invocation, in order, until `deadline` on the monotonic clock.
+
+    Never raises for what a record, the database, a bucket or the cache does: the report says it.
+    """
+    report = BatchReport(kinesis_records=len(batch))
+    if not batch:
+        return report
+    if _may_be_deadly(batch, ports.clock):
+        await _process_marked(batch, ports, report, deadline)
+    else:
+        await _process(batch, ports, report, deadline)
+    return report
+
+
+async def drain_missed_invalidations(catalog: Catalog, cache: Cache) -> int:
+    """Make up for missed invalidations; the number of products invalidated.
+
+    Raises: DependencyFailed, CacheUnavailable. What is not done then is still remembered.
+    """
+    drained = 0
+    while missed := await catalog.missed_invalidations(DRAIN_AT_ONCE):
+        await cache.invalidate(sorted({miss.product_id for miss in missed}))
+        # Only what was read before the delete: a miss recorded since may be of a newer value.
+        await catalog.forget_missed_invalidations([miss.id for miss in missed])
+        drained += len(missed)
+        if len(missed) < DRAIN_AT_ONCE:
+            break
+    return drained
+
+
+async def _process(batch: Sequence[Record], ports: Ports, report: BatchReport, deadline: float) -> None:
+    started = ports.clock.monotonic()
+    records = [record for received in batch for record in _expand(received, report)]
+    verdicts = [_decode(record, report) for record in records]
+    report.stage_ms["decode"] = (ports.clock.monotonic() - started) * 1000
+    await _store(records, verdicts, ports, report, deadline)
+
+
+async def _store(
+    records: Sequence[Record],
+    verdicts: Sequence[Update | Rejection],
+    ports: Ports,
+    report: BatchReport,
+    deadline: float,
+) -> None:
+    """Archive, quarantine and upsert at once, and answer for what is unfinished at the deadline."""
+    updates = [verdict for verdict in verdicts if isinstance(verdict, Update)]
+    rejections = [verdict for verdict in verdicts if isinstance(verdict, Rejection)]
+    report.records, report.accepted = len(records), len(updates)
+    _count_rejections(rejections, report)
+    accepted = [isinstance(verdict, Update) for verdict in verdicts]
+    stages: list[tuple[str, Sequence[Record], Awaitable[None]]] = [
+        ("archive", records, ports.archive.put(records, accepted))
+    ]
+    if rejections:
+        bad = [rejection.record for rejection in rejections]
+        stages.append(("quarantine", bad, ports.quarantine.put(rejections)))
+    if updates:
+        good = [update.record for update in updates]
+        stages.append(("catalog", good, _update_catalog(updates, ports, report)))
+    unfinished = await _run_stages(stages, ports.clock, report, deadline)
+    if unfinished:
+        report.first_unfinished = next(record.sequence_number for record in records if record in unfinished)
+
+
+async def _run_stages(
+    stages: Sequence[tuple[str, Sequence[Record], Awaitable[None]]],
+    clock: Clock,
+    report: BatchReport,
+    deadline: float,
+) -> set[Record]:
+    """Run the stages at once; the records of those that did not finish."""
+
+    async def timed(name: str, stage: Awaitable[None]) -> None:
+        started = clock.monotonic()
+        try:
+            await stage
+        finally:
+            report.stage_ms[name] = (clock.monotonic() - started) * 1000
+
+    tasks = {asyncio.ensure_future(timed(name, stage)): (name, of) for name, of, stage in stages}
+    _, late = await asyncio.wait(tasks, timeout=max(0.0, deadline - clock.monotonic()))
+    for task in late:
+        task.cancel()
+    if late:
+        await asyncio.wait(late, timeout=_CANCEL_SECONDS)
+    unfinished: set[Record] = set()
+    for task, (name, of) in tasks.items():
+        if task in late:
+            report.failures.append(DependencyFailed(f"{name}: not finished within the time left"))
+        elif (error := task.exception()) is not None:
+            _file_error(error, report)
+        else:
+            continue
+        unfinished.update(of)
+    return unfinished
+
+
+def _file_error(error: BaseException, report: BatchReport) -> None:
+    if isinstance(error, DependencyFailed):
+        report.failures.append(error)
+    elif isinstance(error, Exception):
+        report.unforeseen.append(error)
+    else:
+        raise error
+
+
+async def _update_catalog(updates: Sequence[Update], ports: Ports, report: BatchReport) -> None:
+    """Fold, upsert, invalidate; isolate and quarantine what the table refuses."""
+    refused: list[Rejection] = []
+    pending = await _upsert(updates, ports.catalog, report, refused)
+    if refused:
+        await ports.quarantine.put(refused)
+        _count_rejections(refused, report)
+        report.accepted -= len(refused)
+    # Also when nothing changed: an earlier attempt may have committed and died before this.
+    started = ports.clock.monotonic()
+    try:
+        products = sorted({update.product_id for update in updates})
+        await _invalidate(products, ports, report, drain=pending)
+    finally:
+        report.stage_ms["invalidate"] = (ports.clock.monotonic() - started) * 1000
+
+
+async def _upsert(
+    updates: Sequence[Update], catalog: Catalog, report: BatchReport, refused: list[Rejection]
+) -> bool:
+    """Upsert, halving what the table refuses until the culprits stand alone: updates commute, so
+    applying them in parts ends in the same rows. True if missed invalidations are waiting."""
+    folded = fold(updates)
+    try:
+        upserted = await catalog.upsert(folded.changes)
+    except CatalogRefused as error:
+        if len(updates) == 1:
+            refused.append(Rejection(updates[0].record, "catalog_refused", str(error), updates[0].supplier))
+            return False
+        middle = len(updates) // 2
+        first = await _upsert(updates[:middle], catalog, report, refused)
+        return await _upsert(updates[middle:], catalog, report, refused) or first
+    report.products_changed += upserted.changed
+    report.stale_updates += folded.superseded + len(folded.changes) - upserted.changed
+    return upserted.invalidations_pending
+
+
+async def _invalidate(products: Sequence[str], ports: Ports, report: BatchReport, *, drain: bool) -> None:
+    try:
+        await ports.cache.invalidate(products)
+    except CacheUnavailable as error:
+        report.warnings.append(error)
+        await ports.catalog.add_missed_invalidations(products)
+        report.invalidations_missed = len(products)
+        return
+    if drain:
+        try:
+            report.invalidations_made_up = await drain_missed_invalidations(ports.catalog, ports.cache)
+        except (CacheUnavailable, DependencyFailed) as error:
+            # They are still recorded; this batch's own records are done.
+            report.warnings.append(error)
+
+
+def _expand(record: Record, report: BatchReport) -> list[Record]:
+    try:
+        return list(expand(record))
+    except Exception as error:  # noqa: BLE001 whatever one record sets off must not stop the others
+        return [record._replace(defect=_internal_error(error, report))]
+
+
+def _decode(record: Record, report: BatchReport) -> Update | Rejection:
+    try:
+        return decode(record)
+    except Exception as error:  # noqa: BLE001 whatever one record sets off must not stop the others
+        return Rejection(record, *_internal_error(error, report))
+
+
+def _internal_error(error: Exception, report: BatchReport) -> Defect:
+    report.warnings.append(error)
+    return Defect("internal_error", f"{type(error).__name__}: {error}")
+
+
+def _count_rejections(rejections: Sequence[Rejection], report: BatchReport) -> None:
+    report.rejected.update(rejection.reason for rejection in rejections)
+    report.rejected_by_supplier.update(rejection.supplier or "unknown" for rejection in rejections)
+
+
+def _may_be_deadly(batch: Sequence[Record], clock: Clock) -> bool:
+    return len(batch) == 1 and clock.now_ms() - batch[0].arrival_ms > LONE_RECORD_AGE_MS
+
+
+async def _process_marked(
+    batch: Sequence[Record], ports: Ports, report: BatchReport, deadline: float
+) -> None:
+    """Try a lone old record under a mark, or quarantine it unparsed if it left three marks behind."""
+    record = batch[0]
+    try:
+        async with asyncio.timeout(deadline - ports.clock.monotonic()):
+            attempts = await ports.catalog.mark_attempt(record)
+        if attempts > LONE_RECORD_ATTEMPTS:
+            message = f"the process died {LONE_RECORD_ATTEMPTS} times while it worked on this record alone"
+            await _store([record], [Rejection(record, "killed_process", message)], ports, report, deadline)
+        else:
+            await _process(batch, ports, report, deadline)
+        if report.first_unfinished is None or attempts <= LONE_RECORD_ATTEMPTS:
+            async with asyncio.timeout(deadline - ports.clock.monotonic() + _CANCEL_SECONDS):
+                await ports.catalog.clear_attempts(record)
+    except (DependencyFailed, TimeoutError) as error:
+        report.failures.append(error)
+        report.first_unfinished = record.sequence_number

@@ -1,0 +1,74 @@
+"""Lambda's entry point: a Kinesis batch in, the partial batch response out.
+
+The road goes on in `batch.process_batch`. The function's other event is the schedule's, which makes up
+for missed invalidations.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+from processor import runtime
+from processor.batch import BatchReport, Ports, drain_missed_invalidations, process_batch
+from processor.records import read_event
+
+_SCHEDULES: Final = ("aws.events", "aws.scheduler")
+_MARGIN_SECONDS: Final = 1.0
+_MARGIN_SHARE: Final = 0.2
+
+
+class Context(Protocol):
+    """What is used of Lambda's context object."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until Lambda stops the invocation."""
+
+
+def handler(event: Any, context: Context) -> dict[str, Any]:
+    """Process one event.
+
+    Returns:
+        For a Kinesis batch, `{"batchItemFailures": []}` or the first unfinished sequence number in it:
+        https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html.
+        For the schedule, `{"invalidations_made_up": n}`.
+
+    Raises:
+        SettingsError: an environment variable is missing or wrong.
+        EventError: the event is neither of the two.
+        Exception: what nobody foresaw, so that Lambda halves the batch.
+    """
+    environment = runtime.current()
+    deadline = environment.clock.monotonic() + _budget_seconds(context)
+    if isinstance(event, Mapping) and event.get("source") in _SCHEDULES:
+        return _drain(environment, context)
+    batch = read_event(event)
+
+    async def process(ports: Ports) -> BatchReport:
+        return await process_batch(batch, ports, deadline=deadline)
+
+    report = environment.run(process)
+    environment.telemetry.publish_batch(
+        report,
+        request_id=context.aws_request_id,
+        connections_in_use=environment.take_peak_connections(),
+    )
+    if report.unforeseen:
+        raise report.unforeseen[0]
+    if report.first_unfinished is None:
+        return {"batchItemFailures": []}
+    return {"batchItemFailures": [{"itemIdentifier": report.first_unfinished}]}
+
+
+def _drain(environment: runtime.Runtime, context: Context) -> dict[str, Any]:
+    async def drain(ports: Ports) -> int:
+        return await drain_missed_invalidations(ports.catalog, ports.cache)
+
+    drained = environment.run(drain)
+    environment.telemetry.publish_drain(drained, request_id=context.aws_request_id)
+    return {"invalidations_made_up": drained}
+
+
+def _budget_seconds(context: Context) -> float:
+    remaining = context.get_remaining_time_in_millis() / 1000
+    return remaining - max(_MARGIN_SECONDS, _MARGIN_SHARE * remaining)

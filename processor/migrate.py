@@ -1,0 +1,173 @@
+"""Lambda's entry point for schema migrations: numbered SQL files, each applied once, in order.
+
+Run on every deploy, as the database's administrator (`DB_ADMIN_SECRET_ARN`). If `DB_SECRET_ARN` is set,
+the role it names is made, allowed to write the catalog, and given the secret's password.
+"""
+
+import asyncio
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import aioboto3
+import asyncpg
+
+from processor.adapters.postgres import CONNECT_TIMEOUT_SECONDS, Login, tls_context
+from processor.adapters.secrets import login_source, member, read_secret
+from processor.errors import PipelineError
+from processor.scram import verifier
+from processor.settings import DatabaseSettings, read_database_settings, read_region
+
+if TYPE_CHECKING:
+    from types_aiobotocore_secretsmanager.client import SecretsManagerClient
+
+DIRECTORY: Final = Path(__file__).parent / "migrations"
+# Any number will do, as long as nothing else in this database takes the same lock.
+_LOCK: Final = 7_234_901
+_FILE: Final = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+_LEDGER: Final = """
+CREATE TABLE IF NOT EXISTS schema_migration (
+    number     integer PRIMARY KEY,
+    name       text NOT NULL,
+    sha256     text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+
+class MigrationError(PipelineError):
+    """A migration cannot be applied: its file changed after it was, or files are missing or misnamed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One numbered file of SQL."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> str:
+        """The fingerprint that tells a changed file."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def handler(event: object, context: object) -> dict[str, Any]:
+    """Bring the schema, the roles and the application role's password up to date.
+
+    The event says nothing. Returns `{"applied": [...], "version": n, "application_role": name or None}`.
+
+    Raises:
+        SettingsError: an environment variable or a secret is missing or wrong.
+        DependencyFailed: a secret cannot be read.
+        MigrationError: an applied migration's file has changed.
+        asyncpg.PostgresError, OSError: the database refused or cannot be reached; nothing is half done.
+    """
+    del event, context
+    return asyncio.run(_migrate_from_environment(os.environ))
+
+
+async def migrate(connection: "asyncpg.Connection[asyncpg.Record]", migrations: list[Migration]) -> list[str]:
+    """Apply what is not yet applied, each in its transaction, under an advisory lock; their names."""
+    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+    try:
+        await connection.execute(_LEDGER)
+        rows = await connection.fetch("SELECT number, name, sha256 FROM schema_migration")
+        applied = {row["number"]: (row["name"], row["sha256"]) for row in rows}
+        _check_history(applied, migrations)
+        names = []
+        for migration in migrations:
+            if migration.number in applied:
+                continue
+            async with connection.transaction():
+                await connection.execute(migration.sql)
+                await connection.execute(
+                    "INSERT INTO schema_migration (number, name, sha256) VALUES ($1, $2, $3)",
+                    migration.number,
+                    migration.name,
+                    migration.sha256,
+                )
+            names.append(migration.name)
+        return names
+    finally:
+        await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+
+
+async def ensure_role(
+    connection: "asyncpg.Connection[asyncpg.Record]", name: str, password: str, group: str
+) -> None:
+    """Make a role that logs in with the password and has the group's rights; again changes nothing else."""
+    quoted = '"' + name.replace('"', '""') + '"'
+    async with connection.transaction():
+        if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", name):
+            await connection.execute(f"CREATE ROLE {quoted}")
+        # A verifier holds base64, "$", ":" and "-" only, so it needs no quoting inside quotes.
+        await connection.execute(f"ALTER ROLE {quoted} LOGIN PASSWORD '{verifier(password)}'")
+        await connection.execute(f"GRANT {group} TO {quoted}")
+
+
+def read_migrations(directory: Path = DIRECTORY) -> list[Migration]:
+    """The numbered files, in order. Raises: MigrationError for a gap or a misnamed file."""
+    migrations = []
+    for path in sorted(directory.glob("*.sql")):
+        matched = _FILE.fullmatch(path.name)
+        if matched is None:
+            raise MigrationError(f"migration {path.name}: a name like 0001_what_it_does.sql is accepted")
+        migrations.append(Migration(int(matched[1]), matched[2], path.read_text()))
+    if [migration.number for migration in migrations] != list(range(1, len(migrations) + 1)):
+        raise MigrationError(f"migrations in {directory} are not numbered 0001, 0002, … without a gap")
+    return migrations
+
+
+def _check_history(applied: dict[int, tuple[str, str]], migrations: list[Migration]) -> None:
+    known = {migration.number: migration for migration in migrations}
+    for number, (name, sha256) in sorted(applied.items()):
+        migration = known.get(number)
+        if migration is not None and migration.sha256 != sha256:
+            raise MigrationError(
+                f"migration {number:04d}_{name} was changed after it was applied; write a new one instead"
+            )
+
+
+async def _migrate_from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    migrations = read_migrations()
+    settings = read_database_settings(environment, "DB_ADMIN_SECRET_ARN")
+    region = read_region(environment, settings.secret_arn)
+    async with aioboto3.Session(region_name=region).client("secretsmanager") as secrets:
+        login = await _login(settings, secrets)
+        role, password = None, ""
+        if application_arn := environment.get("DB_SECRET_ARN"):
+            secret = await read_secret(secrets, application_arn)
+            role = member(secret, application_arn, "username")
+            password = member(secret, application_arn, "password")
+    connection = await asyncpg.connect(
+        host=login.host,
+        port=login.port,
+        database=login.database,
+        user=login.user,
+        password=login.password,
+        ssl=tls_context(settings) or False,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        server_settings={"application_name": "catalog-migrations"},
+    )
+    try:
+        applied = await migrate(connection, migrations)
+        if role == login.user:
+            role = None  # one login for all: a laptop, not a deployment
+        if role is not None:
+            await ensure_role(connection, role, password, "catalog_writer")
+    finally:
+        connection.terminate()
+    return {"applied": applied, "version": len(migrations), "application_role": role}
+
+
+async def _login(settings: DatabaseSettings, secrets: "SecretsManagerClient") -> Login:
+    async def ask_secret(arn: str) -> dict[str, object]:
+        return await read_secret(secrets, arn)
+
+    return await login_source(settings, ask_secret)()

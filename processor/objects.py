@@ -1,0 +1,89 @@
+"""What the objects in the archive and in quarantine hold: their keys and lines.
+
+Pure; writing is the adapters' business. Keys are deterministic: the same batch gives the same key.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from processor.records import Record
+from processor.updates import Rejection
+
+ARCHIVE_PREFIX: Final = "inventory/"
+QUARANTINE_PREFIX: Final = "quarantine/"
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# Every character some reader of lines may break at, not only the two of JSON's white space.
+_LINE_BREAK: Final = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_DATA: Final = b',"data":'
+_DATA_BASE64: Final = b',"data_base64":"'
+
+
+def archive_line(record: Record, *, accepted: bool) -> bytes:
+    """One line of NDJSON without its end: identity, partition key, arrival time, and the data as received.
+
+    `data` holds an accepted record's JSON in place, byte for byte; `data_base64` anything else. Either is
+    the last member, so that the bytes can be cut out again (`archived_data`).
+    """
+    if accepted and not _breaks_line(record.data):
+        return b"{%s%s%s}" % (_identity(record), _DATA, record.data)
+    return b'{%s%s%s"}' % (_identity(record), _DATA_BASE64, base64.b64encode(record.data))
+
+
+def archived_data(line: bytes) -> bytes:
+    """The data of an archive line, byte for byte as it was received."""
+    # Quotes inside the members before it are escaped, so the first match is the member itself.
+    _, found, rest = line.rstrip(b"\n").partition(_DATA)
+    if found:
+        return rest[:-1]
+    return base64.b64decode(line.rstrip(b"\n").partition(_DATA_BASE64)[2][:-2])
+
+
+def quarantine_line(rejection: Rejection) -> bytes:
+    """One line of NDJSON without its end: identity, supplier if readable, reason, message and bytes."""
+    record = rejection.record
+    verdict = json.dumps(
+        {"supplier": rejection.supplier, "reason": rejection.reason, "message": rejection.message}
+    )
+    return b'{%s,%s%s%s"}' % (
+        _identity(record),
+        verdict[1:-1].encode(),
+        _DATA_BASE64,
+        base64.b64encode(record.data),
+    )
+
+
+def object_key(prefix: str, records: Sequence[Record], content: bytes, suffix: str) -> str:
+    """`<prefix>dt=<day of first arrival>/<shard>/<first>-<last>-<12 hex of the content's hash><suffix>`."""
+    first, last = records[0], records[-1]
+    digest = hashlib.sha256(content).hexdigest()[:12]
+    day = (_EPOCH + timedelta(milliseconds=first.arrival_ms)).date().isoformat()
+    return f"{prefix}dt={day}/{first.shard}/{first.sequence_number}-{last.sequence_number}-{digest}{suffix}"
+
+
+def by_shard(records: Sequence[Record]) -> Iterator[list[int]]:
+    """Positions of the records of each shard, in order. (Lambda sends one shard's records a batch.)"""
+    positions: dict[str, list[int]] = {}
+    for position, record in enumerate(records):
+        positions.setdefault(record.shard, []).append(position)
+    yield from positions.values()
+
+
+def _breaks_line(data: bytes) -> bool:
+    if data.isascii():
+        return b"\n" in data or b"\r" in data
+    return _LINE_BREAK.search(data.decode("utf-8")) is not None
+
+
+def _identity(record: Record) -> bytes:
+    arrival = (_EPOCH + timedelta(milliseconds=record.arrival_ms)).isoformat(timespec="milliseconds")
+    return (
+        f'"shard":"{record.shard}","sequence_number":"{record.sequence_number}",'
+        f'"sub_sequence":{record.sub_sequence},"partition_key":{json.dumps(record.partition_key)},'
+        f'"arrival_time":"{arrival[:23]}Z"'
+    ).encode()

@@ -1,0 +1,173 @@
+"""The composition root: builds the adapters and keeps them, with their event loop, between invocations."""
+
+import asyncio
+import atexit
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+
+import aioboto3
+from aiobotocore.config import AioConfig
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from processor.adapters.cache import SOCKET_TIMEOUT_SECONDS, RedisCache
+from processor.adapters.catalog import PostgresCatalog
+from processor.adapters.clock import SystemClock
+from processor.adapters.postgres import Database, tls_context
+from processor.adapters.redis_login import AsyncPassword, iam_token
+from processor.adapters.s3 import S3Archive, S3Quarantine
+from processor.adapters.secrets import login_source, member, read_secret
+from processor.adapters.telemetry import Telemetry
+from processor.batch import Ports
+from processor.errors import SettingsError
+from processor.settings import RedisAuth, RedisSettings, Settings, read_settings
+
+if TYPE_CHECKING:
+    from aiobotocore.credentials import AioCredentials
+
+T = TypeVar("T")
+
+_CLOSE_SECONDS: Final = 2.0
+
+
+class Runtime:
+    """One execution environment's event loop and the connections that live on it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = SystemClock()
+        self.telemetry = Telemetry(settings.environment_suffix)
+        self._tls = tls_context(settings.database)
+        self._runner = asyncio.Runner()
+        self._resources = AsyncExitStack()
+        self._session = aioboto3.Session(region_name=settings.region)
+        self._database: Database | None = None
+        self._ports: Ports | None = None
+        self._one_at_a_time = threading.Lock()
+
+    def run(self, operation: Callable[[Ports], Awaitable[T]]) -> T:
+        """The operation's result, on this environment's loop with its connections."""
+        with self._one_at_a_time:
+            return self._runner.run(self._on_loop(operation))
+
+    def take_peak_connections(self) -> int:
+        """The most database connections that were busy at once since this was last asked."""
+        return 0 if self._database is None else self._database.take_peak_in_use()
+
+    def close(self) -> None:
+        """Drop all connections and the loop."""
+        with self._one_at_a_time:
+            if self._database is not None:
+                self._database.terminate()
+            self._runner.run(self._close())
+            self._runner.close()
+
+    async def _on_loop(self, operation: Callable[[Ports], Awaitable[T]]) -> T:
+        # After a freeze the loop must tick once to learn which connections the other side has closed.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        if self._ports is None:
+            self._ports = await self._open()
+        return await operation(self._ports)
+
+    async def _open(self) -> Ports:
+        settings = self.settings
+        config = AioConfig(
+            connect_timeout=2,
+            read_timeout=10,
+            retries={"mode": "standard", "total_max_attempts": 3},
+            # An emulator has no name for each bucket.
+            s3={"addressing_style": "path"} if settings.endpoint_url else {},
+        )
+        enter = self._resources.enter_async_context
+        s3 = await enter(self._session.client("s3", config=config))
+        secrets = await enter(self._session.client("secretsmanager", config=config))
+
+        async def ask_secret(arn: str) -> dict[str, object]:
+            return await read_secret(secrets, arn)
+
+        self._database = Database(
+            login_source(settings.database, ask_secret), self._tls, settings.database.pool_size
+        )
+        redis = self._redis(settings.redis, ask_secret)
+        self._resources.push_async_callback(redis.aclose)
+        return Ports(
+            archive=S3Archive(s3, settings.archive_bucket),
+            quarantine=S3Quarantine(s3, settings.quarantine_bucket),
+            catalog=PostgresCatalog(self._database),
+            cache=RedisCache(redis),
+            clock=self.clock,
+        )
+
+    def _redis(
+        self, settings: RedisSettings, ask_secret: Callable[[str], Awaitable[dict[str, object]]]
+    ) -> Redis:
+        async def password() -> tuple[str, str] | tuple[str]:
+            assert settings.secret_arn is not None  # noqa: S101 settings.py saw to it
+            secret = await ask_secret(settings.secret_arn)
+            word = member(secret, settings.secret_arn, "password")
+            return (str(secret["username"]), word) if secret.get("username") else (word,)
+
+        async def token() -> tuple[str, str] | tuple[str]:
+            assert settings.username is not None and settings.cluster_id is not None  # noqa: S101, PT018
+            # A coroutine since aiobotocore's session makes it, whatever the stubs say.
+            pending = cast("Awaitable[AioCredentials | None]", self._session.get_credentials())
+            credentials = await pending
+            if credentials is None:
+                raise SettingsError("REDIS_AUTH is 'iam', and the function has no AWS credentials")
+            frozen = await credentials.get_frozen_credentials()
+            return settings.username, iam_token(
+                frozen,
+                username=settings.username,
+                cluster_id=settings.cluster_id,
+                region=self.settings.region,
+            )
+
+        logins = {RedisAuth.PASSWORD: AsyncPassword(password), RedisAuth.IAM: AsyncPassword(token)}
+        return Redis(
+            host=settings.host,
+            port=settings.port,
+            ssl=settings.tls,
+            credential_provider=logins.get(settings.auth),
+            socket_timeout=SOCKET_TIMEOUT_SECONDS,
+            socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 1),
+            protocol=2,  # nothing here needs the third, and every connection is a round trip sooner ready
+            driver_info=None,
+        )
+
+    async def _close(self) -> None:
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await self._resources.aclose()
+
+
+_current: Runtime | None = None
+_building = threading.Lock()
+
+
+def current() -> Runtime:
+    """This execution environment's runtime, built on first use and again if its settings changed.
+
+    Raises: SettingsError.
+    """
+    global _current
+    with _building:
+        settings = read_settings(os.environ)
+        if _current is not None and _current.settings != settings:
+            _current.close()
+            _current = None
+        if _current is None:
+            _current = Runtime(settings)
+        return _current
+
+
+def _close_current() -> None:
+    if _current is not None:
+        _current.close()
+
+
+atexit.register(_close_current)

@@ -1,0 +1,166 @@
+"""The environment variables, read once into a typed value; a wrong one is named in one line."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from processor.errors import SettingsError
+
+RDS_ROOTS: Final = Path(__file__).parent / "certificates" / "rds-roots.pem"
+DEFAULT_POOL_SIZE: Final = 2
+
+_SUFFIX: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_ARN_REGION: Final = re.compile(r"arn:[^:]+:[^:]+:([^:]+):")
+
+
+class RedisAuth(Enum):
+    """How the processor proves who it is to the cache."""
+
+    NONE = "none"
+    PASSWORD = "password"  # noqa: S105 the kind of authentication, not a password
+    IAM = "iam"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatabaseSettings:
+    """Where the catalog is. What is None is taken from the secret. `ca_file` None: TLS is disabled."""
+
+    secret_arn: str
+    host: str | None
+    port: int | None
+    name: str | None
+    ca_file: Path | None
+    pool_size: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RedisSettings:
+    """Where the cache is, and how to authenticate."""
+
+    host: str
+    port: int
+    tls: bool
+    auth: RedisAuth
+    secret_arn: str | None
+    username: str | None
+    cluster_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """All the processor is told. `endpoint_url`: AWS's services are elsewhere (an emulator)."""
+
+    database: DatabaseSettings
+    redis: RedisSettings
+    archive_bucket: str
+    quarantine_bucket: str
+    environment_suffix: str
+    region: str
+    endpoint_url: str | None
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The processor's settings.
+
+    Raises:
+        SettingsError: a variable is missing or wrong; the message names it.
+    """
+    suffix = _required(environment, "ENVIRONMENT_SUFFIX")
+    if not _SUFFIX.fullmatch(suffix):
+        raise SettingsError(
+            f"ENVIRONMENT_SUFFIX is {suffix!r}; lower-case letters, digits and inner hyphens are accepted"
+        )
+    database = read_database_settings(environment, "DB_SECRET_ARN")
+    return Settings(
+        database=database,
+        redis=_read_redis_settings(environment),
+        archive_bucket=_required(environment, "ARCHIVE_BUCKET"),
+        quarantine_bucket=_required(environment, "QUARANTINE_BUCKET"),
+        environment_suffix=suffix,
+        region=read_region(environment, database.secret_arn),
+        endpoint_url=environment.get("AWS_ENDPOINT_URL") or None,
+    )
+
+
+def read_database_settings(environment: Mapping[str, str], secret_variable: str) -> DatabaseSettings:
+    """Where the catalog is, with the credentials in the secret that `secret_variable` points to.
+
+    Raises:
+        SettingsError: a variable is missing or wrong; the message names it.
+    """
+    ca_file: Path | None = None
+    if _one_of(environment, "DB_TLS", ("verify-full", "disable"), default="verify-full") == "verify-full":
+        ca_file = Path(environment.get("DB_CA_FILE") or RDS_ROOTS)
+        if not ca_file.is_file():
+            raise SettingsError(f"DB_CA_FILE is {str(ca_file)!r}, which is no file; a PEM file is accepted")
+    return DatabaseSettings(
+        secret_arn=_required(environment, secret_variable),
+        host=environment.get("DB_HOST") or None,
+        port=_number(environment, "DB_PORT", 1, 65535, default=None),
+        name=environment.get("DB_NAME") or None,
+        ca_file=ca_file,
+        pool_size=_number(environment, "DB_POOL_SIZE", 1, 100, default=DEFAULT_POOL_SIZE)
+        or DEFAULT_POOL_SIZE,
+    )
+
+
+def read_region(environment: Mapping[str, str], secret_arn: str) -> str:
+    """The AWS region: as Lambda tells it, else the one in the secret's ARN.
+
+    Raises:
+        SettingsError: neither tells it.
+    """
+    told = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    if told:
+        return told
+    if found := _ARN_REGION.match(secret_arn):
+        return found.group(1)
+    raise SettingsError("AWS_REGION is missing; the region of the secret and the buckets is accepted")
+
+
+def _read_redis_settings(environment: Mapping[str, str]) -> RedisSettings:
+    auth = RedisAuth(
+        _one_of(environment, "REDIS_AUTH", tuple(kind.value for kind in RedisAuth), default="none")
+    )
+    settings = RedisSettings(
+        host=_required(environment, "REDIS_ENDPOINT"),
+        port=_number(environment, "REDIS_PORT", 1, 65535, default=6379) or 6379,
+        tls=_one_of(environment, "REDIS_TLS", ("true", "false"), default="true") == "true",
+        auth=auth,
+        secret_arn=_required(environment, "REDIS_SECRET_ARN") if auth is RedisAuth.PASSWORD else None,
+        username=_required(environment, "REDIS_USERNAME") if auth is RedisAuth.IAM else None,
+        cluster_id=_required(environment, "REDIS_CLUSTER_ID") if auth is RedisAuth.IAM else None,
+    )
+    if auth is RedisAuth.IAM and not settings.tls:
+        raise SettingsError(
+            "REDIS_TLS is 'false' and REDIS_AUTH is 'iam'; ElastiCache takes IAM over TLS only"
+        )
+    return settings
+
+
+def _required(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "")
+    if not value.strip():
+        raise SettingsError(f"{name} is missing; the processor cannot start without it")
+    return value
+
+
+def _one_of(environment: Mapping[str, str], name: str, accepted: tuple[str, ...], *, default: str) -> str:
+    value = environment.get(name) or default
+    if value not in accepted:
+        raise SettingsError(f"{name} is {value!r}; accepted: {', '.join(accepted)}")
+    return value
+
+
+def _number(
+    environment: Mapping[str, str], name: str, least: int, most: int, *, default: int | None
+) -> int | None:
+    text = environment.get(name)
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and least <= int(text) <= most):
+        raise SettingsError(f"{name} is {text!r}; a whole number from {least} to {most} is accepted")
+    return int(text)

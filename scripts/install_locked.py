@@ -1,0 +1,45 @@
+"""Install what Pipfile.lock pins into the running Python's environment, every file checked by its hash.
+
+    python scripts/install_locked.py packages synth dev-packages
+
+Takes the categories of Pipfile. The same as `pipenv sync --categories …`, without needing pipenv first.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+LOCK = Path(__file__).resolve().parent.parent / "Pipfile.lock"
+# The names Pipfile and Pipfile.lock give to the same category.
+_SECTIONS = {"packages": "default", "dev-packages": "develop"}
+
+
+def requirements(lock: dict[str, Any], categories: list[str]) -> list[str]:
+    """One pip requirement a package, with its marker and hashes, ordered by name."""
+    pinned: dict[str, str] = {}
+    for category in categories:
+        for name, package in lock[_SECTIONS.get(category, category)].items():
+            marker = f" ; {package['markers']}" if "markers" in package else ""
+            hashes = "".join(f" --hash={digest}" for digest in package["hashes"])
+            line = f"{name}{package['version']}{marker}{hashes}"
+            if pinned.setdefault(name, line) != line:
+                sys.exit(f"Pipfile.lock pins {name} differently in two categories; run `make lock`")
+    return [pinned[name] for name in sorted(pinned)]
+
+
+def main() -> None:
+    """Install the categories named as arguments."""
+    lines = requirements(json.loads(LOCK.read_text()), sys.argv[1:])
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write("\n".join(lines))
+        file.flush()
+        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        flags = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--requirement", file.name]
+        sys.exit(subprocess.run([*command, *flags], check=False).returncode)  # noqa: S603
+
+
+if __name__ == "__main__":
+    main()

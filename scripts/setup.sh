@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Makes .venv and installs what Pipfile.lock pins. A second call with nothing to do takes a moment.
+# PYTHON=/path/to/python3.13 chooses the interpreter; otherwise the newest of 3.13, 3.12, 3.11 is found.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+works() { "$1" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
+
+find_python() {
+    if [ -n "${PYTHON:-}" ]; then
+        works "$PYTHON" && echo "$PYTHON" && return
+        echo "PYTHON=$PYTHON is no Python 3.11, 3.12 or 3.13 with the venv module." >&2
+        exit 1
+    fi
+    local version candidate
+    for version in 3.13 3.12 3.11; do
+        for candidate in "python$version" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version".*/bin/python3 \
+            "$(pyenv root 2>/dev/null || true)/versions/$version".*/bin/python3; do
+            if works "$candidate"; then echo "$candidate"; return; fi
+        done
+    done
+    if works python3; then echo python3; return; fi
+    {
+        echo "Python 3.11, 3.12 or 3.13 with its venv module is needed, and none was found."
+        echo "  Debian, Ubuntu: sudo apt-get install python3 python3-venv"
+        echo "  macOS:          brew install python@3.13"
+        echo "Or name one: make setup PYTHON=/path/to/python3.13"
+    } >&2
+    exit 1
+}
+
+if [ -x .venv/bin/python ] && [ -z "${PYTHON:-}" ]; then python=.venv/bin/python; else python=$(find_python); fi
+wanted="$(cksum <Pipfile.lock) $("$python" -c 'import sys; print(*sys.version_info[:3])')"
+if [ "$(cat .venv/.installed 2>/dev/null || true)" = "$wanted" ]; then exit 0; fi
+
+if [ "$python" != .venv/bin/python ]; then
+    echo "Making .venv with $("$python" --version)"
+    "$python" -m venv --clear .venv
+fi
+echo "Installing what Pipfile.lock pins (a few minutes at first)"
+.venv/bin/python scripts/install_locked.py packages synth dev-packages
+echo "$wanted" >.venv/.installed
