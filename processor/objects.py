@@ -48,7 +48,8 @@ def quarantine_line(rejection: Rejection) -> bytes:
     """One line of NDJSON without its end: identity, supplier if readable, reason, message and bytes."""
     record = rejection.record
     verdict = json.dumps(
-        {"supplier": rejection.supplier, "reason": rejection.reason, "message": rejection.message}
+        {"supplier": rejection.supplier, "reason": rejection.reason, "message": rejection.message},
+        separators=(",", ":"),
     )
     return b'{%s,%s%s%s"}' % (
         _identity(record),

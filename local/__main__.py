@@ -1,0 +1,75 @@
+"""The pipeline on this machine, for real: `make local`, or `python -m local --help`."""
+
+import argparse
+import asyncio
+import sys
+
+from local import run, tries
+from local.mapping import FunctionError
+from local.servers import ServerError
+
+_EPILOG = """examples:
+  python -m local                    run the week through the pipeline and judge the outcome
+  python -m local run --keep         the same, and leave everything running to try things
+  python -m local put '{"product_id": "product123", "inventory": 100, "price": 29.99}'
+  python -m local read product123    read it twice through the cache
+  python -m local rejected           look at the newest rejected records
+"""
+
+
+def main() -> int:
+    """Run the command; 0 if all went well, 1 if the verdict or the command failed, 2 for bad arguments."""
+    arguments = _parser().parse_args(sys.argv[1:] or ["run"])
+    try:
+        return asyncio.run(_command(arguments))
+    except KeyboardInterrupt:
+        print("stopped; nothing is left running", file=sys.stderr)
+        return 130
+    except (ServerError, FunctionError, tries.NotRunningError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+async def _command(arguments: argparse.Namespace) -> int:
+    match arguments.command:
+        case "put":
+            return await tries.put(arguments.update, arguments.partition_key)
+        case "read":
+            return await tries.read(arguments.product_id)
+        case "rejected":
+            return await tries.rejected(arguments.count)
+        case _:
+            return await run.run(keep=arguments.keep, readers=arguments.readers)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local",
+        description="Run the whole pipeline on this machine: no cloud account, no containers, no root.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    running = commands.add_parser("run", help="run a real week of updates through it and judge the outcome")
+    running.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
+    running.add_argument(
+        "--readers", type=_readers, default=run.READERS, help="how many readers (default %(default)s)"
+    )
+    put = commands.add_parser("put", help="put an update on the stream of a kept run")
+    put.add_argument("update", help="the record's text, a JSON object")
+    put.add_argument("--partition-key", help="default: the product_id in it")
+    read = commands.add_parser("read", help="read a product twice through the cache of a kept run")
+    read.add_argument("product_id")
+    rejected = commands.add_parser("rejected", help="show the newest rejected records of a kept run")
+    rejected.add_argument("--count", type=int, default=1, help="how many (default %(default)s)")
+    return parser
+
+
+def _readers(text: str) -> int:
+    if not text.isdigit() or not 4 <= int(text) <= 64:
+        raise argparse.ArgumentTypeError(f"{text!r}; 4 to 64 readers are accepted")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

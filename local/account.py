@@ -1,0 +1,139 @@
+"""An emulated AWS account: the stream, buckets, queue and secrets, made as the stacks would make them."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import aioboto3
+from aiobotocore.config import AioConfig
+
+from local.servers import PostgresAddress, ValkeyAddress
+
+if TYPE_CHECKING:
+    from types_aiobotocore_kinesis import KinesisClient
+    from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_secretsmanager import SecretsManagerClient
+    from types_aiobotocore_sqs import SQSClient
+
+REGION: Final = "us-east-1"
+FAILED_BATCHES_PREFIX: Final = "aws/lambda/"
+APPLICATION_ROLE: Final = "inventory_processor"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Clients of the emulated services, and the names of what was made in them."""
+
+    kinesis: "KinesisClient"
+    s3: "S3Client"
+    sqs: "SQSClient"
+    stream_name: str
+    stream_arn: str
+    archive_bucket: str
+    quarantine_bucket: str
+    dead_letter_queue_url: str
+    environment: dict[str, str]
+
+
+@asynccontextmanager
+async def open_account(
+    endpoint_url: str,
+    postgres: PostgresAddress,
+    valkey: ValkeyAddress,
+    *,
+    suffix: str = "local",
+    shards: int = 2,
+    application_password: str,
+) -> AsyncIterator[Account]:
+    """Make the pipeline's resources in the emulator, and the environment variables that name them.
+
+    The variables are those of the processor and of the migrations function.
+    """
+    session = aioboto3.Session(
+        aws_access_key_id="local",
+        aws_secret_access_key="local",  # noqa: S106
+        region_name=REGION,
+    )
+    config = AioConfig(s3={"addressing_style": "path"}, retries={"mode": "standard"})
+    options: dict[str, Any] = {"endpoint_url": endpoint_url, "config": config}
+    async with AsyncExitStack() as stack:
+        kinesis = await stack.enter_async_context(session.client("kinesis", **options))
+        s3 = await stack.enter_async_context(session.client("s3", **options))
+        sqs = await stack.enter_async_context(session.client("sqs", **options))
+        secrets = await stack.enter_async_context(session.client("secretsmanager", **options))
+        stream_name = f"inventory-updates-{suffix}"
+        await kinesis.create_stream(StreamName=stream_name, ShardCount=shards)
+        described = await kinesis.describe_stream_summary(StreamName=stream_name)
+        archive, quarantine = f"product-inventory-archive-{suffix}", f"inventory-quarantine-{suffix}"
+        for bucket in (archive, quarantine):
+            await s3.create_bucket(Bucket=bucket)
+        queue_url = await _notify_queue_of_failed_batches(s3, sqs, quarantine, suffix)
+        environment = {
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_REGION": REGION,
+            "AWS_ENDPOINT_URL": endpoint_url,
+            "ENVIRONMENT_SUFFIX": suffix,
+            "ARCHIVE_BUCKET": archive,
+            "QUARANTINE_BUCKET": quarantine,
+            "REDIS_ENDPOINT": valkey.host,
+            "REDIS_PORT": str(valkey.port),
+            "REDIS_TLS": "false",
+            "REDIS_AUTH": "none",
+            "DB_HOST": postgres.host,
+            "DB_PORT": str(postgres.port),
+            "DB_NAME": postgres.database,
+            "DB_TLS": "disable",
+        } | await _make_secrets(secrets, postgres, suffix, application_password)
+        yield Account(
+            kinesis=kinesis,
+            s3=s3,
+            sqs=sqs,
+            stream_name=stream_name,
+            stream_arn=described["StreamDescriptionSummary"]["StreamARN"],
+            archive_bucket=archive,
+            quarantine_bucket=quarantine,
+            dead_letter_queue_url=queue_url,
+            environment=environment,
+        )
+
+
+async def _make_secrets(
+    secrets: "SecretsManagerClient", postgres: PostgresAddress, suffix: str, application_password: str
+) -> dict[str, str]:
+    logins = {
+        "DB_ADMIN_SECRET_ARN": (
+            f"product-catalog-db-admin-{suffix}",
+            {"username": postgres.user, "password": postgres.password},
+        ),
+        "DB_SECRET_ARN": (
+            f"product-catalog-db-credentials-{suffix}",
+            {"username": APPLICATION_ROLE, "password": application_password},
+        ),
+    }
+    arns = {}
+    for variable, (name, login) in logins.items():
+        made = await secrets.create_secret(Name=name, SecretString=json.dumps(login))
+        arns[variable] = made["ARN"]
+    return arns
+
+
+async def _notify_queue_of_failed_batches(s3: "S3Client", sqs: "SQSClient", bucket: str, suffix: str) -> str:
+    """Each object under the failed batches' prefix puts a message on the queue; the queue's URL."""
+    url = (await sqs.create_queue(QueueName=f"inventory-processor-dlq-{suffix}"))["QueueUrl"]
+    attributes = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    await s3.put_bucket_notification_configuration(
+        Bucket=bucket,
+        NotificationConfiguration={
+            "QueueConfigurations": [
+                {
+                    "QueueArn": attributes["Attributes"]["QueueArn"],
+                    "Events": ["s3:ObjectCreated:*"],
+                    "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": FAILED_BATCHES_PREFIX}]}},
+                }
+            ]
+        },
+    )
+    return url

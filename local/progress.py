@@ -1,0 +1,81 @@
+"""How far the run is: a progress bar on a terminal, a plain line every few seconds elsewhere."""
+
+import json
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+_PLAIN_SECONDS: Final = 2.0
+
+
+@dataclass(slots=True)
+class Figures:
+    """Counts of records, by how far they came; `lag_ms`: how old the oldest unfinished one is."""
+
+    sent: int = 0
+    archived: int = 0
+    upserted: int = 0
+    quarantined: int = 0
+    batches: int = 0
+    invalidations_missed: int = 0
+    lag_ms: int = 0
+
+    def read_log(self, line: str) -> None:
+        """Count what one line of the function's log reports, if it reports a batch that is done."""
+        if not line.startswith("{") or '"batch"' not in line:
+            return
+        entry = json.loads(line)
+        if entry.get("message") == "batch" and not entry.get("first_unfinished"):
+            self.archived += entry["records"]
+            self.upserted += entry["accepted"]
+            self.quarantined += sum(entry["rejected"].values())
+            self.invalidations_missed += entry["invalidations_missed"]
+            self.batches += 1
+
+    def __str__(self) -> str:
+        return (
+            f"{self.sent:,} in | {self.archived:,} archived | {self.upserted:,} upserted | "
+            f"{self.quarantined:,} quarantined | lag {self.lag_ms / 1000:.1f} s"
+        )
+
+
+class ProgressDisplay:
+    """Shows the figures against a total of records; a context manager."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._console = console
+        self._total = total
+        self._shown_at = time.monotonic()
+        self._bar: Progress | None = None
+        if console.is_terminal:
+            self._bar = Progress(
+                BarColumn(),
+                TaskProgressColumn(),
+                TextColumn("{task.description}"),
+                TimeElapsedColumn(),
+                console=console,
+            )
+            self._task = self._bar.add_task("", total=total)
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def show(self, figures: Figures) -> None:
+        """Show them now; on plain output at most every two seconds."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=figures.archived, description=str(figures))
+        elif time.monotonic() - self._shown_at >= _PLAIN_SECONDS or figures.archived >= self._total:
+            self._shown_at = time.monotonic()
+            self._console.print(f"{figures.archived / self._total:4.0%} {figures}", highlight=False)

@@ -1,0 +1,168 @@
+"""Things to try on a kept run: put an update, read a product twice, look at a rejected record."""
+
+import asyncio
+import base64
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import aioboto3
+import asyncpg
+from aiobotocore.config import AioConfig
+from redis.asyncio import Redis
+
+from local.account import REGION
+from local.lambda_service import PROJECT
+from local.pipeline import Pipeline
+from processor.reader import CatalogReader
+
+STATE: Final = PROJECT / ".local" / "kept-run.json"
+_WAIT_SECONDS: Final = 10.0
+_POLL_SECONDS: Final = 0.2
+
+
+class NotRunningError(Exception):
+    """No kept run is there to try things on."""
+
+
+@contextmanager
+def announce(pipeline: Pipeline) -> Iterator[None]:
+    """Tell the other commands where the kept run is, for as long as the block lasts."""
+    servers, account = pipeline.servers, pipeline.account
+    state = {
+        "pid": os.getpid(),
+        "endpoint_url": servers.moto.endpoint_url,
+        "stream": account.stream_name,
+        "quarantine_bucket": account.quarantine_bucket,
+        "dsn": servers.postgres.address.dsn,
+        "redis_host": servers.valkey.address.host,
+        "redis_port": servers.valkey.address.port,
+    }
+    STATE.touch(mode=0o600)
+    STATE.write_text(json.dumps(state))
+    try:
+        yield
+    finally:
+        STATE.unlink(missing_ok=True)
+
+
+def how_to_try(pipeline: Pipeline) -> str:
+    """Addresses and three commands."""
+    servers, account = pipeline.servers, pipeline.account
+    python = ".venv/bin/python -m local"
+    return f"""
+Still running; Ctrl-C stops everything.
+  PostgreSQL  {servers.postgres.address.dsn}
+  Valkey      redis://{servers.valkey.address.host}:{servers.valkey.address.port}
+  AWS         {servers.moto.endpoint_url}  (stream {account.stream_name}; buckets {account.archive_bucket},
+              {account.quarantine_bucket})
+Try in another terminal:
+  {python} put '{{"product_id": "product123", "inventory": 100, "price": 29.99}}'
+  {python} read product123
+  {python} put '{{"product_id": "product123", "price": 19.995, "supplier": "acme"}}' && {python} rejected
+"""
+
+
+async def put(update: str, partition_key: str | None) -> int:
+    """Put one record and wait until the catalog or quarantine shows it."""
+    state = _state()
+    async with _client("kinesis", state) as kinesis:
+        answer = await kinesis.put_record(
+            StreamName=state["stream"],
+            PartitionKey=partition_key or _partition_key(update),
+            Data=update.encode(),
+        )
+    shard, sequence_number = answer["ShardId"], answer["SequenceNumber"]
+    print(f"put as {sequence_number} on {shard}")
+    connection = await asyncpg.connect(state["dsn"])
+    try:
+        async with asyncio.timeout(_WAIT_SECONDS):
+            while True:
+                row = await connection.fetchrow(
+                    "SELECT product_id, inventory, price, last_updated FROM products "
+                    "WHERE inventory_version LIKE $1 OR price_version LIKE $1",
+                    f"% {len(sequence_number):03d}:{sequence_number} 0000000 {shard} %",
+                )
+                if row is not None:
+                    print("in the catalog:", json.dumps(dict(row), default=str))
+                    return 0
+                for line in await _quarantined(state):
+                    if (line["shard"], line["sequence_number"]) == (shard, sequence_number):
+                        print(f"rejected: {line['reason']}: {line['message']}")
+                        return 0
+                await asyncio.sleep(_POLL_SECONDS)
+    except TimeoutError:
+        print("nothing changed: the catalog already holds a newer value of each field (see event_time)")
+        return 1
+    finally:
+        await connection.close()
+
+
+async def read(product_id: str) -> int:
+    """Read a product twice: the second time the cache has it."""
+    state = _state()
+    redis = Redis(host=state["redis_host"], port=state["redis_port"])
+    async with asyncpg.create_pool(state["dsn"], min_size=1, max_size=1) as pool:
+        reader = CatalogReader(pool, redis)
+        product = None
+        for _ in range(2):
+            hits = reader.statistics.hits
+            product = await reader.get(product_id)
+            source = "cache" if reader.statistics.hits > hits else "database"
+            print(f"from the {source}: {product.to_json() if product else None}")
+    await redis.aclose()
+    if product is None:
+        print(f"the catalog has no product {product_id!r}")
+    return 0 if product else 1
+
+
+async def rejected(count: int) -> int:
+    """Show the newest rejected records: why, and what their bytes were."""
+    lines = await _quarantined(_state())
+    for line in sorted(lines, key=lambda line: str(line["arrival_time"]))[-count:]:
+        data = base64.b64decode(line.pop("data_base64"))
+        print(json.dumps(line, indent=2))
+        print("bytes:", data[:200].decode("utf-8", "backslashreplace"), "…" if len(data) > 200 else "")
+    return 0 if lines else 1
+
+
+async def _quarantined(state: dict[str, Any]) -> list[dict[str, Any]]:
+    lines = []
+    async with _client("s3", state) as s3:
+        pages = s3.get_paginator("list_objects_v2").paginate(
+            Bucket=state["quarantine_bucket"], Prefix="quarantine/"
+        )
+        async for page in pages:
+            for found in page.get("Contents", []):
+                answer = await s3.get_object(Bucket=state["quarantine_bucket"], Key=found["Key"])
+                lines += [json.loads(line) for line in (await answer["Body"].read()).splitlines()]
+    return lines
+
+
+def _partition_key(update: str) -> str:
+    try:
+        return str(json.loads(update)["product_id"]) or "-"
+    except (ValueError, TypeError, KeyError):
+        return "-"
+
+
+def _client(service: str, state: dict[str, Any]) -> Any:
+    session = aioboto3.Session(
+        aws_access_key_id="local",
+        aws_secret_access_key="local",  # noqa: S106
+        region_name=REGION,
+    )
+    config = AioConfig(s3={"addressing_style": "path"})
+    # The stubs know each service by its literal name only.
+    return session.client(service, endpoint_url=state["endpoint_url"], config=config)  # type: ignore[call-overload]
+
+
+def _state() -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = json.loads(STATE.read_text())
+        os.kill(state["pid"], 0)
+    except (OSError, ValueError, KeyError):
+        raise NotRunningError("no run is kept: `make local KEEP=1` keeps one, in another terminal") from None
+    return state

@@ -1,0 +1,151 @@
+"""Is what the pipeline left behind what was sent? Computed without a line of the processor's code."""
+
+import base64
+import gzip
+import json
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from local.feed import Sent
+
+if TYPE_CHECKING:
+    import asyncpg
+    from redis.asyncio import Redis
+    from types_aiobotocore_s3 import S3Client
+
+Identity = tuple[str, str, int]
+_SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One claim and whether it holds; `detail` says by what figures, or what contradicts it."""
+
+    claim: str
+    holds: bool
+    detail: str
+
+
+async def catalog_is_the_fold(sent: Sequence[Sent], connection: "asyncpg.Connection[Any]") -> Finding:
+    """Every row is the newest inventory and the newest price sent for it, and no row is missing or extra."""
+    expected = _fold(sent)
+    rows = await connection.fetch("SELECT product_id, inventory, price, last_updated FROM products")
+    actual = {row["product_id"]: (row["inventory"], row["price"], row["last_updated"]) for row in rows}
+    return _compare("catalog = fold of what was sent", expected, actual, "products")
+
+
+async def archive_is_what_was_sent(sent: Sequence[Sent], s3: "S3Client", bucket: str) -> Finding:
+    """Every record is archived under its identity, byte for byte, and nothing else is."""
+    expected = {(one.shard, one.sequence_number, 0): one.record.data for one in sent}
+    actual: dict[Identity, bytes] = {}
+    objects = 0
+    async for body in _bodies(s3, bucket, "inventory/"):
+        objects += 1
+        actual.update(_lines(gzip.decompress(body)))
+    finding = _compare("archive = what was sent, byte for byte", expected, actual, "records")
+    return Finding(finding.claim, finding.holds, f"{finding.detail} in {objects:,} objects")
+
+
+async def quarantine_is_the_bad(sent: Sequence[Sent], s3: "S3Client", bucket: str) -> Finding:
+    """Exactly the bad records are in quarantine, byte for byte, each with a reason."""
+    expected = {(one.shard, one.sequence_number, 0): one.record.data for one in sent if not one.record.good}
+    actual: dict[Identity, bytes] = {}
+    async for body in _bodies(s3, bucket, "quarantine/"):
+        actual.update(_lines(body))
+        for line in body.splitlines():
+            quarantined = json.loads(line)
+            if not (quarantined["reason"] and quarantined["message"]):
+                return Finding(
+                    "quarantine = exactly the bad", holds=False, detail=f"no reason: {quarantined}"
+                )
+    return _compare("quarantine = exactly the bad", expected, actual, "records")
+
+
+async def no_stale_cache(redis: "Redis", connection: "asyncpg.Connection[Any]") -> Finding:
+    """Every cached product equals its row, and no missed invalidation is waiting."""
+    rows = await connection.fetch("SELECT product_id, inventory, price FROM products")
+    held = {row["product_id"]: (row["inventory"], row["price"]) for row in rows}
+    cached: dict[str, tuple[int, Decimal | None]] = {}
+    async for key in redis.scan_iter("product:*", count=1000):
+        value = await redis.get(key)
+        if value is not None and not key.endswith(b":lease"):
+            product = json.loads(value)
+            price = None if product["price"] is None else Decimal(product["price"])
+            cached[product["product_id"]] = (product["inventory"], price)
+    expected = {product_id: held.get(product_id) for product_id in cached}
+    finding = _compare("no stale cache entry", expected, cached, "cached products")
+    waiting = await connection.fetchval("SELECT count(*) FROM pending_invalidation")
+    if waiting:
+        return Finding(finding.claim, holds=False, detail=f"{waiting} missed invalidations are waiting")
+    return finding
+
+
+def leases_were_tried(hits: int, refused_stores: int, *, least_hits: int, least_refused: int) -> Finding:
+    """The readers saw enough of the cache for the verdict on it to mean something."""
+    return Finding(
+        "the cache was used and raced",
+        hits >= least_hits and refused_stores >= least_refused,
+        f"{hits:,} hits (at least {least_hits:,}), "
+        f"{refused_stores:,} refused stores (at least {least_refused})",
+    )
+
+
+def _fold(sent: Iterable[Sent]) -> dict[str, tuple[int, Decimal | None, datetime]]:
+    newest: dict[tuple[str, str], tuple[tuple[datetime, int, str], Any]] = {}
+    for one in sent:
+        if not one.record.good:
+            continue
+        update = json.loads(one.record.data, parse_float=Decimal)
+        version = (datetime.fromisoformat(update["event_time"]), int(one.sequence_number), one.shard)
+        for field in ("inventory", "price"):
+            held = newest.get((update["product_id"], field))
+            if field in update and (held is None or version > held[0]):
+                newest[update["product_id"], field] = (version, update[field])
+    folded = {}
+    for product_id in {product_id for product_id, _ in newest}:
+        inventory = newest.get((product_id, "inventory"))
+        price = newest.get((product_id, "price"))
+        times = [entry[0][0] for entry in (inventory, price) if entry is not None]
+        folded[product_id] = (
+            inventory[1] if inventory is not None else 0,
+            Decimal(price[1]) if price is not None else None,
+            max(times),
+        )
+    return folded
+
+
+def _lines(body: bytes) -> dict[Identity, bytes]:
+    lines: dict[Identity, bytes] = {}
+    for line in body.split(b"\n")[:-1]:
+        fields = json.loads(line)
+        if "data_base64" in fields:
+            data = base64.b64decode(fields["data_base64"], validate=True)
+        else:
+            data = line[line.index(b',"data":') + len(b',"data":') : -1]
+        lines[fields["shard"], fields["sequence_number"], fields["sub_sequence"]] = data
+    return lines
+
+
+async def _bodies(s3: "S3Client", bucket: str, prefix: str) -> AsyncIterator[bytes]:
+    async for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for found in page.get("Contents", []):
+            answer = await s3.get_object(Bucket=bucket, Key=found["Key"])
+            yield await answer["Body"].read()
+
+
+def _compare(claim: str, expected: dict[Any, Any], actual: dict[Any, Any], what: str) -> Finding:
+    missing = [key for key in expected if key not in actual]
+    extra = [key for key in actual if key not in expected]
+    different = [key for key in expected if key in actual and expected[key] != actual[key]]
+    if not (missing or extra or different):
+        return Finding(claim, holds=True, detail=f"{len(actual):,} {what}")
+    examples = [f"{key}: expected {expected[key]!r}, found {actual[key]!r}" for key in different[:_SHOWN]]
+    return Finding(
+        claim,
+        holds=False,
+        detail=f"{len(missing)} missing {missing[:_SHOWN]}, {len(extra)} extra {extra[:_SHOWN]}, "
+        f"{len(different)} different {examples}",
+    )
