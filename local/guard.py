@@ -132,7 +132,7 @@ def _remove_shared_memory(directory: Path) -> None:
 class Guard:
     """A guard process of ours, and what we tell it.
 
-    Each method raises BrokenPipeError if the guard was killed: nothing is looked after any more.
+    Watching raises BrokenPipeError if the guard was killed, since nothing is looked after any more.
     """
 
     def __init__(self) -> None:
@@ -162,7 +162,8 @@ class Guard:
 
     def forget_process(self, pid: int) -> None:
         """To be called as soon as a process was waited for, since its number may be used again."""
-        self._tell("forget process", pid, 0)
+        with contextlib.suppress(BrokenPipeError):
+            self._tell("forget process", pid, 0)
 
     def watch_directory(self, directory: Path) -> None:
         """To be called before the directory is made, so that there is no moment without a guard."""
@@ -170,7 +171,8 @@ class Guard:
 
     def forget_directory(self, directory: Path) -> None:
         """To be called once the directory is gone."""
-        self._tell("forget directory", str(directory), 0)
+        with contextlib.suppress(BrokenPipeError):
+            self._tell("forget directory", str(directory), 0)
 
     def finish(self) -> None:
         """Lets the guard end everything it still looks after, and waits for it."""

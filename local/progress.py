@@ -72,10 +72,10 @@ class ProgressDisplay:
         if self._bar is not None:
             self._bar.stop()
 
-    def show(self, figures: Figures) -> None:
-        """Show them now; on plain output at most every two seconds."""
+    def show(self, figures: Figures, *, last: bool = False) -> None:
+        """Show them; on plain output at most every two seconds, and the last ones in any case."""
         if self._bar is not None:
             self._bar.update(self._task, completed=figures.archived, description=str(figures))
-        elif time.monotonic() - self._shown_at >= _PLAIN_SECONDS or figures.archived >= self._total:
+        elif last or time.monotonic() - self._shown_at >= _PLAIN_SECONDS:
             self._shown_at = time.monotonic()
             self._console.print(f"{figures.archived / self._total:4.0%} {figures}", highlight=False)

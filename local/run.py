@@ -91,8 +91,9 @@ async def _feed(pipeline: Pipeline, shop: Shop, figures: Figures, console: Conso
                 sent += taken
             await pipeline.mapping.drained()
             await pipeline.function.invoke(SCHEDULED_EVENT)
+            watching.cancel()
             figures.sent, figures.lag_ms = len(sent), pipeline.mapping.progress.iterator_age_ms
-            display.show(figures)
+            display.show(figures, last=True)
             await _look_on(shop)
         finally:
             watching.cancel()
@@ -103,8 +104,9 @@ async def _feed(pipeline: Pipeline, shop: Shop, figures: Figures, console: Conso
 
 async def _look_on(shop: Shop) -> None:
     """Let the readers go on after the last update until they had their hits."""
-    until = time.monotonic() + _LAST_LOOKS_SECONDS
-    while shop.statistics.hits < _LEAST_HITS and time.monotonic() < until:
+    for _ in range(int(_LAST_LOOKS_SECONDS / _REFRESH_SECONDS)):
+        if shop.statistics.hits >= _LEAST_HITS:
+            break
         await asyncio.sleep(_REFRESH_SECONDS)
 
 

@@ -327,10 +327,11 @@ class PostgresServer(Server):
         command = [str(self._binaries / "initdb"), f"--pgdata={self._data}", f"--pwfile={password_file}"]
         initdb = self._launch([*command, *_INITDB_OPTIONS], signal.SIGKILL)
         try:
-            initdb.wait(_INITDB_SECONDS)
-        except subprocess.TimeoutExpired:
+            with suppress(subprocess.TimeoutExpired):
+                initdb.wait(_INITDB_SECONDS)
+        finally:
             end_processes({initdb.pid: signal.SIGKILL})
-        _wait_for(initdb)
+            _wait_for(initdb)
         if initdb.returncode:
             raise ServerError(f"initdb failed in {self.directory}:\n{self._log_since(0)}")
         password_file.unlink()

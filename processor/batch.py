@@ -5,15 +5,15 @@ the answer is the first record that any of them left unfinished (invariant I5).
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from processor.errors import CacheUnavailable, CatalogRefused, DependencyFailed
 from processor.fold import fold
 from processor.ports import Archive, Cache, Catalog, Clock, Quarantine
 from processor.records import Defect, Record, expand
+from processor.report import BatchReport
 from processor.updates import Rejection, Update, decode
 
 # A record that is alone, this old and was tried this often without an end has killed its process.
@@ -33,29 +33,6 @@ class Ports:
     catalog: Catalog
     cache: Cache
     clock: Clock
-
-
-@dataclass(kw_only=True, slots=True)
-class BatchReport:
-    """What happened to a batch, for the answer, the log and the metrics. Times in milliseconds.
-
-    `failures`: why the batch (or its rest) must come again; `unforeseen`: errors nobody foresaw.
-    """
-
-    kinesis_records: int
-    records: int = 0
-    accepted: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-    rejected_by_supplier: Counter[str] = field(default_factory=Counter)
-    products_changed: int = 0
-    stale_updates: int = 0
-    invalidations_missed: int = 0
-    invalidations_made_up: int = 0
-    stage_ms: dict[str, float] = field(default_factory=dict)
-    first_unfinished: str | None = None
-    failures: list[Exception] = field(default_factory=list)
-    unforeseen: list[Exception] = field(default_factory=list)
-    warnings: list[Exception] = field(default_factory=list)
 
 
 async def process_batch(batch: Sequence[Record], ports: Ports, *, deadline: float) -> BatchReport:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from processor import runtime
-from processor.batch import BatchReport, Ports, drain_missed_invalidations, process_batch
+from processor.batch import Ports, drain_missed_invalidations, process_batch
 from processor.records import read_event
+from processor.report import BatchReport
 
 _SCHEDULES: Final = ("aws.events", "aws.scheduler")
 _MARGIN_SECONDS: Final = 1.0

@@ -5,7 +5,7 @@ from typing import Final
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
 
-from processor.batch import BatchReport
+from processor.report import BatchReport
 
 NAMESPACE: Final = "ProductCatalog"
 SERVICE: Final = "inventory-processor"

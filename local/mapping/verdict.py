@@ -1,0 +1,70 @@
+"""What a function's response says about its batch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The whole batch is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedFrom:
+    """The first `done` records are done (none, if 0); the others are to be delivered again."""
+
+    done: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Nothing of the batch is done; `function_error` is None when the function answered."""
+
+    function_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotReached:
+    """The function never saw the batch."""
+
+
+Verdict = Succeeded | FailedFrom | Failed | NotReached
+
+
+def judge(response: object, sequence_numbers: Sequence[str]) -> Succeeded | FailedFrom | Failed:
+    """Judge the response of a function whose mapping has ReportBatchItemFailures on.
+
+    Args:
+        response: parsed JSON, as the function returned it.
+        sequence_numbers: those of the batch, in order.
+
+    Complete success: an empty or null response or batchItemFailures list. Complete failure: an itemIdentifier
+    that is empty, null or under a wrong key. Otherwise the lowest sequence number is the checkpoint.
+    Source: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html. The page
+    does not speak of an identifier that is not in the batch; AWS fails the whole batch (LocalStack's
+    AWS-validated snapshot item_identifier_not_present_failure). A response that is no object, or whose
+    batchItemFailures is no list, says nothing of what is done, so it is a complete failure here too.
+    """
+    if response is None or response in ("", {}):
+        return Succeeded()
+    if not isinstance(response, Mapping):
+        return Failed(function_error=None)
+    failures = response.get("batchItemFailures")
+    if failures is None or failures == []:
+        return Succeeded()
+    if not isinstance(failures, list):
+        return Failed(function_error=None)
+    return _lowest(failures, {number: index for index, number in enumerate(sequence_numbers)})
+
+
+def _lowest(failures: list[object], index_of: Mapping[str, int]) -> FailedFrom | Failed:
+    identifiers = [
+        failure.get("itemIdentifier") if isinstance(failure, Mapping) else None for failure in failures
+    ]
+    indexes = [
+        index_of.get(identifier) if isinstance(identifier, str) else None for identifier in identifiers
+    ]
+    known = [index for index in indexes if index is not None]
+    if len(known) < len(indexes):
+        return Failed(function_error=None)
+    return FailedFrom(done=min(known))

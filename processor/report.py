@@ -1,0 +1,28 @@
+"""What happened to a batch: the ground for the answer, the log and the metrics."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(kw_only=True, slots=True)
+class BatchReport:
+    """Counts of records, updates and products; times in milliseconds by stage.
+
+    `first_unfinished`: the sequence number to answer; None if all is done. `failures`: why the batch (or its
+    rest) must come again; `unforeseen`: errors nobody foresaw; `warnings`: what was made do without.
+    """
+
+    kinesis_records: int
+    records: int = 0
+    accepted: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    rejected_by_supplier: Counter[str] = field(default_factory=Counter)
+    products_changed: int = 0
+    stale_updates: int = 0
+    invalidations_missed: int = 0
+    invalidations_made_up: int = 0
+    stage_ms: dict[str, float] = field(default_factory=dict)
+    first_unfinished: str | None = None
+    failures: list[Exception] = field(default_factory=list)
+    unforeseen: list[Exception] = field(default_factory=list)
+    warnings: list[Exception] = field(default_factory=list)
