@@ -75,6 +75,11 @@ class LambdaService:
             if environment not in self._idle:
                 await environment.stop()
 
+    def kill_busy(self) -> None:
+        """Kill the environments that are working: what memory, a segmentation fault or a host may do."""
+        for environment in self._busy:
+            environment.kill()
+
     async def close(self) -> None:
         """Stop all environments."""
         environments = [*self._idle, *self._busy]
@@ -129,12 +134,15 @@ class _Environment:
             raise _AnsweredError("{errorType}: {errorMessage}".format(**answer["error"]))
         return answer["response"]
 
+    def kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+
     async def stop(self) -> None:
         process = self._process
         if process is None:
             return
-        if process.returncode is None:
-            process.kill()
+        self.kill()
         await asyncio.wait_for(process.wait(), _STOP_SECONDS)
         if self._logging is not None:
             await self._logging

@@ -511,12 +511,19 @@ def _make_directory(name: str, user: pwd.struct_passwd | None) -> Path:
     """A new private directory below the system's temporary directory, which the guard knows of beforehand."""
     try:
         directory = Path(tempfile.gettempdir()) / f"catalog-{name.lower()}-{secrets.token_hex(8)}"
-        our_guard().watch_directory(directory)
+    except FileNotFoundError as error:
+        raise _no_directory(name, error) from error
+    our_guard().watch_directory(directory)
+    try:
         directory.mkdir(mode=0o700)
     except OSError as error:
-        raise ServerError(f"no directory for {name}: {error}; set TMPDIR to a writable one") from error
+        raise _no_directory(name, error) from error
     _give_to(user, directory)
     return directory
+
+
+def _no_directory(name: str, error: OSError) -> ServerError:
+    return ServerError(f"no directory for {name}: {error}; set TMPDIR to a writable one")
 
 
 def _environment_without(prefixes: tuple[str, ...]) -> dict[str, str]:

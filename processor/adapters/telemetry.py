@@ -3,7 +3,7 @@
 from typing import Final
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit, single_metric
 
 from processor.report import BatchReport
 
@@ -18,7 +18,7 @@ class Telemetry:
     def __init__(self, environment_suffix: str) -> None:
         self._environment = environment_suffix
         self._logger = Logger(service=SERVICE)
-        self._metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
+        self._metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
         self._metrics.set_default_dimensions(environment=environment_suffix)
 
     def publish_batch(self, report: BatchReport, *, request_id: str, connections_in_use: int) -> None:

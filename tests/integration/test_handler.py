@@ -1,0 +1,196 @@
+"""The handler on real servers, one batch at a time."""
+
+import base64
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from processor.errors import EventError, SettingsError
+from tests.events import ARRIVAL_MS, ARRIVAL_TIME, SHARD, aggregate, kinesis_event, kinesis_record, sequence
+from tests.integration.world import ALL_DONE, World, environment, objects
+
+REFERENCE = '{"product_id": "product123", "inventory": 100, "price": 29.99}'
+
+
+async def test_the_reference_update_reaches_row_archive_and_cache(world: World) -> None:
+    await world.redis.set("product:product123", "an old value")
+    await world.redis.set("product:product123:lease", "somebody's")
+
+    answer = await world.invoke(kinesis_event(kinesis_record(REFERENCE, partition_key="product123")))
+
+    assert answer == ALL_DONE
+    row = await world.row("product123")
+    assert row is not None
+    arrived = datetime.fromtimestamp(ARRIVAL_MS / 1000, UTC)
+    assert (row["inventory"], row["price"], row["last_updated"]) == (100, Decimal("29.99"), arrived)
+    assert await world.archive_lines() == [
+        {
+            "shard": SHARD,
+            "sequence_number": sequence(0),
+            "sub_sequence": 0,
+            "partition_key": "product123",
+            "arrival_time": ARRIVAL_TIME,
+            "data": {"product_id": "product123", "inventory": 100, "price": 29.99},
+        }
+    ]
+    assert await world.quarantine_lines() == []
+    assert await world.redis.keys("*") == []
+
+
+async def test_from_a_row_the_archive_line_that_wrote_each_field_is_found(world: World) -> None:
+    await world.invoke(
+        kinesis_event(
+            kinesis_record('{"product_id": "a", "inventory": 7}', 0),
+            kinesis_record('{"product_id": "a", "price": "1.50"}', 1),
+        )
+    )
+    row = await world.row("a")
+    assert row is not None
+    for position, field in enumerate(("inventory_version", "price_version")):
+        event_time, numbered, sub_sequence, shard, arrival_ms = row[field].split(" ")
+        assert numbered.partition(":")[2] == sequence(position)
+        assert (int(sub_sequence), shard, int(arrival_ms)) == (0, SHARD, ARRIVAL_MS)
+        assert datetime.fromisoformat(event_time) == datetime.fromtimestamp(ARRIVAL_MS / 1000, UTC)
+
+
+async def test_a_batch_delivered_again_adds_nothing_and_invalidates_again(world: World) -> None:
+    event = kinesis_event(kinesis_record(REFERENCE, 0), kinesis_record("garbage", 1))
+    await world.invoke(event)
+    before = await objects(world.account, world.account.archive_bucket)
+    row = await world.row("product123")
+    await world.redis.set("product:product123", "what a reader stored meanwhile")
+
+    assert await world.invoke(event) == ALL_DONE
+
+    assert await objects(world.account, world.account.archive_bucket) == before
+    assert len(await world.quarantine_lines()) == 1
+    assert await world.row("product123") == row
+    assert await world.redis.keys("*") == []
+
+
+async def test_a_missing_field_leaves_the_row_alone_and_old_updates_lose(world: World) -> None:
+    def update(position: int, text: str) -> dict[str, object]:
+        return kinesis_record(text, position)
+
+    newer = '{"product_id": "a", "inventory": 5, "event_time": "2026-01-02T00:00:00Z"}'
+    older = '{"product_id": "a", "inventory": 9, "price": 3, "event_time": "2026-01-01T00:00:00Z"}'
+    await world.invoke(kinesis_event(update(1, newer)))
+    await world.invoke(kinesis_event(update(2, older)))
+
+    row = await world.row("a")
+    assert row is not None
+    assert (row["inventory"], row["price"]) == (5, Decimal("3.00"))
+    assert row["last_updated"] == datetime(2026, 1, 2, tzinfo=UTC)
+
+
+async def test_a_product_first_heard_of_by_price_has_no_inventory_version(world: World) -> None:
+    await world.invoke(kinesis_event(kinesis_record('{"product_id": "a", "price": 1}', 0)))
+    row = await world.row("a")
+    assert row is not None
+    assert (row["inventory"], row["inventory_version"]) == (0, None)
+    older = '{"product_id": "a", "inventory": 4, "event_time": "1970-01-01T00:00:00Z"}'
+    await world.invoke(kinesis_event(kinesis_record(older, 1)))
+    row = await world.row("a")
+    assert row is not None
+    assert row["inventory"] == 4
+
+
+async def test_versions_compare_bytewise_whatever_the_database_collates(world: World) -> None:
+    # The shard decides last; en_US would order "_" and "-" otherwise than bytes do.
+    same = '{"product_id": "a", "inventory": %d, "event_time": "2026-01-01T00:00:00Z"}'
+    await world.invoke(kinesis_event(kinesis_record(same % 1, 0, shard="shard_1")))
+    await world.invoke(kinesis_event(kinesis_record(same % 2, 0, shard="shard-2")))
+    row = await world.row("a")
+    assert row is not None
+    assert row["inventory"] == 1
+
+
+async def test_an_aggregated_record_is_archived_and_applied_by_sub_sequence(world: World) -> None:
+    packed = aggregate(
+        [("k0", b'{"product_id": "a", "inventory": 1}'), ("k1", b"bad"), ("k2", REFERENCE.encode())]
+    )
+    assert await world.invoke(kinesis_event(kinesis_record(packed))) == ALL_DONE
+    lines = await world.archive_lines()
+    assert [(line["sub_sequence"], line["partition_key"]) for line in lines] == [
+        (0, "k0"),
+        (1, "k1"),
+        (2, "k2"),
+    ]
+    assert [line["sub_sequence"] for line in await world.quarantine_lines()] == [1]
+    assert await world.row("a") is not None
+    assert await world.row("product123") is not None
+
+
+async def test_ten_thousand_bad_records_go_through_in_one_batch(world: World) -> None:
+    event = kinesis_event(*(kinesis_record(f"bad {number}", number) for number in range(10_000)))
+    assert await world.invoke(event, remaining_ms=60_000) == ALL_DONE
+    lines = await world.quarantine_lines()
+    assert [line["sequence_number"] for line in lines] == [sequence(number) for number in range(10_000)]
+    assert len(await objects(world.account, world.account.quarantine_bucket)) == 1
+    assert len(await world.archive_lines()) == 10_000
+
+
+async def test_what_the_table_refuses_is_isolated_and_quarantined(world: World) -> None:
+    await world.database.execute("ALTER TABLE products ADD CHECK (product_id <> 'cursed')")
+    texts = ['{"product_id": "%s", "inventory": 1}' % name for name in ("a", "b", "cursed", "c")]  # noqa: UP031
+    event = kinesis_event(*(kinesis_record(text, position) for position, text in enumerate(texts)))
+
+    assert await world.invoke(event) == ALL_DONE
+
+    (line,) = await world.quarantine_lines()
+    assert (line["reason"], line["sequence_number"]) == ("catalog_refused", sequence(2))
+    assert base64.b64decode(line["data_base64"]) == texts[2].encode()
+    rows = await world.database.fetch("SELECT product_id FROM products ORDER BY 1")
+    assert [row["product_id"] for row in rows] == ["a", "b", "c"]
+    assert len(await world.archive_lines()) == 4
+
+
+async def test_an_unforeseen_database_error_fails_the_invocation(world: World) -> None:
+    await world.database.execute("ALTER TABLE products RENAME COLUMN price TO cost")
+    with pytest.raises(Exception, match='column "price"'):
+        await world.invoke(kinesis_event(kinesis_record(REFERENCE)))
+    assert len(await world.archive_lines()) == 1
+
+
+async def test_a_missing_archive_bucket_answers_the_first_record(world: World) -> None:
+    await world.account.s3.delete_bucket(Bucket=world.account.archive_bucket)
+    event = kinesis_event(kinesis_record("bad", 4), kinesis_record(REFERENCE, 5))
+    assert await world.invoke(event) == {"batchItemFailures": [{"itemIdentifier": sequence(4)}]}
+
+
+async def test_a_missing_quarantine_bucket_answers_the_first_rejected_record(world: World) -> None:
+    await world.account.s3.delete_bucket(Bucket=world.account.quarantine_bucket)
+    event = kinesis_event(kinesis_record(REFERENCE, 4), kinesis_record("bad", 5))
+    assert await world.invoke(event) == {"batchItemFailures": [{"itemIdentifier": sequence(5)}]}
+    assert await world.row("product123") is not None
+
+
+async def test_the_schedule_makes_up_for_missed_invalidations(world: World) -> None:
+    await world.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a'), ('b'), ('a')")
+    await world.redis.mset({"product:a": "old", "product:b:lease": "x", "product:c": "good"})
+    answer = await world.invoke({"source": "aws.events", "detail-type": "Scheduled Event"})
+    assert answer == {"invalidations_made_up": 3}
+    assert await world.pending() == set()
+    assert await world.redis.keys("*") == ["product:c"]
+
+
+async def test_the_next_batch_makes_up_for_missed_invalidations(world: World) -> None:
+    await world.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a')")
+    await world.redis.set("product:a", "old")
+    assert await world.invoke(kinesis_event(kinesis_record(REFERENCE))) == ALL_DONE
+    assert await world.pending() == set()
+    assert await world.redis.keys("*") == []
+
+
+async def test_an_event_of_another_source_is_refused(world: World) -> None:
+    with pytest.raises(EventError, match="aws:sqs"):
+        await world.invoke({"Records": [kinesis_record(REFERENCE) | {"eventSource": "aws:sqs"}]})
+
+
+async def test_a_wrong_setting_is_named(world: World) -> None:
+    with environment({"REDIS_PORT": "redis"}):
+        broken = dict(world.account.environment) | {"REDIS_PORT": "redis"}
+        world.account.environment.update(broken)
+        with pytest.raises(SettingsError, match=r"REDIS_PORT is 'redis'; a whole number from 1 to 65535"):
+            await world.invoke(kinesis_event(kinesis_record(REFERENCE)))

