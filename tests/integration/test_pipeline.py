@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import asyncpg
 import pytest
@@ -125,10 +126,15 @@ async def test_killed_environments_lose_and_double_nothing(pipeline: Running) ->
         )
         return bool(connected) and pipeline.mapping.progress.invocations_in_flight > 0
 
+    async def more_errors_than(count: int) -> bool:
+        return pipeline.mapping.progress.function_errors > count
+
     sending = asyncio.create_task(pipeline.send(some(800)))
     for _ in range(4):
         await until(at_the_database)
+        errors = pipeline.mapping.progress.function_errors
         pipeline.function.kill_busy()
+        await until(partial(more_errors_than, errors))
     sent = await sending
     await pipeline.mapping.drained()
     assert pipeline.mapping.progress.function_errors >= 4
