@@ -51,19 +51,16 @@ async def process_batch(batch: Sequence[Record], ports: Ports, *, deadline: floa
 
 
 async def drain_missed_invalidations(catalog: Catalog, cache: Cache) -> int:
-    """Make up for missed invalidations; the number of products invalidated.
+    """Make up for the oldest missed invalidations, at most `DRAIN_AT_ONCE`; how many there were.
 
     Raises: DependencyFailed, CacheUnavailable. What is not done then is still remembered.
     """
-    drained = 0
-    while missed := await catalog.missed_invalidations(DRAIN_AT_ONCE):
+    missed = await catalog.missed_invalidations(DRAIN_AT_ONCE)
+    if missed:
         await cache.invalidate(sorted({miss.product_id for miss in missed}))
         # Only what was read before the delete: a miss recorded since may be of a newer value.
         await catalog.forget_missed_invalidations([miss.id for miss in missed])
-        drained += len(missed)
-        if len(missed) < DRAIN_AT_ONCE:
-            break
-    return drained
+    return len(missed)
 
 
 async def _process(batch: Sequence[Record], ports: Ports, report: BatchReport, deadline: float) -> None:

@@ -4,13 +4,15 @@ The road goes on in `batch.process_batch`. The function's other event is the sch
 for missed invalidations.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from processor import runtime
 from processor.batch import Ports, drain_missed_invalidations, process_batch
+from processor.errors import CacheUnavailable, DependencyFailed
 from processor.records import read_event
-from processor.report import BatchReport
+from processor.report import BatchReport, DrainReport
 
 _SCHEDULES: Final = ("aws.events", "aws.scheduler")
 _MARGIN_SECONDS: Final = 1.0
@@ -18,9 +20,7 @@ _MARGIN_SHARE: Final = 0.2
 
 
 class Context(Protocol):
-    """What is used of Lambda's context object."""
-
-    aws_request_id: str
+    """What must be there of Lambda's context object; `aws_request_id` is logged if it is."""
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until Lambda stops the invocation."""
@@ -41,8 +41,9 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
     """
     environment = runtime.current()
     deadline = environment.clock.monotonic() + _budget_seconds(context)
+    request_id = getattr(context, "aws_request_id", "")
     if isinstance(event, Mapping) and event.get("source") in _SCHEDULES:
-        return _drain(environment, context)
+        return _drain(environment, deadline, request_id)
     batch = read_event(event)
 
     async def process(ports: Ports) -> BatchReport:
@@ -51,7 +52,7 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
     report = environment.run(process)
     environment.telemetry.publish_batch(
         report,
-        request_id=context.aws_request_id,
+        request_id=request_id,
         connections_in_use=environment.take_peak_connections(),
     )
     if report.unforeseen:
@@ -61,13 +62,21 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": report.first_unfinished}]}
 
 
-def _drain(environment: runtime.Runtime, context: Context) -> dict[str, Any]:
-    async def drain(ports: Ports) -> int:
-        return await drain_missed_invalidations(ports.catalog, ports.cache)
+def _drain(environment: runtime.Runtime, deadline: float, request_id: str) -> dict[str, Any]:
+    """Drain until nothing waits or the deadline comes; what fails now waits for the next schedule."""
+    report = DrainReport()
 
-    drained = environment.run(drain)
-    environment.telemetry.publish_drain(drained, request_id=context.aws_request_id)
-    return {"invalidations_made_up": drained}
+    async def drain(ports: Ports) -> None:
+        try:
+            async with asyncio.timeout(deadline - environment.clock.monotonic()):
+                while made_up := await drain_missed_invalidations(ports.catalog, ports.cache):
+                    report.invalidations_made_up += made_up
+        except (CacheUnavailable, DependencyFailed, TimeoutError) as error:
+            report.warnings.append(error)
+
+    environment.run(drain)
+    environment.telemetry.publish_drain(report, request_id=request_id)
+    return {"invalidations_made_up": report.invalidations_made_up}
 
 
 def _budget_seconds(context: Context) -> float:

@@ -1,4 +1,4 @@
-"""What happened to a batch: the ground for the answer, the log and the metrics."""
+"""What happened in an invocation: the ground for the answer, the log and the metrics."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -25,4 +25,12 @@ class BatchReport:
     first_unfinished: str | None = None
     failures: list[Exception] = field(default_factory=list)
     unforeseen: list[Exception] = field(default_factory=list)
+    warnings: list[Exception] = field(default_factory=list)
+
+
+@dataclass(kw_only=True, slots=True)
+class DrainReport:
+    """What one scheduled drain did; `warnings`: why it ended before nothing was left."""
+
+    invalidations_made_up: int = 0
     warnings: list[Exception] = field(default_factory=list)

@@ -20,7 +20,7 @@ from processor.adapters.clock import SystemClock
 from processor.adapters.postgres import Database, tls_context
 from processor.adapters.redis_login import AsyncPassword, iam_token
 from processor.adapters.s3 import S3Archive, S3Quarantine
-from processor.adapters.secrets import login_source, member, read_secret
+from processor.adapters.secrets import login_source, read_password, read_secret
 from processor.adapters.telemetry import Telemetry
 from processor.batch import Ports
 from processor.errors import SettingsError
@@ -28,6 +28,7 @@ from processor.settings import RedisAuth, RedisSettings, Settings, read_settings
 
 if TYPE_CHECKING:
     from aiobotocore.credentials import AioCredentials
+    from types_aiobotocore_secretsmanager.client import SecretsManagerClient
 
 T = TypeVar("T")
 
@@ -93,7 +94,7 @@ class Runtime:
         self._database = Database(
             login_source(settings.database, ask_secret), self._tls, settings.database.pool_size
         )
-        redis = self._redis(settings.redis, ask_secret)
+        redis = self._redis(settings.redis, secrets)
         self._resources.push_async_callback(redis.aclose)
         return Ports(
             archive=S3Archive(s3, settings.archive_bucket),
@@ -103,14 +104,10 @@ class Runtime:
             clock=self.clock,
         )
 
-    def _redis(
-        self, settings: RedisSettings, ask_secret: Callable[[str], Awaitable[dict[str, object]]]
-    ) -> Redis:
+    def _redis(self, settings: RedisSettings, secrets: "SecretsManagerClient") -> Redis:
         async def password() -> tuple[str, str] | tuple[str]:
             assert settings.secret_arn is not None  # noqa: S101 settings.py saw to it
-            secret = await ask_secret(settings.secret_arn)
-            word = member(secret, settings.secret_arn, "password")
-            return (str(secret["username"]), word) if secret.get("username") else (word,)
+            return await read_password(secrets, settings.secret_arn)
 
         async def token() -> tuple[str, str] | tuple[str]:
             assert settings.username is not None and settings.cluster_id is not None  # noqa: S101, PT018

@@ -51,7 +51,8 @@ class RedisSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """All the processor is told. `endpoint_url`: AWS's services are elsewhere (an emulator)."""
+    """All the processor is told. `endpoint_url`: S3 is elsewhere (an emulator); botocore
+    itself reads where each service is."""
 
     database: DatabaseSettings
     redis: RedisSettings
@@ -81,7 +82,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         quarantine_bucket=_required(environment, "QUARANTINE_BUCKET"),
         environment_suffix=suffix,
         region=read_region(environment, database.secret_arn),
-        endpoint_url=environment.get("AWS_ENDPOINT_URL") or None,
+        endpoint_url=environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL") or None,
     )
 
 

@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 DEFAULT_POSTGRES_PORT: Final = 5432
 
 
+async def read_secret_text(client: "SecretsManagerClient", arn: str) -> str:
+    """A secret's text. Raises: DependencyFailed if it cannot be read now, SettingsError if it has none."""
+    try:
+        response = await client.get_secret_value(SecretId=arn)
+    except (ClientError, BotoCoreError, OSError) as error:
+        raise DependencyFailed(f"secret {arn}: {type(error).__name__}: {error}") from error
+    text = response.get("SecretString")
+    if not text:
+        raise SettingsError(f"secret {arn} holds no text")
+    return text
+
+
 async def read_secret(client: "SecretsManagerClient", arn: str) -> dict[str, Any]:
     """The members of a secret's JSON object.
 
@@ -23,17 +35,23 @@ async def read_secret(client: "SecretsManagerClient", arn: str) -> dict[str, Any
         DependencyFailed: the secret cannot be read now.
         SettingsError: it is no JSON object.
     """
-    try:
-        response = await client.get_secret_value(SecretId=arn)
-    except (ClientError, BotoCoreError, OSError) as error:
-        raise DependencyFailed(f"secret {arn}: {type(error).__name__}: {error}") from error
-    try:
-        members = json.loads(response["SecretString"])
-    except (KeyError, ValueError):
-        members = None
-    if not isinstance(members, dict):
+    members = _members(await read_secret_text(client, arn))
+    if members is None:
         raise SettingsError(f"secret {arn} is no JSON object; username and password are needed")
     return members
+
+
+async def read_password(client: "SecretsManagerClient", arn: str) -> tuple[str, str] | tuple[str]:
+    """User name and password, or the password alone, of a secret that is a JSON object or the password.
+
+    Raises: DependencyFailed, SettingsError.
+    """
+    text = await read_secret_text(client, arn)
+    members = _members(text)
+    if members is None:
+        return (text,)
+    password = member(members, arn, "password")
+    return (str(members["username"]), password) if members.get("username") else (password,)
 
 
 def member(secret: dict[str, Any], arn: str, name: str) -> str:
@@ -42,6 +60,14 @@ def member(secret: dict[str, Any], arn: str, name: str) -> str:
     if not isinstance(value, str) or not value:
         raise SettingsError(f"secret {arn} holds no {name!r}")
     return value
+
+
+def _members(text: str) -> dict[str, Any] | None:
+    try:
+        members = json.loads(text)
+    except ValueError:
+        return None
+    return members if isinstance(members, dict) else None
 
 
 def login_source(

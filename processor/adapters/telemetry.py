@@ -5,7 +5,7 @@ from typing import Final
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit, single_metric
 
-from processor.report import BatchReport
+from processor.report import BatchReport, DrainReport
 
 NAMESPACE: Final = "ProductCatalog"
 SERVICE: Final = "inventory-processor"
@@ -67,17 +67,21 @@ class Telemetry:
             ):
                 pass
 
-    def publish_drain(self, drained: int, *, request_id: str) -> None:
+    def publish_drain(self, report: DrainReport, *, request_id: str) -> None:
         """One scheduled drain's figure."""
-        self._logger.info("drain", request_id=request_id, invalidations_made_up=drained)
-        self._publish({"InvalidationsMadeUp": drained}, {})
+        self._log_warnings(report.warnings, request_id)
+        self._logger.info("drain", request_id=request_id, invalidations_made_up=report.invalidations_made_up)
+        self._publish({"InvalidationsMadeUp": report.invalidations_made_up}, {})
 
     def _log_errors(self, report: BatchReport, request_id: str) -> None:
         for error in report.unforeseen:
             self._logger.error("unforeseen error", request_id=request_id, exc_info=error)
         for error in report.failures:
             self._logger.error("batch unfinished", request_id=request_id, error=str(error))
-        for error in report.warnings:
+        self._log_warnings(report.warnings, request_id)
+
+    def _log_warnings(self, warnings: list[Exception], request_id: str) -> None:
+        for error in warnings:
             self._logger.warning("degraded", request_id=request_id, error=f"{type(error).__name__}: {error}")
 
     def _publish(self, counts: dict[str, int], times_ms: dict[str, float]) -> None:

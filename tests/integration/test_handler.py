@@ -175,6 +175,13 @@ async def test_the_schedule_makes_up_for_missed_invalidations(world: World) -> N
     assert await world.redis.keys("*") == ["product:c"]
 
 
+async def test_a_schedule_that_finds_no_cache_ends_well_and_forgets_nothing(world: World) -> None:
+    await world.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a')")
+    world.account.environment["REDIS_PORT"] = "1"
+    assert await world.invoke({"source": "aws.events"}) == {"invalidations_made_up": 0}
+    assert await world.pending() == {"a"}
+
+
 async def test_the_next_batch_makes_up_for_missed_invalidations(world: World) -> None:
     await world.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a')")
     await world.redis.set("product:a", "old")

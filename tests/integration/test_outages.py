@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from local.servers import PostgresServer, Servers, ValkeyServer
+from local.servers import MotoServer, PostgresServer, Servers, ValkeyServer
 from tests.events import kinesis_event, kinesis_record, sequence
 from tests.integration.world import ALL_DONE, World, open_world
 
@@ -160,6 +160,32 @@ async def test_a_held_lock_is_waited_for_until_the_deadline(world: World) -> Non
         assert await world.invoke(batch(2)) == ALL_DONE
     finally:
         await holder.close()
+
+
+async def test_a_stalled_archive_is_answered_in_time(servers: Servers) -> None:
+    with MotoServer() as moto:
+        async with open_world(Servers(servers.postgres, servers.valkey, moto)) as world:
+            assert await world.invoke(batch(1)) == ALL_DONE
+            moto.pause()
+            began = time.monotonic()
+            assert await world.invoke(batch(2), remaining_ms=2_500) == unfinished(2)
+            assert time.monotonic() - began < 2.5
+            moto.resume()
+            assert await world.invoke(batch(2)) == ALL_DONE
+            assert len(await world.archive_lines()) == 4
+
+
+@pytest.mark.parametrize("secret", ["a-password", '{"password": "a-password"}'])
+async def test_the_cache_takes_its_password_from_a_secret(servers: Servers, secret: str) -> None:
+    with ValkeyServer(password="a-password") as valkey:
+        async with open_world(servers, valkey=valkey.address) as world:
+            async with world_secrets(world) as secrets:
+                made = await secrets.create_secret(Name=f"cache-{secret[0]}", SecretString=secret)
+            world.account.environment.update(REDIS_AUTH="password", REDIS_SECRET_ARN=made["ARN"])
+            await world.redis.set("product:a", "old")
+            assert await world.invoke(batch(1)) == ALL_DONE
+            assert await world.pending() == set()
+            assert await world.redis.keys("*") == []
 
 
 async def test_a_secret_that_cannot_be_read_is_a_failed_dependency(world: World) -> None:

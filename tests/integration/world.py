@@ -123,7 +123,7 @@ async def open_world(
     await administration.execute(f'CREATE DATABASE "{suffix}"')
     await administration.close()
     address = replace(cluster, database=suffix)
-    redis = Redis(host=cache.host, port=cache.port, decode_responses=True)
+    redis = Redis(host=cache.host, port=cache.port, password=cache.password, decode_responses=True)
     await redis.flushall()
     async with open_account(
         servers.moto.endpoint_url, address, cache, suffix=suffix, shards=1, application_password=PASSWORD
