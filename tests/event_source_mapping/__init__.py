@@ -1,0 +1,1 @@
+"""The event source mapping's rules: a test a rule, each naming the AWS document it comes from."""

@@ -1,0 +1,266 @@
+"""When the function is invoked, and with what."""
+
+import asyncio
+import json
+
+from .simulation import SETTINGS, SHARD, World, records_of, run_until, simulate, with_settings
+
+_LIMIT_BYTES = 6_291_456
+
+
+def test_the_event_is_the_documented_one() -> None:
+    """A record carries its data in base64, its arrival in seconds with milliseconds, and where it is from.
+
+    Source: Using Lambda with Kinesis, Example event,
+    https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+        [number] = world.stream.put("product-1", data=b"Hello, this is a test.", age_seconds=1.0126)
+        await world.drain()
+        assert world.function.calls[0].event == {
+            "Records": [
+                {
+                    "kinesis": {
+                        "kinesisSchemaVersion": "1.0",
+                        "partitionKey": "product-1",
+                        "sequenceNumber": number,
+                        "data": "SGVsbG8sIHRoaXMgaXMgYSB0ZXN0Lg==",
+                        "approximateArrivalTimestamp": 1772366398.987,
+                    },
+                    "eventSource": "aws:kinesis",
+                    "eventVersion": "1.0",
+                    "eventID": f"shardId-000000000000:{number}",
+                    "eventName": "aws:kinesis:record",
+                    "invokeIdentityArn": "arn:aws:iam::123456789012:role/inventory-processor-dev",
+                    "awsRegion": "us-east-2",
+                    "eventSourceARN": "arn:aws:kinesis:us-east-2:123456789012:stream/inventory-updates-dev",
+                }
+            ]
+        }
+
+    simulate(scenario())
+
+
+def test_without_a_window_the_function_is_invoked_as_soon_as_there_are_records() -> None:
+    """A default window of 0 s means: as soon as records are available, even one.
+
+    Source: How Lambda processes records from stream and queue-based event sources, Batching behavior,
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+        world.stream.put("a")
+        await world.drain()
+        assert (world.function.sizes, world.function.times) == ([1], [0.0])
+
+    simulate(scenario())
+
+
+def test_a_batch_is_no_larger_than_the_batch_size_and_a_full_one_does_not_wait() -> None:
+    """The function is invoked when the batch size is met, before the window ends.
+
+    Source: How Lambda processes records from stream and queue-based event sources, Batching behavior,
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+        world.stream.put(*"abcdefgh")
+        await world.drain(with_settings(batch_size=3, maximum_batching_window_in_seconds=60))
+        assert world.function.sizes == [3, 3, 2]
+        assert world.function.times == [0.0, 0.0, 60.0]
+
+    simulate(scenario())
+
+
+def test_the_window_gathers_records() -> None:
+    """The function is invoked when the window reaches its maximum.
+
+    Source: How Lambda processes records from stream and queue-based event sources, Batching behavior,
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+
+        async def put_one_a_second() -> None:
+            for key in "abcd":
+                world.stream.put(key)
+                await asyncio.sleep(1.0)
+            await asyncio.sleep(3.0)
+
+        mapping = world.mapping(with_settings(maximum_batching_window_in_seconds=5))
+        await run_until(mapping, put_one_a_second())
+        assert (world.function.sizes, world.function.times) == ([4], [5.0])
+
+    simulate(scenario())
+
+
+def test_the_next_window_begins_when_the_invocation_completes() -> None:
+    """For Kinesis, "the next window begins as soon as the previous function invocation completes".
+
+    Source: How Lambda processes records from stream and queue-based event sources, Batching behavior,
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
+    """
+    assert _invoked_at(put_at=[0.5, 15.5], takes_seconds=2.0) == [11.0, 23.0]
+
+
+def test_a_window_that_ended_empty_begins_again_with_the_first_record() -> None:
+    """A window is the maximum time to gather records: a record never waits longer.
+
+    Source: How Lambda processes records from stream and queue-based event sources, Batching behavior,
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html, which does not say what
+    follows an empty window
+    """
+    assert _invoked_at(put_at=[0.5, 25.5], takes_seconds=2.0) == [11.0, 36.0]
+
+
+def _invoked_at(*, put_at: list[float], takes_seconds: float) -> list[float]:
+    """When a function with a window of 10 s is invoked; records are read half a second after these times."""
+
+    async def scenario() -> list[float]:
+        world = World()
+        world.function.takes_seconds = takes_seconds
+
+        async def put() -> None:
+            for at in put_at:
+                await asyncio.sleep(at - world.clock.seconds)
+                world.stream.put("a")
+            await asyncio.sleep(20.0)
+
+        await run_until(world.mapping(with_settings(maximum_batching_window_in_seconds=10)), put())
+        return world.function.times
+
+    return simulate(scenario())
+
+
+def test_a_batch_stays_within_the_payload_limit() -> None:
+    """The function is invoked when the payload reaches 6 MB: base64 and metadata count.
+
+    Source: How Lambda processes records from stream and queue-based event sources, Batching behavior,
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+        world.stream.put(*"abcdé", data=b"x" * 1_048_576)
+        await world.drain(with_settings(maximum_batching_window_in_seconds=300))
+        sizes = [
+            len(json.dumps(call.event, separators=(",", ":"), ensure_ascii=False).encode())
+            for call in world.function.calls
+        ]
+        assert world.function.sizes == [4, 1]
+        assert max(sizes) <= _LIMIT_BYTES < sizes[0] + sizes[1]
+        assert world.function.times[0] == 0.0
+
+    simulate(scenario())
+
+
+def test_the_payload_is_measured_to_the_byte() -> None:
+    """Two records fit if their event has exactly 6,291,456 bytes, and do not if it has one base64 group more.
+
+    Source: Lambda quotas, invocation payload (synchronous) 6 MB,
+    https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+    """
+
+    async def batches_with(data_bytes: int, key: str) -> tuple[list[int], int]:
+        world = World()
+        world.stream.put("a", data=b"x" * 3)
+        world.stream.put(key, data=b"x" * data_bytes)
+        await world.drain()
+        event = world.function.calls[0].event
+        return world.function.sizes, len(json.dumps(event, separators=(",", ":")).encode())
+
+    async def scenario() -> None:
+        _, overhead = await batches_with(0, "k")
+        data_bytes, padding = divmod(_LIMIT_BYTES - overhead, 4)
+        key = "k" * (1 + padding)
+        assert await batches_with(3 * data_bytes, key) == ([2], _LIMIT_BYTES)
+        sizes, _ = await batches_with(3 * data_bytes, key + "k")
+        assert sizes == [1, 1]
+
+    simulate(scenario())
+
+
+def test_a_batch_holds_records_of_one_shard() -> None:
+    """Each batch contains records from a single shard; shards are read side by side.
+
+    Source: Using Lambda with Kinesis, Polling and batching streams,
+    https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
+    """
+
+    async def scenario() -> None:
+        world = World(shard_count=3)
+        world.function.takes_seconds = 1.0
+        for shard in range(3):
+            world.stream.put("a", "b", shard=f"shardId-{shard:012}")
+        await world.drain()
+        assert world.function.sizes == [2, 2, 2]
+        assert len({call.shard_id for call in world.function.calls}) == 3
+        assert world.function.most_running == 3
+
+    simulate(scenario())
+
+
+def test_a_shard_is_delivered_in_order_one_batch_at_a_time() -> None:
+    """Lambda processes one batch at a time from each shard, in order.
+
+    Source: Using Lambda with Kinesis, Polling and batching streams,
+    https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+        world.function.takes_seconds = 5.0
+        world.stream.page_size = 3
+        put = world.stream.put(*"abcdefghij")
+        await world.drain(with_settings(batch_size=4))
+        assert [number for batch in world.function.batches for number in batch] == list(put)
+        assert world.function.most_running == 1
+
+    simulate(scenario())
+
+
+def test_a_quiet_shard_is_polled_once_a_second_and_one_with_more_records_at_once() -> None:
+    """A standard iterator polls at a base rate of once per second, faster while there is more to read.
+
+    Source: Using Lambda with Kinesis, Polling and batching streams,
+    https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html; five reads a second is what a shard
+    allows, https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+        world.stream.page_size = 1
+        world.stream.put(*"abc")
+        await world.run_for(3.0)
+        assert world.stream.read_at == [0.0, 0.2, 0.4, 1.4, 2.4]
+
+    simulate(scenario())
+
+
+def test_the_event_of_a_redelivery_is_made_anew() -> None:
+    """Each invocation receives its own JSON document: what a function does to one event harms no other.
+
+    Source: Invoke, request body, https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+        [number] = world.stream.put("a")
+
+        def clear_and_fail(call: object) -> object:
+            event = world.function.calls[-1].event
+            assert len(records_of(event)) == 1
+            records_of(event).clear()
+            return {"batchItemFailures": [{"itemIdentifier": number}] * (len(world.function.calls) == 1)}
+
+        world.function.respond = clear_and_fail
+        await world.drain(SETTINGS)
+        assert world.function.batches == [(number,), (number,)]
+        assert world.function.calls[0].shard_id == SHARD
+
+    simulate(scenario())

@@ -1,0 +1,123 @@
+"""Several batches of one shard at a time, in order for each partition key."""
+
+from collections import defaultdict
+from itertools import cycle, islice
+
+import pytest
+
+from local.mapping import FunctionError
+
+from .simulation import Call, World, failing, simulate, with_settings
+
+_KEYS = [f"product-{number}" for number in range(20)]
+
+
+@pytest.mark.parametrize("factor", [1, 4, 10])
+def test_so_many_batches_of_a_shard_run_at_a_time(factor: int) -> None:
+    """ParallelizationFactor is the number of batches processed from each shard concurrently, 1 to 10.
+
+    Source: Using Lambda with Kinesis, https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+        world.function.takes_seconds = 1.0
+        world.stream.put(*(f"product-{number}" for number in range(200)))
+        mapping = await world.drain(with_settings(parallelization_factor=factor))
+        assert world.function.most_running == factor
+        assert mapping.progress.records_acknowledged == 200
+
+    simulate(scenario())
+
+
+def test_a_partition_key_stays_in_order_through_errors_and_redeliveries() -> None:
+    """Records with the same partition key are processed in order, also with concurrent batches.
+
+    Source: New AWS Lambda scaling controls for Kinesis and DynamoDB event sources,
+    https://aws.amazon.com/blogs/compute/new-aws-lambda-scaling-controls-for-kinesis-and-dynamodb-event-sources/
+    """
+
+    async def scenario() -> None:
+        world = World()
+        world.function.takes_seconds = 0.3
+        put = world.stream.put(*islice(cycle(_KEYS), 200))
+        answers = cycle(["error", "middle", "fine", "first", "fine"])
+
+        def respond(call: Call) -> object:
+            match next(answers):
+                case "error":
+                    raise FunctionError("Unhandled")
+                case "middle":
+                    return failing(call.sequence_numbers[len(call.sequence_numbers) // 2])
+                case "first":
+                    return failing(call.sequence_numbers[0])
+            done.extend(zip(call.keys, call.sequence_numbers, strict=True))
+            return None
+
+        done: list[tuple[str, str]] = []
+        world.function.respond = respond
+        await world.drain(
+            with_settings(parallelization_factor=4, batch_size=7, bisect_batch_on_function_error=True)
+        )
+        first_delivered: dict[str, list[int]] = defaultdict(list)
+        for call in world.function.calls:
+            for key, number in zip(call.keys, map(int, call.sequence_numbers), strict=True):
+                if number not in first_delivered[key]:
+                    first_delivered[key].append(number)
+        assert all(numbers == sorted(numbers) for numbers in first_delivered.values())
+        assert sum(map(len, first_delivered.values())) == len(put)
+
+    simulate(scenario())
+
+
+def test_a_lane_that_fails_does_not_hold_up_the_others_nor_does_the_checkpoint_pass_it() -> None:
+    """Other partition keys go on while one is retried; the shard's checkpoint stays before its first record.
+
+    Sources: New AWS Lambda scaling controls for Kinesis and DynamoDB event sources,
+    https://aws.amazon.com/blogs/compute/new-aws-lambda-scaling-controls-for-kinesis-and-dynamodb-event-sources/;
+    at least once, https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+        put = world.stream.put(*_KEYS)
+        bad = put[10]
+
+        def respond(call: Call) -> object:
+            if bad in call.sequence_numbers:
+                raise FunctionError("Unhandled")
+            return None
+
+        world.function.respond = respond
+        mapping = await world.run_for(600.0, with_settings(parallelization_factor=10, batch_size=1))
+        lane_mates = len(put) - mapping.progress.records_acknowledged
+        assert 1 <= lane_mates < 10
+        assert mapping.progress.checkpoints == {"shardId-000000000000": put[9]}
+        assert mapping.progress.iterator_age_ms == 600_000
+
+    simulate(scenario())
+
+
+def test_each_lane_gathers_its_own_batch() -> None:
+    """A partition key always is in the same lane; batch size and window hold for each of the lanes.
+
+    Source: New AWS Lambda scaling controls for Kinesis and DynamoDB event sources,
+    https://aws.amazon.com/blogs/compute/new-aws-lambda-scaling-controls-for-kinesis-and-dynamodb-event-sources/
+    """
+
+    async def scenario() -> None:
+        world = World()
+        world.stream.put(*_KEYS * 5)
+        await world.drain(
+            with_settings(parallelization_factor=2, batch_size=30, maximum_batching_window_in_seconds=5)
+        )
+        full = [call for call in world.function.calls if len(call.keys) == 30]
+        others = [call for call in world.function.calls if len(call.keys) < 30]
+        assert {call.at_seconds for call in full} == {0.0}
+        assert {call.at_seconds for call in others} == {5.0}
+        assert len(full) * 30 + sum(len(call.keys) for call in others) == 100
+        lanes = {frozenset(call.keys) for call in full}
+        assert len(lanes) == 2
+        assert sum(map(len, lanes)) == len(frozenset().union(*lanes))
+
+    simulate(scenario())

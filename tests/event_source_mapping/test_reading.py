@@ -1,0 +1,159 @@
+"""Where reading begins, and what goes on when a read fails."""
+
+import asyncio
+from datetime import timedelta
+
+from local.mapping import StartingPosition
+
+from .simulation import BEGINNING, SHARD, World, run_until, simulate, with_settings
+
+
+def test_trim_horizon_processes_all_records_in_the_stream() -> None:
+    """TRIM_HORIZON: process all records in the stream.
+
+    Source: Lambda parameters for Kinesis event source mappings,
+    https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+        put = world.stream.put(*"abc", age_seconds=3600)
+        await world.drain()
+        assert world.function.batches == [tuple(put)]
+
+    simulate(scenario())
+
+
+def test_latest_processes_records_added_from_now_on() -> None:
+    """LATEST: process new records that are added to the stream; no closed shard is waited for.
+
+    Source: Lambda parameters for Kinesis event source mappings,
+    https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+        world.stream.put("old")
+        left, _ = world.stream.split(SHARD)
+        world.stream.put("old", shard=left)
+        world.stream.fail_reads = 5
+        mapping = world.mapping(with_settings(starting_position=StartingPosition.LATEST))
+
+        async def put_new() -> None:
+            await asyncio.sleep(2.5)
+            world.stream.put("new", shard=left)
+            await mapping.drained()
+
+        await run_until(mapping, put_new())
+        assert [call.keys for call in world.function.calls] == [("new",)]
+
+    simulate(scenario())
+
+
+def test_at_timestamp_processes_records_from_that_time() -> None:
+    """AT_TIMESTAMP: process records starting from a specific time.
+
+    Source: Lambda parameters for Kinesis event source mappings,
+    https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+        world.stream.put("before", age_seconds=61)
+        world.stream.put("from", age_seconds=60)
+        await world.drain(
+            with_settings(
+                starting_position=StartingPosition.AT_TIMESTAMP,
+                starting_position_timestamp=BEGINNING - timedelta(seconds=60),
+            )
+        )
+        assert [call.keys for call in world.function.calls] == [("from",)]
+
+    simulate(scenario())
+
+
+def test_an_expired_iterator_is_replaced_by_one_after_the_last_record_read() -> None:
+    """A shard iterator expires after five minutes; another is had with AFTER_SEQUENCE_NUMBER.
+
+    Source: GetShardIterator, https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetShardIterator.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+        mapping = world.mapping()
+
+        async def expire_between() -> None:
+            world.stream.put("a", "b")
+            await mapping.drained()
+            world.stream.expire_iterators()
+            world.stream.put("c")
+            await mapping.drained()
+
+        await run_until(mapping, expire_between())
+        assert [call.keys for call in world.function.calls] == [("a", "b"), ("c",)]
+
+    simulate(scenario())
+
+
+def test_no_record_is_missed_when_the_first_iterator_at_latest_expires() -> None:
+    """LATEST points just after the most recent record: asked for again it would skip what came in between.
+
+    Source: GetShardIterator, https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetShardIterator.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+        world.stream.put("old", age_seconds=1)
+        mapping = world.mapping(with_settings(starting_position=StartingPosition.LATEST))
+
+        async def put_then_expire() -> None:
+            await asyncio.sleep(10.5)
+            world.stream.put("new")
+            world.stream.expire_iterators()
+            await mapping.drained()
+
+        await run_until(mapping, put_then_expire())
+        assert [call.keys for call in world.function.calls] == [("new",)]
+
+    simulate(scenario())
+
+
+def test_throttled_reads_back_off_and_lose_nothing() -> None:
+    """GetRecords throttled by ProvisionedThroughputExceededException is retried with growing waits.
+
+    Source: GetRecords, https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+        world.stream.put(*"abc")
+        world.stream.fail_reads = 4
+        world.stream.fail_listings = 1
+        mapping = await world.drain()
+        assert world.stream.read_at[:5] == [1.0, 2.0, 4.0, 8.0, 16.0]
+        assert mapping.progress.read_failures == 5
+        assert mapping.progress.records_acknowledged == 3
+
+    simulate(scenario())
+
+
+def test_another_mapping_goes_on_from_the_checkpoints() -> None:
+    """Lambda keeps track of the last record processed and resumes from that point when it is enabled again.
+
+    Source: Using Lambda with Kinesis, event source options,
+    https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+        world.stream.put("a", "b")
+        first = await world.drain()
+        left, _ = world.stream.split(SHARD)
+        world.stream.put("c", shard=left)
+        second = world.mapping(
+            with_settings(starting_position=StartingPosition.LATEST), checkpoints=first.progress.checkpoints
+        )
+        await run_until(second, second.drained())
+        assert [call.keys for call in world.function.calls] == [("a", "b"), ("c",)]
+
+    simulate(scenario())

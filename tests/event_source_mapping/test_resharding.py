@@ -1,0 +1,135 @@
+"""Splits and merges while the mapping runs."""
+
+import asyncio
+
+from local.mapping import FunctionError, StartingPosition
+
+from .simulation import SETTINGS, SHARD, Call, World, run_until, simulate, with_settings
+
+
+def test_children_begin_when_their_parent_is_finished() -> None:
+    """After a split, read the parent until it is exhausted, then the children.
+
+    Source: Complete the resharding action,
+    https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-after-resharding.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+        parent = world.stream.put(*"abcd")
+        left, right = world.stream.split(SHARD)
+        world.stream.put("a", "b", shard=left)
+        world.stream.put("c", "d", shard=right)
+        failures = iter(range(3))
+
+        def fail_thrice_in_the_parent(call: Call) -> object:
+            if (
+                call.shard_id == SHARD
+                and parent[3] in call.sequence_numbers
+                and next(failures, None) is not None
+            ):
+                raise FunctionError("Unhandled")
+            return None
+
+        world.function.respond = fail_thrice_in_the_parent
+        world.function.takes_seconds = 1.0
+        mapping = await world.drain(with_settings(batch_size=2))
+        shards = [call.shard_id for call in world.function.calls]
+        assert shards == [SHARD] * 5 + [left, right]
+        assert world.function.most_running == 2
+        assert (mapping.progress.shards_finished, mapping.progress.shards_reading) == (1, 2)
+
+    simulate(scenario())
+
+
+def test_a_child_begins_when_both_its_parents_are_finished() -> None:
+    """After a merge, both parents are read until they are exhausted, then the child.
+
+    Source: Complete the resharding action,
+    https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-after-resharding.html
+    """
+
+    async def scenario() -> None:
+        world = World(shard_count=2)
+        adjacent = "shardId-000000000001"
+        slow = world.stream.put("b", shard=adjacent)
+        world.stream.put("a")
+        child = world.stream.merge(SHARD, adjacent)
+        world.stream.put("a", "b", shard=child)
+        failures = iter(range(5))
+
+        def fail_one_parent(call: Call) -> object:
+            if slow[0] in call.sequence_numbers and next(failures, None) is not None:
+                raise FunctionError("Unhandled")
+            return None
+
+        world.function.respond = fail_one_parent
+        await world.drain()
+        shards = [call.shard_id for call in world.function.calls]
+        assert shards == [SHARD] + [adjacent] * 6 + [child]
+
+    simulate(scenario())
+
+
+def test_shards_that_appear_while_it_runs_are_found_and_read_from_their_beginning() -> None:
+    """A child's records are all new, also for a mapping that began at LATEST.
+
+    Source: Complete the resharding action,
+    https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-after-resharding.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+        world.stream.put("old")
+        mapping = world.mapping(with_settings(starting_position=StartingPosition.LATEST))
+
+        async def reshard() -> None:
+            await asyncio.sleep(5.5)
+            world.stream.put("a")
+            left, right = world.stream.split(SHARD)
+            world.stream.put("b", shard=left)
+            world.stream.put("c", shard=right)
+            await asyncio.sleep(5.0)
+            world.stream.put("d", shard=world.stream.merge(left, right))
+            await mapping.drained()
+
+        await run_until(mapping, reshard())
+        assert [call.keys for call in world.function.calls] == [("a",), ("b",), ("c",), ("d",)]
+        assert mapping.progress.shards_finished == 3
+
+    simulate(scenario())
+
+
+def test_what_a_closed_shard_still_gathers_does_not_wait_for_its_window() -> None:
+    """A closed shard takes no more records, so there is nothing left to gather.
+
+    Source: a null NextShardIterator means the shard is closed and will return no more data, GetRecords,
+    https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+        world.stream.put("a")
+        world.stream.split(SHARD)
+        await world.drain(with_settings(maximum_batching_window_in_seconds=300))
+        assert world.function.times == [0.0]
+
+    simulate(scenario())
+
+
+def test_a_parent_past_its_retention_holds_up_nobody() -> None:
+    """Once a parent's records have expired the shard is listed no more; its children are read.
+
+    Source: Complete the resharding action (closed, then expired),
+    https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-after-resharding.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+        left, _ = world.stream.split(SHARD)
+        world.stream.trim(SHARD)
+        world.stream.put("a", shard=left)
+        mapping = await world.drain(SETTINGS)
+        assert mapping.progress.records_acknowledged == 1
+
+    simulate(scenario())
