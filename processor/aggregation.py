@@ -39,6 +39,9 @@ def unpack(data: bytes) -> list[tuple[str, bytes]]:
         raise BadAggregate(f"its content is not an aggregated record: {error}") from error
     except IndexError as error:
         raise BadAggregate("a record points outside the partition key table") from error
+    # The library hands on what lacks a required field, and bytes where a text is no UTF-8.
+    if not (message.IsInitialized() and all(isinstance(key, str) for key in keys)):
+        raise BadAggregate("its content is not an aggregated record: a field is missing or no text")
     if not unpacked:
         raise BadAggregate("it holds no record")
     return unpacked

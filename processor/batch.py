@@ -237,6 +237,9 @@ async def _process_marked(
         if report.first_unfinished is None or attempts <= LONE_RECORD_ATTEMPTS:
             async with asyncio.timeout(deadline - ports.clock.monotonic() + _CANCEL_SECONDS):
                 await ports.catalog.clear_attempts(record)
-    except (DependencyFailed, TimeoutError) as error:
+    except TimeoutError as error:
         report.failures.append(error)
+        report.first_unfinished = record.sequence_number
+    except Exception as error:  # noqa: BLE001 filed by kind, like a stage's error
+        _file_error(error, report)
         report.first_unfinished = record.sequence_number

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from processor.records import Record
@@ -82,9 +83,13 @@ def _breaks_line(data: bytes) -> bool:
 
 
 def _identity(record: Record) -> bytes:
-    arrival = (_EPOCH + timedelta(milliseconds=record.arrival_ms)).isoformat(timespec="milliseconds")
     return (
         f'"shard":"{record.shard}","sequence_number":"{record.sequence_number}",'
         f'"sub_sequence":{record.sub_sequence},"partition_key":{json.dumps(record.partition_key)},'
-        f'"arrival_time":"{arrival[:23]}Z"'
+        f'"arrival_time":"{_instant(record.arrival_ms)}"'
     ).encode()
+
+
+@lru_cache(maxsize=4096)  # records that arrive together are batched together
+def _instant(time_ms: int) -> str:
+    return (_EPOCH + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds")[:23] + "Z"

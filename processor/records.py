@@ -64,8 +64,11 @@ def expand(record: Record) -> Iterator[Record]:
 
 
 def _read_record(position: int, record: Any) -> Record:
+    source = record.get("eventSource") if isinstance(record, Mapping) else None
+    if source not in (None, "aws:kinesis"):
+        raise EventError(f'record {position} comes from {source!r}; only "aws:kinesis" is accepted')
     try:
-        source = record["eventSource"]
+        _ = record["eventSource"]
         shard, _, _ = record["eventID"].rpartition(":")
         kinesis = record["kinesis"]
         sequence_number = kinesis["sequenceNumber"]
@@ -74,8 +77,6 @@ def _read_record(position: int, record: Any) -> Record:
         encoded = kinesis["data"]
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise EventError(f"record {position} of the event is not a Kinesis record: {error!r}") from error
-    if source != "aws:kinesis":
-        raise EventError(f'record {position} comes from {source!r}; only "aws:kinesis" is accepted')
     if not (_matches(_SEQUENCE_NUMBER, sequence_number) and _matches(_SHARD, shard)):
         raise EventError(
             f"record {position} has sequence number {sequence_number!r} and event id "

@@ -63,13 +63,12 @@ def decode(record: Record) -> Update | Rejection:
     """The update a record carries, or why it carries none."""
     if record.defect is not None:
         return Rejection(record, *record.defect)
-    supplier = None
+    fields: dict[str, Any] = {}
     try:
         fields = _read_json(record.data)
-        supplier = _readable_supplier(fields)
         return _validate(fields, record)
     except _Invalid as invalid:
-        return Rejection(record, invalid.reason, invalid.message, supplier)
+        return Rejection(record, invalid.reason, invalid.message, _readable_supplier(fields))
 
 
 def version_text(event_time_us: int, record: Record) -> str:
@@ -94,10 +93,13 @@ class _Invalid(Exception):
         self.message = message
 
 
-class _NumberText(str):
-    """The text of a JSON number with a fraction, an exponent or endless digits: never made a float."""
+class _NumberText:
+    """A JSON number with a fraction, an exponent or endless digits, as written: never made a float."""
 
-    __slots__ = ()
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -228,7 +230,7 @@ def _supplier(fields: dict[str, Any]) -> str | None:
 def _inventory(value: object) -> int:
     if type(value) is int and 0 <= value <= MAX_INVENTORY:
         return value
-    if type(value) is int or (isinstance(value, _NumberText) and value.lstrip("-").isdigit()):
+    if type(value) is int or (isinstance(value, _NumberText) and value.text.lstrip("-").isdigit()):
         raise _Invalid("invalid_inventory", f"inventory is {_shown(value)}; 0 to {MAX_INVENTORY}")
     shown = _shown(value) if isinstance(value, _NumberText) else _kind(value)
     raise _Invalid("invalid_inventory", f"inventory is {shown}; an integer is accepted")
@@ -238,8 +240,10 @@ def _price_cents(value: object) -> int:
     """Cents of a price given as a JSON number or its text, exactly: no float, no rounding."""
     if type(value) is int:
         cents = value * 100
+    elif isinstance(value, _NumberText):
+        cents = _cents(value.text, value)
     elif isinstance(value, str):
-        cents = _cents(value)
+        cents = _cents(value, value)
     else:
         raise _Invalid("invalid_price", f"price is {_kind(value)}; a number or its text is accepted")
     if not 0 <= cents <= MAX_PRICE_CENTS:
@@ -247,11 +251,11 @@ def _price_cents(value: object) -> int:
     return cents
 
 
-def _cents(text: str) -> int:
+def _cents(text: str, value: object) -> int:
     matched = _NUMBER.fullmatch(text)
     if matched is None:
         raise _Invalid(
-            "invalid_price", f"price is {_shown(text)}; a decimal number such as 19.99 is accepted"
+            "invalid_price", f"price is {_shown(value)}; a decimal number such as 19.99 is accepted"
         )
     sign, whole, fraction, exponent_text = matched.groups(default="")
     # The exponent is judged by its length before it is made a number: 1E+999999 would take minutes.
@@ -260,11 +264,11 @@ def _cents(text: str) -> int:
     if len(digits) > 4 or len(significant) > 400:
         if not significant and not exponent_text.startswith("-"):
             return 0
-        raise _Invalid("invalid_price", f"price is {_shown(text)}; 0 to 99999999.99, at most 2 decimals")
+        raise _Invalid("invalid_price", f"price is {_shown(value)}; 0 to 99999999.99, at most 2 decimals")
     exponent = int(digits or "0") * (-1 if exponent_text.startswith("-") else 1)
     decimals = max(0, len(fraction) - exponent)
     if decimals > 2:
-        raise _Invalid("invalid_price", f"price has {decimals} decimals: {_shown(text)}; at most 2")
+        raise _Invalid("invalid_price", f"price has {decimals} decimals: {_shown(value)}; at most 2")
     cents: int = int(significant or "0") * 10 ** (exponent - len(fraction) + 2)
     return -cents if sign else cents
 
@@ -329,7 +333,7 @@ def _kind(value: object) -> str:
 def _shown(value: object) -> str:
     """A value as a supplier would recognise it, safe to print and short."""
     if isinstance(value, _NumberText):
-        text = str.__str__(value)
+        text = value.text
     elif isinstance(value, str | int | float | bool | None):
         text = json.dumps(value)
     else:
