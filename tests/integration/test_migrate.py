@@ -7,7 +7,7 @@ import pytest
 
 from processor import migrate
 from processor.migrate import Migration, MigrationError
-from tests.integration.world import PASSWORD, World, environment
+from tests.world import PASSWORD, World, environment
 
 
 async def connect(world: World, user: str, password: str) -> "asyncpg.Connection[asyncpg.Record]":

@@ -10,7 +10,7 @@ import pytest
 
 from local.servers import MotoServer, PostgresServer, Servers, ValkeyServer
 from tests.events import kinesis_event, kinesis_record, sequence
-from tests.integration.world import ALL_DONE, World, open_world
+from tests.world import ALL_DONE, World, open_world
 
 
 def batch(number: int, *, product_id: str = "a") -> dict[str, object]:

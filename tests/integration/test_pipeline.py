@@ -19,7 +19,7 @@ from local.mapping import EventSourceMapping, MappingSettings, StartingPosition,
 from local.mapping.aws import KinesisStream, S3FailureDestination
 from local.servers import Servers
 from processor.reader import CatalogReader
-from tests.integration.world import World, open_world, until
+from tests.world import World, open_world, until
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from local.servers import Servers, ValkeyServer
 from processor.adapters.cache import RedisCache
 from processor.product import Product
 from processor.reader import CatalogReader
-from tests.integration.world import World, open_world
+from tests.world import World, open_world
 
 A = Product("a", 1, Decimal("2.50"), datetime(2026, 1, 1, tzinfo=UTC))
 

@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from tests.events import kinesis_event, kinesis_record, sequence
-from tests.integration.world import ALL_DONE, World
+from tests.world import ALL_DONE, World
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 UNFINISHED = {"batchItemFailures": [{"itemIdentifier": sequence(0)}]}

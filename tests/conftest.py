@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from local.servers import PostgresServer, Servers, ValkeyServer, start_servers
-from tests.integration.world import World, open_world
+from tests.world import World, open_world
 
 
 @pytest.fixture(scope="session")

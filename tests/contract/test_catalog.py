@@ -1,0 +1,166 @@
+"""The catalog in memory, of unit tests and simulations, and the one in PostgreSQL keep one contract."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from processor.adapters.catalog import PostgresCatalog
+from processor.adapters.postgres import Database, Login
+from processor.errors import CatalogRefused
+from processor.fold import Change, fold
+from processor.ports import Catalog
+from processor.updates import Update, decode, version_text
+from tests.events import record
+from tests.fakes import FakeCatalog, Faults
+from tests.world import World
+
+VERSION = version_text(0, record("any"))
+State = dict[str, tuple[int, str | None, Decimal | None, str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Both catalogs."""
+
+    fake: FakeCatalog
+    real: PostgresCatalog
+    world: World
+
+    async def rows(self) -> State:
+        """The real one's rows."""
+        found = await self.world.database.fetch("SELECT * FROM products")
+        return {
+            row["product_id"]: (
+                row["inventory"],
+                row["inventory_version"],
+                row["price"],
+                row["price_version"],
+            )
+            for row in found
+        }
+
+    def fake_rows(self) -> State:
+        """The fake one's rows, as the real one shows them."""
+        return {
+            product_id: (
+                row.inventory,
+                row.inventory_version,
+                None if row.price_cents is None else Decimal(row.price_cents).scaleb(-2),
+                row.price_version,
+            )
+            for product_id, row in self.fake.rows.items()
+        }
+
+
+@pytest.fixture
+async def pair(world: World) -> AsyncIterator[Pair]:
+    """Both catalogs, empty."""
+
+    async def login() -> Login:
+        address = world.postgres
+        return Login(
+            host=address.host,
+            port=address.port,
+            database=address.database,
+            user=address.user,
+            password=address.password,
+        )
+
+    database = Database(login, None, 1)
+    yield Pair(FakeCatalog(Faults(lambda _: None)), PostgresCatalog(database), world)
+    database.terminate()
+
+
+def update(position: int, **fields: Any) -> Update:
+    """A valid update at this place in the shard."""
+    decoded = decode(record({"product_id": "a", **fields}, position))
+    assert isinstance(decoded, Update), decoded
+    return decoded
+
+
+histories = st.lists(
+    st.builds(
+        lambda position, product, inventory, cents, day: update(
+            position,
+            product_id=product,
+            event_time=f"2026-01-{day:02d}T00:00:00Z",
+            **({} if inventory is None and cents is not None else {"inventory": inventory or 0}),
+            **({} if cents is None else {"price": f"{cents // 100}.{cents % 100:02d}"}),
+        ),
+        position=st.integers(0, 99),
+        product=st.sampled_from(["a", "b", "B", "ä", "a:lease"]),
+        inventory=st.none() | st.integers(0, 2_147_483_647),
+        cents=st.none() | st.integers(0, 9_999_999_999),
+        day=st.integers(1, 3),
+    ),
+    max_size=12,
+    unique_by=lambda one: one.record.sequence_number,
+)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(histories)
+async def test_both_hold_the_same_rows_after_any_history(pair: Pair, history: list[Update]) -> None:
+    await pair.world.database.execute("TRUNCATE products")
+    pair.fake.rows.clear()
+    for start in range(0, len(history), 4):
+        changes = fold(history[start : start + 4]).changes
+        assert await pair.real.upsert(changes) == await pair.fake.upsert(changes)
+        assert await pair.rows() == pair.fake_rows()
+    for again in reversed(history):
+        changes = fold([again]).changes
+        assert (await pair.real.upsert(changes)).changed == 0
+        assert (await pair.fake.upsert(changes)).changed == 0
+
+
+@pytest.fixture(params=["fake", "real"])
+def catalog(request: pytest.FixtureRequest, pair: Pair) -> Catalog:
+    """Either of the two."""
+    chosen: Catalog = getattr(pair, request.param)
+    return chosen
+
+
+async def test_misses_are_remembered_until_exactly_they_are_forgotten(catalog: Catalog) -> None:
+    await catalog.add_missed_invalidations(["a", "b"])
+    (first, second) = await catalog.missed_invalidations(10)
+    assert (first.product_id, second.product_id) == ("a", "b")
+    await catalog.add_missed_invalidations(["a"])
+    assert [miss.product_id for miss in await catalog.missed_invalidations(2)] == ["a", "b"]
+    await catalog.forget_missed_invalidations([first.id, second.id])
+    (newer,) = await catalog.missed_invalidations(10)
+    assert newer.product_id == "a"
+    assert newer.id not in (first.id, second.id)
+
+
+async def test_an_upsert_tells_that_misses_wait(catalog: Catalog) -> None:
+    changes = fold([update(0, inventory=1)]).changes
+    assert not (await catalog.upsert(changes)).invalidations_pending
+    await catalog.add_missed_invalidations(["a"])
+    assert (await catalog.upsert(changes)).invalidations_pending
+
+
+async def test_attempts_are_counted_by_record_until_cleared(catalog: Catalog) -> None:
+    one, other = record("x", 1), record("x", 2)
+    assert [await catalog.mark_attempt(one) for _ in range(3)] == [1, 2, 3]
+    assert await catalog.mark_attempt(other) == 1
+    await catalog.clear_attempts(one)
+    assert await catalog.mark_attempt(one) == 1
+
+
+async def test_the_real_one_refuses_what_the_table_forbids_and_keeps_nothing_of_it(pair: Pair) -> None:
+    good = Change("good", 1, VERSION, None, None)
+    for bad in (Change("bad", -1, VERSION, None, None), Change("bad", None, None, -1, VERSION)):
+        with pytest.raises(CatalogRefused):
+            await pair.real.upsert([bad, good])
+    assert await pair.rows() == {}
