@@ -76,7 +76,8 @@ class Archive(Construct):
             self,
             "Lifecycle",
             bucket=bucket.id,
-            transition_default_minimum_object_size="varies_by_storage_class",
+            # No value of this moves objects under 128 KiB to our two classes; the rule's size filter does.
+            transition_default_minimum_object_size="all_storage_classes_128K",
             rule=lifecycle_rules(config.archive),
             depends_on=[versioning],
         )
@@ -148,7 +149,9 @@ def deny_plain_http(bucket: S3Bucket) -> DataAwsIamPolicyDocumentStatement:
 def lifecycle_rules(settings: ArchiveSettings) -> list[S3BucketLifecycleConfigurationRule]:
     """Return the rules by which objects change storage class, expire and are finally deleted.
 
-    Only transitions are filtered by size: an object too small to move still expires. Expiring makes a version
+    The size filter takes precedence over S3's default minimum of 128 KiB
+    (https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html).
+    Only transitions are filtered by it: an object too small to move still expires. Expiring makes a version
     noncurrent, which Object Lock allows; deleting that version waits for the lock
     (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html).
     """

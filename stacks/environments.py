@@ -91,9 +91,7 @@ class ObjectLock:
 class ArchiveSettings:
     """The archive bucket's ages in days since an object was written.
 
-    `tiering_above_bytes`: only larger objects change storage class
-    (https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html:
-    128 KiB unless a rule's filter says otherwise).
+    `tiering_above_bytes`: only larger objects change storage class.
     `noncurrent_days`: how long a deletion can be undone where no lock forbids it.
     """
 
