@@ -22,6 +22,10 @@ LONE_RECORD_ATTEMPTS: Final = 3
 DRAIN_AT_ONCE: Final = 5_000
 # What is left to a cancelled stage for letting go of its connections.
 _CANCEL_SECONDS: Final = 0.25
+# Forgetting marks may begin at the deadline: left standing, they would accuse a good record.
+_CLEAR_SECONDS: Final = 0.5
+# A batch that is done does not wait for older ones' invalidations; the schedule makes up for them.
+_DRAIN_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,10 +148,6 @@ async def _update_catalog(updates: Sequence[Update], ports: Ports, report: Batch
     """Fold, upsert, invalidate; isolate and quarantine what the table refuses."""
     refused: list[Rejection] = []
     pending = await _upsert(updates, ports.catalog, report, refused)
-    if refused:
-        await ports.quarantine.put(refused)
-        _count_rejections(refused, report)
-        report.accepted -= len(refused)
     # Also when nothing changed: an earlier attempt may have committed and died before this.
     started = ports.clock.monotonic()
     try:
@@ -155,6 +155,10 @@ async def _update_catalog(updates: Sequence[Update], ports: Ports, report: Batch
         await _invalidate(products, ports, report, drain=pending)
     finally:
         report.stage_ms["invalidate"] = (ports.clock.monotonic() - started) * 1000
+    if refused:
+        await ports.quarantine.put(refused)
+        _count_rejections(refused, report)
+        report.accepted -= len(refused)
 
 
 async def _upsert(
@@ -187,8 +191,9 @@ async def _invalidate(products: Sequence[str], ports: Ports, report: BatchReport
         return
     if drain:
         try:
-            report.invalidations_made_up = await drain_missed_invalidations(ports.catalog, ports.cache)
-        except (CacheUnavailable, DependencyFailed) as error:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                report.invalidations_made_up = await drain_missed_invalidations(ports.catalog, ports.cache)
+        except (CacheUnavailable, DependencyFailed, TimeoutError) as error:
             # They are still recorded; this batch's own records are done.
             report.warnings.append(error)
 
@@ -235,7 +240,7 @@ async def _process_marked(
         else:
             await _process(batch, ports, report, deadline)
         if report.first_unfinished is None or attempts <= LONE_RECORD_ATTEMPTS:
-            async with asyncio.timeout(deadline - ports.clock.monotonic() + _CANCEL_SECONDS):
+            async with asyncio.timeout(deadline - ports.clock.monotonic() + _CLEAR_SECONDS):
                 await ports.catalog.clear_attempts(record)
     except TimeoutError as error:
         report.failures.append(error)

@@ -21,6 +21,9 @@ QUARANTINE_PREFIX: Final = "quarantine/"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # Every character some reader of lines may break at, not only the two of JSON's white space.
 _LINE_BREAK: Final = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+# Python's json refuses longer integers, so that no line with one could be read back.
+_INTEGER_DIGITS: Final = 4_300
+_ENDLESS: Final = re.compile(rb"(?<![0-9])[0-9]{%d}" % (_INTEGER_DIGITS + 1))
 _DATA: Final = b',"data":'
 _DATA_BASE64: Final = b',"data_base64":"'
 
@@ -31,7 +34,7 @@ def archive_line(record: Record, *, accepted: bool) -> bytes:
     `data` holds an accepted record's JSON in place, byte for byte; `data_base64` anything else. Either is
     the last member, so that the bytes can be cut out again (`archived_data`).
     """
-    if accepted and not _breaks_line(record.data):
+    if accepted and _is_plain(record.data):
         return b"{%s%s%s}" % (_identity(record), _DATA, record.data)
     return b'{%s%s%s"}' % (_identity(record), _DATA_BASE64, base64.b64encode(record.data))
 
@@ -76,10 +79,13 @@ def by_shard(records: Sequence[Record]) -> Iterator[list[int]]:
     yield from positions.values()
 
 
-def _breaks_line(data: bytes) -> bool:
+def _is_plain(data: bytes) -> bool:
+    """Whether JSON can stand in a line: it breaks none, and no reader stumbles over its integers."""
+    if len(data) > _INTEGER_DIGITS and _ENDLESS.search(data):
+        return False
     if data.isascii():
-        return b"\n" in data or b"\r" in data
-    return _LINE_BREAK.search(data.decode("utf-8")) is not None
+        return b"\n" not in data and b"\r" not in data
+    return _LINE_BREAK.search(data.decode("utf-8")) is None
 
 
 def _identity(record: Record) -> bytes:

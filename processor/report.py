@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 class BatchReport:
     """Counts of records, updates and products; times in milliseconds by stage.
 
+    `stale_updates`: updates that lost to another of their batch, and products the batch left unchanged.
     `first_unfinished`: the sequence number to answer; None if all is done. `failures`: why the batch (or its
     rest) must come again; `unforeseen`: errors nobody foresaw; `warnings`: what was made do without.
     """

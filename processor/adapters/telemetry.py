@@ -1,5 +1,7 @@
 """Structured logs and embedded metrics: one line each a batch, on standard output."""
 
+import json
+from functools import partial
 from typing import Final
 
 from aws_lambda_powertools import Logger
@@ -17,7 +19,10 @@ class Telemetry:
 
     def __init__(self, environment_suffix: str) -> None:
         self._environment = environment_suffix
-        self._logger = Logger(service=SERVICE)
+        # In ASCII: a supplier may send half a surrogate pair as its name, which no UTF-8 can hold.
+        self._logger = Logger(
+            service=SERVICE, json_serializer=partial(json.dumps, separators=(",", ":"), default=str)
+        )
         self._metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
         self._metrics.set_default_dimensions(environment=environment_suffix)
 

@@ -1,0 +1,296 @@
+"""In-memory ports for `process_batch`, with faults on demand, and a loop on which waiting takes no time."""
+
+import asyncio
+import selectors
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from itertools import pairwise
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar
+
+from processor.batch import Ports, process_batch
+from processor.errors import CacheUnavailable, CatalogRefused, DependencyFailed
+from processor.fold import Change
+from processor.ports import MissedInvalidation, Upserted
+from processor.records import Record
+from processor.report import BatchReport
+from processor.updates import Rejection
+
+from .events import ARRIVAL_MS
+
+T = TypeVar("T")
+
+MAX_INTEGER: Final = 2**31 - 1
+MAX_CENTS: Final = 10**10 - 1
+BUDGET_SECONDS: Final = 48.0
+
+
+class _Instant(selectors.DefaultSelector):
+    """Instead of waiting, moves the time on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            raise RuntimeError("everything waits for ever")
+        self.seconds += max(0.0, timeout)
+        return super().select(0)
+
+
+class _SimulatedLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._instant = _Instant()
+        super().__init__(self._instant)
+
+    def time(self) -> float:
+        return self._instant.seconds
+
+
+def simulate(scenario: Coroutine[Any, Any, T]) -> T:
+    """The scenario's result; its hours take no time, and every run is the same."""
+    with asyncio.Runner(loop_factory=_SimulatedLoop) as runner:
+        return runner.run(scenario)
+
+
+class Fault(Enum):
+    """What an operation does instead of its work."""
+
+    FAILS = auto()  # before anything is done
+    FAILS_AFTERWARDS = auto()  # the work is done, the answer is lost
+    HANGS = auto()
+    HANGS_AFTERWARDS = auto()
+
+
+# Asked at every operation what goes wrong with it: nothing, a fault, or this very error.
+Plan: TypeAlias = Callable[[str], Fault | Exception | None]
+
+
+@dataclass
+class Faults:
+    """What goes wrong, and which operations were begun, as "<port>.<method>", in order."""
+
+    plan: Plan = lambda _: None
+    begun: list[str] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def around(self, operation: str, failure: type[Exception]) -> AsyncIterator[None]:
+        """Do the body as this operation, or not."""
+        self.begun.append(operation)
+        fault = self.plan(operation)
+        await asyncio.sleep(0)
+        if isinstance(fault, Exception):
+            raise fault.with_traceback(None)
+        if fault is Fault.FAILS:
+            raise failure(f"{operation} failed")
+        if fault is Fault.HANGS:
+            await _hang()
+        yield
+        await asyncio.sleep(0)
+        if fault is Fault.FAILS_AFTERWARDS:
+            raise failure(f"{operation} failed afterwards")
+        if fault is Fault.HANGS_AFTERWARDS:
+            await _hang()
+
+
+async def _hang() -> NoReturn:
+    await asyncio.get_running_loop().create_future()
+    raise AssertionError
+
+
+def always(**faults: Fault | Exception) -> Plan:
+    """A plan in which an operation (`catalog_upsert` for "catalog.upsert") goes wrong each time."""
+    return {name.replace("_", ".", 1): fault for name, fault in faults.items()}.get
+
+
+class FakeArchive:
+    """See `ports.Archive`; `puts` holds each batch with whether its records were accepted."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self.puts: list[list[tuple[Record, bool]]] = []
+
+    async def put(self, records: Sequence[Record], accepted: Sequence[bool]) -> None:
+        async with self._faults.around("archive.put", DependencyFailed):
+            self.puts.append(list(zip(records, accepted, strict=True)))
+
+    @property
+    def records(self) -> set[Record]:
+        return {record for put in self.puts for record, _ in put}
+
+
+class FakeQuarantine:
+    """See `ports.Quarantine`."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self.puts: list[list[Rejection]] = []
+
+    async def put(self, rejections: Sequence[Rejection]) -> None:
+        assert rejections, "an empty object in quarantine"
+        async with self._faults.around("quarantine.put", DependencyFailed):
+            self.puts.append(list(rejections))
+
+    @property
+    def rejections(self) -> list[Rejection]:
+        return [rejection for put in self.puts for rejection in put]
+
+    @property
+    def reasons(self) -> list[str]:
+        return [rejection.reason for rejection in self.rejections]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of `products`."""
+
+    inventory: int = 0
+    inventory_version: str | None = None
+    price_cents: int | None = None
+    price_version: str | None = None
+    last_updated: str = ""
+
+
+class FakeCatalog:
+    """See `ports.Catalog`. `refuses` names further changes the table refuses, besides its CHECKs."""
+
+    def __init__(self, faults: Faults, refuses: Callable[[Change], bool] = lambda _: False) -> None:
+        self._faults = faults
+        self.refuses = refuses
+        self.rows: dict[str, Row] = {}
+        self.missed: dict[int, str] = {}
+        self.marks: Counter[tuple[str, str]] = Counter()
+        self._misses = 0
+
+    async def upsert(self, changes: Sequence[Change]) -> Upserted:
+        names = [change.product_id for change in changes]
+        assert names, "an upsert of nothing"
+        assert all(one < other for one, other in pairwise(names)), "not ordered or twice"
+        async with self._faults.around("catalog.upsert", DependencyFailed):
+            for change in changes:
+                if self.refuses(change) or not _table_takes(change):
+                    raise CatalogRefused(f"the table refuses {change.product_id}")
+            changed = sum(self.apply(change) for change in changes)
+            return Upserted(changed, bool(self.missed))
+        raise AssertionError
+
+    def apply(self, change: Change) -> bool:
+        """Change the fields whose version is newer than the one that wrote them; whether any was."""
+        held = row = self.rows.get(change.product_id, Row())
+        if change.inventory is not None and is_newer(change.inventory_version, held.inventory_version):
+            row = replace(row, inventory=change.inventory, inventory_version=change.inventory_version)
+        if change.price_cents is not None and is_newer(change.price_version, held.price_version):
+            row = replace(row, price_cents=change.price_cents, price_version=change.price_version)
+        if row == held:
+            return False
+        times = [version[:27] for version in (row.inventory_version, row.price_version) if version]
+        self.rows[change.product_id] = replace(row, last_updated=max(times))
+        return True
+
+    async def add_missed_invalidations(self, product_ids: Sequence[str]) -> None:
+        async with self._faults.around("catalog.add_missed_invalidations", DependencyFailed):
+            for product_id in product_ids:
+                self.miss(product_id)
+
+    def miss(self, product_id: str) -> int:
+        """Record one missed invalidation; its id."""
+        self._misses += 1
+        self.missed[self._misses] = product_id
+        return self._misses
+
+    async def missed_invalidations(self, limit: int) -> list[MissedInvalidation]:
+        async with self._faults.around("catalog.missed_invalidations", DependencyFailed):
+            return [MissedInvalidation(id_, name) for id_, name in sorted(self.missed.items())][:limit]
+        raise AssertionError
+
+    async def forget_missed_invalidations(self, ids: Sequence[int]) -> None:
+        async with self._faults.around("catalog.forget_missed_invalidations", DependencyFailed):
+            for id_ in ids:
+                self.missed.pop(id_, None)
+
+    async def mark_attempt(self, record: Record) -> int:
+        async with self._faults.around("catalog.mark_attempt", DependencyFailed):
+            self.marks[record.shard, record.sequence_number] += 1
+            return self.marks[record.shard, record.sequence_number]
+        raise AssertionError
+
+    async def clear_attempts(self, record: Record) -> None:
+        async with self._faults.around("catalog.clear_attempts", DependencyFailed):
+            del self.marks[record.shard, record.sequence_number]
+
+
+def _table_takes(change: Change) -> bool:
+    inventory = 0 if change.inventory is None else change.inventory
+    cents = 0 if change.price_cents is None else change.price_cents
+    return 1 <= len(change.product_id) <= 255 and 0 <= inventory <= MAX_INTEGER and 0 <= cents <= MAX_CENTS
+
+
+def is_newer(version: str | None, than: str | None) -> bool:
+    """Whether a version wins: compared part by part, not as the text it is stored as."""
+    return version is not None and (than is None or _parts(version) > _parts(than))
+
+
+def _parts(version: str) -> tuple[str, int, int, str]:
+    event_time, sequence, sub_sequence, shard, _arrival = version.split(" ")
+    return event_time, int(sequence.split(":")[1]), int(sub_sequence), shard
+
+
+class FakeCache:
+    """See `ports.Cache`. `values` is what the shop has cached; `deleting` is called before each delete."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self.values: dict[str, object] = {}
+        self.invalidated: list[list[str]] = []
+        self.deleting: Callable[[], None] = lambda: None
+
+    async def invalidate(self, product_ids: Sequence[str]) -> None:
+        async with self._faults.around("cache.invalidate", CacheUnavailable):
+            self.deleting()
+            self.invalidated.append(list(product_ids))
+            for product_id in product_ids:
+                self.values.pop(product_id, None)
+
+
+@dataclass
+class FakeClock:
+    """See `ports.Clock`: the simulated loop's time, from `now` on."""
+
+    now: int = ARRIVAL_MS + 1_000
+
+    def now_ms(self) -> int:
+        return self.now + round(self.monotonic() * 1000)
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+class World:
+    """All ports of one pipeline."""
+
+    def __init__(self, plan: Plan = lambda _: None) -> None:
+        self.faults = Faults(plan)
+        self.archive = FakeArchive(self.faults)
+        self.quarantine = FakeQuarantine(self.faults)
+        self.catalog = FakeCatalog(self.faults)
+        self.cache = FakeCache(self.faults)
+        self.clock = FakeClock()
+        self.ports = Ports(
+            archive=self.archive,
+            quarantine=self.quarantine,
+            catalog=self.catalog,
+            cache=self.cache,
+            clock=self.clock,
+        )
+
+    async def invoke(self, *batch: Record, budget_seconds: float = BUDGET_SECONDS) -> BatchReport:
+        """Process a batch within so many seconds of simulated time."""
+        deadline = self.clock.monotonic() + budget_seconds
+        return await process_batch(batch, self.ports, deadline=deadline)
+
+    def process(self, *batch: Record, budget_seconds: float = BUDGET_SECONDS) -> BatchReport:
+        """The same on a loop of its own."""
+        return simulate(self.invoke(*batch, budget_seconds=budget_seconds))
