@@ -1,14 +1,13 @@
-"""In-memory ports for `process_batch`, with faults on demand, and a loop on which waiting takes no time."""
+"""In-memory ports for `process_batch`, with faults on demand."""
 
 import asyncio
-import selectors
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from itertools import pairwise
-from typing import Any, Final, NoReturn, TypeAlias, TypeVar
+from typing import Final, NoReturn, TypeAlias
 
 from processor.batch import Ports, process_batch
 from processor.errors import CacheUnavailable, CatalogRefused, DependencyFailed
@@ -17,43 +16,12 @@ from processor.ports import MissedInvalidation, Upserted
 from processor.records import Record
 from processor.report import BatchReport
 from processor.updates import Rejection
-
-from .events import ARRIVAL_MS
-
-T = TypeVar("T")
+from tests.events import ARRIVAL_MS
+from tests.simulated_time import simulate
 
 MAX_INTEGER: Final = 2**31 - 1
 MAX_CENTS: Final = 10**10 - 1
 BUDGET_SECONDS: Final = 48.0
-
-
-class _Instant(selectors.DefaultSelector):
-    """Instead of waiting, moves the time on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None:
-            raise RuntimeError("everything waits for ever")
-        self.seconds += max(0.0, timeout)
-        return super().select(0)
-
-
-class _SimulatedLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self._instant = _Instant()
-        super().__init__(self._instant)
-
-    def time(self) -> float:
-        return self._instant.seconds
-
-
-def simulate(scenario: Coroutine[Any, Any, T]) -> T:
-    """The scenario's result; its hours take no time, and every run is the same."""
-    with asyncio.Runner(loop_factory=_SimulatedLoop) as runner:
-        return runner.run(scenario)
 
 
 class Fault(Enum):

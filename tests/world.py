@@ -17,6 +17,7 @@ from local.account import Account, open_account
 from local.execution_environment import Context
 from local.servers import PostgresAddress, Servers, ValkeyAddress
 from processor import handler, migrate
+from processor.adapters.postgres import Login
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -42,6 +43,17 @@ class World:
         """The processor's answer, in this process, as one execution environment."""
         with environment(self.account.environment):
             return await asyncio.to_thread(handler.handler, event, FixedContext(remaining_ms))
+
+    async def administrator(self) -> Login:
+        """A login for adapters that a test makes itself."""
+        address = self.postgres
+        return Login(
+            host=address.host,
+            port=address.port,
+            database=address.database,
+            user=address.user,
+            password=address.password,
+        )
 
     async def row(self, product_id: str) -> "asyncpg.Record | None":
         """A product's row."""

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from processor.adapters.catalog import PostgresCatalog
-from processor.adapters.postgres import Database, Login
+from processor.adapters.postgres import Database
 from processor.errors import CatalogRefused
 from processor.fold import Change, fold
 from processor.ports import Catalog
@@ -61,17 +61,7 @@ class Pair:
 async def pair(world: World) -> AsyncIterator[Pair]:
     """Both catalogs, empty."""
 
-    async def login() -> Login:
-        address = world.postgres
-        return Login(
-            host=address.host,
-            port=address.port,
-            database=address.database,
-            user=address.user,
-            password=address.password,
-        )
-
-    database = Database(login, None, 1)
+    database = Database(world.administrator, None, 1)
     yield Pair(FakeCatalog(Faults(lambda _: None)), PostgresCatalog(database), world)
     database.terminate()
 

@@ -2,11 +2,10 @@
 
 import asyncio
 import itertools
-import selectors
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from local.mapping import (
     DestinationUnavailableError,
@@ -21,8 +20,6 @@ from local.mapping import (
     StreamUnavailableError,
 )
 
-_T = TypeVar("_T")
-
 BEGINNING = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 SHARD = "shardId-000000000000"
 
@@ -34,35 +31,6 @@ SETTINGS = MappingSettings(
     starting_position=StartingPosition.TRIM_HORIZON,
     report_batch_item_failures=True,
 )
-
-
-class _Instant(selectors.DefaultSelector):
-    """Instead of waiting, moves the time on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.time_seconds = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None:
-            raise RuntimeError("everything waits for ever")
-        self.time_seconds += max(0.0, timeout)
-        return super().select(0)
-
-
-class _SimulatedLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self._instant = _Instant()
-        super().__init__(self._instant)
-
-    def time(self) -> float:
-        return self._instant.time_seconds
-
-
-def simulate(scenario: Coroutine[Any, Any, _T]) -> _T:
-    """Run a scenario in which hours take no time and every run is the same."""
-    with asyncio.Runner(loop_factory=_SimulatedLoop) as runner:
-        return runner.run(scenario)
 
 
 class SimulatedClock:

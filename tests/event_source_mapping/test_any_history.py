@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.mapping import EventSourceMapping, FunctionError, FunctionNotReachedError, MappingSettings
+from tests.simulated_time import simulate
 
-from .simulation import SHARD, Call, World, run_until, simulate, with_settings
+from .simulation import SHARD, Call, World, run_until, with_settings
 
 _KEYS = "abcdef"
 _SECOND_SHARD = "shardId-000000000001"

@@ -3,7 +3,9 @@
 import asyncio
 import json
 
-from .simulation import SETTINGS, SHARD, World, records_of, run_until, simulate, with_settings
+from tests.simulated_time import simulate
+
+from .simulation import SETTINGS, SHARD, World, records_of, run_until, with_settings
 
 _LIMIT_BYTES = 6_291_456
 

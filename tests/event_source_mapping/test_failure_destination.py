@@ -4,8 +4,9 @@ import json
 import re
 
 from local.mapping import FunctionError
+from tests.simulated_time import simulate
 
-from .simulation import SETTINGS, SHARD, Call, World, failing, run_until, simulate, with_settings
+from .simulation import SETTINGS, SHARD, Call, World, failing, run_until, with_settings
 
 _DISCARD = with_settings(maximum_retry_attempts=1)
 

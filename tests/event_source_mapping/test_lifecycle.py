@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from local.mapping import InvalidSettingError, MappingEndedError, Page, StartingPosition
+from tests.simulated_time import simulate
 
 from .simulation import (
     BEGINNING,
@@ -15,7 +16,6 @@ from .simulation import (
     World,
     failing,
     run_until,
-    simulate,
     with_settings,
 )
 

@@ -6,8 +6,9 @@ from itertools import cycle, islice
 import pytest
 
 from local.mapping import FunctionError
+from tests.simulated_time import simulate
 
-from .simulation import Call, World, failing, simulate, with_settings
+from .simulation import Call, World, failing, with_settings
 
 _KEYS = [f"product-{number}" for number in range(20)]
 

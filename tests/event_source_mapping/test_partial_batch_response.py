@@ -2,7 +2,9 @@
 
 import pytest
 
-from .simulation import Call, World, failing, simulate, with_settings
+from tests.simulated_time import simulate
+
+from .simulation import Call, World, failing, with_settings
 
 
 @pytest.mark.parametrize(

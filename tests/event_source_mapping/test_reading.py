@@ -4,8 +4,9 @@ import asyncio
 from datetime import timedelta
 
 from local.mapping import StartingPosition
+from tests.simulated_time import simulate
 
-from .simulation import BEGINNING, SHARD, World, run_until, simulate, with_settings
+from .simulation import BEGINNING, SHARD, World, run_until, with_settings
 
 
 def test_trim_horizon_processes_all_records_in_the_stream() -> None:

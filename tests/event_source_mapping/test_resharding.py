@@ -3,8 +3,9 @@
 import asyncio
 
 from local.mapping import FunctionError, StartingPosition
+from tests.simulated_time import simulate
 
-from .simulation import SETTINGS, SHARD, Call, World, run_until, simulate, with_settings
+from .simulation import SETTINGS, SHARD, Call, World, run_until, with_settings
 
 
 def test_children_begin_when_their_parent_is_finished() -> None:

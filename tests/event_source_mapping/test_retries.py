@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from local.mapping import FunctionError, FunctionNotReachedError
+from tests.simulated_time import simulate
 
-from .simulation import Call, Respond, World, failing, run_until, simulate, with_settings
+from .simulation import Call, Respond, World, failing, run_until, with_settings
 
 
 def err(_: Call) -> object:

@@ -198,27 +198,17 @@ async def test_concurrent_environments_with_overlapping_products_neither_deadloc
 ) -> None:
     """I1 across containers: eight connections upsert the same products in different orders."""
     from processor.adapters.catalog import PostgresCatalog
-    from processor.adapters.postgres import Database, Login
+    from processor.adapters.postgres import Database
     from processor.fold import fold
     from processor.updates import Update, decode
     from tests.events import record
-
-    async def login() -> Login:
-        address = world.postgres
-        return Login(
-            host=address.host,
-            port=address.port,
-            database=address.database,
-            user=address.user,
-            password=address.password,
-        )
 
     updates = []
     for number in range(800):
         decoded = decode(record({"product_id": f"p{number % 40}", "inventory": number}, number))
         assert isinstance(decoded, Update)
         updates.append(decoded)
-    databases = [Database(login, None, 1) for _ in range(8)]
+    databases = [Database(world.administrator, None, 1) for _ in range(8)]
     try:
         # Each environment has every eighth update, some forwards and some backwards, in batches of 20.
         async def environment(number: int) -> None:

@@ -28,8 +28,8 @@ from tests.fakes import (
     World,
     always,
     is_newer,
-    simulate,
 )
+from tests.simulated_time import simulate
 
 
 def good(position: int, product_id: str = "", **fields: object) -> Record:

@@ -15,7 +15,7 @@ from redis.exceptions import ReadOnlyError
 
 from processor.product import TIME_TO_LIVE_SECONDS, Product, cached_product, lease_key, value_key
 from processor.reader import CACHE_TIMEOUT_SECONDS, LEASE_SECONDS, CatalogReader
-from tests.fakes import simulate
+from tests.simulated_time import simulate
 
 Turn: TypeAlias = Callable[[], Awaitable[None]]
 
