@@ -10,7 +10,7 @@ from local.servers import ServerError
 
 _EPILOG = """examples:
   python -m local                    run the week through the pipeline and judge the outcome
-  python -m local run --keep         the same, and leave everything running to try things
+  python -m local --keep             the same, and leave everything running to try things
   python -m local put '{"product_id": "product123", "inventory": 100, "price": 29.99}'
   python -m local read product123    read it twice through the cache
   python -m local rejected           look at the newest rejected records
@@ -19,7 +19,10 @@ _EPILOG = """examples:
 
 def main() -> int:
     """Run the command; 0 if all went well, 1 if the verdict or the command failed, 2 for bad arguments."""
-    arguments = _parser().parse_args(sys.argv[1:] or ["run"])
+    words = sys.argv[1:]
+    if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
+        words = ["run", *words]
+    arguments = _parser().parse_args(words)
     try:
         return asyncio.run(_command(arguments))
     except KeyboardInterrupt:
