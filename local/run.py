@@ -74,7 +74,8 @@ async def _feed(pipeline: Pipeline, shop: Shop, figures: Figures, console: Conso
     feed = read_feed()
     sent: list[Sent] = []
     console.print(
-        f"Sending {len(feed):,} records while {shop.readers} readers read. The function logs to {LOG_NAME}."
+        f"Sending {len(feed):,} records while {shop.readers} readers read. The function logs to {LOG_NAME}.",
+        soft_wrap=True,
     )
 
     async def watch(display: ProgressDisplay) -> None:
