@@ -1,0 +1,99 @@
+"""A record that kills its process: three marks, then quarantine, unparsed."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from local.lambda_service import LambdaService
+from local.mapping import FunctionError
+from tests.events import kinesis_event, kinesis_record, sequence
+from tests.world import ALL_DONE, World, until
+
+OLD = kinesis_event(kinesis_record('{"product_id": "a", "inventory": 1}'))
+UNFINISHED = {"batchItemFailures": [{"itemIdentifier": sequence(0)}]}
+
+
+@pytest.fixture
+async def function(world: World) -> AsyncIterator[LambdaService]:
+    """The function in processes of its own."""
+    function = LambdaService(
+        "processor.handler:handler",
+        environment=world.account.environment,
+        timeout_seconds=20,
+        reserved_concurrency=1,
+        new_id=lambda: str(uuid.uuid4()),
+        on_log=lambda _: None,
+    )
+    yield function
+    await function.close()
+
+
+async def attempts(world: World) -> int:
+    """How many attempts at the record are marked."""
+    marked = await world.database.fetchval("SELECT sum(attempts) FROM processing_attempt")
+    return int(marked or 0)
+
+
+async def kill_at_work(world: World, function: LambdaService, number: int) -> None:
+    """Kill the process while it works on the record for this many times."""
+
+    async def marked() -> bool:
+        return await attempts(world) == number
+
+    work: asyncio.Task[Any] = asyncio.create_task(function.invoke(OLD))
+    await until(marked)
+    function.kill_busy()
+    with pytest.raises(FunctionError):
+        await work
+
+
+async def test_after_three_deaths_the_record_is_quarantined_unparsed(
+    world: World, function: LambdaService
+) -> None:
+    lock = await asyncpg.connect(world.postgres.dsn)
+    try:
+        async with lock.transaction():
+            await lock.execute("LOCK TABLE products")  # holds the work up where it can be killed
+            for number in (1, 2, 3):
+                await kill_at_work(world, function, number)
+        assert await function.invoke(OLD) == ALL_DONE
+    finally:
+        await lock.close()
+    (line,) = await world.quarantine_lines()
+    assert (line["reason"], line["sequence_number"]) == ("killed_process", sequence(0))
+    assert [archived["sequence_number"] for archived in await world.archive_lines()] == [sequence(0)]
+    assert await attempts(world) == 0
+    assert await world.row("a") is None
+
+
+async def test_two_deaths_and_any_number_of_outages_do_not_condemn_it(
+    world: World, function: LambdaService
+) -> None:
+    lock = await asyncpg.connect(world.postgres.dsn)
+    try:
+        async with lock.transaction():
+            await lock.execute("LOCK TABLE products")
+            await kill_at_work(world, function, 1)
+            await kill_at_work(world, function, 2)
+            assert await world.invoke(OLD, remaining_ms=1_500) == UNFINISHED
+            assert await attempts(world) == 0
+            for _ in range(4):
+                assert await world.invoke(OLD, remaining_ms=1_500) == UNFINISHED
+        assert await function.invoke(OLD) == ALL_DONE
+    finally:
+        await lock.close()
+    assert await world.quarantine_lines() == []
+    assert await world.row("a") is not None
+
+
+async def test_a_young_record_is_not_marked(world: World) -> None:
+    await world.database.execute("REVOKE ALL ON processing_attempt FROM catalog_writer")
+    young = kinesis_event(
+        kinesis_record('{"product_id": "a", "inventory": 1}', arrival_seconds=time.time() - 60)
+    )
+    assert await world.invoke(young) == ALL_DONE

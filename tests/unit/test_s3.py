@@ -1,0 +1,91 @@
+"""What the bucket answers, and what becomes of it (the client is a fake; real servers: integration)."""
+
+import asyncio
+import base64
+import gzip
+import hashlib
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from processor.adapters.s3 import S3Archive, S3Quarantine
+from processor.errors import DependencyFailed
+from processor.updates import Rejection
+from tests.events import record
+
+RECORDS = [record('{"product_id":"a","inventory":1}', 0), record("bad", 1)]
+
+
+class FakeS3:
+    """Answers each put with the next of `answers`, then with success."""
+
+    def __init__(self, *answers: Exception) -> None:
+        self._answers = list(answers)
+        self.puts: list[dict[str, Any]] = []
+
+    async def put_object(self, **request: Any) -> None:
+        self.puts.append(request)
+        if self._answers:
+            raise self._answers.pop(0)
+
+
+def refusal(code: str) -> ClientError:
+    """What S3 refuses a put with."""
+    return ClientError({"Error": {"Code": code, "Message": "on purpose"}}, "PutObject")
+
+
+def archive(client: FakeS3) -> None:
+    """Put two records."""
+    asyncio.run(S3Archive(client, "archive").put(RECORDS, [True, False]))  # type: ignore[arg-type]
+
+
+def test_a_put_is_conditional_checked_and_the_same_every_time() -> None:
+    client = FakeS3()
+    archive(client)
+    archive(client)
+    first, second = client.puts
+    assert first == second
+    assert first["IfNoneMatch"] == "*"
+    assert first["ChecksumSHA256"] == base64.b64encode(hashlib.sha256(first["Body"]).digest()).decode()
+    assert first["Body"][4:8] == bytes(4), "gzip's timestamp"
+    assert len(gzip.decompress(first["Body"]).splitlines()) == 2
+    assert first["Key"].startswith("inventory/dt=2026-01-31/shardId-000000000006/")
+    assert first["Key"].endswith(".ndjson.gz")
+
+
+def test_what_is_there_already_is_done() -> None:
+    client = FakeS3(refusal("PreconditionFailed"))
+    archive(client)
+    assert len(client.puts) == 1
+
+
+def test_a_conflict_is_tried_again() -> None:
+    client = FakeS3(refusal("ConditionalRequestConflict"), refusal("ConditionalRequestConflict"))
+    archive(client)
+    assert len(client.puts) == 3
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [refusal("ConditionalRequestConflict")] * 3,
+        [refusal("AccessDenied")],
+        [refusal("SlowDown")],
+        [EndpointConnectionError(endpoint_url="http://127.0.0.1")],
+        [TimeoutError("late")],
+    ],
+    ids=repr,
+)
+def test_anything_else_is_a_failed_dependency(answers: list[Exception]) -> None:
+    with pytest.raises(DependencyFailed, match="s3://archive/inventory/"):
+        archive(FakeS3(*answers))
+
+
+def test_each_shard_has_its_own_object() -> None:
+    client = FakeS3()
+    mixed = [record("x", 0), record("y", 1, shard="shardId-000000000007"), record("z", 2)]
+    rejections = [Rejection(one, "invalid_json", "not JSON") for one in mixed]
+    asyncio.run(S3Quarantine(client, "quarantine").put(rejections))  # type: ignore[arg-type]
+    assert [put["Body"].count(b"\n") for put in client.puts] == [2, 1]
+    assert ["shardId-000000000007" in put["Key"] for put in client.puts] == [False, True]
