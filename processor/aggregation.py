@@ -13,6 +13,11 @@ from google.protobuf.message import DecodeError
 
 MAGIC = b"\xf3\x89\x9a\xc2"
 _DIGEST_BYTES = 16
+# https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecord.html
+_MAX_KEY_CHARACTERS = 256
+# What 1 MiB can hold of valid updates (31 bytes at least, and 6 around them) is below this; an aggregate of
+# empty records could hold six times as many, each with a line in archive and quarantine.
+_MAX_RECORDS = 30_000
 
 
 class BadAggregate(ValueError):
@@ -34,6 +39,7 @@ def unpack(data: bytes) -> list[tuple[str, bytes]]:
     try:
         message = _AggregatedRecord.FromString(body)
         keys = list(message.partition_key_table)
+        _refuse_excess(keys, len(message.records))
         unpacked = [(keys[record.partition_key_index], record.data) for record in message.records]
     except (DecodeError, UnicodeDecodeError) as error:
         raise BadAggregate(f"its content is not an aggregated record: {error}") from error
@@ -45,6 +51,13 @@ def unpack(data: bytes) -> list[tuple[str, bytes]]:
     if not unpacked:
         raise BadAggregate("it holds no record")
     return unpacked
+
+
+def _refuse_excess(keys: list[str], records: int) -> None:
+    if any(len(key) > _MAX_KEY_CHARACTERS for key in keys):
+        raise BadAggregate(f"a partition key has more than {_MAX_KEY_CHARACTERS} characters")
+    if records > _MAX_RECORDS:
+        raise BadAggregate(f"it holds {records} records; at most {_MAX_RECORDS}")
 
 
 def _message_class() -> Any:

@@ -5,14 +5,15 @@ the answer is the first record that any of them left unfinished (invariant I5).
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from processor import aggregation
 from processor.errors import CacheUnavailable, CatalogRefused, DependencyFailed
 from processor.fold import fold
 from processor.ports import Archive, Cache, Catalog, Clock, Quarantine
-from processor.records import Defect, Record, expand
+from processor.records import WHOLE_AGGREGATE, Defect, Record, expand
 from processor.report import BatchReport
 from processor.updates import Rejection, Update, decode
 
@@ -20,6 +21,7 @@ from processor.updates import Rejection, Update, decode
 LONE_RECORD_AGE_MS: Final = 10 * 60 * 1000
 LONE_RECORD_ATTEMPTS: Final = 3
 DRAIN_AT_ONCE: Final = 5_000
+SLICE_RECORDS: Final = 20_000
 # What is left to a cancelled stage for letting go of its connections.
 _CANCEL_SECONDS: Final = 0.25
 # Forgetting marks may begin at the deadline: left standing, they would accuse a good record.
@@ -68,11 +70,30 @@ async def drain_missed_invalidations(catalog: Catalog, cache: Cache) -> int:
 
 
 async def _process(batch: Sequence[Record], ports: Ports, report: BatchReport, deadline: float) -> None:
-    started = ports.clock.monotonic()
-    records = [record for received in batch for record in _expand(received, report)]
-    verdicts = [_decode(record, report) for record in records]
-    report.stage_ms["decode"] = (ports.clock.monotonic() - started) * 1000
-    await _store(records, verdicts, ports, report, deadline)
+    """Process slice after slice: one for all but the largest aggregates, whose memory this bounds."""
+    for records in _slices(batch, report):
+        started = ports.clock.monotonic()
+        if started >= deadline:
+            report.failures.append(DependencyFailed("not all of the batch was begun within the time left"))
+            report.first_unfinished = records[0].sequence_number
+            return
+        verdicts = [_decode(record, report) for record in records]
+        report.add_stage_time("decode", ports.clock.monotonic() - started)
+        await _store(records, verdicts, ports, report, deadline)
+        if report.first_unfinished is not None:
+            return
+
+
+def _slices(batch: Sequence[Record], report: BatchReport) -> Iterator[list[Record]]:
+    """The batch's user records, in order, in lists that end with the Kinesis record that fills them."""
+    records: list[Record] = []
+    for received in batch:
+        records += _expand(received, report)
+        if len(records) >= SLICE_RECORDS:
+            yield records
+            records = []
+    if records:
+        yield records
 
 
 async def _store(
@@ -85,7 +106,8 @@ async def _store(
     """Archive, quarantine and upsert at once, and answer for what is unfinished at the deadline."""
     updates = [verdict for verdict in verdicts if isinstance(verdict, Update)]
     rejections = [verdict for verdict in verdicts if isinstance(verdict, Rejection)]
-    report.records, report.accepted = len(records), len(updates)
+    report.records += len(records)
+    report.accepted += len(updates)
     _count_rejections(rejections, report)
     accepted = [isinstance(verdict, Update) for verdict in verdicts]
     stages: list[tuple[str, Sequence[Record], Awaitable[None]]] = [
@@ -115,7 +137,7 @@ async def _run_stages(
         try:
             await stage
         finally:
-            report.stage_ms[name] = (clock.monotonic() - started) * 1000
+            report.add_stage_time(name, clock.monotonic() - started)
 
     tasks = {asyncio.ensure_future(timed(name, stage)): (name, of) for name, of, stage in stages}
     _, late = await asyncio.wait(tasks, timeout=max(0.0, deadline - clock.monotonic()))
@@ -154,7 +176,7 @@ async def _update_catalog(updates: Sequence[Update], ports: Ports, report: Batch
         products = sorted({update.product_id for update in updates})
         await _invalidate(products, ports, report, drain=pending)
     finally:
-        report.stage_ms["invalidate"] = (ports.clock.monotonic() - started) * 1000
+        report.add_stage_time("invalidate", ports.clock.monotonic() - started)
     if refused:
         await ports.quarantine.put(refused)
         _count_rejections(refused, report)
@@ -187,12 +209,12 @@ async def _invalidate(products: Sequence[str], ports: Ports, report: BatchReport
     except CacheUnavailable as error:
         report.warnings.append(error)
         await ports.catalog.add_missed_invalidations(products)
-        report.invalidations_missed = len(products)
+        report.invalidations_missed += len(products)
         return
     if drain:
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):
-                report.invalidations_made_up = await drain_missed_invalidations(ports.catalog, ports.cache)
+                report.invalidations_made_up += await drain_missed_invalidations(ports.catalog, ports.cache)
         except (CacheUnavailable, DependencyFailed, TimeoutError) as error:
             # They are still recorded; this batch's own records are done.
             report.warnings.append(error)
@@ -229,17 +251,16 @@ def _may_be_deadly(batch: Sequence[Record], clock: Clock) -> bool:
 async def _process_marked(
     batch: Sequence[Record], ports: Ports, report: BatchReport, deadline: float
 ) -> None:
-    """Try a lone old record under a mark, or quarantine it unparsed if it left three marks behind."""
+    """Try a lone old record under a mark, or quarantine it unparsed if three processes died of it."""
     record = batch[0]
     try:
         async with asyncio.timeout(deadline - ports.clock.monotonic()):
-            attempts = await ports.catalog.mark_attempt(record)
-        if attempts > LONE_RECORD_ATTEMPTS:
-            message = f"the process died {LONE_RECORD_ATTEMPTS} times while it worked on this record alone"
-            await _store([record], [Rejection(record, "killed_process", message)], ports, report, deadline)
+            deaths = await ports.catalog.mark_attempt(record)
+        if deaths >= LONE_RECORD_ATTEMPTS:
+            await _store([_unparsed(record)], [_killer(record)], ports, report, deadline)
         else:
             await _process(batch, ports, report, deadline)
-        if report.first_unfinished is None or attempts <= LONE_RECORD_ATTEMPTS:
+        if report.first_unfinished is None or deaths < LONE_RECORD_ATTEMPTS:
             async with asyncio.timeout(deadline - ports.clock.monotonic() + _CLEAR_SECONDS):
                 await ports.catalog.clear_attempts(record)
     except TimeoutError as error:
@@ -248,3 +269,14 @@ async def _process_marked(
     except Exception as error:  # noqa: BLE001 filed by kind, like a stage's error
         _file_error(error, report)
         report.first_unfinished = record.sequence_number
+
+
+def _killer(record: Record) -> Rejection:
+    message = f"{LONE_RECORD_ATTEMPTS} processes died while they worked on this record alone"
+    return Rejection(_unparsed(record), "killed_process", message)
+
+
+def _unparsed(record: Record) -> Record:
+    """The record as a whole: an aggregate's parts have the identities from sub-sequence 0 on."""
+    aggregated = record.data.startswith(aggregation.MAGIC)
+    return record._replace(sub_sequence=WHOLE_AGGREGATE) if aggregated else record

@@ -52,10 +52,10 @@ class Catalog(Protocol):
         """Forget exactly these misses."""
 
     async def mark_attempt(self, record: Record) -> int:
-        """Mark that this record is about to be tried; the number of marks it has now."""
+        """Mark that this process is about to try the record; how many other processes left a mark on it."""
 
     async def clear_attempts(self, record: Record) -> None:
-        """Forget the marks: the record did not kill its process."""
+        """Forget all marks on the record: it did not kill its process this time."""
 
 
 class Cache(Protocol):

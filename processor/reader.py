@@ -73,7 +73,8 @@ class CatalogReader:
         """The product, or None if the catalog has none of this id.
 
         Raises:
-            asyncpg.PostgresError, OSError: the product is not cached and the database failed.
+            asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError: the product
+                is not cached, and the database failed or the connection to it did.
         """
         token = self._new_token()
         leased = False

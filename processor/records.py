@@ -8,7 +8,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from processor import aggregation
 from processor.errors import EventError
@@ -16,6 +16,12 @@ from processor.errors import EventError
 # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_Record.html and API_Shard.html
 _SEQUENCE_NUMBER = re.compile(r"0|[1-9][0-9]{0,128}")
 _SHARD = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
+
+
+# The sub-sequence of an aggregated record that is kept as a whole, never unpacked.
+WHOLE_AGGREGATE: Final = -1
+# Before 1970 or after 9999 no record arrives.
+_LATEST_ARRIVAL_MS: Final = 253_402_300_799_999
 
 
 class Defect(NamedTuple):
@@ -82,6 +88,8 @@ def _read_record(position: int, record: Any) -> Record:
             f"record {position} has sequence number {sequence_number!r} and event id "
             f'{record["eventID"]!r}; "<shard>:<sequence number>" of a Kinesis record is accepted'
         )
+    if not 0 <= arrival_ms <= _LATEST_ARRIVAL_MS:
+        raise EventError(f"record {position} arrived at {arrival_ms} ms; 1970 to 9999 is accepted")
     if not (isinstance(partition_key, str) and isinstance(encoded, str)):
         raise EventError(f"record {position}: partitionKey and data of a Kinesis record are strings")
     try:

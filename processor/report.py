@@ -28,6 +28,10 @@ class BatchReport:
     unforeseen: list[Exception] = field(default_factory=list)
     warnings: list[Exception] = field(default_factory=list)
 
+    def add_stage_time(self, stage: str, seconds: float) -> None:
+        """Time spent in a stage, by one slice of the batch."""
+        self.stage_ms[stage] = self.stage_ms.get(stage, 0.0) + seconds * 1000
+
 
 @dataclass(kw_only=True, slots=True)
 class DrainReport:

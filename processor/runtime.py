@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import os
+import secrets
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -86,28 +87,28 @@ class Runtime:
         )
         enter = self._resources.enter_async_context
         s3 = await enter(self._session.client("s3", config=config))
-        secrets = await enter(self._session.client("secretsmanager", config=config))
+        secrets_manager = await enter(self._session.client("secretsmanager", config=config))
 
         async def ask_secret(arn: str) -> dict[str, object]:
-            return await read_secret(secrets, arn)
+            return await read_secret(secrets_manager, arn)
 
         self._database = Database(
             login_source(settings.database, ask_secret), self._tls, settings.database.pool_size
         )
-        redis = self._redis(settings.redis, secrets)
+        redis = self._redis(settings.redis, secrets_manager)
         self._resources.push_async_callback(redis.aclose)
         return Ports(
             archive=S3Archive(s3, settings.archive_bucket),
             quarantine=S3Quarantine(s3, settings.quarantine_bucket),
-            catalog=PostgresCatalog(self._database),
+            catalog=PostgresCatalog(self._database, process_id=secrets.token_hex(8)),
             cache=RedisCache(redis),
             clock=self.clock,
         )
 
-    def _redis(self, settings: RedisSettings, secrets: "SecretsManagerClient") -> Redis:
+    def _redis(self, settings: RedisSettings, secrets_manager: "SecretsManagerClient") -> Redis:
         async def password() -> tuple[str, str] | tuple[str]:
             assert settings.secret_arn is not None  # noqa: S101 settings.py saw to it
-            return await read_password(secrets, settings.secret_arn)
+            return await read_password(secrets_manager, settings.secret_arn)
 
         async def token() -> tuple[str, str] | tuple[str]:
             assert settings.username is not None and settings.cluster_id is not None  # noqa: S101, PT018

@@ -13,6 +13,9 @@ RDS_ROOTS: Final = Path(__file__).parent / "certificates" / "rds-roots.pem"
 DEFAULT_POOL_SIZE: Final = 2
 
 _SUFFIX: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
+_REGION: Final = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
+_URL: Final = re.compile(r"https?://[^\s/]+(/\S*)?")
 _ARN_REGION: Final = re.compile(r"arn:[^:]+:[^:]+:([^:]+):")
 
 
@@ -78,11 +81,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return Settings(
         database=database,
         redis=_read_redis_settings(environment),
-        archive_bucket=_required(environment, "ARCHIVE_BUCKET"),
-        quarantine_bucket=_required(environment, "QUARANTINE_BUCKET"),
+        archive_bucket=_bucket(environment, "ARCHIVE_BUCKET"),
+        quarantine_bucket=_bucket(environment, "QUARANTINE_BUCKET"),
         environment_suffix=suffix,
         region=read_region(environment, database.secret_arn),
-        endpoint_url=environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL") or None,
+        endpoint_url=_url(environment, "AWS_ENDPOINT_URL_S3") or _url(environment, "AWS_ENDPOINT_URL"),
     )
 
 
@@ -99,7 +102,7 @@ def read_database_settings(environment: Mapping[str, str], secret_variable: str)
             raise SettingsError(f"DB_CA_FILE is {str(ca_file)!r}, which is no file; a PEM file is accepted")
     return DatabaseSettings(
         secret_arn=_required(environment, secret_variable),
-        host=environment.get("DB_HOST") or None,
+        host=environment.get("DB_HOST", "").strip() or None,
         port=_number(environment, "DB_PORT", 1, 65535, default=None),
         name=environment.get("DB_NAME") or None,
         ca_file=ca_file,
@@ -114,9 +117,11 @@ def read_region(environment: Mapping[str, str], secret_arn: str) -> str:
     Raises:
         SettingsError: neither tells it.
     """
-    told = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
-    if told:
-        return told
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        if told := environment.get(name):
+            if not _REGION.fullmatch(told):
+                raise SettingsError(f"{name} is {told!r}; a region such as eu-central-1 is accepted")
+            return told
     if found := _ARN_REGION.match(secret_arn):
         return found.group(1)
     raise SettingsError("AWS_REGION is missing; the region of the secret and the buckets is accepted")
@@ -147,6 +152,20 @@ def _required(environment: Mapping[str, str], name: str) -> str:
     if not value.strip():
         raise SettingsError(f"{name} is missing; the processor cannot start without it")
     return value
+
+
+def _bucket(environment: Mapping[str, str], name: str) -> str:
+    value = _required(environment, name)
+    if not _BUCKET.fullmatch(value):
+        raise SettingsError(f"{name} is {value!r}; a bucket's name is accepted: letters, digits, . _ and -")
+    return value
+
+
+def _url(environment: Mapping[str, str], name: str) -> str | None:
+    value = environment.get(name)
+    if value and not _URL.fullmatch(value):
+        raise SettingsError(f"{name} is {value!r}; a URL such as http://127.0.0.1:5000 is accepted")
+    return value or None
 
 
 def _one_of(environment: Mapping[str, str], name: str, accepted: tuple[str, ...], *, default: str) -> str:

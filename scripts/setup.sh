@@ -14,7 +14,7 @@ find_python() {
     fi
     local version candidate
     for version in 3.13 3.12 3.11; do
-        for candidate in "python$version" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version".*/bin/python3 \
+        for candidate in "python$version" "${PYENV_ROOT:-${HOME:-}/.pyenv}/versions/$version".*/bin/python3 \
             "$(pyenv root 2>/dev/null || true)/versions/$version".*/bin/python3; do
             if works "$candidate"; then echo "$candidate"; return; fi
         done

@@ -1,7 +1,6 @@
 """In-memory ports for `process_batch`, with faults on demand."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -130,7 +129,8 @@ class FakeCatalog:
         self.refuses = refuses
         self.rows: dict[str, Row] = {}
         self.missed: dict[int, str] = {}
-        self.marks: Counter[tuple[str, str]] = Counter()
+        self.marks: dict[tuple[str, str], set[str]] = {}
+        self.process_id = "this process"
         self._misses = 0
 
     async def upsert(self, changes: Sequence[Change]) -> Upserted:
@@ -181,13 +181,14 @@ class FakeCatalog:
 
     async def mark_attempt(self, record: Record) -> int:
         async with self._faults.around("catalog.mark_attempt", DependencyFailed):
-            self.marks[record.shard, record.sequence_number] += 1
-            return self.marks[record.shard, record.sequence_number]
+            marks = self.marks.setdefault((record.shard, record.sequence_number), set())
+            marks.add(self.process_id)
+            return len(marks - {self.process_id})
         raise AssertionError
 
     async def clear_attempts(self, record: Record) -> None:
         async with self._faults.around("catalog.clear_attempts", DependencyFailed):
-            del self.marks[record.shard, record.sequence_number]
+            self.marks.pop((record.shard, record.sequence_number), None)
 
 
 def _table_takes(change: Change) -> bool:
@@ -225,15 +226,20 @@ class FakeCache:
 
 @dataclass
 class FakeClock:
-    """See `ports.Clock`: the simulated loop's time, from `now` on."""
+    """See `ports.Clock`: the simulated loop's time, from `now` on, and what a computation took of it."""
 
     now: int = ARRIVAL_MS + 1_000
+    computed_seconds: float = 0.0
 
     def now_ms(self) -> int:
         return self.now + round(self.monotonic() * 1000)
 
     def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
+        return asyncio.get_running_loop().time() + self.computed_seconds
+
+    def compute(self, seconds: float) -> None:
+        """Let so much time pass without a wait."""
+        self.computed_seconds += seconds
 
 
 class World:

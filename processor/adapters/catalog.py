@@ -43,12 +43,24 @@ WITH changed AS (
 SELECT count(*) AS changed, EXISTS (SELECT FROM pending_invalidation) AS invalidations_pending FROM changed
 """
 
+_MARK: Final = """
+WITH mine AS (
+    INSERT INTO processing_attempt (shard, sequence_number, process_id) VALUES ($1, $2, $3)
+    ON CONFLICT (shard, sequence_number, process_id) DO UPDATE SET last_tried_at = now()
+)
+SELECT count(*) FROM processing_attempt WHERE shard = $1 AND sequence_number = $2 AND process_id <> $3
+"""
+
 
 class PostgresCatalog:
-    """See `ports.Catalog`; one statement a method, so that each is one transaction."""
+    """See `ports.Catalog`; one statement a method, so that each is one transaction.
 
-    def __init__(self, database: Database) -> None:
+    `process_id`: a text no other process has; what it marked never counts against a record while it lives.
+    """
+
+    def __init__(self, database: Database, *, process_id: str) -> None:
         self._database = database
+        self.process_id = process_id
 
     async def upsert(self, changes: Sequence[Change]) -> Upserted:
         """See `ports.Catalog`."""
@@ -88,16 +100,12 @@ class PostgresCatalog:
 
     async def mark_attempt(self, record: Record) -> int:
         """See `ports.Catalog`."""
-        attempts = await self._database.run(
+        others = await self._database.run(
             lambda connection: connection.fetchval(
-                "INSERT INTO processing_attempt AS held (shard, sequence_number, attempts) "
-                "VALUES ($1, $2, 1) ON CONFLICT (shard, sequence_number) DO UPDATE "
-                "SET attempts = held.attempts + 1, last_tried_at = now() RETURNING attempts",
-                record.shard,
-                record.sequence_number,
+                _MARK, record.shard, record.sequence_number, self.process_id
             )
         )
-        return int(attempts)
+        return int(others)
 
     async def clear_attempts(self, record: Record) -> None:
         """See `ports.Catalog`."""

@@ -172,7 +172,8 @@ def _is_refusal(error: Exception) -> bool:
 
 
 def _ours(error: Exception) -> Exception:
-    message = f"database: {type(error).__name__}: {error}"
+    # Without DETAIL and HINT, which quote rows and may differ from one attempt to the next.
+    message = f"database: {type(error).__name__}: {error.args[0] if error.args else error}"
     if not isinstance(error, asyncpg.PostgresError):
         return CatalogRefused(message) if _is_refusal(error) else DependencyFailed(message)
     state = error.sqlstate or ""

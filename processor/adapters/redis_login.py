@@ -7,7 +7,11 @@ from urllib.parse import urlencode
 from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import BotoCoreError
 from redis.credentials import CredentialProvider
+from redis.exceptions import AuthenticationError
+
+from processor.errors import PipelineError
 
 TOKEN_SECONDS: Final = 900
 
@@ -23,8 +27,14 @@ class AsyncPassword(CredentialProvider):
         raise TypeError("this provider serves redis.asyncio only")
 
     async def get_credentials_async(self) -> tuple[str, str] | tuple[str]:
-        """User name and password, or the password alone."""
-        return await self._ask()
+        """User name and password, or the password alone.
+
+        Raises: AuthenticationError, for redis-py to treat as any failed login: the cache is unavailable.
+        """
+        try:
+            return await self._ask()
+        except (PipelineError, BotoCoreError) as error:
+            raise AuthenticationError(str(error)) from error
 
 
 def iam_token(credentials: ReadOnlyCredentials, *, username: str, cluster_id: str, region: str) -> str:

@@ -22,11 +22,11 @@ CREATE TABLE pending_invalidation (
     missed_at  timestamptz NOT NULL DEFAULT now()
 );
 
--- Records that were about to be tried alone; what still stands here killed its process.
+-- Records that a process was about to try alone. What a process that no longer lives left here killed it.
 CREATE TABLE processing_attempt (
     shard           text NOT NULL,
     sequence_number text NOT NULL,
-    attempts        integer NOT NULL CHECK (attempts > 0),
+    process_id      text NOT NULL,
     last_tried_at   timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (shard, sequence_number)
+    PRIMARY KEY (shard, sequence_number, process_id)
 );

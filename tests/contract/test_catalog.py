@@ -62,7 +62,7 @@ async def pair(world: World) -> AsyncIterator[Pair]:
     """Both catalogs, empty."""
 
     database = Database(world.administrator, None, 1)
-    yield Pair(FakeCatalog(Faults(lambda _: None)), PostgresCatalog(database), world)
+    yield Pair(FakeCatalog(Faults(lambda _: None)), PostgresCatalog(database, process_id="test"), world)
     database.terminate()
 
 
@@ -140,12 +140,18 @@ async def test_an_upsert_tells_that_misses_wait(catalog: Catalog) -> None:
     assert (await catalog.upsert(changes)).invalidations_pending
 
 
-async def test_attempts_are_counted_by_record_until_cleared(catalog: Catalog) -> None:
+@pytest.mark.parametrize("which", ["fake", "real"])
+async def test_the_marks_of_other_processes_are_counted_until_cleared(pair: Pair, which: str) -> None:
+    catalog = pair.fake if which == "fake" else pair.real
     one, other = record("x", 1), record("x", 2)
-    assert [await catalog.mark_attempt(one) for _ in range(3)] == [1, 2, 3]
-    assert await catalog.mark_attempt(other) == 1
+    for number in range(3):
+        catalog.process_id = f"process {number}"
+        assert await catalog.mark_attempt(one) == number
+        assert await catalog.mark_attempt(one) == number, "its own marks count for nothing"
+    assert await catalog.mark_attempt(other) == 0
     await catalog.clear_attempts(one)
-    assert await catalog.mark_attempt(one) == 1
+    catalog.process_id = "process 3"
+    assert await catalog.mark_attempt(one) == 0
 
 
 async def test_the_real_one_refuses_what_the_table_forbids_and_keeps_nothing_of_it(pair: Pair) -> None:

@@ -34,9 +34,9 @@ async def function(world: World) -> AsyncIterator[LambdaService]:
 
 
 async def attempts(world: World) -> int:
-    """How many attempts at the record are marked."""
-    marked = await world.database.fetchval("SELECT sum(attempts) FROM processing_attempt")
-    return int(marked or 0)
+    """How many processes left a mark."""
+    marked = await world.database.fetchval("SELECT count(*) FROM processing_attempt")
+    return int(marked)
 
 
 async def kill_at_work(world: World, function: LambdaService, number: int) -> None:
@@ -89,6 +89,19 @@ async def test_two_deaths_and_any_number_of_outages_do_not_condemn_it(
         await lock.close()
     assert await world.quarantine_lines() == []
     assert await world.row("a") is not None
+
+
+async def test_marks_that_an_outage_left_do_not_condemn_it_while_their_process_lives(world: World) -> None:
+    """The database is away when the attempt ends, so that its mark stays; the process tells by living on."""
+    assert await world.invoke(OLD) == ALL_DONE
+    await world.database.execute("REVOKE DELETE ON processing_attempt FROM catalog_writer")
+    for _ in range(5):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await world.invoke(OLD)
+    assert await attempts(world) == 1
+    await world.database.execute("GRANT DELETE ON processing_attempt TO catalog_writer")
+    assert await world.invoke(OLD) == ALL_DONE
+    assert await world.quarantine_lines() == []
 
 
 async def test_a_young_record_is_not_marked(world: World) -> None:

@@ -175,12 +175,27 @@ async def test_a_stalled_archive_is_answered_in_time(servers: Servers) -> None:
             assert len(await world.archive_lines()) == 4
 
 
+@pytest.mark.parametrize("secret", [None, "{}", '{"password": "wrong"}'])
+async def test_a_cache_whose_password_cannot_be_had_is_an_unavailable_cache(
+    servers: Servers, secret: str | None
+) -> None:
+    with ValkeyServer(password="a-password") as valkey:
+        async with open_world(servers, valkey=valkey.address) as world:
+            name = f"cache-{world.account.environment['ENVIRONMENT_SUFFIX']}"
+            if secret is not None:
+                async with world_secrets(world) as secrets:
+                    await secrets.create_secret(Name=name, SecretString=secret)
+            world.account.environment.update(REDIS_AUTH="password", REDIS_SECRET_ARN=name)
+            assert await world.invoke(batch(1)) == ALL_DONE
+            assert await world.pending() == {"a"}
+
+
 @pytest.mark.parametrize("secret", ["a-password", '{"password": "a-password"}'])
 async def test_the_cache_takes_its_password_from_a_secret(servers: Servers, secret: str) -> None:
     with ValkeyServer(password="a-password") as valkey:
         async with open_world(servers, valkey=valkey.address) as world:
             async with world_secrets(world) as secrets:
-                made = await secrets.create_secret(Name=f"cache-{secret[0]}", SecretString=secret)
+                made = await secrets.create_secret(Name=f"password-{secret[0]}", SecretString=secret)
             world.account.environment.update(REDIS_AUTH="password", REDIS_SECRET_ARN=made["ARN"])
             await world.redis.set("product:a", "old")
             assert await world.invoke(batch(1)) == ALL_DONE
@@ -213,7 +228,7 @@ async def test_concurrent_environments_with_overlapping_products_neither_deadloc
         # Each environment has every eighth update, some forwards and some backwards, in batches of 20.
         async def environment(number: int) -> None:
             mine = updates[number::8] if number % 2 else updates[number::8][::-1]
-            catalog = PostgresCatalog(databases[number])
+            catalog = PostgresCatalog(databases[number], process_id=str(number))
             for start in range(0, len(mine), 20):
                 await catalog.upsert(fold(mine[start : start + 20]).changes)
 

@@ -1,6 +1,7 @@
 """The road of a batch, and what is answered when parts of it fail."""
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from processor.batch import (
     DRAIN_AT_ONCE,
     LONE_RECORD_AGE_MS,
+    SLICE_RECORDS,
     Ports,
     drain_missed_invalidations,
     process_batch,
@@ -22,6 +24,7 @@ from processor.report import BatchReport
 from processor.updates import Rejection, Update, decode
 from tests.events import ARRIVAL_MS, aggregate, record, sequence
 from tests.fakes import (
+    BUDGET_SECONDS,
     Fault,
     Plan,
     Row,
@@ -455,7 +458,9 @@ def old_world(plan: Plan = lambda _: None, *, marks: int = 0) -> World:
     world = World(plan)
     world.clock.now = OLD
     if marks:
-        world.catalog.marks[good(0).shard, sequence(0)] = marks
+        world.catalog.marks[good(0).shard, sequence(0)] = {
+            f"dead process {number}" for number in range(marks)
+        }
     return world
 
 
@@ -478,14 +483,22 @@ def test_marks_are_cleared_after_an_ordinary_failure(operation: str, fault: Faul
     assert world.catalog.marks == {}
 
 
-@pytest.mark.parametrize("lone", [good(0), record(aggregate([("a", good(0).data), ("b", b"x")]), 0)])
-def test_a_record_that_left_three_marks_is_quarantined_unparsed(lone: Record) -> None:
+AGGREGATED = record(aggregate([("a", good(0).data), ("b", b"x")]), 0)
+
+
+@pytest.mark.parametrize(
+    ("lone", "kept"),
+    [(good(0), good(0)), (AGGREGATED, AGGREGATED._replace(sub_sequence=-1))],
+    ids=["single", "aggregated"],
+)
+def test_a_record_that_left_three_marks_is_quarantined_unparsed(lone: Record, kept: Record) -> None:
+    """An aggregate's parts may be archived under their sub-sequences already; the whole is another."""
     world = old_world(marks=3)
     report = world.process(lone)
     check_done(report)
     [rejection] = world.quarantine.rejections
-    assert (rejection.record, rejection.reason) == (lone, "killed_process")
-    assert world.archive.puts == [[(lone, False)]]
+    assert (rejection.record, rejection.reason) == (kept, "killed_process")
+    assert world.archive.puts == [[(kept, False)]]
     assert world.catalog.rows == {}
     assert world.catalog.marks == {}
     assert report.rejected == {"killed_process": 1}
@@ -517,7 +530,7 @@ def test_a_killers_marks_stay_until_it_is_archived_and_quarantined(
 def test_a_young_record_and_a_batch_of_two_are_not_marked(batch: list[Record], now: int) -> None:
     world = World()
     world.clock.now = now
-    world.catalog.marks[good(0).shard, sequence(0)] = 99
+    world.catalog.marks[good(0).shard, sequence(0)] = {f"dead process {number}" for number in range(99)}
     check_done(world.process(*batch))
     assert "catalog.mark_attempt" not in world.faults.begun
     assert world.quarantine.rejections == []
@@ -655,3 +668,30 @@ def test_whatever_fails_and_comes_again_everything_ends_where_it_belongs(
         "catalog_refused",
         "killed_process",
     }
+
+
+LARGE = [good(position) for position in range(SLICE_RECORDS + 1)]
+
+
+def test_a_batch_too_large_for_memory_goes_in_slices() -> None:
+    world = World()
+    report = world.process(*LARGE)
+    check_done(report)
+    assert [len(put) for put in world.archive.puts] == [SLICE_RECORDS, 1]
+    assert (report.records, report.accepted, report.products_changed) == (len(LARGE),) * 3
+
+
+def test_what_a_slice_leaves_unfinished_is_answered_and_what_was_before_is_done() -> None:
+    puts = itertools.count(1)
+    world = World(lambda operation: Fault.FAILS if operation == "archive.put" and next(puts) == 2 else None)
+    report = world.process(*LARGE)
+    assert report.first_unfinished == sequence(SLICE_RECORDS)
+    assert len(world.archive.records) == SLICE_RECORDS
+
+
+def test_a_slice_is_not_begun_after_the_deadline() -> None:
+    world = World()
+    world.cache.deleting = lambda: world.clock.compute(BUDGET_SECONDS)
+    report = world.process(*LARGE)
+    assert report.first_unfinished == sequence(SLICE_RECORDS)
+    assert [len(put) for put in world.archive.puts] == [SLICE_RECORDS]

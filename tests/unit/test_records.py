@@ -205,6 +205,8 @@ def test_another_event_is_refused(event: object, message: str) -> None:
         (("eventID",), "shardId-\n:1"),
         (("eventID",), "s" * 129 + ":1"),
         (("eventID",), 7),
+        (("kinesis", "approximateArrivalTimestamp"), 1e18),
+        (("kinesis", "approximateArrivalTimestamp"), -1.0),
         (("kinesis",), []),
         (("kinesis",), "text"),
         (("kinesis", "sequenceNumber"), 4959),
@@ -341,6 +343,14 @@ SOUND: Final = aggregate(USER_RECORDS)
         (packed(b"\x0a\x01k\x1a\x02\x1a\x00"), "its content is not an aggregated record: "),  # no index
         (packed(b"\x0a\x01k\x1a\x02\x08\x00"), "its content is not an aggregated record: "),  # no data
         (packed(b"\x0a\x01\xff\x1a\x04\x08\x00\x1a\x00"), "its content is not an aggregated record: "),
+        (
+            packed(b"\x0a\x82\x02" + b"k" * 258 + b"\x1a\x04\x08\x00\x1a\x00"),
+            "a partition key has more than 256 characters",
+        ),
+        (
+            packed(b"\x0a\x01k" + b"\x1a\x04\x08\x00\x1a\x00" * 30_001),
+            "it holds 30001 records; at most 30000",
+        ),
         (packed(b"\x0a\x7f"), "its content is not an aggregated record: "),
         (packed(b"\xff" * 50), "its content is not an aggregated record: "),
         (packed(SOUND[4:-17]), "its content is not an aggregated record: "),

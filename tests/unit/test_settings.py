@@ -278,3 +278,21 @@ def test_variables_win_over_the_secret(
 def test_what_neither_tells_is_named(secret: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         log_in(secret)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ARCHIVE_BUCKET", "Bad Bucket!"),
+        ("QUARANTINE_BUCKET", "a/b"),
+        ("AWS_REGION", "bad region"),
+        ("AWS_ENDPOINT_URL", "garbage"),
+        ("AWS_ENDPOINT_URL_S3", "http://"),
+    ],
+)
+def test_what_is_no_name_of_its_kind_is_refused(name: str, value: str) -> None:
+    refuse(f"{name} is {value!r}; ", REQUIRED | {name: value})
+
+
+def test_a_blank_database_host_is_none() -> None:
+    assert read(DB_HOST="  ").database.host is None
