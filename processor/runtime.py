@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 import aioboto3
 from aiobotocore.config import AioConfig
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
-from processor.adapters.cache import SOCKET_TIMEOUT_SECONDS, RedisCache
+from processor.adapters.cache import RedisCache, redis_client
 from processor.adapters.catalog import PostgresCatalog
 from processor.adapters.clock import SystemClock
 from processor.adapters.postgres import Database, tls_context
@@ -126,16 +124,8 @@ class Runtime:
             )
 
         logins = {RedisAuth.PASSWORD: AsyncPassword(password), RedisAuth.IAM: AsyncPassword(token)}
-        return Redis(
-            host=settings.host,
-            port=settings.port,
-            ssl=settings.tls,
-            credential_provider=logins.get(settings.auth),
-            socket_timeout=SOCKET_TIMEOUT_SECONDS,
-            socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 1),
-            protocol=2,  # nothing here needs the third, and every connection is a round trip sooner ready
-            driver_info=None,
+        return redis_client(
+            host=settings.host, port=settings.port, tls=settings.tls, login=logins.get(settings.auth)
         )
 
     async def _close(self) -> None:
