@@ -9,7 +9,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from processor.records import Defect, Record
+from processor.records import Record
 
 MAX_BYTES: Final = 64 * 1024
 MAX_DEPTH: Final = 8
@@ -334,6 +334,3 @@ def _shown(value: object) -> str:
     else:
         return _kind(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"
-
-
-__all__ = ["Defect", "Rejection", "Update", "decode", "version_text"]
