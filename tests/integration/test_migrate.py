@@ -1,10 +1,13 @@
 """Migrations, roles and rights on a real database."""
 
 import asyncio
+from dataclasses import replace
 
 import asyncpg
 import pytest
 
+from local.account import open_account
+from local.servers import PostgresServer, Servers
 from processor import migrate
 from processor.migrate import Migration, MigrationError
 from tests.world import PASSWORD, World, environment
@@ -110,3 +113,34 @@ async def test_updates_of_changing_columns_stay_on_their_page(world: World) -> N
     assert counts is not None
     assert counts["n_tup_upd"] == 200
     assert counts["n_tup_hot_upd"] > 0.9 * 200
+
+
+async def test_an_administrator_as_rds_has_it_may_migrate(
+    servers: Servers, own_postgres: PostgresServer
+) -> None:
+    """RDS's master user is no superuser: it may make roles and owns its database."""
+    superuser = await asyncpg.connect(own_postgres.address.dsn)
+    await superuser.execute("CREATE ROLE master LOGIN CREATEROLE CREATEDB PASSWORD 'master-password'")
+    await superuser.execute("CREATE DATABASE productcatalog OWNER master")
+    await superuser.close()
+    address = replace(
+        own_postgres.address, user="master", password="master-password", database="productcatalog"
+    )
+    async with open_account(
+        servers.moto.endpoint_url,
+        address,
+        servers.valkey.address,
+        suffix="rds",
+        shards=1,
+        application_password=PASSWORD,
+    ) as account:
+        with environment(account.environment):
+            first = await asyncio.to_thread(migrate.handler, {}, None)
+            second = await asyncio.to_thread(migrate.handler, {}, None)
+    assert (first["applied"], second["applied"]) == (["catalog", "roles"], [])
+    application = replace(address, user="inventory_processor", password=PASSWORD)
+    connection = await asyncpg.connect(application.dsn)
+    await connection.execute(
+        "INSERT INTO products (product_id, inventory, last_updated) VALUES ('a', 1, now())"
+    )
+    await connection.close()
