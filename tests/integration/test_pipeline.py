@@ -143,7 +143,7 @@ async def test_killed_environments_lose_and_double_nothing(pipeline: Running) ->
 
 async def test_readers_that_race_the_pipeline_leave_nothing_stale(pipeline: Running) -> None:
     feed = some(600)
-    products = sorted({record.partition_key for record in feed})
+    products = sorted({record.partition_key for record in feed if record.good})[:50]
     async with asyncpg.create_pool(pipeline.world.postgres.dsn, min_size=0, max_size=4) as pool:
         readers = [CatalogReader(pool, pipeline.world.redis) for _ in range(4)]
         done = asyncio.Event()
@@ -155,9 +155,13 @@ async def test_readers_that_race_the_pipeline_leave_nothing_stale(pipeline: Runn
         looking = [
             asyncio.create_task(look(reader, random.Random(number))) for number, reader in enumerate(readers)
         ]
+
+        async def seen() -> bool:
+            return all(reader.statistics.hits for reader in readers)
+
         sent = await pipeline.send(feed)
         await pipeline.mapping.drained()
+        await until(seen)
         done.set()
         await asyncio.gather(*looking)
-    assert sum(reader.statistics.hits for reader in readers) > 0
     assert await pipeline.judge(sent) == []
