@@ -1,0 +1,39 @@
+"""moto, which stands in for the AWS services."""
+
+import http.client
+import sys
+
+from local.servers.loopback import HOST, PROBE_SECONDS
+from local.servers.packages import require
+from local.servers.server import Server
+
+
+class MotoServer(Server):
+    """moto's server for Kinesis, S3, SQS and Secrets Manager; empty after each start."""
+
+    name = "moto"
+
+    @property
+    def endpoint_url(self) -> str:
+        """What `AWS_ENDPOINT_URL` is to be set to; any credentials do."""
+        return f"http://{HOST}:{self.port}"
+
+    def _command(self, port: int) -> list[str]:
+        require("moto", "flask", "flask_cors")
+        return [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(port)]
+
+    def _environment(self) -> dict[str, str]:
+        return super()._environment() | dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "none")
+
+    def _listening_line(self, port: int) -> str:
+        return f"Running on http://{HOST}:{port}"
+
+    def _answers(self, port: int) -> bool:
+        connection = http.client.HTTPConnection(HOST, port, timeout=PROBE_SECONDS)
+        try:
+            connection.request("GET", "/moto-api/data.json")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()

@@ -1,0 +1,238 @@
+"""What every server has in common: how it is started, stopped, killed, paused and closed."""
+
+import os
+import signal
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import MappingProxyType
+from typing import ClassVar, Self
+
+from local.guard import end_processes, freeze, our_guard, remove_directory, send
+from local.servers.directories import make_directory, server_user
+from local.servers.errors import PortTakenError, ServerError
+from local.servers.loopback import HOST, free_port
+
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
+_PORT_ATTEMPTS = 5
+_POLL_SECONDS = 0.02
+_STOP_SECONDS = 10.0
+_LOG_LINES = 15
+
+
+class Server(ABC):
+    """One server process: a directory and a loopback port of its own, kept until `close`.
+
+    Not for several threads at once. Every method blocks; from a coroutine, use `asyncio.to_thread`.
+    """
+
+    name: ClassVar[str]
+    _stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    _abandon_signal: ClassVar[signal.Signals] = signal.SIGKILL
+
+    def __init__(self, *, start_timeout_seconds: float = 30.0) -> None:
+        self._start_timeout_seconds = start_timeout_seconds
+        self._user = server_user() if self._refuses_root() else None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._directory: Path | None = None
+        self._port: int | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def port(self) -> int:
+        """The port, the same from the first start on until `close`."""
+        if self._port is None:
+            raise ServerError(f"{self.name} has no port before its first start")
+        return self._port
+
+    @property
+    def pid(self) -> int:
+        """The running server's process, which leads its session and process group."""
+        return self._running().pid
+
+    @property
+    def directory(self) -> Path:
+        """Where the server keeps its data and its log; removed by `close`."""
+        if self._directory is None:
+            raise ServerError(f"{self.name} has no directory before its first start")
+        return self._directory
+
+    @property
+    def log_path(self) -> Path:
+        """What the server printed, over all its starts."""
+        return self.directory / "server.log"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process, paused or not."""
+        if self._process is not None and self._process.poll() is not None:
+            self._forget(self._process)
+        return self._process is not None
+
+    def start(self) -> None:
+        """Starts the server and returns once it answers: the first time on a free port, later on the same.
+
+        Raises:
+            PortTakenError: Another process took the port.
+            ServerError: It cannot start, or does not answer in time; with the last lines of its log.
+        """
+        if self.is_running:
+            raise ServerError(f"{self.name} is running already")
+        if self._port is not None:
+            self._start_on(self._port)
+            return
+        with ExitStack() as on_failure:
+            on_failure.callback(self.close)
+            self._directory = make_directory(self.name, self._user)
+            self._prepare()
+            self._start_on_a_free_port()
+            on_failure.pop_all()
+
+    def stop(self) -> None:
+        """Asks the server to end as an operator would; kills it after 10 seconds. What it stored stays."""
+        if not self.is_running:
+            return
+        process = self._running()
+        self.resume()
+        process.send_signal(self._stop_signal)
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            end_processes({process.pid: signal.SIGKILL})
+        self._forget(process)
+
+    def kill(self) -> None:
+        """Ends every process of the server at once, as `kill -9` does. What it stored stays."""
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Stops every process of the server (SIGSTOP): connections stay open and nothing answers."""
+        freeze(self.pid)
+
+    def resume(self) -> None:
+        """Lets a paused server go on where it was."""
+        send(reversed(freeze(self.pid)), signal.SIGCONT)
+
+    def close(self) -> None:
+        """Ends the server and removes its directory; harmless if there is none."""
+        self._end(self._abandon_signal)
+        if self._directory is not None:
+            remove_directory(self._directory)
+            our_guard().forget_directory(self._directory)
+        self._directory = self._port = None
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        if not self.is_running or self._process is None:
+            raise ServerError(f"{self.name} is not running")
+        return self._process
+
+    def _forget(self, process: "subprocess.Popen[bytes]") -> None:
+        wait_for(process)
+        self._process = None
+
+    def _end(self, first_signal: signal.Signals) -> None:
+        if self.is_running:
+            process = self._running()
+            end_processes({process.pid: first_signal})
+            self._forget(process)
+
+    def _start_on_a_free_port(self) -> None:
+        for attempts_left in reversed(range(_PORT_ATTEMPTS)):
+            port = free_port()
+            try:
+                self._start_on(port)
+            except PortTakenError:
+                if not attempts_left:
+                    raise
+            else:
+                self._port = port
+                return
+
+    def _start_on(self, port: int) -> None:
+        before = self.log_path.stat().st_size if self.log_path.exists() else 0
+        deadline = time.monotonic() + self._start_timeout_seconds
+        self._process = self._launch(self._command(port), self._abandon_signal)
+        # Its own log says that it is this server, not a stranger, that answers on the port.
+        while not (self._listening_line(port) in self._log_since(before) and self._answers(port)):
+            if not self.is_running:
+                raise self._failure(port, before, "ended while it started")
+            if time.monotonic() >= deadline:
+                self.kill()
+                raise self._failure(port, before, f"did not answer within {self._start_timeout_seconds:g} s")
+            time.sleep(_POLL_SECONDS)
+
+    def _launch(self, command: list[str], first_signal: signal.Signals) -> "subprocess.Popen[bytes]":
+        """Starts a process that the guard knows of before it does anything."""
+        # The shell becomes the server once the guard was told; if we die before, it reads no line and ends.
+        guarded = ["/bin/sh", "-c", 'read -r go && exec "$@"', "sh", *command]
+        gate, our_end = os.pipe()
+        try:
+            with self.log_path.open("ab") as log:
+                process = subprocess.Popen(
+                    guarded,
+                    stdin=gate,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    cwd=self.directory,
+                    env=self._environment(),
+                    start_new_session=True,
+                    user=None if self._user is None else self._user.pw_uid,
+                    group=None if self._user is None else self._user.pw_gid,
+                    extra_groups=None if self._user is None else [],
+                )
+            our_guard().watch_process(process.pid, first_signal)
+            os.write(our_end, b"go\n")
+        finally:
+            os.close(gate)
+            os.close(our_end)
+        return process
+
+    def _log_since(self, offset: int) -> str:
+        with self.log_path.open("rb") as log:
+            log.seek(offset)
+            return log.read().decode(errors="replace")
+
+    def _failure(self, port: int, before: int, what: str) -> ServerError:
+        log = self._log_since(before)
+        kind = PortTakenError if "Address already in use" in log else ServerError
+        last_lines = "\n".join(log.splitlines()[-_LOG_LINES:]) or "(nothing)"
+        return kind(f"{self.name} on {HOST}:{port} {what}; the end of its log:\n{last_lines}")
+
+    def _refuses_root(self) -> bool:
+        return False
+
+    def _prepare(self) -> None:
+        """What is to be done in the new directory before the first start."""
+        return
+
+    def _environment(self) -> dict[str, str]:
+        return _environment_without(("PG", "AWS_")) | {"LC_ALL": "C"}
+
+    @abstractmethod
+    def _command(self, port: int) -> list[str]: ...
+
+    @abstractmethod
+    def _listening_line(self, port: int) -> str:
+        """What stands in the server's log once it listens."""
+
+    @abstractmethod
+    def _answers(self, port: int) -> bool: ...
+
+
+def wait_for(process: "subprocess.Popen[bytes]") -> None:
+    """Takes note, and lets the guard do so, that a process has ended."""
+    process.wait()
+    our_guard().forget_process(process.pid)
+
+
+def _environment_without(prefixes: tuple[str, ...]) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
