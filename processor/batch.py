@@ -26,7 +26,7 @@ SLICE_RECORDS: Final = 20_000
 _CANCEL_SECONDS: Final = 0.25
 # Forgetting marks may begin at the deadline: left standing, they would accuse a good record.
 _CLEAR_SECONDS: Final = 0.5
-# A batch that is done does not wait for older ones' invalidations; the schedule makes up for them.
+# A batch that is done waits no longer for older ones' invalidations; the schedule makes up for them.
 _DRAIN_SECONDS: Final = 2.0
 
 
@@ -82,6 +82,17 @@ async def _process(batch: Sequence[Record], ports: Ports, report: BatchReport, d
         await _store(records, verdicts, ports, report, deadline)
         if report.first_unfinished is not None:
             return
+    if report.invalidations_pending and not report.invalidations_missed:
+        await _make_up(ports, report, deadline)
+
+
+async def _make_up(ports: Ports, report: BatchReport, deadline: float) -> None:
+    """Make up for earlier batches' missed invalidations; whatever happens, this batch is done."""
+    try:
+        async with asyncio.timeout(min(_DRAIN_SECONDS, deadline - ports.clock.monotonic())):
+            report.invalidations_made_up = await drain_missed_invalidations(ports.catalog, ports.cache)
+    except Exception as error:  # noqa: BLE001 they are still recorded, and an error here would halve a done batch
+        report.warnings.append(error)
 
 
 def _slices(batch: Sequence[Record], report: BatchReport) -> Iterator[list[Record]]:
@@ -169,12 +180,13 @@ def _file_error(error: BaseException, report: BatchReport) -> None:
 async def _update_catalog(updates: Sequence[Update], ports: Ports, report: BatchReport) -> None:
     """Fold, upsert, invalidate; isolate and quarantine what the table refuses."""
     refused: list[Rejection] = []
-    pending = await _upsert(updates, ports.catalog, report, refused)
+    await _upsert(updates, ports.catalog, report, refused)
     # Also when nothing changed: an earlier attempt may have committed and died before this.
     started = ports.clock.monotonic()
     try:
-        products = sorted({update.product_id for update in updates})
-        await _invalidate(products, ports, report, drain=pending)
+        left_out = {rejection.record for rejection in refused}
+        products = sorted({update.product_id for update in updates if update.record not in left_out})
+        await _invalidate(products, ports, report)
     finally:
         report.add_stage_time("invalidate", ports.clock.monotonic() - started)
     if refused:
@@ -185,44 +197,41 @@ async def _update_catalog(updates: Sequence[Update], ports: Ports, report: Batch
 
 async def _upsert(
     updates: Sequence[Update], catalog: Catalog, report: BatchReport, refused: list[Rejection]
-) -> bool:
+) -> None:
     """Upsert, halving what the table refuses until the culprits stand alone: updates commute, so
-    applying them in parts ends in the same rows. True if missed invalidations are waiting."""
+    applying them in parts ends in the same rows."""
     folded = fold(updates)
     try:
         upserted = await catalog.upsert(folded.changes)
     except CatalogRefused as error:
         if len(updates) == 1:
             refused.append(Rejection(updates[0].record, "catalog_refused", str(error), updates[0].supplier))
-            return False
+            return
         middle = len(updates) // 2
-        first = await _upsert(updates[:middle], catalog, report, refused)
-        return await _upsert(updates[middle:], catalog, report, refused) or first
+        await _upsert(updates[:middle], catalog, report, refused)
+        await _upsert(updates[middle:], catalog, report, refused)
+        return
     report.products_changed += upserted.changed
     report.stale_updates += folded.superseded + len(folded.changes) - upserted.changed
-    return upserted.invalidations_pending
+    report.invalidations_pending = upserted.invalidations_pending
 
 
-async def _invalidate(products: Sequence[str], ports: Ports, report: BatchReport, *, drain: bool) -> None:
+async def _invalidate(products: Sequence[str], ports: Ports, report: BatchReport) -> None:
+    if not products:
+        return
     try:
         await ports.cache.invalidate(products)
     except CacheUnavailable as error:
         report.warnings.append(error)
         await ports.catalog.add_missed_invalidations(products)
         report.invalidations_missed += len(products)
-        return
-    if drain:
-        try:
-            async with asyncio.timeout(_DRAIN_SECONDS):
-                report.invalidations_made_up += await drain_missed_invalidations(ports.catalog, ports.cache)
-        except (CacheUnavailable, DependencyFailed, TimeoutError) as error:
-            # They are still recorded; this batch's own records are done.
-            report.warnings.append(error)
 
 
 def _expand(record: Record, report: BatchReport) -> list[Record]:
     try:
         return list(expand(record))
+    except MemoryError:
+        raise  # the shortage of a moment says nothing about the record
     except Exception as error:  # noqa: BLE001 whatever one record sets off must not stop the others
         return [record._replace(defect=_internal_error(error, report))]
 
@@ -230,6 +239,8 @@ def _expand(record: Record, report: BatchReport) -> list[Record]:
 def _decode(record: Record, report: BatchReport) -> Update | Rejection:
     try:
         return decode(record)
+    except MemoryError:
+        raise  # as above
     except Exception as error:  # noqa: BLE001 whatever one record sets off must not stop the others
         return Rejection(record, *_internal_error(error, report))
 
@@ -263,8 +274,8 @@ async def _process_marked(
         if report.first_unfinished is None or deaths < LONE_RECORD_ATTEMPTS:
             async with asyncio.timeout(deadline - ports.clock.monotonic() + _CLEAR_SECONDS):
                 await ports.catalog.clear_attempts(record)
-    except TimeoutError as error:
-        report.failures.append(error)
+    except TimeoutError:
+        report.failures.append(DependencyFailed("marks of attempts: not finished within the time left"))
         report.first_unfinished = record.sequence_number
     except Exception as error:  # noqa: BLE001 filed by kind, like a stage's error
         _file_error(error, report)

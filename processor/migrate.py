@@ -8,7 +8,8 @@ import asyncio
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +19,7 @@ import asyncpg
 
 from processor.adapters.postgres import CONNECT_TIMEOUT_SECONDS, Login, tls_context
 from processor.adapters.secrets import login_source, member, read_secret
-from processor.errors import PipelineError
+from processor.errors import PipelineError, SettingsError
 from processor.scram import verifier
 from processor.settings import DatabaseSettings, read_database_settings, read_region
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 DIRECTORY: Final = Path(__file__).parent / "migrations"
 # Any number will do, as long as nothing else in this database takes the same lock.
 _LOCK: Final = 7_234_901
+# A migration that waits for a lock holds up everyone behind it: better that the deploy fails.
+_LOCK_TIMEOUT_SECONDS: Final = 5
 _FILE: Final = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _LEDGER: Final = """
 CREATE TABLE IF NOT EXISTS schema_migration (
@@ -63,8 +66,8 @@ def handler(event: object, context: object) -> dict[str, Any]:
     The event says nothing. Returns `{"applied": [...], "version": n, "application_role": name or None}`.
 
     Raises:
-        SettingsError: an environment variable or a secret is missing or wrong.
-        DependencyFailed: a secret cannot be read.
+        SettingsError: an environment variable is missing or wrong, or a password is not printable ASCII.
+        DependencyFailed: a secret cannot be read, or does not hold what it must.
         MigrationError: an applied migration's file has changed.
         asyncpg.PostgresError, OSError: the database refused or cannot be reached; nothing is half done.
     """
@@ -73,27 +76,35 @@ def handler(event: object, context: object) -> dict[str, Any]:
 
 
 async def migrate(connection: "asyncpg.Connection[asyncpg.Record]", migrations: list[Migration]) -> list[str]:
-    """Apply what is not yet applied, each in its transaction, under an advisory lock; their names."""
+    """Apply what is not yet applied, each in its transaction; their names. Files the database knows and we do
+    not (a deploy that was rolled back) are left alone."""
+    await connection.execute(_LEDGER)
+    rows = await connection.fetch("SELECT number, name, sha256 FROM schema_migration")
+    applied = {row["number"]: (row["name"], row["sha256"]) for row in rows}
+    _check_history(applied, migrations)
+    names = []
+    for migration in migrations:
+        if migration.number in applied:
+            continue
+        async with connection.transaction():
+            await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT_SECONDS}s'")
+            await connection.execute(migration.sql)
+            await connection.execute(
+                "INSERT INTO schema_migration (number, name, sha256) VALUES ($1, $2, $3)",
+                migration.number,
+                migration.name,
+                migration.sha256,
+            )
+        names.append(migration.name)
+    return names
+
+
+@asynccontextmanager
+async def one_deploy_at_a_time(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[None]:
+    """Hold the advisory lock that every deploy takes, for as long as the block lasts."""
     await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
     try:
-        await connection.execute(_LEDGER)
-        rows = await connection.fetch("SELECT number, name, sha256 FROM schema_migration")
-        applied = {row["number"]: (row["name"], row["sha256"]) for row in rows}
-        _check_history(applied, migrations)
-        names = []
-        for migration in migrations:
-            if migration.number in applied:
-                continue
-            async with connection.transaction():
-                await connection.execute(migration.sql)
-                await connection.execute(
-                    "INSERT INTO schema_migration (number, name, sha256) VALUES ($1, $2, $3)",
-                    migration.number,
-                    migration.name,
-                    migration.sha256,
-                )
-            names.append(migration.name)
-        return names
+        yield
     finally:
         await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
 
@@ -106,8 +117,12 @@ async def ensure_role(
     async with connection.transaction():
         if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", name):
             await connection.execute(f"CREATE ROLE {quoted}")
+        try:
+            stored = verifier(password)
+        except ValueError as error:
+            raise SettingsError(f"the secret of the role {name}: {error}") from error
         # A verifier holds base64, "$", ":" and "-" only, so it needs no quoting inside quotes.
-        await connection.execute(f"ALTER ROLE {quoted} LOGIN PASSWORD '{verifier(password)}'")
+        await connection.execute(f"ALTER ROLE {quoted} LOGIN PASSWORD '{stored}'")
         await connection.execute(f"GRANT {group} TO {quoted}")
 
 
@@ -156,11 +171,12 @@ async def _migrate_from_environment(environment: Mapping[str, str]) -> dict[str,
         server_settings={"application_name": "catalog-migrations"},
     )
     try:
-        applied = await migrate(connection, migrations)
         if role == login.user:
             role = None  # one login for all: a laptop, not a deployment
-        if role is not None:
-            await ensure_role(connection, role, password, "catalog_writer")
+        async with one_deploy_at_a_time(connection):
+            applied = await migrate(connection, migrations)
+            if role is not None:
+                await ensure_role(connection, role, password, "catalog_writer")
     finally:
         connection.terminate()
     return {"applied": applied, "version": len(migrations), "application_role": role}

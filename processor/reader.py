@@ -29,6 +29,7 @@ redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 redis.call('DEL', KEYS[2])
 return 1
 """
+_NO_ANSWER: Final = object()
 _SELECT: Final = "SELECT product_id, inventory, price, last_updated FROM products WHERE product_id = $1"
 
 
@@ -76,18 +77,17 @@ class CatalogReader:
             asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError: the product
                 is not cached, and the database failed or the connection to it did.
         """
-        token = self._new_token()
-        leased = False
         value = await self._cache(self._redis.get(value_key(product_id)))
+        if value is _NO_ANSWER:
+            return await self._read(product_id)
         if value is not None and (product := cached_product(product_id, value)) is not None:
             self.statistics.hits += 1
             return product
         self.statistics.misses += 1
-        leased = bool(
-            await self._cache(self._redis.set(lease_key(product_id), token, nx=True, ex=LEASE_SECONDS))
-        )
+        token = self._new_token()
+        leased = await self._cache(self._redis.set(lease_key(product_id), token, nx=True, ex=LEASE_SECONDS))
         product = await self._read(product_id)
-        if leased and product is not None:
+        if leased and leased is not _NO_ANSWER and product is not None:
             await self._store(product, token)
         return product
 
@@ -108,10 +108,10 @@ class CatalogReader:
             self.statistics.refused_stores += 1
 
     async def _cache(self, command: Awaitable[Any]) -> Any:
-        """The command's reply; None if the cache does not answer."""
+        """The command's reply, or `_NO_ANSWER`."""
         try:
             async with asyncio.timeout(CACHE_TIMEOUT_SECONDS):
                 return await command
         except (RedisError, OSError):
             self.statistics.cache_errors += 1
-            return None
+            return _NO_ANSWER

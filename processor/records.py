@@ -70,11 +70,12 @@ def expand(record: Record) -> Iterator[Record]:
 
 
 def _read_record(position: int, record: Any) -> Record:
-    source = record.get("eventSource") if isinstance(record, Mapping) else None
-    if source not in (None, "aws:kinesis"):
+    if not isinstance(record, Mapping) or "eventSource" not in record:
+        raise EventError(f"record {position} of the event is not a Kinesis record: it has no eventSource")
+    if record["eventSource"] != "aws:kinesis":
+        source = record["eventSource"]
         raise EventError(f'record {position} comes from {source!r}; only "aws:kinesis" is accepted')
     try:
-        _ = record["eventSource"]
         shard, _, _ = record["eventID"].rpartition(":")
         kinesis = record["kinesis"]
         sequence_number = kinesis["sequenceNumber"]

@@ -22,6 +22,7 @@ class BatchReport:
     stale_updates: int = 0
     invalidations_missed: int = 0
     invalidations_made_up: int = 0
+    invalidations_pending: bool = False
     stage_ms: dict[str, float] = field(default_factory=dict)
     first_unfinished: str | None = None
     failures: list[Exception] = field(default_factory=list)

@@ -61,11 +61,6 @@ class Database:
         self._opening = asyncio.Lock()
         self._peak_in_use = 0
 
-    @property
-    def pool_size(self) -> int:
-        """How many connections there may be."""
-        return self._pool_size
-
     def take_peak_in_use(self) -> int:
         """The most connections that were busy at once since this was last asked."""
         peak, self._peak_in_use = self._peak_in_use, 0

@@ -17,14 +17,14 @@ DEFAULT_POSTGRES_PORT: Final = 5432
 
 
 async def read_secret_text(client: "SecretsManagerClient", arn: str) -> str:
-    """A secret's text. Raises: DependencyFailed if it cannot be read now, SettingsError if it has none."""
+    """A secret's text. Raises: DependencyFailed if it cannot be read now, or has none."""
     try:
         response = await client.get_secret_value(SecretId=arn)
     except (ClientError, BotoCoreError, OSError) as error:
         raise DependencyFailed(f"secret {arn}: {type(error).__name__}: {error}") from error
     text = response.get("SecretString")
     if not text:
-        raise SettingsError(f"secret {arn} holds no text")
+        raise DependencyFailed(f"secret {arn} holds no text")
     return text
 
 
@@ -32,19 +32,18 @@ async def read_secret(client: "SecretsManagerClient", arn: str) -> dict[str, Any
     """The members of a secret's JSON object.
 
     Raises:
-        DependencyFailed: the secret cannot be read now.
-        SettingsError: it is no JSON object.
+        DependencyFailed: the secret cannot be read now, or is no JSON object (a rotation gone wrong).
     """
     members = _members(await read_secret_text(client, arn))
     if members is None:
-        raise SettingsError(f"secret {arn} is no JSON object; username and password are needed")
+        raise DependencyFailed(f"secret {arn} is no JSON object; username and password are needed")
     return members
 
 
 async def read_password(client: "SecretsManagerClient", arn: str) -> tuple[str, str] | tuple[str]:
     """User name and password, or the password alone, of a secret that is a JSON object or the password.
 
-    Raises: DependencyFailed, SettingsError.
+    Raises: DependencyFailed.
     """
     text = await read_secret_text(client, arn)
     members = _members(text)
@@ -55,10 +54,10 @@ async def read_password(client: "SecretsManagerClient", arn: str) -> tuple[str, 
 
 
 def member(secret: dict[str, Any], arn: str, name: str) -> str:
-    """One text member of a secret. Raises: SettingsError."""
+    """One text member of a secret. Raises: DependencyFailed."""
     value = secret.get(name)
     if not isinstance(value, str) or not value:
-        raise SettingsError(f"secret {arn} holds no {name!r}")
+        raise DependencyFailed(f"secret {arn} holds no {name!r}")
     return value
 
 
@@ -85,7 +84,9 @@ def login_source(
             raise SettingsError("DB_NAME is missing, and the secret holds no 'dbname'")
         port = settings.port or secret.get("port") or DEFAULT_POSTGRES_PORT
         if not str(port).isdigit():
-            raise SettingsError(f"the secret's 'port' is {port!r}; a whole number is accepted")
+            raise DependencyFailed(
+                f"secret {settings.secret_arn}: 'port' is {port!r}; a whole number is accepted"
+            )
         return Login(
             host=host,
             port=int(str(port)),

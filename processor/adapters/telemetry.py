@@ -1,4 +1,4 @@
-"""Structured logs and embedded metrics: one line each a batch, on standard output."""
+"""Structured logs and embedded metrics on standard output: a line each a batch, and one for each reason."""
 
 import json
 from functools import partial

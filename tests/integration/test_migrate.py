@@ -31,7 +31,12 @@ async def test_two_deploys_at_once_apply_each_migration_once(world: World) -> No
     third = Migration(3, "third", "CREATE TABLE third (id integer)")
     connections = [await asyncpg.connect(world.postgres.dsn) for _ in range(4)]
     migrations = [*migrate.read_migrations(), third]
-    applied = await asyncio.gather(*(migrate.migrate(connection, migrations) for connection in connections))
+
+    async def deploy(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
+        async with migrate.one_deploy_at_a_time(connection):
+            return await migrate.migrate(connection, migrations)
+
+    applied = await asyncio.gather(*map(deploy, connections))
     assert sorted(applied) == [[], [], [], ["third"]]
     for connection in connections:
         await connection.close()

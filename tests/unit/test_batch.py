@@ -695,3 +695,20 @@ def test_a_slice_is_not_begun_after_the_deadline() -> None:
     report = world.process(*LARGE)
     assert report.first_unfinished == sequence(SLICE_RECORDS)
     assert [len(put) for put in world.archive.puts] == [SLICE_RECORDS]
+
+
+class _Starved(bytes):
+    """Bytes that cannot be decoded for want of memory."""
+
+    def decode(self, *_: object, **__: object) -> str:
+        raise MemoryError
+
+
+def test_a_shortage_of_memory_is_no_bad_record() -> None:
+    """The invocation fails, so that Lambda halves the batch; nothing is quarantined."""
+    world = World()
+    starved = good(1)
+    starved = starved._replace(data=_Starved(starved.data))
+    with pytest.raises(MemoryError):
+        world.process(good(0), starved)
+    assert world.quarantine.rejections == []

@@ -378,7 +378,7 @@ def test_without_the_cache_the_database_is_read(fault: Exception) -> None:
         shop.redis.fault = fault
         reader = shop.reader()
         assert await reader.get("x") == product("x", 0)
-        assert reader.statistics.cache_errors == 2
+        assert reader.statistics.cache_errors == 1, "asked again although it did not answer"
         shop.redis.fault = None
         assert await reader.get("x") == product("x", 0)
         assert reader.statistics.stores == 1
@@ -394,7 +394,7 @@ def test_a_cache_that_hangs_is_waited_for_briefly() -> None:
         shop = Shop("x")
         shop.redis.turn = hang
         assert await shop.reader().get("x") == product("x", 0)
-        assert asyncio.get_running_loop().time() == pytest.approx(2 * CACHE_TIMEOUT_SECONDS)
+        assert asyncio.get_running_loop().time() == pytest.approx(CACHE_TIMEOUT_SECONDS)
 
     simulate(scenario())
 
