@@ -28,10 +28,12 @@ format: setup ## format the code and mend what can be mended
 	@$(BIN)/ruff format --quiet .
 
 synth: setup ## write the stacks' Terraform to cdktf.out
+	@rm -rf cdktf.out
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python main.py
+	@echo "cdktf.out/stacks:" $$(ls cdktf.out/stacks)
 
 lock: ## resolve Pipfile anew into Pipfile.lock (with the oldest Python, so that its extra needs are in)
 	@bash scripts/lock.sh
 
 clean: ## remove what was made here, .venv too
-	@rm -rf .venv .local cdktf.out dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv.lock .local cdktf.out dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

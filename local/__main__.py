@@ -4,8 +4,11 @@ import argparse
 import asyncio
 import sys
 
+import asyncpg
+from botocore.exceptions import BotoCoreError, ClientError
+
 from local import run, tries
-from local.mapping import FunctionError
+from local.mapping import FunctionError, MappingEndedError
 from local.servers import ServerError
 
 _EPILOG = """examples:
@@ -28,9 +31,15 @@ def main() -> int:
     except KeyboardInterrupt:
         print("stopped; nothing is left running", file=sys.stderr)
         return 130
-    except (ServerError, FunctionError, tries.NotRunningError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    except (ServerError, FunctionError, MappingEndedError, tries.KeptRunError) as error:
+        return _fail(str(error))
+    except (OSError, BotoCoreError, ClientError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return _fail(f"a server did not answer as it should: {type(error).__name__}: {error}")
+
+
+def _fail(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 1
 
 
 async def _command(arguments: argparse.Namespace) -> int:
@@ -64,8 +73,14 @@ def _parser() -> argparse.ArgumentParser:
     read = commands.add_parser("read", help="read a product twice through the cache of a kept run")
     read.add_argument("product_id")
     rejected = commands.add_parser("rejected", help="show the newest rejected records of a kept run")
-    rejected.add_argument("--count", type=int, default=1, help="how many (default %(default)s)")
+    rejected.add_argument("--count", type=_count, default=1, help="how many (default %(default)s)")
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r}; 1 to 1000 are accepted")
+    return int(text)
 
 
 def _readers(text: str) -> int:

@@ -50,11 +50,6 @@ class LambdaService:
         self._idle: list[_Environment] = []
         self._busy: set[_Environment] = set()
 
-    @property
-    def environments(self) -> int:
-        """How many execution environments there are."""
-        return len(self._idle) + len(self._busy)
-
     async def invoke(self, event: Mapping[str, object]) -> object:
         """The function's response; see `mapping.Function`."""
         if len(self._busy) >= self._reserved_concurrency:

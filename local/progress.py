@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.text import Text
 
 _PLAIN_SECONDS: Final = 2.0
+_BAR_COLUMNS: Final = 60
 
 
 @dataclass(slots=True)
 class Figures:
-    """Counts of records, by how far they came; `lag_ms`: how old the oldest unfinished one is."""
+    """Counts of records of finished batches; `lag_ms`: how old the oldest unfinished record is."""
 
     sent: int = 0
     archived: int = 0
@@ -50,32 +53,25 @@ class ProgressDisplay:
         self._console = console
         self._total = total
         self._shown_at = time.monotonic()
-        self._bar: Progress | None = None
-        if console.is_terminal:
-            self._bar = Progress(
-                BarColumn(),
-                TaskProgressColumn(),
-                TextColumn("{task.description}"),
-                TimeElapsedColumn(),
-                console=console,
-            )
-            self._task = self._bar.add_task("", total=total)
+        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
 
     def __enter__(self) -> Self:
-        if self._bar is not None:
-            self._bar.start()
+        if self._live is not None:
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        if self._live is not None:
+            self._live.stop()
 
     def show(self, figures: Figures, *, last: bool = False) -> None:
         """Show them; on plain output at most every two seconds, and the last ones in any case."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=figures.archived, description=str(figures))
+        if self._live is not None:
+            # The bar has a line of its own: beside the figures, 80 columns have no room for it.
+            bar = ProgressBar(self._total, figures.archived, width=_BAR_COLUMNS)
+            self._live.update(Group(bar, Text(str(figures))), refresh=True)
         elif last or time.monotonic() - self._shown_at >= _PLAIN_SECONDS:
             self._shown_at = time.monotonic()
             self._console.print(f"{figures.archived / self._total:4.0%} {figures}", highlight=False)

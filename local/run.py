@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import IO, Any, Final
 
 import asyncpg
@@ -13,6 +14,7 @@ from rich.table import Table
 from local import tries, verdict
 from local.feed import Sent, read_feed, send
 from local.lambda_service import PROJECT
+from local.mapping import FunctionError, FunctionNotReachedError
 from local.pipeline import SCHEDULED_EVENT, Pipeline, open_pipeline
 from local.progress import Figures, ProgressDisplay
 from local.shop import Shop, open_shop
@@ -30,7 +32,9 @@ _SCHEDULE_SECONDS: Final = 60.0
 
 async def run(*, keep: bool, readers: int) -> int:
     """Run and judge; 0 if every finding holds."""
-    console = Console()
+    console = Console(highlight=False)
+    if keep:
+        tries.refuse_second()
     path = PROJECT / LOG_NAME
     path.parent.mkdir(exist_ok=True)
     began = time.monotonic()
@@ -90,7 +94,7 @@ async def _feed(pipeline: Pipeline, shop: Shop, figures: Figures, console: Conso
         try:
             async for taken in send(pipeline.account.kinesis, pipeline.account.stream_name, feed):
                 sent += taken
-            await pipeline.mapping.drained()
+            await _drained(pipeline, reading)
             await pipeline.function.invoke(SCHEDULED_EVENT)
             watching.cancel()
             figures.sent, figures.lag_ms = len(sent), pipeline.mapping.progress.iterator_age_ms
@@ -101,6 +105,18 @@ async def _feed(pipeline: Pipeline, shop: Shop, figures: Figures, console: Conso
             shop.close()
             await reading
     return sent
+
+
+async def _drained(pipeline: Pipeline, reading: "asyncio.Task[None]") -> None:
+    """Wait until everything is through; raises what ended the mapping or the readers before."""
+    draining = asyncio.create_task(pipeline.mapping.drained())
+    try:
+        await asyncio.wait([draining, reading], return_when=asyncio.FIRST_COMPLETED)
+        if not draining.done():
+            await reading
+        await draining
+    finally:
+        draining.cancel()
 
 
 async def _look_on(shop: Shop) -> None:
@@ -153,7 +169,6 @@ def _print_outcome(
         f"{figures.archived:,} records in {figures.batches:,} batches; readers: {readers.hits:,} hits, "
         f"{readers.misses:,} misses, {readers.stores:,} stores, {readers.refused_stores:,} refused stores; "
         f"invalidations missed: {figures.invalidations_missed:,}; {seconds:.1f} s in all.",
-        highlight=False,
     )
     held = all(finding.holds for finding in findings)
     console.print("[green]Everything holds.[/]" if held else "[red]Something does not hold: see above.[/]")
@@ -162,7 +177,12 @@ def _print_outcome(
 async def _keep(pipeline: Pipeline, console: Console) -> None:
     """Print how to try things, and keep the mapping and the schedule going until interrupted."""
     with tries.announce(pipeline):
-        console.print(tries.how_to_try(pipeline), highlight=False, soft_wrap=True, markup=False)
-        while True:
-            await asyncio.sleep(_SCHEDULE_SECONDS)
-            await pipeline.function.invoke(SCHEDULED_EVENT)
+        console.print(tries.how_to_try(pipeline), soft_wrap=True, markup=False)
+        try:
+            while True:
+                await asyncio.sleep(_SCHEDULE_SECONDS)
+                with suppress(FunctionError, FunctionNotReachedError):  # the next schedule tries again
+                    await pipeline.function.invoke(SCHEDULED_EVENT)
+        except asyncio.CancelledError:
+            # Ctrl-C, as asked for: the outcome of the run stands.
+            console.print("Stopped.")

@@ -21,17 +21,18 @@ from processor.reader import CatalogReader
 STATE: Final = PROJECT / ".local" / "kept-run.json"
 _WAIT_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.2
+_KEY_CHARACTERS: Final = 256  # more, Kinesis refuses
 
 
-class NotRunningError(Exception):
-    """No kept run is there to try things on."""
+class KeptRunError(Exception):
+    """No kept run is there to try things on, or one too many."""
 
 
 @contextmanager
 def announce(pipeline: Pipeline) -> Iterator[None]:
     """Tell the other commands where the kept run is, for as long as the block lasts."""
     servers, account = pipeline.servers, pipeline.account
-    state = {
+    state: dict[str, Any] = {
         "pid": os.getpid(),
         "endpoint_url": servers.moto.endpoint_url,
         "stream": account.stream_name,
@@ -45,7 +46,14 @@ def announce(pipeline: Pipeline) -> Iterator[None]:
     try:
         yield
     finally:
-        STATE.unlink(missing_ok=True)
+        if _read_state() == state:
+            STATE.unlink(missing_ok=True)
+
+
+def refuse_second() -> None:
+    """Raises KeptRunError if a kept run is there already: the commands would not know which to ask."""
+    if (state := _read_state()) is not None:
+        raise KeptRunError(f"a run is kept already, by process {state['pid']}; stop that one first")
 
 
 def how_to_try(pipeline: Pipeline) -> str:
@@ -72,7 +80,7 @@ async def put(update: str, partition_key: str | None) -> int:
         answer = await kinesis.put_record(
             StreamName=state["stream"],
             PartitionKey=partition_key or _partition_key(update),
-            Data=update.encode(),
+            Data=os.fsencode(update),
         )
     shard, sequence_number = answer["ShardId"], answer["SequenceNumber"]
     print(f"put as {sequence_number} on {shard}")
@@ -124,7 +132,7 @@ async def rejected(count: int) -> int:
     for line in sorted(lines, key=lambda line: str(line["arrival_time"]))[-count:]:
         data = base64.b64decode(line.pop("data_base64"))
         print(json.dumps(line, indent=2))
-        print("bytes:", data[:200].decode("utf-8", "backslashreplace"), "…" if len(data) > 200 else "")
+        print("bytes:", data[:200].decode("utf-8", "backslashreplace") + ("…" if len(data) > 200 else ""))
     return 0 if lines else 1
 
 
@@ -143,7 +151,7 @@ async def _quarantined(state: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _partition_key(update: str) -> str:
     try:
-        return str(json.loads(update)["product_id"]) or "-"
+        return str(json.loads(update)["product_id"])[:_KEY_CHARACTERS] or "-"
     except (ValueError, TypeError, KeyError):
         return "-"
 
@@ -160,9 +168,15 @@ def _client(service: str, state: dict[str, Any]) -> Any:
 
 
 def _state() -> dict[str, Any]:
+    if (state := _read_state()) is None:
+        raise KeptRunError("no run is kept: `make local KEEP=1` keeps one, in another terminal")
+    return state
+
+
+def _read_state() -> dict[str, Any] | None:
     try:
         state: dict[str, Any] = json.loads(STATE.read_text())
         os.kill(state["pid"], 0)
-    except (OSError, ValueError, KeyError):
-        raise NotRunningError("no run is kept: `make local KEEP=1` keeps one, in another terminal") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
     return state

@@ -29,10 +29,35 @@ find_python() {
     exit 1
 }
 
-if [ -x .venv/bin/python ] && [ -z "${PYTHON:-}" ]; then python=.venv/bin/python; else python=$(find_python); fi
+# One set-up at a time; what a killed one left behind does not count.
+take_turn() {
+    local told=""
+    until mkdir .venv.lock 2>/dev/null; do
+        if [ ! -w . ]; then echo "cannot write to $(pwd)" >&2; exit 1; fi
+        if ! kill -0 "$(cat .venv.lock/pid 2>/dev/null || echo x)" 2>/dev/null; then
+            sleep 1
+            if ! kill -0 "$(cat .venv.lock/pid 2>/dev/null || echo x)" 2>/dev/null; then rm -rf .venv.lock; fi
+        else
+            [ -n "$told" ] || echo "Another make setup is at work here; waiting for it."
+            told=yes
+            sleep 1
+        fi
+    done
+    echo $$ >.venv.lock/pid
+    trap 'rm -rf .venv.lock' EXIT
+}
+
+# A .venv whose making was interrupted may have a python but no pip.
+if [ -z "${PYTHON:-}" ] && .venv/bin/python -c 'import sys, pip; sys.exit(sys.prefix == sys.base_prefix)' 2>/dev/null; then
+    python=.venv/bin/python
+else
+    python=$(find_python)
+fi
 wanted="$(cksum <Pipfile.lock) $("$python" -c 'import sys; print(*sys.version_info[:3])')"
 if [ "$(cat .venv/.installed 2>/dev/null || true)" = "$wanted" ]; then exit 0; fi
 
+take_turn
+if [ "$(cat .venv/.installed 2>/dev/null || true)" = "$wanted" ]; then exit 0; fi
 if [ "$python" != .venv/bin/python ]; then
     echo "Making .venv with $("$python" --version)"
     "$python" -m venv --clear .venv
