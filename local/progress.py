@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
 _PLAIN_SECONDS: Final = 2.0
@@ -70,8 +71,10 @@ class ProgressDisplay:
         """Show them; on plain output at most every two seconds, and the last ones in any case."""
         if self._live is not None:
             # The bar has a line of its own: beside the figures, 80 columns have no room for it.
-            bar = ProgressBar(self._total, figures.archived, width=_BAR_COLUMNS)
-            self._live.update(Group(bar, Text(str(figures))), refresh=True)
+            lines = Table.grid()
+            lines.add_row(ProgressBar(self._total, figures.archived, width=_BAR_COLUMNS))
+            lines.add_row(Text(str(figures)))
+            self._live.update(lines, refresh=True)
         elif last or time.monotonic() - self._shown_at >= _PLAIN_SECONDS:
             self._shown_at = time.monotonic()
             self._console.print(f"{figures.archived / self._total:4.0%} {figures}", highlight=False)

@@ -151,7 +151,8 @@ async def _quarantined(state: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _partition_key(update: str) -> str:
     try:
-        return str(json.loads(update)["product_id"])[:_KEY_CHARACTERS] or "-"
+        key = str(json.loads(update)["product_id"]).encode("utf-8", "replace").decode()
+        return key[:_KEY_CHARACTERS] or "-"
     except (ValueError, TypeError, KeyError):
         return "-"
 
