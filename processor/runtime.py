@@ -138,7 +138,8 @@ _building = threading.Lock()
 
 
 def current() -> Runtime:
-    """This execution environment's runtime, built on first use and again if its settings changed.
+    """This execution environment's runtime, built on first use, and again if the variables changed, so that
+    no process ever works with the connections of other settings than its environment tells.
 
     Raises: SettingsError.
     """

@@ -1,4 +1,4 @@
-"""The environment variables, read once into a typed value; a wrong one is named in one line."""
+"""The environment variables as a typed value; a wrong one is named in one line."""
 
 import re
 from collections.abc import Mapping

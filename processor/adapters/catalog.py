@@ -43,12 +43,14 @@ WITH changed AS (
 SELECT count(*) AS changed, EXISTS (SELECT FROM pending_invalidation) AS invalidations_pending FROM changed
 """
 
+# Marks older than a record is retried (24 h) are of an earlier life: it was discarded and redriven.
 _MARK: Final = """
 WITH mine AS (
     INSERT INTO processing_attempt (shard, sequence_number, process_id) VALUES ($1, $2, $3)
     ON CONFLICT (shard, sequence_number, process_id) DO UPDATE SET last_tried_at = now()
 )
-SELECT count(*) FROM processing_attempt WHERE shard = $1 AND sequence_number = $2 AND process_id <> $3
+SELECT count(*) FROM processing_attempt
+WHERE shard = $1 AND sequence_number = $2 AND process_id <> $3 AND last_tried_at > now() - interval '24 hours'
 """
 
 
