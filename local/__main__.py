@@ -6,11 +6,21 @@ import sys
 
 import asyncpg
 from botocore.exceptions import BotoCoreError, ClientError
+from redis.exceptions import RedisError
 
 from local import run, tries
 from local.mapping import FunctionError, MappingEndedError
 from local.servers import ServerError
 
+_SERVER_ERRORS = (
+    OSError,
+    BotoCoreError,
+    ClientError,
+    RedisError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 _EPILOG = """examples:
   python -m local                    run the week through the pipeline and judge the outcome
   python -m local --keep             the same, and leave everything running to try things
@@ -33,8 +43,8 @@ def main() -> int:
         return 130
     except (ServerError, FunctionError, MappingEndedError, tries.KeptRunError) as error:
         return _fail(str(error))
-    except (OSError, BotoCoreError, ClientError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        return _fail(f"a server did not answer as it should: {type(error).__name__}: {error}")
+    except _SERVER_ERRORS as error:
+        return _fail(f"a server did not answer as it should (see .local/function.log): {error}")
 
 
 def _fail(message: str) -> int:

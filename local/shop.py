@@ -40,10 +40,14 @@ class Shop:
         self._sold.extend(self._selling)
 
     async def run(self) -> None:
-        """Look at products until `close()`."""
-        async with asyncio.TaskGroup() as tasks:
-            for reader in self._readers:
-                tasks.create_task(self._look(reader))
+        """Look at products until `close()`. Raises what the first reader that fails raises."""
+        looks = [asyncio.create_task(self._look(reader)) for reader in self._readers]
+        try:
+            await asyncio.gather(*looks)
+        finally:
+            for look in looks:
+                look.cancel()
+            await asyncio.wait(looks)
 
     @property
     def readers(self) -> int:
