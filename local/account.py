@@ -28,12 +28,10 @@ class Account:
 
     kinesis: "KinesisClient"
     s3: "S3Client"
-    sqs: "SQSClient"
     stream_name: str
     stream_arn: str
     archive_bucket: str
     quarantine_bucket: str
-    dead_letter_queue_url: str
     environment: dict[str, str]
 
 
@@ -69,7 +67,7 @@ async def open_account(
         archive, quarantine = f"product-inventory-archive-{suffix}", f"inventory-quarantine-{suffix}"
         for bucket in (archive, quarantine):
             await s3.create_bucket(Bucket=bucket)
-        queue_url = await _notify_queue_of_failed_batches(s3, sqs, quarantine, suffix)
+        await _notify_queue_of_failed_batches(s3, sqs, quarantine, suffix)
         environment = {
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
@@ -90,12 +88,10 @@ async def open_account(
         yield Account(
             kinesis=kinesis,
             s3=s3,
-            sqs=sqs,
             stream_name=stream_name,
             stream_arn=described["StreamDescriptionSummary"]["StreamARN"],
             archive_bucket=archive,
             quarantine_bucket=quarantine,
-            dead_letter_queue_url=queue_url,
             environment=environment,
         )
 
@@ -120,8 +116,8 @@ async def _make_secrets(
     return arns
 
 
-async def _notify_queue_of_failed_batches(s3: "S3Client", sqs: "SQSClient", bucket: str, suffix: str) -> str:
-    """Each object under the failed batches' prefix puts a message on the queue; the queue's URL."""
+async def _notify_queue_of_failed_batches(s3: "S3Client", sqs: "SQSClient", bucket: str, suffix: str) -> None:
+    """Each object under the failed batches' prefix puts a message on the queue."""
     url = (await sqs.create_queue(QueueName=f"inventory-processor-dlq-{suffix}"))["QueueUrl"]
     attributes = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     await s3.put_bucket_notification_configuration(
@@ -136,4 +132,3 @@ async def _notify_queue_of_failed_batches(s3: "S3Client", sqs: "SQSClient", buck
             ]
         },
     )
-    return url
