@@ -3,10 +3,10 @@ SHELL := /bin/bash
 BIN := .venv/bin
 KEEP ?=
 
-.PHONY: help setup local test check format synth lock clean
+.PHONY: help setup local test check format package synth validate bench-synth lock clean
 
 help: ## list these words
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 setup: ## make .venv and install what Pipfile.lock pins (PYTHON=… chooses the interpreter)
 	@bash scripts/setup.sh
@@ -27,13 +27,22 @@ format: setup ## format the code and mend what can be mended
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
 
-synth: setup ## write the stacks' Terraform to cdktf.out
+package: setup ## build what Lambda runs into dist, from the lock: the code, and a layer for each architecture
+	@$(BIN)/python -m packages
+
+synth: setup ## run `cdktf synth`: write the stacks' Terraform to cdktf.out
 	@rm -rf cdktf.out
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python main.py
+	@bash scripts/cdktf.sh synth
 	@echo "cdktf.out/stacks:" $$(ls cdktf.out/stacks)
+
+validate: setup ## hold every stack against Terraform and its AWS provider
+	@$(BIN)/python -m terraform validate
+
+bench-synth: setup ## measure what importing the binding sparingly saves
+	@$(BIN)/python scripts/bench_synth.py
 
 lock: ## resolve Pipfile anew into Pipfile.lock (with the oldest Python, so that its extra needs are in)
 	@bash scripts/lock.sh
 
 clean: ## remove what was made here, .venv too
-	@rm -rf .venv .venv.lock .local cdktf.out dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv.lock node_modules node_modules.lock .local cdktf.out dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

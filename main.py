@@ -7,6 +7,7 @@ reads environment variables for the stacks:
 - `CATALOG_ACCOUNT_ID`: the only AWS account that Terraform may touch.
 - `CATALOG_STATE_BUCKET`, `CATALOG_STATE_REGION`: where the Terraform state is kept; without a bucket in
   `terraform.<stack>.tfstate` beside this file, without a region in the stack's.
+- `CATALOG_ARCHITECTURE`: `arm64` or `x86_64` for every function, whatever the environment's settings say.
 - `CATALOG_WIDE_PROVIDER`: `1` accepts other versions of the AWS provider than the binding's own.
 """
 
@@ -14,6 +15,9 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import TypeVar, get_args
 
 # Before cdktf: prepares the binding, and chooses the Node that importing cdktf starts.
 import stacks.binding  # noqa: F401
@@ -21,45 +25,67 @@ import stacks.binding  # noqa: F401
 # isort: split
 from cdktf import App
 
+from packages import DIST, PackageError, build_code, find_layer
 from stacks.catalog_stack import CatalogStack, Deployment
-from stacks.environments import ENVIRONMENTS, Environment, SettingsError, throwaway
+from stacks.environments import ENVIRONMENTS, Environment, throwaway
+from stacks.packages import BuiltPackages
+from stacks.settings import Architecture, SettingsError
+
+T = TypeVar("T", bound=str)
+
+_STATE_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[1-9]")
 
 
-def chosen_environments(variables: Mapping[str, str]) -> tuple[Environment, ...]:
+def chosen_environments(variables: Mapping[str, str], *, today: date) -> list[Environment]:
     """Return the environments to make stacks of; an empty variable counts as none.
 
     Raises: SettingsError.
     """
     suffix = variables.get("ENVIRONMENT_SUFFIX")
-    return (*ENVIRONMENTS, throwaway(suffix)) if suffix else ENVIRONMENTS
+    environments = [*ENVIRONMENTS, throwaway(suffix)] if suffix else [*ENVIRONMENTS]
+    if architecture := _chosen(variables, "CATALOG_ARCHITECTURE", get_args(Architecture)):
+        environments = [
+            replace(environment, function=replace(environment.function, architecture=architecture))
+            for environment in environments
+        ]
+    for environment in environments:
+        environment.check_support(today)
+    return environments
 
 
-def chosen_deployment(variables: Mapping[str, str]) -> Deployment:
+def chosen_deployment(variables: Mapping[str, str], packages: BuiltPackages) -> Deployment:
     """Return how to deploy; an empty variable counts as none.
 
     Raises: SettingsError.
     """
-    account_id = variables.get("CATALOG_ACCOUNT_ID") or None
-    if account_id is not None and not re.fullmatch(r"[0-9]{12}", account_id):
-        raise SettingsError(f"CATALOG_ACCOUNT_ID is {account_id!r}; accepted: 12 digits")
-    wide = variables.get("CATALOG_WIDE_PROVIDER") or "0"
-    if wide not in {"0", "1"}:
-        raise SettingsError(f"CATALOG_WIDE_PROVIDER is {wide!r}; accepted: 0 or 1")
     return Deployment(
-        account_id=account_id,
-        state_bucket=variables.get("CATALOG_STATE_BUCKET") or None,
-        state_region=variables.get("CATALOG_STATE_REGION") or None,
-        wide_provider_versions=wide == "1",
+        account_id=_matching(variables, "CATALOG_ACCOUNT_ID", re.compile("[0-9]{12}"), "12 digits"),
+        state_bucket=_matching(variables, "CATALOG_STATE_BUCKET", _STATE_BUCKET, "a bucket's name"),
+        state_region=_matching(variables, "CATALOG_STATE_REGION", _REGION, "a region such as 'eu-west-1'"),
+        wide_provider_versions=_chosen(variables, "CATALOG_WIDE_PROVIDER", ("0", "1")) == "1",
+        packages=packages,
     )
 
 
-def build_app(variables: Mapping[str, str], *, outdir: str | None = None) -> App:
+def built_packages() -> BuiltPackages:
+    """Return the code as it is now, and the layers that `make package` has built for it."""
+    layers = {architecture: find_layer(architecture) for architecture in get_args(Architecture)}
+    return BuiltPackages(
+        code=build_code(DIST),
+        layers={architecture: layer for architecture, layer in layers.items() if layer is not None},
+    )
+
+
+def build_app(
+    variables: Mapping[str, str], packages: BuiltPackages, *, today: date, outdir: str | None = None
+) -> App:
     """Return the app, ready to synthesize into `outdir` (default: where cdktf says, else `cdktf.out`).
 
     Raises: SettingsError.
     """
-    environments = chosen_environments(variables)
-    deployment = chosen_deployment(variables)
+    environments = chosen_environments(variables, today=today)
+    deployment = chosen_deployment(variables, packages)
     # Stack traces would put this machine's paths in the output.
     app = App(outdir=outdir, stack_traces=False)
     for environment in environments:
@@ -70,10 +96,30 @@ def build_app(variables: Mapping[str, str], *, outdir: str | None = None) -> App
 def main() -> None:
     """Synthesize every stack, or end with one line that says which setting is wrong."""
     try:
-        app = build_app(os.environ)
-    except SettingsError as error:
+        packages = built_packages()
+        app = build_app(os.environ, packages, today=datetime.now(UTC).date())
+    except (PackageError, SettingsError) as error:
         sys.exit(str(error))
     app.synth()
+    if not packages.layers:
+        sys.stderr.write("No layer is built yet, and Terraform will refuse to deploy: make package\n")
+
+
+def _matching(variables: Mapping[str, str], name: str, pattern: re.Pattern[str], accepted: str) -> str | None:
+    value = variables.get(name) or None
+    if value is not None and not pattern.fullmatch(value):
+        raise SettingsError(f"{name} is {value!r}; accepted: {accepted}")
+    return value
+
+
+def _chosen(variables: Mapping[str, str], name: str, accepted: tuple[T, ...]) -> T | None:
+    value = variables.get(name) or None
+    for choice in accepted:
+        if choice == value:
+            return choice
+    if value is not None:
+        raise SettingsError(f"{name} is {value!r}; accepted: {' or '.join(accepted)}")
+    return None
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 REGION: Final = "us-east-1"
 FAILED_BATCHES_PREFIX: Final = "aws/lambda/"
 APPLICATION_ROLE: Final = "inventory_processor"
+READER_ROLE: Final = "product_shop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,10 @@ async def _make_secrets(
         "DB_SECRET_ARN": (
             f"product-catalog-db-credentials-{suffix}",
             {"username": APPLICATION_ROLE, "password": application_password},
+        ),
+        "DB_READER_SECRET_ARN": (
+            f"product-catalog-db-reader-{suffix}",
+            {"username": READER_ROLE, "password": application_password},
         ),
     }
     arns = {}

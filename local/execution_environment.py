@@ -1,8 +1,9 @@
 """One Lambda execution environment: a process that answers one invocation after the other.
 
     python -m local.execution_environment processor.handler:handler
+    python -I -S local/execution_environment.py <task root> <layer>/python processor.handler:handler
 
-Reads one JSON request a line on standard input, answers one JSON line on what was standard output, and
+Folders before the handler are where imports are looked for first. Reads one JSON request a line on standard input, answers one JSON line on what was standard output, and
 logs on standard error, where the function's own output goes too. Ends when its input does.
 """
 
@@ -46,10 +47,12 @@ def answer(handler: Callable[[Any, Context], Any], request: dict[str, Any]) -> d
 
 
 def main() -> None:
-    """Serve the handler named by the first argument, `module:function`."""
+    """Serve the handler named by the last argument, `module:function`."""
     responses = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    module, _, function = sys.argv[1].partition(":")
+    *folders, handler = sys.argv[1:]
+    sys.path[:0] = folders
+    module, _, function = handler.partition(":")
     serve(getattr(importlib.import_module(module), function), sys.stdin.buffer, responses)
 
 

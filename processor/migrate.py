@@ -1,7 +1,8 @@
 """Lambda's entry point for schema migrations: numbered SQL files, each applied once, in order.
 
-Run on every deploy, as the database's administrator (`DB_ADMIN_SECRET_ARN`). If `DB_SECRET_ARN` is set,
-the role it names is made, allowed to write the catalog, and given the secret's password.
+Run on every deploy, as the database's administrator (`DB_ADMIN_SECRET_ARN`). The roles that the secrets of
+`DB_SECRET_ARN` and `DB_READER_SECRET_ARN` name are made, given the secrets' passwords, and allowed to write
+the catalog or only to read its products; without a variable there is no such role.
 """
 
 import asyncio
@@ -60,10 +61,23 @@ class Migration:
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
-def handler(event: object, context: object) -> dict[str, Any]:
-    """Bring the schema, the roles and the application role's password up to date.
+@dataclass(frozen=True, slots=True)
+class _Role:
+    """A role that logs in, and the one whose rights it has."""
 
-    The event says nothing. Returns `{"applied": [...], "version": n, "application_role": name or None}`.
+    name: str
+    password: str
+    group: str
+
+
+_GROUPS: Final = {"DB_SECRET_ARN": "catalog_writer", "DB_READER_SECRET_ARN": "catalog_reader"}
+
+
+def handler(event: object, context: object) -> dict[str, Any]:
+    """Bring the schema, the roles and their passwords up to date.
+
+    The event says nothing. Returns `{"applied": [...], "version": n, "application_role": name or None,
+    "reader_role": name or None}`.
 
     Raises:
         SettingsError: an environment variable is missing or wrong, or a password is not printable ASCII.
@@ -155,11 +169,7 @@ async def _migrate_from_environment(environment: Mapping[str, str]) -> dict[str,
     region = read_region(environment, settings.secret_arn)
     async with aioboto3.Session(region_name=region).client("secretsmanager") as secrets:
         login = await _login(settings, secrets)
-        role, password = None, ""
-        if application_arn := environment.get("DB_SECRET_ARN"):
-            secret = await read_secret(secrets, application_arn)
-            role = member(secret, application_arn, "username")
-            password = member(secret, application_arn, "password")
+        roles = await _roles(environment, secrets)
     connection = await asyncpg.connect(
         host=login.host,
         port=login.port,
@@ -171,15 +181,31 @@ async def _migrate_from_environment(environment: Mapping[str, str]) -> dict[str,
         server_settings={"application_name": "catalog-migrations"},
     )
     try:
-        if role == login.user:
-            role = None  # one login for all: a laptop, not a deployment
         async with one_deploy_at_a_time(connection):
             applied = await migrate(connection, migrations)
-            if role is not None:
-                await ensure_role(connection, role, password, "catalog_writer")
+            for role in roles:
+                # One login for all is a laptop, not a deployment.
+                if role.name != login.user:
+                    await ensure_role(connection, role.name, role.password, role.group)
     finally:
         connection.terminate()
-    return {"applied": applied, "version": len(migrations), "application_role": role}
+    made = {role.group: role.name for role in roles if role.name != login.user}
+    return {
+        "applied": applied,
+        "version": len(migrations),
+        "application_role": made.get("catalog_writer"),
+        "reader_role": made.get("catalog_reader"),
+    }
+
+
+async def _roles(environment: Mapping[str, str], secrets: "SecretsManagerClient") -> list[_Role]:
+    """The roles whose secrets we are told of."""
+    roles = []
+    for variable, group in _GROUPS.items():
+        if arn := environment.get(variable):
+            secret = await read_secret(secrets, arn)
+            roles.append(_Role(member(secret, arn, "username"), member(secret, arn, "password"), group))
+    return roles
 
 
 async def _login(settings: DatabaseSettings, secrets: "SecretsManagerClient") -> Login:

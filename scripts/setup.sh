@@ -3,6 +3,7 @@
 # PYTHON=/path/to/python3.13 chooses the interpreter; otherwise the newest of 3.13, 3.12, 3.11 is found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/turns.sh
 
 works() { "$1" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
 
@@ -29,24 +30,6 @@ find_python() {
     exit 1
 }
 
-# One set-up at a time; what a killed one left behind does not count.
-take_turn() {
-    local told=""
-    until mkdir .venv.lock 2>/dev/null; do
-        if [ ! -w . ]; then echo "cannot write to $(pwd)" >&2; exit 1; fi
-        if ! kill -0 "$(cat .venv.lock/pid 2>/dev/null || echo x)" 2>/dev/null; then
-            sleep 1
-            if ! kill -0 "$(cat .venv.lock/pid 2>/dev/null || echo x)" 2>/dev/null; then rm -rf .venv.lock; fi
-        else
-            [ -n "$told" ] || echo "Another make setup is at work here; waiting for it."
-            told=yes
-            sleep 1
-        fi
-    done
-    echo $$ >.venv.lock/pid
-    trap 'rm -rf .venv.lock' EXIT
-}
-
 # A .venv whose making was interrupted may have a python but no pip.
 if [ -z "${PYTHON:-}" ] && .venv/bin/python -c 'import sys, pip; sys.exit(sys.prefix == sys.base_prefix)' 2>/dev/null; then
     python=.venv/bin/python
@@ -56,7 +39,7 @@ fi
 wanted="$(cksum <Pipfile.lock) $("$python" -c 'import sys; print(*sys.version_info[:3])')"
 if [ "$(cat .venv/.installed 2>/dev/null || true)" = "$wanted" ]; then exit 0; fi
 
-take_turn
+take_turn .venv.lock "make setup"
 if [ "$(cat .venv/.installed 2>/dev/null || true)" = "$wanted" ]; then exit 0; fi
 if [ "$python" != .venv/bin/python ]; then
     echo "Making .venv with $("$python" --version)"

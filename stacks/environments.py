@@ -1,168 +1,132 @@
-"""The settings of every environment, side by side; imports no cdktf.
-
-Fields have no default, so that what an environment pays for and what protects it is written where it is
-chosen.
-"""
+"""Every environment's settings, side by side; imports no cdktf."""
 
 import re
 from dataclasses import dataclass, replace
-from enum import Enum
-from typing import Literal, get_args
+from datetime import date
+
+from stacks.limits import CONNECTIONS_OF, END_OF_LIFE
+from stacks.settings import (
+    AlarmSettings,
+    ArchiveSettings,
+    CacheSettings,
+    DatabaseSettings,
+    EventSourceSettings,
+    FunctionSettings,
+    NetworkSettings,
+    ObjectLock,
+    Provisioned,
+    QuarantineSettings,
+    Removal,
+    SettingsError,
+    StreamSettings,
+)
 
 ARCHIVE_DAYS = 1095
 """Three years: how long we must be able to prove what we were told."""
 
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[1-9]")
 _SUFFIX = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-
-
-class SettingsError(ValueError):
-    """A setting that cannot be deployed; the message names the field, its value and what is accepted."""
-
-
-def _require_range(field: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise SettingsError(f"{field} is {value}; accepted: {low} to {high}")
-
-
-class Removal(Enum):
-    """What `destroy` may do to the parts that hold data."""
-
-    WITH_CONTENTS = "removed with everything in them"
-    WHEN_EMPTY = "removed only when they are empty"
-    NEVER = "kept: Terraform refuses to plan their removal"
-
-
-LockMode = Literal["GOVERNANCE", "COMPLIANCE"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Provisioned:
-    """A stream with a fixed number of shards, paid by the shard hour."""
-
-    shard_count: int
-
-    def __post_init__(self) -> None:
-        _require_range("stream.capacity.shard_count", self.shard_count, 1, 10_000)
-
-
-@dataclass(frozen=True, kw_only=True)
-class OnDemand:
-    """A stream that AWS scales; `expected_shards` is what concurrency is planned for."""
-
-    expected_shards: int
-
-    def __post_init__(self) -> None:
-        _require_range("stream.capacity.expected_shards", self.expected_shards, 1, 10_000)
-
-
-@dataclass(frozen=True, kw_only=True)
-class StreamSettings:
-    """The Kinesis stream.
-
-    `retention_hours`: 24 to 8,760, the range of IncreaseStreamRetentionPeriod.
-    """
-
-    capacity: Provisioned | OnDemand
-    retention_hours: int
-
-    def __post_init__(self) -> None:
-        _require_range("stream.retention_hours", self.retention_hours, 24, 8760)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ObjectLock:
-    """How long, from its arrival, no archived object version can be deleted or overwritten.
-
-    GOVERNANCE lets a principal with `s3:BypassGovernanceRetention` delete early; COMPLIANCE lets nobody, the
-    account's root included, and cannot be taken back for objects already written.
-    """
-
-    mode: LockMode
-    days: int
-
-    def __post_init__(self) -> None:
-        if self.mode not in get_args(LockMode):
-            raise SettingsError(f"archive.object_lock.mode is {self.mode!r}; accepted: {get_args(LockMode)}")
-        _require_range("archive.object_lock.days", self.days, 1, 36_500)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArchiveSettings:
-    """The archive bucket's ages in days since an object was written.
-
-    `tiering_above_bytes`: only larger objects change storage class.
-    `noncurrent_days`: how long a deletion can be undone where no lock forbids it.
-    """
-
-    intelligent_tiering_days: int
-    glacier_instant_retrieval_days: int
-    tiering_above_bytes: int
-    expiry_days: int
-    noncurrent_days: int
-    incomplete_upload_days: int
-    object_lock: ObjectLock | None
-
-    def __post_init__(self) -> None:
-        _require_range("archive.intelligent_tiering_days", self.intelligent_tiering_days, 0, 36_500)
-        _require_range(
-            "archive.glacier_instant_retrieval_days",
-            self.glacier_instant_retrieval_days,
-            self.intelligent_tiering_days + 1,
-            36_500,
-        )
-        _require_range("archive.tiering_above_bytes", self.tiering_above_bytes, 0, 5 * 1024**4)
-        _require_range(
-            "archive.expiry_days", self.expiry_days, self.glacier_instant_retrieval_days + 1, 36_500
-        )
-        _require_range("archive.noncurrent_days", self.noncurrent_days, 1, 36_500)
-        _require_range("archive.incomplete_upload_days", self.incomplete_upload_days, 1, 36_500)
-        if self.object_lock is not None and self.object_lock.days > self.expiry_days:
-            raise SettingsError(
-                f"archive.object_lock.days is {self.object_lock.days}; accepted: 1 to {self.expiry_days} "
-                "(archive.expiry_days), for an object cannot expire while it is locked"
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class EventSourceSettings:
-    """How Lambda reads the stream.
-
-    `maximum_record_age_hours`: older records are discarded to the on-failure destination; 1 to 168, where
-    Lambda's own range ends.
-    """
-
-    maximum_record_age_hours: int
-
-    def __post_init__(self) -> None:
-        _require_range("event_source.maximum_record_age_hours", self.maximum_record_age_hours, 1, 168)
+# A fifth stays free: for the shop, which reads the primary on a miss, for migrations and for people.
+_SHARE_OF_CONNECTIONS = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """One stack's settings; `name` ends every physical name."""
+    """One stack's settings; `name` ends every physical name.
+
+    What is refused here concerns two parts; `settings` refuses what concerns one.
+    """
 
     name: str
     region: str
     removal: Removal
+    network: NetworkSettings
     stream: StreamSettings
     archive: ArchiveSettings
+    quarantine: QuarantineSettings
+    database: DatabaseSettings
+    cache: CacheSettings
+    function: FunctionSettings
     event_source: EventSourceSettings
+    alarms: AlarmSettings
 
     def __post_init__(self) -> None:
         if not _REGION.fullmatch(self.region):
             raise SettingsError(f"region is {self.region!r}; accepted: a region's code, such as 'us-east-1'")
-        if self.stream.retention_hours <= self.event_source.maximum_record_age_hours:
+        self._check_retention()
+        self._check_concurrency()
+        self._check_connections()
+
+    def _check_retention(self) -> None:
+        maximum_age = self.event_source.maximum_record_age_hours
+        if self.stream.retention_hours <= maximum_age:
             raise SettingsError(
                 f"stream.retention_hours is {self.stream.retention_hours}; accepted: more than "
-                f"{self.event_source.maximum_record_age_hours} (event_source.maximum_record_age_hours), "
+                f"{maximum_age} (event_source.maximum_record_age_hours), "
                 "or records expire before Lambda reports them"
+            )
+        if self.quarantine.expiry_days < self.archive.expiry_days:
+            raise SettingsError(
+                f"quarantine.expiry_days is {self.quarantine.expiry_days}; accepted: at least "
+                f"{self.archive.expiry_days} (archive.expiry_days), for a failed batch is kept nowhere else"
             )
         if self.archive.object_lock is not None and self.removal is Removal.WITH_CONTENTS:
             raise SettingsError(
                 f"removal is {self.removal.name}; accepted with archive.object_lock: "
                 f"{Removal.WHEN_EMPTY.name} or {Removal.NEVER.name}, for locked objects cannot be deleted"
             )
+
+    def _check_concurrency(self) -> None:
+        reserved = self.function.reserved_concurrency
+        if reserved is not None and reserved < self._wanted_concurrency:
+            raise SettingsError(
+                f"function.reserved_concurrency is {reserved}; accepted: at least {self._wanted_concurrency} "
+                "(shards × event_source.parallelization_factor, one for the drain and one for a redrive), "
+                "or shards wait for each other"
+            )
+
+    def _check_connections(self) -> None:
+        allowed = int(CONNECTIONS_OF[self.database.instance_class] * _SHARE_OF_CONNECTIONS)
+        if self.most_connections > allowed:
+            raise SettingsError(
+                f"function.pool_size is {self.function.pool_size}; accepted with a concurrency of "
+                f"{self.planned_concurrency}: at most {allowed // (2 * self.planned_concurrency)}, for "
+                "2 × concurrency × pool size may be open (frozen execution environments keep theirs), and "
+                f"{self.database.instance_class} has {allowed} for the processor"
+            )
+
+    @property
+    def _wanted_concurrency(self) -> int:
+        shards = self.stream.capacity.planned_shards
+        return shards * self.event_source.parallelization_factor + 2
+
+    @property
+    def planned_concurrency(self) -> int:
+        """How many of the function's execution environments work at once, at most."""
+        return self.function.reserved_concurrency or self._wanted_concurrency
+
+    @property
+    def most_connections(self) -> int:
+        """How many database connections the function may hold open: frozen environments keep theirs."""
+        return 2 * self.planned_concurrency * self.function.pool_size
+
+    def check_support(self, today: date) -> None:
+        """Refuse a runtime or an engine that gets no more security fixes.
+
+        Raises: SettingsError.
+        """
+        for field, kind, version in (
+            ("function.runtime", "Lambda runtime", self.function.runtime),
+            ("database.engine_version", "PostgreSQL", self.database.engine_version),
+            ("cache.engine_version", "Valkey", self.cache.engine_version),
+        ):
+            versions = END_OF_LIFE[kind]
+            if today > versions[version]:
+                supported = [name for name, end in versions.items() if today <= end]
+                raise SettingsError(
+                    f"{field} is {version!r}, which reached its end of life on {versions[version]}; "
+                    f"accepted: {', '.join(supported) or 'none that this project knows (stacks/limits.py)'}"
+                )
 
     @property
     def stack_id(self) -> str:
@@ -182,6 +146,7 @@ DEV = Environment(
     name="dev",
     region="us-east-1",
     removal=Removal.WITH_CONTENTS,
+    network=NetworkSettings(cidr="10.40.0.0/16", zones=2, nat_gateways=0),
     stream=StreamSettings(capacity=Provisioned(shard_count=2), retention_hours=168),
     archive=ArchiveSettings(
         intelligent_tiering_days=30,
@@ -192,13 +157,40 @@ DEV = Environment(
         incomplete_upload_days=7,
         object_lock=None,
     ),
-    event_source=EventSourceSettings(maximum_record_age_hours=24),
+    quarantine=QuarantineSettings(expiry_days=ARCHIVE_DAYS, noncurrent_days=30, incomplete_upload_days=7),
+    database=DatabaseSettings(
+        engine_version="18",
+        instance_class="db.t4g.micro",
+        credentials_version=1,
+        storage_gb=20,
+        storage_limit_gb=100,
+        multi_az=False,
+        backup_retention_days=0,
+        idle_session_timeout_seconds=900,
+        detailed_insights=False,
+        log_exports=False,
+    ),
+    cache=CacheSettings(engine_version="8.1", node_type="cache.t4g.micro", replicas=0),
+    function=FunctionSettings(
+        runtime="python3.13",
+        architecture="arm64",
+        memory_mb=512,
+        timeout_seconds=60,
+        reserved_concurrency=None,
+        pool_size=2,
+        log_retention_days=7,
+    ),
+    event_source=EventSourceSettings(
+        batch_size=100, window_seconds=5, parallelization_factor=1, maximum_record_age_hours=24
+    ),
+    alarms=AlarmSettings(emails=(), iterator_age_minutes=15),
 )
 
 STAGING = Environment(
     name="staging",
     region="us-east-1",
     removal=Removal.WHEN_EMPTY,
+    network=NetworkSettings(cidr="10.40.0.0/16", zones=2, nat_gateways=0),
     stream=StreamSettings(capacity=Provisioned(shard_count=2), retention_hours=168),
     archive=ArchiveSettings(
         intelligent_tiering_days=30,
@@ -209,14 +201,41 @@ STAGING = Environment(
         incomplete_upload_days=7,
         object_lock=None,
     ),
-    event_source=EventSourceSettings(maximum_record_age_hours=24),
+    quarantine=QuarantineSettings(expiry_days=ARCHIVE_DAYS, noncurrent_days=30, incomplete_upload_days=7),
+    database=DatabaseSettings(
+        engine_version="18",
+        instance_class="db.t4g.small",
+        credentials_version=1,
+        storage_gb=20,
+        storage_limit_gb=100,
+        multi_az=False,
+        backup_retention_days=1,
+        idle_session_timeout_seconds=900,
+        detailed_insights=False,
+        log_exports=True,
+    ),
+    cache=CacheSettings(engine_version="8.1", node_type="cache.t4g.micro", replicas=0),
+    function=FunctionSettings(
+        runtime="python3.13",
+        architecture="arm64",
+        memory_mb=1024,
+        timeout_seconds=60,
+        reserved_concurrency=4,
+        pool_size=2,
+        log_retention_days=30,
+    ),
+    event_source=EventSourceSettings(
+        batch_size=500, window_seconds=5, parallelization_factor=1, maximum_record_age_hours=24
+    ),
+    alarms=AlarmSettings(emails=(), iterator_age_minutes=15),
 )
 
 PROD = Environment(
     name="prod",
     region="us-east-1",
     removal=Removal.NEVER,
-    stream=StreamSettings(capacity=Provisioned(shard_count=2), retention_hours=168),
+    network=NetworkSettings(cidr="10.40.0.0/16", zones=3, nat_gateways=0),
+    stream=StreamSettings(capacity=Provisioned(shard_count=4), retention_hours=168),
     archive=ArchiveSettings(
         intelligent_tiering_days=30,
         glacier_instant_retrieval_days=90,
@@ -226,7 +245,33 @@ PROD = Environment(
         incomplete_upload_days=7,
         object_lock=ObjectLock(mode="GOVERNANCE", days=ARCHIVE_DAYS),
     ),
-    event_source=EventSourceSettings(maximum_record_age_hours=24),
+    quarantine=QuarantineSettings(expiry_days=ARCHIVE_DAYS, noncurrent_days=30, incomplete_upload_days=7),
+    database=DatabaseSettings(
+        engine_version="18",
+        instance_class="db.m7g.large",
+        credentials_version=1,
+        storage_gb=20,
+        storage_limit_gb=100,
+        multi_az=True,
+        backup_retention_days=14,
+        idle_session_timeout_seconds=900,
+        detailed_insights=True,
+        log_exports=True,
+    ),
+    cache=CacheSettings(engine_version="8.1", node_type="cache.m7g.large", replicas=1),
+    function=FunctionSettings(
+        runtime="python3.13",
+        architecture="arm64",
+        memory_mb=1024,
+        timeout_seconds=60,
+        reserved_concurrency=10,
+        pool_size=2,
+        log_retention_days=90,
+    ),
+    event_source=EventSourceSettings(
+        batch_size=1000, window_seconds=5, parallelization_factor=2, maximum_record_age_hours=24
+    ),
+    alarms=AlarmSettings(emails=(), iterator_age_minutes=5),
 )
 
 ENVIRONMENTS = (DEV, STAGING, PROD)

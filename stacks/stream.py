@@ -4,7 +4,9 @@ from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.kinesis_stream import KinesisStream, KinesisStreamStreamModeDetails
 from constructs import Construct
 
-from stacks.environments import Environment, Provisioned, Removal
+from stacks.environments import Environment
+from stacks.policies import Statement, allow
+from stacks.settings import Provisioned, Removal
 
 
 class InventoryStream(Construct):
@@ -32,3 +34,34 @@ class InventoryStream(Construct):
         )
         self.name = stream.name
         self.arn = stream.arn
+
+    def read_statement(self) -> Statement:
+        """Return what an event source mapping needs of its function's role.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html; AWS's own managed policy
+        adds the listing of all streams, which only the console needs.
+        """
+        return allow(
+            "ReadStream",
+            [
+                "kinesis:DescribeStream",
+                "kinesis:DescribeStreamSummary",
+                "kinesis:GetRecords",
+                "kinesis:GetShardIterator",
+                "kinesis:ListShards",
+            ],
+            [self.arn],
+        )
+
+    def put_statement(self) -> Statement:
+        """Return what a producer needs, the Kinesis Producer Library included."""
+        return allow(
+            "PutRecords",
+            [
+                "kinesis:DescribeStreamSummary",
+                "kinesis:ListShards",
+                "kinesis:PutRecord",
+                "kinesis:PutRecords",
+            ],
+            [self.arn],
+        )

@@ -1,10 +1,11 @@
-"""Real servers, started once; a world of its own for each test."""
+"""Real servers and synthesized stacks, made once; a world of its own for each test."""
 
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from local.servers import PostgresServer, Servers, ValkeyServer, start_servers
+from tests.synthesized import THROWAWAY, Stack, synthesize
 from tests.world import World, open_world
 
 
@@ -34,3 +35,9 @@ def own_valkey() -> Iterator[ValkeyServer]:
     """A Valkey that the test may harm."""
     with ValkeyServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def stacks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stack]:
+    """Every stack and a throwaway one, deployed from nowhere in particular."""
+    return synthesize({"ENVIRONMENT_SUFFIX": THROWAWAY}, tmp_path_factory.mktemp("stacks"))

@@ -1,24 +1,74 @@
-from pathlib import Path
+"""Stacks synthesized once a session; every one takes about two seconds."""
+
+from dataclasses import replace
 
 import pytest
 
-from .synthesized import THROWAWAY, Stack, synthesize
+from main import chosen_environments
+from stacks.environments import DEV, PROD
+from stacks.settings import OnDemand
+from tests.synthesized import TODAY, Stack, synthesize_environment
+
+PERMANENT = ("dev", "staging", "prod")
+
+LONGEST_NAME = "x" * 20
+"""The longest that a throwaway environment may have."""
 
 
 @pytest.fixture(scope="session")
-def stacks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stack]:
-    """Every stack and a throwaway one, deployed from nowhere in particular."""
-    return synthesize({"ENVIRONMENT_SUFFIX": THROWAWAY}, tmp_path_factory.mktemp("stacks"))
+def readable(stacks: dict[str, Stack]) -> dict[str, Stack]:
+    """The stacks by their environments' names, with ids that can be told from the code."""
+    return {stack_id.removesuffix("-stack"): stack.readable() for stack_id, stack in stacks.items()}
+
+
+@pytest.fixture(params=PERMANENT)
+def stack(request: pytest.FixtureRequest, readable: dict[str, Stack]) -> Stack:
+    """One environment's stack, for what is the same in all of them."""
+    return readable[request.param]
 
 
 @pytest.fixture(scope="session")
 def prod_from_ci(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """prod-stack with everything that an environment variable can say about a deployment."""
-    outdir: Path = tmp_path_factory.mktemp("prod-from-ci")
     variables = {
         "CATALOG_ACCOUNT_ID": "123456789012",
         "CATALOG_STATE_BUCKET": "states",
         "CATALOG_STATE_REGION": "eu-west-1",
         "CATALOG_WIDE_PROVIDER": "1",
+        "CATALOG_ARCHITECTURE": "x86_64",
     }
-    return synthesize(variables, outdir)["prod-stack"]
+    (prod,) = [found for found in chosen_environments(variables, today=TODAY) if found.name == "prod"]
+    directory = tmp_path_factory.mktemp("prod-from-ci")
+    return synthesize_environment(prod, directory, variables=variables).readable()
+
+
+@pytest.fixture(scope="session")
+def open_dev(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """dev-stack with one NAT gateway."""
+    environment = replace(DEV, network=replace(DEV.network, nat_gateways=1))
+    return synthesize_environment(environment, tmp_path_factory.mktemp("open")).readable()
+
+
+@pytest.fixture(scope="session")
+def irish_prod(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """prod-stack in another region, with two NAT gateways for its three zones and a stream on demand."""
+    environment = replace(
+        PROD,
+        region="eu-west-1",
+        network=replace(PROD.network, nat_gateways=2),
+        stream=replace(PROD.stream, capacity=OnDemand(expected_shards=4)),
+    )
+    return synthesize_environment(environment, tmp_path_factory.mktemp("irish")).readable()
+
+
+@pytest.fixture(scope="session")
+def longest(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """prod's parts, of which there are the most, under the longest name."""
+    environment = replace(PROD, name=LONGEST_NAME)
+    return synthesize_environment(environment, tmp_path_factory.mktemp("longest")).readable()
+
+
+@pytest.fixture(scope="session")
+def unlayered_dev(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """dev-stack as it is before the first `make package`."""
+    return synthesize_environment(DEV, tmp_path_factory.mktemp("unlayered"), layers=False).readable()

@@ -1,28 +1,29 @@
+"""The environments side by side, and what they refuse of two parts together."""
+
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from stacks.environments import (
-    DEV,
-    ENVIRONMENTS,
-    PROD,
-    Environment,
-    EventSourceSettings,
-    ObjectLock,
-    OnDemand,
-    Provisioned,
-    Removal,
-    SettingsError,
-    throwaway,
-)
+from main import chosen_environments
+from stacks.environments import DEV, ENVIRONMENTS, PROD, STAGING, Environment, throwaway
+from stacks.limits import CONNECTIONS_OF
+from stacks.settings import ObjectLock, OnDemand, Provisioned, Removal, SettingsError
+from tests.synthesized import TODAY
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "processor" / "certificates" / "rds-roots.pem"
+
+
+def environment(base: Environment, **parts: dict[str, Any]) -> Callable[[], Environment]:
+    """Make an environment with other settings of these parts."""
+    return lambda: replace(
+        base, **{name: replace(getattr(base, name), **settings) for name, settings in parts.items()}
+    )
 
 
 @pytest.mark.parametrize("suffix", ["pr-42", "a", "7", "x" * 20, "a-b-c"])
@@ -40,69 +41,203 @@ def test_a_wrong_suffix_is_refused_in_one_line(suffix: str) -> None:
     assert re.fullmatch(rf"ENVIRONMENT_SUFFIX is {re.escape(repr(suffix))}; accepted: .+", str(refusal.value))
 
 
-def with_retention(hours: int) -> Environment:
-    return replace(PROD, stream=replace(PROD.stream, retention_hours=hours))
+def test_prod_is_what_is_kept() -> None:
+    assert [each.removal for each in ENVIRONMENTS] == [
+        Removal.WITH_CONTENTS,
+        Removal.WHEN_EMPTY,
+        Removal.NEVER,
+    ]
+    assert PROD.database.multi_az
+    assert PROD.database.backup_retention_days >= 7
+    assert PROD.archive.object_lock == ObjectLock(mode="GOVERNANCE", days=3 * 365)
+    assert PROD.cache.replicas >= 1
+    for each in ENVIRONMENTS:
+        assert each.archive.expiry_days == each.quarantine.expiry_days == 3 * 365
 
 
-def with_archive(**days: int) -> Environment:
-    return replace(PROD, archive=replace(PROD.archive, **days))  # type: ignore[arg-type]
+def lock(days: int) -> ObjectLock:
+    return ObjectLock(mode="GOVERNANCE", days=days)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        # One hour more than the maximum record age.
+        environment(PROD, stream={"retention_hours": 25}),
+        environment(PROD, stream={"retention_hours": 169}, event_source={"maximum_record_age_hours": 168}),
+        environment(PROD, quarantine={"expiry_days": 1096}),
+        environment(PROD, archive={"object_lock": lock(1094)}),
+        # 4 shards × 2, the drain and a redrive.
+        environment(PROD, function={"reserved_concurrency": 10}),
+        environment(PROD, stream={"capacity": OnDemand(expected_shards=4)}),
+        environment(
+            PROD,
+            function={"reserved_concurrency": 4},
+            event_source={"parallelization_factor": 1},
+            stream={"capacity": Provisioned(shard_count=2)},
+        ),
+        environment(
+            PROD,
+            function={"reserved_concurrency": None},
+            stream={"capacity": Provisioned(shard_count=100)},
+            database={"instance_class": "db.r7g.2xlarge"},
+        ),
+        # 2 × 10 × 34 = 680 of 850 × 0.8.
+        environment(PROD, function={"pool_size": 34}),
+        # 2 × (2 + 2) × 8 = 64 of 80 × 0.8: nothing is reserved, but no more can run at once.
+        environment(DEV, function={"pool_size": 8}),
+        lambda: replace(PROD, removal=Removal.WHEN_EMPTY),
+        lambda: replace(PROD, region="us-gov-west-1"),
+        lambda: replace(PROD, region="ap-southeast-5"),
+    ],
+)
+def test_what_is_taken(make: Callable[[], Environment]) -> None:
+    assert make().name in ("prod", "dev")
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Provisioned(shard_count=0), "stream.capacity.shard_count is 0; accepted: 1 to 10000"),
-        (lambda: OnDemand(expected_shards=0), "stream.capacity.expected_shards is 0; accepted: 1 to 10000"),
-        (lambda: with_retention(23), "stream.retention_hours is 23; accepted: 24 to 8760"),
-        (lambda: with_retention(8761), "stream.retention_hours is 8761; accepted: 24 to 8760"),
-        (lambda: with_retention(24), "stream.retention_hours is 24; accepted: more than 24"),
         (
-            lambda: EventSourceSettings(maximum_record_age_hours=169),
-            "event_source.maximum_record_age_hours is 169; accepted: 1 to 168",
+            environment(PROD, stream={"retention_hours": 24}),
+            "stream.retention_hours is 24; accepted: more than 24 (event_source.maximum_record_age_hours), "
+            "or records expire before Lambda reports them",
         ),
         (
-            lambda: with_archive(glacier_instant_retrieval_days=30),
-            "archive.glacier_instant_retrieval_days is 30; accepted: 31 to",
-        ),
-        (lambda: with_archive(expiry_days=90), "archive.expiry_days is 90; accepted: 91 to"),
-        (lambda: with_archive(expiry_days=1094), "archive.object_lock.days is 1095; accepted: 1 to 1094"),
-        (lambda: with_archive(tiering_above_bytes=-1), "archive.tiering_above_bytes is -1; accepted: 0 to"),
-        (lambda: with_archive(noncurrent_days=0), "archive.noncurrent_days is 0; accepted: 1 to"),
-        (
-            lambda: with_archive(incomplete_upload_days=0),
-            "archive.incomplete_upload_days is 0; accepted: 1 to",
+            environment(PROD, event_source={"maximum_record_age_hours": 168}),
+            "stream.retention_hours is 168; accepted: more than 168 (event_source.maximum_record_age_hours)",
         ),
         (
-            lambda: ObjectLock(mode="governance", days=1),  # type: ignore[arg-type]
-            "archive.object_lock.mode is 'governance'; accepted: ('GOVERNANCE', 'COMPLIANCE')",
+            environment(PROD, quarantine={"expiry_days": 1094}),
+            "quarantine.expiry_days is 1094; accepted: at least 1095 (archive.expiry_days), "
+            "for a failed batch is kept nowhere else",
         ),
-        (lambda: ObjectLock(mode="COMPLIANCE", days=0), "archive.object_lock.days is 0; accepted: 1 to"),
-        (lambda: replace(DEV, region="Virginia"), "region is 'Virginia'; accepted: a region's code"),
+        (
+            environment(PROD, archive={"expiry_days": 1094}),
+            "archive.object_lock.days is 1095; accepted: 1 to 1094 (archive.expiry_days)",
+        ),
+        (
+            environment(PROD, archive={"object_lock": lock(1096)}),
+            "archive.object_lock.days is 1096; accepted: 1 to 1095 (archive.expiry_days)",
+        ),
+        (
+            environment(PROD, function={"reserved_concurrency": 9}),
+            "function.reserved_concurrency is 9; accepted: at least 10 (shards × "
+            "event_source.parallelization_factor, one for the drain and one for a redrive)",
+        ),
+        (
+            environment(PROD, stream={"capacity": Provisioned(shard_count=5)}),
+            "function.reserved_concurrency is 10; accepted: at least 12 ",
+        ),
+        (
+            environment(PROD, stream={"capacity": OnDemand(expected_shards=5)}),
+            "function.reserved_concurrency is 10; accepted: at least 12 ",
+        ),
+        (
+            environment(PROD, event_source={"parallelization_factor": 3}),
+            "function.reserved_concurrency is 10; accepted: at least 14 ",
+        ),
+        (
+            environment(STAGING, function={"reserved_concurrency": 3}),
+            "function.reserved_concurrency is 3; accepted: at least 4 ",
+        ),
+        (
+            environment(PROD, function={"pool_size": 35}),
+            "function.pool_size is 35; accepted with a concurrency of 10: at most 34, for 2 × concurrency × "
+            "pool size may be open (frozen execution environments keep theirs), and db.m7g.large has 680 for "
+            "the processor",
+        ),
+        (
+            environment(DEV, function={"pool_size": 9}),
+            "function.pool_size is 9; accepted with a concurrency of 4: at most 8, for 2 × concurrency × "
+            "pool size may be open",
+        ),
+        (
+            environment(DEV, stream={"capacity": OnDemand(expected_shards=15)}),
+            "function.pool_size is 2; accepted with a concurrency of 17: at most 1, for 2 × ",
+        ),
         (
             lambda: replace(PROD, removal=Removal.WITH_CONTENTS),
             "removal is WITH_CONTENTS; accepted with archive.object_lock: WHEN_EMPTY or NEVER",
         ),
+        (lambda: replace(DEV, region="Virginia"), "region is 'Virginia'; accepted: a region's code"),
+        (lambda: replace(DEV, region="us-east-1a"), "region is 'us-east-1a'; accepted: a region's code"),
+        (lambda: replace(DEV, region="us-east-0"), "region is 'us-east-0'; accepted: a region's code"),
+        (lambda: replace(DEV, region="us-1"), "region is 'us-1'; accepted: a region's code"),
+        (lambda: replace(DEV, region=""), "region is ''; accepted: a region's code"),
     ],
 )
-def test_a_wrong_setting_is_refused_with_field_value_and_range(
-    make: Callable[[], object], message: str
+def test_a_wrong_pair_is_refused_with_field_value_and_range(
+    make: Callable[[], Environment], message: str
 ) -> None:
-    with pytest.raises(SettingsError, match=f"^{re.escape(message)}"):
+    with pytest.raises(SettingsError, match=f"^{re.escape(message)}") as refusal:
         make()
+    assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda environment: environment.name)
-def test_we_ship_the_database_roots_of_every_region_we_deploy_to(environment: Environment) -> None:
-    assert f"CN=Amazon RDS {environment.region} Root CA " in BUNDLE.read_text()
+@pytest.mark.parametrize(
+    ("part", "field", "version", "last_day"),
+    [
+        # PostgreSQL 17 and 18 outlive our runtime, which is told first.
+        ("database", "engine_version", "14", date(2026, 11, 12)),
+        ("database", "engine_version", "15", date(2027, 11, 11)),
+        ("database", "engine_version", "16", date(2028, 11, 9)),
+        ("cache", "engine_version", "7.2", date(2027, 4, 16)),
+        ("cache", "engine_version", "8.0", date(2027, 9, 15)),
+        ("cache", "engine_version", "8.1", date(2028, 3, 31)),
+        ("function", "runtime", "python3.13", date(2029, 6, 30)),
+    ],
+)
+def test_a_version_is_refused_from_the_day_after_its_end_of_life(
+    part: str, field: str, version: str, last_day: date
+) -> None:
+    chosen = environment(DEV, **{part: {field: version}})()
+    refused = f"{part}.{field} is '{version}', which reached its end of life on {last_day}; accepted: "
+    assert refused not in refusal_on(chosen, last_day)
+    assert refusal_on(chosen, last_day + timedelta(days=1)).startswith(refused)
 
 
-def test_the_longest_bucket_name_is_one_that_s3_takes() -> None:
-    name = throwaway("x" * 20).global_name("product-inventory-archive", account_id="1" * 12)
-    assert len(name) <= 63
-
-
-def test_settings_can_be_read_without_cdktf() -> None:
-    code = (
-        "import sys, stacks.environments; sys.exit(bool({'cdktf', 'jsii', 'constructs'} & set(sys.modules)))"
+def test_postgresql_14_is_refused_today() -> None:
+    assert refusal_on(environment(DEV, database={"engine_version": "14"})(), TODAY) == (
+        "database.engine_version is '14', which reached its end of life on 2026-11-12; "
+        "accepted: 15, 16, 17, 18"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)  # noqa: S603
+
+
+def test_where_nothing_is_supported_we_say_so() -> None:
+    refusal = refusal_on(DEV, date(2029, 7, 1))
+    assert refusal.endswith("; accepted: none that this project knows (stacks/limits.py)")
+
+
+def test_main_checks_every_environment() -> None:
+    with pytest.raises(SettingsError, match=r"^function\.runtime is 'python3\.13', which reached"):
+        chosen_environments({}, today=date(2029, 7, 1))
+
+
+@pytest.mark.parametrize("each", ENVIRONMENTS, ids=lambda each: each.name)
+def test_environments_are_supported_for_half_a_year(each: Environment) -> None:
+    each.check_support(TODAY + timedelta(days=183))
+
+
+def test_connections_are_what_rds_computes_from_the_memory() -> None:
+    """Rounded down: the operating system takes some of the memory."""
+    gigabytes = {"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16, "2xlarge": 32}
+    for instance_class, connections in CONNECTIONS_OF.items():
+        _, family, size = instance_class.split(".")
+        memory = gigabytes[size] * (2 if family.startswith("r") else 1) * 1024**3
+        computed = min(memory // 9_531_392, 5000)
+        assert 0.7 * computed <= connections <= computed, instance_class
+
+
+@pytest.mark.parametrize("each", ENVIRONMENTS, ids=lambda each: each.name)
+def test_we_ship_the_database_roots_of_every_region_we_deploy_to(each: Environment) -> None:
+    assert f"CN=Amazon RDS {each.region} Root CA " in BUNDLE.read_text()
+
+
+def refusal_on(chosen: Environment, day: date) -> str:
+    """Return what is said of the versions on a day, or nothing."""
+    try:
+        chosen.check_support(day)
+    except SettingsError as refusal:
+        return str(refusal)
+    return ""

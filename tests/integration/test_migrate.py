@@ -24,7 +24,12 @@ async def connect(world: World, user: str, password: str) -> "asyncpg.Connection
 async def test_migrating_again_applies_nothing(world: World) -> None:
     with environment(world.account.environment):
         again = await asyncio.to_thread(migrate.handler, {"any": "event"}, None)
-    assert again == {"applied": [], "version": 2, "application_role": "inventory_processor"}
+    assert again == {
+        "applied": [],
+        "version": 2,
+        "application_role": "inventory_processor",
+        "reader_role": "product_shop",
+    }
 
 
 async def test_two_deploys_at_once_apply_each_migration_once(world: World) -> None:
@@ -79,11 +84,14 @@ async def test_the_application_role_may_write_the_catalog_and_nothing_more(world
 
 
 async def test_the_shops_role_may_only_read_products(world: World) -> None:
-    await world.database.execute("SET ROLE catalog_reader")
-    assert await world.database.fetch("SELECT * FROM products") == []
-    for forbidden in ("UPDATE products SET inventory = 0", "SELECT * FROM pending_invalidation"):
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await world.database.execute(forbidden)
+    connection = await connect(world, "product_shop", PASSWORD)
+    try:
+        assert await connection.fetch("SELECT * FROM products") == []
+        for forbidden in ("UPDATE products SET inventory = 0", "SELECT * FROM pending_invalidation"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(forbidden)
+    finally:
+        await connection.close()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,28 @@
+"""Zip files whose bytes depend on what is in them, and on the zlib that compresses, but on nothing else."""
+
+import io
+import stat
+import zipfile
+from collections.abc import Mapping
+from typing import Final
+
+# The oldest time a zip file can hold; Lambda's runtime never looks at it.
+_TIME: Final = (1980, 1, 1, 0, 0, 0)
+_UNIX: Final = 3
+# Lambda's sandbox user must be able to read what another user has built.
+_MODE: Final = stat.S_IFREG | 0o644
+
+
+def zipped(entries: Mapping[str, bytes]) -> bytes:
+    """A zip file of `entries`, path → contents, in the order of their paths.
+
+    The same zlib gives the same bytes; other builds of it (zlib-ng, Apple's) may compress differently.
+    """
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for path in sorted(entries):
+            info = zipfile.ZipInfo(path, _TIME)
+            info.create_system = _UNIX
+            info.external_attr = _MODE << 16
+            archive.writestr(info, entries[path], zipfile.ZIP_DEFLATED, compresslevel=9)
+    return file.getvalue()

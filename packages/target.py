@@ -1,0 +1,62 @@
+"""What the packages are built for: Lambda's runtime, its processors and its limits."""
+
+from pathlib import Path
+from typing import Final
+
+PROJECT: Final = Path(__file__).resolve().parent.parent
+DIST: Final = PROJECT / "dist"
+
+RUNTIME: Final = "python3.13"
+ARCHITECTURES: Final = ("arm64", "x86_64")
+PYTHON_VERSION: Final = RUNTIME.removeprefix("python")
+CACHE_TAG: Final = f"cpython-{PYTHON_VERSION.replace('.', '')}"
+# CPython 3.13 keeps it from its first release candidate on: `PYC_MAGIC_NUMBER` 3571.
+BYTECODE_MAGIC: Final = (3571).to_bytes(2, "little") + b"\r\n"
+
+# Where Lambda unpacks code and layers: https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html
+CODE_ROOT: Final = "/var/task"
+LAYER_ROOT: Final = "/opt"
+
+# Code and layer of an architecture together; 250 MB is Lambda's limit.
+ZIPPED_BUDGET_BYTES: Final = 25_000_000
+UNZIPPED_LIMIT_BYTES: Final = 250_000_000
+
+_MACHINES: Final = {"arm64": "aarch64", "x86_64": "x86_64"}
+# Amazon Linux 2023, on which the runtime rests, has glibc 2.34; 2.17 is the oldest that CPython 3.13 knows.
+_NEWEST_GLIBC_MINOR: Final = 34
+_OLDEST_GLIBC_MINOR: Final = 17
+
+
+def machine(architecture: str) -> str:
+    """What Linux calls the processor of an architecture.
+
+    Raises: ValueError if Lambda has no such architecture.
+    """
+    if architecture not in _MACHINES:
+        raise ValueError(f"architecture is {architecture!r}; accepted: {', '.join(ARCHITECTURES)}")
+    return _MACHINES[architecture]
+
+
+def platforms(architecture: str) -> list[str]:
+    """Tags of the wheels that the runtime takes, best first. Raises: ValueError."""
+    processor = machine(architecture)
+    minors = range(_NEWEST_GLIBC_MINOR, _OLDEST_GLIBC_MINOR - 1, -1)
+    return [*(f"manylinux_2_{minor}_{processor}" for minor in minors), f"manylinux2014_{processor}"]
+
+
+def marker_environment(architecture: str) -> dict[str, str]:
+    """What environment markers see in the runtime, whatever this machine is. Raises: ValueError."""
+    full_version = f"{PYTHON_VERSION}.0"
+    return {
+        "implementation_name": "cpython",
+        "implementation_version": full_version,
+        "os_name": "posix",
+        "platform_machine": machine(architecture),
+        "platform_python_implementation": "CPython",
+        "platform_release": "",
+        "platform_system": "Linux",
+        "platform_version": "",
+        "python_full_version": full_version,
+        "python_version": PYTHON_VERSION,
+        "sys_platform": "linux",
+    }

@@ -1,0 +1,76 @@
+"""What others are given: suppliers put updates, the shop reads products."""
+
+from collections.abc import Sequence
+
+from cdktf_cdktf_provider_aws.iam_policy import IamPolicy
+from constructs import Construct
+
+from stacks.cache import Cache
+from stacks.credentials import Credentials
+from stacks.database import Database
+from stacks.endpoints import Endpoints
+from stacks.environments import Environment
+from stacks.network import Network
+from stacks.policies import Statement, allow, document
+from stacks.security_group import Connection, SecurityGroup
+from stacks.stream import InventoryStream
+
+
+class SupplierAccess(Construct):
+    """A policy for the roles that suppliers' updates come from: put on this stream, and nothing else.
+
+    `policy_arn`: to attach.
+    """
+
+    def __init__(self, scope: Construct, id_: str, *, config: Environment, stream: InventoryStream) -> None:
+        super().__init__(scope, id_)
+        self.policy_arn = _policy(
+            self,
+            config.physical_name("inventory-producer"),
+            "Put inventory updates",
+            [stream.put_statement()],
+        )
+
+
+class ShopAccess(Construct):
+    """What the shop's service wears to read products: a policy for its role, a group for its network.
+
+    With both it logs in to the database as a role that may only read, and to the cache as its own user.
+
+    `policy_arn`: to attach; `security_group`: to join.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        config: Environment,
+        network: Network,
+        endpoints: Endpoints,
+        database: Database,
+        credentials: Credentials,
+        cache: Cache,
+    ) -> None:
+        super().__init__(scope, id_)
+        name = config.physical_name("product-shop")
+        self.security_group = SecurityGroup(
+            self, "Group", name=name, description="Readers of the product catalog", vpc_id=network.vpc_id
+        )
+        for listener in (endpoints.secrets, database.listener, cache.listener):
+            Connection(self, source=self.security_group, target=listener)
+        self.policy_arn = _policy(
+            self,
+            name,
+            "Read the product catalog",
+            [
+                allow("ReadLogin", ["secretsmanager:GetSecretValue"], [credentials.secret_arn]),
+                cache.connect_statement(cache.shop),
+            ],
+        )
+
+
+def _policy(scope: Construct, name: str, description: str, statements: Sequence[Statement]) -> str:
+    return IamPolicy(
+        scope, "Policy", name=name, description=description, policy=document(scope, "May", statements)
+    ).arn

@@ -1,0 +1,143 @@
+"""A bucket of ours: private, encrypted, versioned, and spoken to over TLS only."""
+
+from collections.abc import Sequence
+
+from cdktf import TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
+from cdktf_cdktf_provider_aws.s3_bucket_lifecycle_configuration import (
+    S3BucketLifecycleConfiguration,
+    S3BucketLifecycleConfigurationRule,
+    S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload,
+    S3BucketLifecycleConfigurationRuleExpiration,
+    S3BucketLifecycleConfigurationRuleFilter,
+    S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration,
+)
+from cdktf_cdktf_provider_aws.s3_bucket_ownership_controls import (
+    S3BucketOwnershipControls,
+    S3BucketOwnershipControlsRule,
+)
+from cdktf_cdktf_provider_aws.s3_bucket_policy import S3BucketPolicy
+from cdktf_cdktf_provider_aws.s3_bucket_public_access_block import S3BucketPublicAccessBlock
+from cdktf_cdktf_provider_aws.s3_bucket_server_side_encryption_configuration import (
+    S3BucketServerSideEncryptionConfigurationA,
+    S3BucketServerSideEncryptionConfigurationRuleA,
+    S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA,
+)
+from cdktf_cdktf_provider_aws.s3_bucket_versioning import (
+    S3BucketVersioningA,
+    S3BucketVersioningVersioningConfiguration,
+)
+from constructs import Construct
+
+from stacks.policies import deny_plain_http, document
+from stacks.settings import Removal
+
+
+class PrivateBucket(Construct):
+    """The bucket and what protects it.
+
+    `name`, `arn`: the bucket's. `versioning`: what concerns versions depends on it.
+    """
+
+    def __init__(
+        self, scope: Construct, id_: str, *, name: str, removal: Removal, lockable: bool = False
+    ) -> None:
+        super().__init__(scope, id_)
+        self.bucket = S3Bucket(
+            self,
+            "Bucket",
+            bucket=name,
+            force_destroy=removal is Removal.WITH_CONTENTS,
+            object_lock_enabled=lockable,
+            lifecycle=TerraformResourceLifecycle(prevent_destroy=removal is Removal.NEVER),
+        )
+        self.name = self.bucket.bucket
+        self.arn = self.bucket.arn
+        self.versioning = S3BucketVersioningA(
+            self,
+            "Versioning",
+            bucket=self.bucket.id,
+            versioning_configuration=S3BucketVersioningVersioningConfiguration(status="Enabled"),
+        )
+        self._make_private(self.bucket)
+
+    def keep_by(self, rules: Sequence[S3BucketLifecycleConfigurationRule]) -> None:
+        """Move, expire and delete objects by these rules."""
+        S3BucketLifecycleConfiguration(
+            self,
+            "Lifecycle",
+            bucket=self.bucket.id,
+            # No value of this moves objects under 128 KiB to our two classes; a rule's size filter does.
+            transition_default_minimum_object_size="all_storage_classes_128K",
+            rule=list(rules),
+            # Rules on versions mean something else, and may be refused, before versioning is on.
+            depends_on=[self.versioning],
+        )
+
+    def _make_private(self, bucket: S3Bucket) -> None:
+        S3BucketServerSideEncryptionConfigurationA(
+            self,
+            "Encryption",
+            bucket=bucket.id,
+            rule=[
+                S3BucketServerSideEncryptionConfigurationRuleA(
+                    apply_server_side_encryption_by_default=(
+                        S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA(
+                            sse_algorithm="AES256"
+                        )
+                    )
+                )
+            ],
+        )
+        S3BucketOwnershipControls(
+            self,
+            "Ownership",
+            bucket=bucket.id,
+            rule=S3BucketOwnershipControlsRule(object_ownership="BucketOwnerEnforced"),
+        )
+        public_access = S3BucketPublicAccessBlock(
+            self,
+            "PublicAccess",
+            bucket=bucket.id,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+        )
+        tls_only = document(self, "TlsOnly", [deny_plain_http(["s3:*"], [bucket.arn, f"{bucket.arn}/*"])])
+        # S3 refuses two changes of one bucket's access at the same time (OperationAborted).
+        S3BucketPolicy(self, "Policy", bucket=bucket.id, policy=tls_only, depends_on=[public_access])
+
+
+def expiry_rules(
+    *, expiry_days: int, noncurrent_days: int, incomplete_upload_days: int
+) -> list[S3BucketLifecycleConfigurationRule]:
+    """Return the rules by which objects expire and are finally deleted, and what is left behind is too.
+
+    Expiring makes a version noncurrent, which Object Lock allows; deleting that version waits for the lock
+    (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html).
+    """
+    everything = [S3BucketLifecycleConfigurationRuleFilter(prefix="")]
+    return [
+        S3BucketLifecycleConfigurationRule(
+            id="expiry",
+            status="Enabled",
+            filter=everything,
+            expiration=[S3BucketLifecycleConfigurationRuleExpiration(days=expiry_days)],
+            noncurrent_version_expiration=[
+                S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration(noncurrent_days=noncurrent_days)
+            ],
+        ),
+        # S3 takes no age beside the clean-up of delete markers, hence a rule of its own.
+        S3BucketLifecycleConfigurationRule(
+            id="leftovers",
+            status="Enabled",
+            filter=everything,
+            expiration=[S3BucketLifecycleConfigurationRuleExpiration(expired_object_delete_marker=True)],
+            abort_incomplete_multipart_upload=[
+                S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(
+                    days_after_initiation=incomplete_upload_days
+                )
+            ],
+        ),
+    ]

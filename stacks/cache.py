@@ -1,0 +1,106 @@
+"""The shop's cache: Valkey on ElastiCache, cluster mode disabled."""
+
+from cdktf_cdktf_provider_aws.elasticache_replication_group import ElasticacheReplicationGroup
+from cdktf_cdktf_provider_aws.elasticache_subnet_group import ElasticacheSubnetGroup
+from cdktf_cdktf_provider_aws.elasticache_user import ElasticacheUser, ElasticacheUserAuthenticationMode
+from cdktf_cdktf_provider_aws.elasticache_user_group import ElasticacheUserGroup
+from constructs import Construct
+
+from stacks.environments import Environment
+from stacks.network import Network
+from stacks.policies import Statement, allow
+from stacks.security_group import Listener, SecurityGroup
+from stacks.settings import Removal
+
+REDIS_PORT = 6379
+# The processor deletes, and does nothing else; the shop reads, leases, and stores by a script.
+PROCESSOR_MAY = "on ~product:* -@all +ping +unlink"
+SHOP_MAY = "on ~product:* -@all +ping +get +set +del +eval +evalsha +script|load"
+
+
+class CacheUser(Construct):
+    """A user that proves who it is with an IAM role; `name`, `arn`: its own.
+
+    A password could not be kept out of Terraform's state.
+    """
+
+    def __init__(self, scope: Construct, id_: str, *, name: str, access: str) -> None:
+        super().__init__(scope, id_)
+        user = ElasticacheUser(
+            self,
+            "User",
+            # With IAM both must be the same.
+            user_id=name,
+            user_name=name,
+            engine="valkey",
+            access_string=access,
+            authentication_mode=ElasticacheUserAuthenticationMode(type="iam"),
+        )
+        self.name = user.user_name
+        self.arn = user.arn
+
+
+class Cache(Construct):
+    """An encrypted replication group, with replicas and automatic failover where they are asked for.
+
+    `host`: where its primary is; `cluster_id`: what IAM logins are signed for; `node_ids`: of CloudWatch's
+    dimension CacheClusterId; `processor`, `shop`: its users; `listener`: what connections are let to.
+    """
+
+    def __init__(self, scope: Construct, id_: str, *, config: Environment, network: Network) -> None:
+        super().__init__(scope, id_)
+        name = config.physical_name("product-cache")
+        nodes = 1 + config.cache.replicas
+        group = SecurityGroup(
+            self, "Group", name=name, description="Cache of the product catalog", vpc_id=network.vpc_id
+        )
+        self.listener = Listener(name="Cache", members=group, port=REDIS_PORT)
+        self.processor = CacheUser(
+            self, "Processor", name=config.physical_name("inventory-processor"), access=PROCESSOR_MAY
+        )
+        self.shop = CacheUser(self, "Shop", name=config.physical_name("product-shop"), access=SHOP_MAY)
+        users = ElasticacheUserGroup(
+            self,
+            "Users",
+            user_group_id=name,
+            engine="valkey",
+            user_ids=[self.processor.name, self.shop.name],
+        )
+        subnets = ElasticacheSubnetGroup(
+            self,
+            "Subnets",
+            name=name,
+            description="Private subnets of the product catalog",
+            subnet_ids=network.private_subnet_ids,
+        )
+        replication_group = ElasticacheReplicationGroup(
+            self,
+            "ReplicationGroup",
+            replication_group_id=name,
+            description="Cached products",
+            engine="valkey",
+            engine_version=config.cache.engine_version,
+            auto_minor_version_upgrade="true",
+            node_type=config.cache.node_type,
+            num_cache_clusters=nodes,
+            automatic_failover_enabled=nodes > 1,
+            multi_az_enabled=nodes > 1,
+            port=REDIS_PORT,
+            subnet_group_name=subnets.name,
+            security_group_ids=[group.id],
+            user_group_ids=[users.user_group_id],
+            transit_encryption_enabled=True,
+            transit_encryption_mode="required",
+            at_rest_encryption_enabled="true",
+            # Everything in it can be read again from the database.
+            snapshot_retention_limit=0,
+            apply_immediately=config.removal is not Removal.NEVER,
+        )
+        self._arn = replication_group.arn
+        self.host = replication_group.primary_endpoint_address
+        self.cluster_id = replication_group.replication_group_id
+        self.node_ids = tuple(f"{name}-{number:03}" for number in range(1, nodes + 1))
+
+    def connect_statement(self, user: CacheUser) -> Statement:
+        """Return what an IAM role needs to log in as the user."""
+        return allow("ConnectToCache", ["elasticache:Connect"], [self._arn, user.arn])

@@ -1,0 +1,66 @@
+"""A database role's login in Secrets Manager, whose password no state of Terraform holds."""
+
+import json
+
+from cdktf import TerraformResourceLifecycle, TerraformStack
+from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret
+from cdktf_cdktf_provider_aws.secretsmanager_secret_version import SecretsmanagerSecretVersion
+from constructs import Construct
+
+from stacks.database import DATABASE_NAME, POSTGRES_PORT, Database
+from stacks.environments import Environment
+from stacks.settings import Removal
+
+_RANDOM_PASSWORD = "aws_secretsmanager_random_password"  # noqa: S105 the kind of resource
+_PASSWORD_LENGTH = 32
+# After a deletion the name stays taken for that long; with 0 it is free at once.
+_RECOVERY_DAYS = 30
+
+
+class Credentials(Construct):
+    """The secret and its current version; the migrations function gives the role its password.
+
+    The password is an ephemeral value, new at every plan, and is written only when
+    `database.credentials_version` is another than the state's.
+
+    `secret_arn`; `version_id`: another one with each password.
+    """
+
+    def __init__(
+        self, scope: Construct, id_: str, *, config: Environment, name: str, username: str, database: Database
+    ) -> None:
+        super().__init__(scope, id_)
+        kept = config.removal is Removal.NEVER
+        secret = SecretsmanagerSecret(
+            self,
+            "Secret",
+            name=config.physical_name(name),
+            description=f"Login of the database role {username}",
+            recovery_window_in_days=_RECOVERY_DAYS if kept else 0,
+            lifecycle=TerraformResourceLifecycle(prevent_destroy=kept),
+        )
+        # cdktf 0.21 knows no ephemeral resources.
+        password = f"{id_}Password"
+        TerraformStack.of(self).add_override(
+            f"ephemeral.{_RANDOM_PASSWORD}.{password}",
+            {"password_length": _PASSWORD_LENGTH, "exclude_punctuation": True},
+        )
+        version = SecretsmanagerSecretVersion(
+            self,
+            "Version",
+            secret_id=secret.id,
+            secret_string_wo=json.dumps(
+                {
+                    "engine": "postgres",
+                    "host": database.host,
+                    "port": POSTGRES_PORT,
+                    "dbname": DATABASE_NAME,
+                    "username": username,
+                    # Without punctuation, so that it needs no escapes inside this JSON.
+                    "password": f"${{ephemeral.{_RANDOM_PASSWORD}.{password}.random_password}}",
+                }
+            ),
+            secret_string_wo_version=config.database.credentials_version,
+        )
+        self.secret_arn = secret.arn
+        self.version_id = version.version_id

@@ -1,0 +1,132 @@
+"""The catalog's PostgreSQL on RDS."""
+
+from cdktf import TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
+from cdktf_cdktf_provider_aws.db_instance import DbInstance
+from cdktf_cdktf_provider_aws.db_parameter_group import DbParameterGroup, DbParameterGroupParameter
+from cdktf_cdktf_provider_aws.db_subnet_group import DbSubnetGroup
+from constructs import Construct
+
+from stacks.environments import Environment
+from stacks.network import Network
+from stacks.security_group import Listener, SecurityGroup
+from stacks.settings import Removal
+
+DATABASE_NAME = "productcatalog"
+ADMINISTRATOR = "postgres"
+POSTGRES_PORT = 5432
+_EXPORTED_LOGS = ("postgresql", "upgrade")
+# Fifteen months are what the advanced mode asks for.
+_INSIGHTS_DAYS = 465
+
+
+class Database(Construct):
+    """An encrypted instance that takes connections over TLS only, and grows as it fills.
+
+    RDS makes the administrator's password, keeps it in a secret of its own and renews it; no state of
+    Terraform ever holds it.
+
+    `identifier`, `resource_id`, `host`: the instance's; `admin_secret_arn`: the administrator's login;
+    `listener`: what connections are let to.
+    """
+
+    def __init__(self, scope: Construct, id_: str, *, config: Environment, network: Network) -> None:
+        super().__init__(scope, id_)
+        settings = config.database
+        kept = config.removal is Removal.NEVER
+        identifier = config.physical_name("product-catalog")
+        group = SecurityGroup(
+            self,
+            "Group",
+            name=config.physical_name("product-catalog-database"),
+            description="PostgreSQL of the product catalog",
+            vpc_id=network.vpc_id,
+        )
+        self.listener = Listener(name="Database", members=group, port=POSTGRES_PORT)
+        logs = self._log_groups(config, identifier)
+        instance = DbInstance(
+            self,
+            "Instance",
+            identifier=identifier,
+            engine="postgres",
+            engine_version=settings.engine_version,
+            auto_minor_version_upgrade=True,
+            instance_class=settings.instance_class,
+            db_name=DATABASE_NAME,
+            username=ADMINISTRATOR,
+            manage_master_user_password=True,
+            port=POSTGRES_PORT,
+            db_subnet_group_name=self._subnet_group(config, network),
+            vpc_security_group_ids=[group.id],
+            publicly_accessible=False,
+            multi_az=settings.multi_az,
+            parameter_group_name=self._parameter_group(config),
+            storage_type="gp3",
+            storage_encrypted=True,
+            allocated_storage=settings.storage_gb,
+            max_allocated_storage=settings.storage_limit_gb,
+            backup_retention_period=settings.backup_retention_days,
+            delete_automated_backups=not kept,
+            copy_tags_to_snapshot=True,
+            deletion_protection=kept,
+            skip_final_snapshot=not kept,
+            final_snapshot_identifier=config.physical_name("product-catalog-final") if kept else None,
+            apply_immediately=not kept,
+            database_insights_mode="advanced" if settings.detailed_insights else "standard",
+            performance_insights_enabled=settings.detailed_insights,
+            performance_insights_retention_period=_INSIGHTS_DAYS if settings.detailed_insights else None,
+            enabled_cloudwatch_logs_exports=list(_EXPORTED_LOGS) if settings.log_exports else None,
+            depends_on=logs,
+            lifecycle=TerraformResourceLifecycle(prevent_destroy=kept),
+        )
+        self.identifier = instance.identifier
+        self.resource_id = instance.resource_id
+        self.host = instance.address
+        self.admin_secret_arn = instance.master_user_secret.get(0).secret_arn
+
+    def _log_groups(self, config: Environment, identifier: str) -> list[CloudwatchLogGroup]:
+        """Make the groups before RDS does: its own would keep everything for ever."""
+        if not config.database.log_exports:
+            return []
+        return [
+            CloudwatchLogGroup(
+                self,
+                f"{name.title()}Log",
+                name=f"/aws/rds/instance/{identifier}/{name}",
+                retention_in_days=config.function.log_retention_days,
+            )
+            for name in _EXPORTED_LOGS
+        ]
+
+    def _subnet_group(self, config: Environment, network: Network) -> str:
+        return DbSubnetGroup(
+            self,
+            "Subnets",
+            name=config.physical_name("product-catalog"),
+            description="Private subnets of the product catalog",
+            subnet_ids=network.private_subnet_ids,
+        ).name
+
+    def _parameter_group(self, config: Environment) -> str:
+        family = f"postgres{config.database.engine_version}"
+        parameters = {
+            "rds.force_ssl": "1",
+            "password_encryption": "scram-sha-256",
+            # What a frozen execution environment left open, in ms.
+            "idle_session_timeout": str(config.database.idle_session_timeout_seconds * 1000),
+            # Nobody here leaves a transaction open: one that is, in ms, only keeps rows locked.
+            "idle_in_transaction_session_timeout": "60000",
+        }
+        return DbParameterGroup(
+            self,
+            "Parameters",
+            # Another family needs another group, made before the old one goes.
+            name=config.physical_name(f"product-catalog-{family}"),
+            family=family,
+            description="Product catalog",
+            parameter=[
+                DbParameterGroupParameter(name=name, value=value, apply_method="immediate")
+                for name, value in parameters.items()
+            ],
+            lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
+        ).name

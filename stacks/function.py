@@ -1,0 +1,127 @@
+"""A Lambda function in the private network, with a role of its own and its log group."""
+
+from collections.abc import Mapping, Sequence
+
+from cdktf import ITerraformDependable
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
+from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from cdktf_cdktf_provider_aws.lambda_function import (
+    LambdaFunction,
+    LambdaFunctionEnvironment,
+    LambdaFunctionLoggingConfig,
+    LambdaFunctionTracingConfig,
+    LambdaFunctionVpcConfig,
+)
+from constructs import Construct
+
+from stacks.endpoints import Endpoints
+from stacks.environments import Environment
+from stacks.network import Network
+from stacks.packages import Packages
+from stacks.policies import Statement, allow, allow_service, document
+from stacks.security_group import Connection, Listener, SecurityGroup
+
+_NETWORK_INTERFACES = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
+
+
+class PrivateFunction(Construct):
+    """A function, and before it all that it needs to start: rights, rules and a place to log.
+
+    `name`, `arn`: the function's; `security_group`: the one it wears; `rights`: its role's policy.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        config: Environment,
+        network: Network,
+        endpoints: Endpoints,
+        packages: Packages,
+        base_name: str,
+        handler: str,
+        timeout_seconds: int,
+        memory_mb: int,
+        reserved_concurrency: int | None,
+        environment: Mapping[str, str],
+        statements: Sequence[Statement],
+        connects_to: Sequence[Listener],
+        depends_on: Sequence[ITerraformDependable] = (),
+    ) -> None:
+        super().__init__(scope, id_)
+        name = config.physical_name(base_name)
+        self.security_group = SecurityGroup(
+            self, "Group", name=name, description=f"Function {name}", vpc_id=network.vpc_id
+        )
+        connections = [
+            Connection(self, source=self.security_group, target=listener) for listener in connects_to
+        ]
+        rules = [rule for connection in connections for rule in connection.rules]
+        logs = CloudwatchLogGroup(
+            self,
+            "Logs",
+            name=f"/aws/lambda/{name}",
+            retention_in_days=config.function.log_retention_days,
+        )
+        role = self._role(config.physical_name(f"{base_name}-role"))
+        self.rights = IamRolePolicy(
+            self,
+            "Rights",
+            name="rights",
+            role=role.name,
+            policy=document(self, "May", [*_every_function_may(logs), *statements]),
+        )
+        function = LambdaFunction(
+            self,
+            "Function",
+            function_name=name,
+            role=role.arn,
+            runtime=config.function.runtime,
+            architectures=[config.function.architecture],
+            handler=handler,
+            filename=packages.code_path,
+            source_code_hash=packages.code_hash,
+            layers=[packages.layer_arn],
+            timeout=timeout_seconds,
+            memory_size=memory_mb,
+            reserved_concurrent_executions=reserved_concurrency,
+            environment=LambdaFunctionEnvironment(variables=dict(environment)),
+            vpc_config=LambdaFunctionVpcConfig(
+                subnet_ids=network.private_subnet_ids, security_group_ids=[self.security_group.id]
+            ),
+            logging_config=LambdaFunctionLoggingConfig(
+                # What the processor prints is JSON already, and its metrics must reach the log as they are.
+                log_format="Text",
+                log_group=logs.name,
+            ),
+            tracing_config=LambdaFunctionTracingConfig(mode="Active"),
+            depends_on=[self.rights, *endpoints.all, *rules, *depends_on],
+        )
+        self.name = function.function_name
+        self.arn = function.arn
+
+    def _role(self, name: str) -> IamRole:
+        assume = allow_service("Assume", "lambda.amazonaws.com", ["sts:AssumeRole"])
+        return IamRole(self, "Role", name=name, assume_role_policy=document(self, "Trust", [assume]))
+
+
+def _every_function_may(logs: CloudwatchLogGroup) -> list[Statement]:
+    """Return what Lambda itself needs of a role; `*` where AWS knows no narrower resource.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions,
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
+    """
+    return [
+        allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{logs.arn}:*"]),
+        allow("AttachToNetwork", _NETWORK_INTERFACES, ["*"]),
+        allow("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"]),
+    ]

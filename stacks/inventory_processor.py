@@ -1,0 +1,91 @@
+"""The processor's function: what it is told, and what it may."""
+
+from constructs import Construct
+
+from stacks.archive import Archive
+from stacks.cache import REDIS_PORT, Cache
+from stacks.credentials import Credentials
+from stacks.database import DATABASE_NAME, POSTGRES_PORT, Database
+from stacks.endpoints import Endpoints
+from stacks.environments import Environment
+from stacks.function import PrivateFunction
+from stacks.migrations import Migrations
+from stacks.network import Network
+from stacks.packages import Packages
+from stacks.policies import allow
+from stacks.quarantine import Quarantine
+from stacks.stream import InventoryStream
+
+HANDLER = "processor.handler.handler"
+
+
+class InventoryProcessor(Construct):
+    """The function that the event source mapping invokes, and the schedule.
+
+    `name`, `arn`: the function's; `rights`: its role's policy, which Lambda checks when a mapping is made.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        config: Environment,
+        network: Network,
+        endpoints: Endpoints,
+        packages: Packages,
+        stream: InventoryStream,
+        archive: Archive,
+        quarantine: Quarantine,
+        database: Database,
+        credentials: Credentials,
+        cache: Cache,
+        migrations: Migrations,
+    ) -> None:
+        super().__init__(scope, id_)
+        function = PrivateFunction(
+            self,
+            "Private",
+            config=config,
+            network=network,
+            endpoints=endpoints,
+            packages=packages,
+            base_name="inventory-processor",
+            handler=HANDLER,
+            timeout_seconds=config.function.timeout_seconds,
+            memory_mb=config.function.memory_mb,
+            reserved_concurrency=config.function.reserved_concurrency,
+            environment={
+                "ENVIRONMENT_SUFFIX": config.name,
+                "ARCHIVE_BUCKET": archive.bucket_name,
+                "QUARANTINE_BUCKET": quarantine.bucket_name,
+                "DB_SECRET_ARN": credentials.secret_arn,
+                "DB_HOST": database.host,
+                "DB_PORT": str(POSTGRES_PORT),
+                "DB_NAME": DATABASE_NAME,
+                "DB_TLS": "verify-full",
+                "DB_POOL_SIZE": str(config.function.pool_size),
+                "REDIS_ENDPOINT": cache.host,
+                "REDIS_PORT": str(REDIS_PORT),
+                "REDIS_TLS": "true",
+                "REDIS_AUTH": "iam",
+                "REDIS_USERNAME": cache.processor.name,
+                "REDIS_CLUSTER_ID": cache.cluster_id,
+            },
+            statements=[
+                stream.read_statement(),
+                allow("WriteRecords", ["s3:PutObject"], [archive.objects_arn, quarantine.records_arn]),
+                # The two that Lambda wants of the on-failure destination:
+                # https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+                allow("WriteFailedBatches", ["s3:PutObject"], [quarantine.failed_batches_arn]),
+                allow("FindFailedBatches", ["s3:ListBucket"], [quarantine.bucket_arn]),
+                allow("ReadLogin", ["secretsmanager:GetSecretValue"], [credentials.secret_arn]),
+                cache.connect_statement(cache.processor),
+            ],
+            connects_to=[endpoints.s3, endpoints.secrets, database.listener, cache.listener],
+            # New code finds the tables, roles and passwords that it expects.
+            depends_on=[migrations.invocation],
+        )
+        self.name = function.name
+        self.arn = function.arn
+        self.rights = function.rights

@@ -1,0 +1,41 @@
+"""What AWS supports for how long, and what an instance class holds: facts that age, with their sources."""
+
+from collections.abc import Mapping
+from datetime import date
+
+END_OF_LIFE: Mapping[str, Mapping[str, date]] = {
+    # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html; one alone, for which the packages
+    # are built.
+    "Lambda runtime": {"python3.13": date(2029, 6, 30)},
+    # https://www.postgresql.org/support/versioning/; RDS charges for some years more.
+    "PostgreSQL": {
+        "14": date(2026, 11, 12),
+        "15": date(2027, 11, 11),
+        "16": date(2028, 11, 9),
+        "17": date(2029, 11, 8),
+        "18": date(2030, 11, 14),
+    },
+    # Three years from a version's release: https://valkey.io/topics/releases/
+    "Valkey": {
+        "7.2": date(2027, 4, 16),
+        "8.0": date(2027, 9, 15),
+        "8.1": date(2028, 3, 31),
+    },
+}
+"""The day after which a version gets no more security fixes; versions that are not here are not accepted."""
+
+CONNECTIONS_OF: Mapping[str, int] = {
+    "db.t4g.micro": 80,
+    "db.t4g.small": 190,
+    "db.t4g.medium": 410,
+    "db.t4g.large": 850,
+    "db.m7g.large": 850,
+    "db.m7g.xlarge": 1700,
+    "db.m7g.2xlarge": 3400,
+    "db.r7g.large": 1650,
+    "db.r7g.xlarge": 3300,
+    "db.r7g.2xlarge": 5000,
+}
+"""Connections a class takes at RDS's default, LEAST({DBInstanceClassMemory/9531392}, 5000), rounded down:
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html#RDS_Limits.MaxConnections. The memory
+is what the operating system leaves: 198 was read from 2 GiB, 413 from 4 GiB, 856 from 8 GiB."""

@@ -1,0 +1,85 @@
+"""The schema, the database's roles and their passwords, brought up to date by each deploy."""
+
+from cdktf_cdktf_provider_aws.lambda_invocation import LambdaInvocation
+from constructs import Construct
+
+from stacks.credentials import Credentials
+from stacks.database import DATABASE_NAME, POSTGRES_PORT, Database
+from stacks.endpoints import Endpoints
+from stacks.environments import Environment
+from stacks.function import PrivateFunction
+from stacks.network import Network
+from stacks.packages import Packages
+from stacks.policies import allow
+
+HANDLER = "processor.migrate.handler"
+# A migration waits 5 s at most for a lock, but building what it builds may take a while.
+_TIMEOUT_SECONDS = 300
+_MEMORY_MB = 512
+
+
+class Migrations(Construct):
+    """A function that Terraform invokes when the code, a password or the database is another.
+
+    It is the administrator's only user, and runs in the private network, where the database is.
+
+    `name`: the function's; `invocation`: what needs the schema depends on it.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        config: Environment,
+        network: Network,
+        endpoints: Endpoints,
+        packages: Packages,
+        database: Database,
+        writer: Credentials,
+        reader: Credentials,
+    ) -> None:
+        super().__init__(scope, id_)
+        secrets = {
+            "DB_ADMIN_SECRET_ARN": database.admin_secret_arn,
+            "DB_SECRET_ARN": writer.secret_arn,
+            "DB_READER_SECRET_ARN": reader.secret_arn,
+        }
+        function = PrivateFunction(
+            self,
+            "Private",
+            config=config,
+            network=network,
+            endpoints=endpoints,
+            packages=packages,
+            base_name="inventory-migrations",
+            handler=HANDLER,
+            timeout_seconds=_TIMEOUT_SECONDS,
+            memory_mb=_MEMORY_MB,
+            reserved_concurrency=None,
+            environment={
+                **secrets,
+                "DB_HOST": database.host,
+                "DB_PORT": str(POSTGRES_PORT),
+                "DB_NAME": DATABASE_NAME,
+                "DB_TLS": "verify-full",
+            },
+            statements=[
+                allow("ReadLogins", ["secretsmanager:GetSecretValue"], list(secrets.values())),
+            ],
+            connects_to=[endpoints.secrets, database.listener],
+        )
+        self.name = function.name
+        self.invocation = LambdaInvocation(
+            self,
+            "Invocation",
+            function_name=function.name,
+            input="{}",
+            # Any change makes it anew, and making it invokes the function.
+            triggers={
+                "code": packages.code_hash,
+                "writer": writer.version_id,
+                "reader": reader.version_id,
+                "database": database.resource_id,
+            },
+        )

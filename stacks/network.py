@@ -1,0 +1,122 @@
+"""The private network: subnets without a route out; public ones with NAT gateways only where asked for."""
+
+from cdktf import Fn
+from cdktf_cdktf_provider_aws.data_aws_availability_zones import (
+    DataAwsAvailabilityZones,
+    DataAwsAvailabilityZonesFilter,
+)
+from cdktf_cdktf_provider_aws.default_security_group import DefaultSecurityGroup
+from cdktf_cdktf_provider_aws.eip import Eip
+from cdktf_cdktf_provider_aws.internet_gateway import InternetGateway
+from cdktf_cdktf_provider_aws.nat_gateway import NatGateway
+from cdktf_cdktf_provider_aws.route import Route
+from cdktf_cdktf_provider_aws.route_table import RouteTable
+from cdktf_cdktf_provider_aws.route_table_association import RouteTableAssociation
+from cdktf_cdktf_provider_aws.subnet import Subnet, SubnetTimeouts
+from cdktf_cdktf_provider_aws.vpc import Vpc
+from constructs import Construct
+
+from stacks.environments import Environment
+
+_EVERYWHERE = "0.0.0.0/0"
+# A sixteenth of the VPC a subnet: private ones from the first on, public ones from the ninth on.
+_SUBNET_BITS = 4
+_FIRST_PUBLIC_SUBNET = 8
+
+
+class Network(Construct):
+    """A VPC whose private subnets nothing enters or leaves but through what `Endpoints` and rules open.
+
+    `vpc_id`; `private_subnet_ids`, `private_route_table_ids`: one a zone, in the zones' order.
+    """
+
+    def __init__(self, scope: Construct, id_: str, *, config: Environment) -> None:
+        super().__init__(scope, id_)
+        self._config = config
+        vpc = Vpc(
+            self,
+            "Vpc",
+            cidr_block=config.network.cidr,
+            enable_dns_support=True,
+            # Interface endpoints answer under the services' own names only with both.
+            enable_dns_hostnames=True,
+            tags=self._name("product-catalog"),
+        )
+        self.vpc_id = vpc.id
+        # Without rules: whoever names no group can reach nothing.
+        DefaultSecurityGroup(self, "DefaultGroup", vpc_id=vpc.id)
+        zones = DataAwsAvailabilityZones(
+            self,
+            "Zones",
+            state="available",
+            # Local zones hold neither databases nor functions.
+            filter=[DataAwsAvailabilityZonesFilter(name="opt-in-status", values=["opt-in-not-required"])],
+        )
+        zone_names = [str(Fn.element(zones.names, zone)) for zone in range(config.network.zones)]
+        subnets, tables = [], []
+        for zone, zone_name in enumerate(zone_names, start=1):
+            subnet = self._subnet(f"Private{zone}", zone_name, zone - 1)
+            subnets.append(subnet.id)
+            tables.append(self._route_table(f"Private{zone}", subnet).id)
+        self.private_subnet_ids = subnets
+        self.private_route_table_ids = tables
+        if config.network.nat_gateways:
+            self._open_to_the_internet(zone_names)
+
+    def _open_to_the_internet(self, zone_names: list[str]) -> None:
+        """Give the first zones a NAT gateway each, and every private subnet a route through one."""
+        internet = InternetGateway(self, "Internet", vpc_id=self.vpc_id)
+        gateways = []
+        for zone in range(1, self._config.network.nat_gateways + 1):
+            name = f"Public{zone}"
+            subnet = self._subnet(name, zone_names[zone - 1], _FIRST_PUBLIC_SUBNET + zone - 1)
+            table = self._route_table(name, subnet)
+            Route(
+                self,
+                f"{name}Out",
+                route_table_id=table.id,
+                destination_cidr_block=_EVERYWHERE,
+                gateway_id=internet.id,
+            )
+            address = Eip(self, f"NatAddress{zone}", domain="vpc", depends_on=[internet])
+            gateways.append(
+                NatGateway(
+                    self,
+                    f"Nat{zone}",
+                    allocation_id=address.id,
+                    subnet_id=subnet.id,
+                    tags=self._name(f"product-catalog-{zone}"),
+                    depends_on=[internet],
+                )
+            )
+        for zone, table_id in enumerate(self.private_route_table_ids):
+            Route(
+                self,
+                f"Private{zone + 1}Out",
+                route_table_id=table_id,
+                destination_cidr_block=_EVERYWHERE,
+                nat_gateway_id=gateways[zone % len(gateways)].id,
+            )
+
+    def _subnet(self, id_: str, zone_name: str, block: int) -> Subnet:
+        return Subnet(
+            self,
+            id_,
+            vpc_id=self.vpc_id,
+            availability_zone=zone_name,
+            cidr_block=str(Fn.cidrsubnet(self._config.network.cidr, _SUBNET_BITS, block)),
+            map_public_ip_on_launch=False,
+            tags=self._name(f"product-catalog-{id_.lower()}"),
+            # A function's network interfaces outlive it by up to 20 minutes.
+            timeouts=SubnetTimeouts(delete="45m"),
+        )
+
+    def _route_table(self, id_: str, subnet: Subnet) -> RouteTable:
+        table = RouteTable(
+            self, f"{id_}Routes", vpc_id=self.vpc_id, tags=self._name(f"product-catalog-{id_.lower()}")
+        )
+        RouteTableAssociation(self, f"{id_}RoutesOf", subnet_id=subnet.id, route_table_id=table.id)
+        return table
+
+    def _name(self, base: str) -> dict[str, str]:
+        return {"Name": self._config.physical_name(base)}

@@ -1,0 +1,80 @@
+"""Statements of policies, as documents that tools can analyse (an inline JSON text they cannot)."""
+
+from collections.abc import Sequence
+
+from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
+    DataAwsIamPolicyDocument,
+    DataAwsIamPolicyDocumentStatement,
+    DataAwsIamPolicyDocumentStatementCondition,
+    DataAwsIamPolicyDocumentStatementPrincipals,
+)
+from constructs import Construct
+
+Statement = DataAwsIamPolicyDocumentStatement
+
+
+def document(scope: Construct, id_: str, statements: Sequence[Statement]) -> str:
+    """Return the JSON of a policy, as Terraform will render it."""
+    return DataAwsIamPolicyDocument(scope, id_, statement=list(statements)).json
+
+
+def allow(sid: str, actions: Sequence[str], resources: Sequence[str]) -> Statement:
+    """Return a statement for a role: these actions on these resources."""
+    return Statement(sid=sid, actions=list(actions), resources=list(resources))
+
+
+def allow_service(
+    sid: str,
+    service: str,
+    actions: Sequence[str],
+    resources: Sequence[str] | None = None,
+    conditions: Sequence[DataAwsIamPolicyDocumentStatementCondition] = (),
+) -> Statement:
+    """Return a statement for a resource's policy: an AWS service may, under these conditions.
+
+    `resources`: None in the policy of a role, which knows only itself.
+    """
+    return Statement(
+        sid=sid,
+        actions=list(actions),
+        resources=None if resources is None else list(resources),
+        principals=[DataAwsIamPolicyDocumentStatementPrincipals(type="Service", identifiers=[service])],
+        condition=list(conditions),
+    )
+
+
+def allow_account(sid: str, account_id: str, actions: Sequence[str], resources: Sequence[str]) -> Statement:
+    """Return a statement for an endpoint's policy: this account's principals may, within their own rights."""
+    return Statement(
+        sid=sid,
+        actions=list(actions),
+        resources=list(resources),
+        principals=[DataAwsIamPolicyDocumentStatementPrincipals(type="*", identifiers=["*"])],
+        condition=[equals("aws:PrincipalAccount", account_id)],
+    )
+
+
+def deny_plain_http(actions: Sequence[str], resources: Sequence[str]) -> Statement:
+    """Return a statement for a resource's policy: nobody may without TLS."""
+    return Statement(
+        sid="TlsOnly",
+        effect="Deny",
+        actions=list(actions),
+        resources=list(resources),
+        principals=[DataAwsIamPolicyDocumentStatementPrincipals(type="*", identifiers=["*"])],
+        condition=[_condition("Bool", "aws:SecureTransport", "false")],
+    )
+
+
+def equals(variable: str, value: str) -> DataAwsIamPolicyDocumentStatementCondition:
+    """Return the condition that a key of the request has this value."""
+    return _condition("StringEquals", variable, value)
+
+
+def arn_equals(variable: str, arn: str) -> DataAwsIamPolicyDocumentStatementCondition:
+    """Return the condition that a key of the request is this ARN."""
+    return _condition("ArnEquals", variable, arn)
+
+
+def _condition(test: str, variable: str, value: str) -> DataAwsIamPolicyDocumentStatementCondition:
+    return DataAwsIamPolicyDocumentStatementCondition(test=test, variable=variable, values=[value])

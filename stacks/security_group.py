@@ -1,0 +1,74 @@
+"""Who may connect to whom in the private network: nobody, but for the connections that are named."""
+
+from dataclasses import dataclass
+
+from cdktf import ITerraformDependable
+from cdktf_cdktf_provider_aws.security_group import SecurityGroup as AwsSecurityGroup
+from cdktf_cdktf_provider_aws.security_group import SecurityGroupTimeouts
+from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityGroupEgressRule
+from cdktf_cdktf_provider_aws.vpc_security_group_ingress_rule import VpcSecurityGroupIngressRule
+from constructs import Construct
+
+
+class SecurityGroup(Construct):
+    """A security group without rules; `id`: its id. `Connection` adds what it needs."""
+
+    def __init__(self, scope: Construct, id_: str, *, name: str, description: str, vpc_id: str) -> None:
+        super().__init__(scope, id_)
+        group = AwsSecurityGroup(
+            self,
+            "Group",
+            name=name,
+            description=description,
+            vpc_id=vpc_id,
+            # Lambda gives back a function's network interfaces up to 20 minutes after its end; the
+            # provider's own patience is 15.
+            timeouts=SecurityGroupTimeouts(delete="45m"),
+        )
+        self.id = group.id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """A TCP port that somebody listens on: a group's members, or a service whose addresses a list holds.
+
+    `name`: what the ids of connections to it are made of.
+    """
+
+    name: str
+    port: int
+    members: SecurityGroup | None = None
+    prefix_list_id: str | None = None
+
+
+class Connection(Construct):
+    """Lets the members of a group connect to a listener.
+
+    `rules`: what must be there before the first connection.
+    """
+
+    def __init__(self, scope: Construct, *, source: SecurityGroup, target: Listener) -> None:
+        super().__init__(scope, f"To{target.name}")
+        members = target.members
+        egress = VpcSecurityGroupEgressRule(
+            self,
+            "Egress",
+            security_group_id=source.id,
+            referenced_security_group_id=None if members is None else members.id,
+            prefix_list_id=target.prefix_list_id,
+            ip_protocol="tcp",
+            from_port=target.port,
+            to_port=target.port,
+        )
+        self.rules: list[ITerraformDependable] = [egress]
+        if members is not None:
+            ingress = VpcSecurityGroupIngressRule(
+                self,
+                "Ingress",
+                security_group_id=members.id,
+                referenced_security_group_id=source.id,
+                ip_protocol="tcp",
+                from_port=target.port,
+                to_port=target.port,
+            )
+            self.rules.append(ingress)

@@ -1,0 +1,32 @@
+"""Synthesizes the stacks in a process of its own, as `python main.py` does."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class SynthesisFailed(Exception):
+    """`main.py` ended with an error; the message is all it wrote."""
+
+
+def synthesize(outdir: Path, variables: Mapping[str, str]) -> list[Path]:
+    """Return every stack's folder, named by its id, as `main.py` writes it with these environment variables.
+
+    Raises: SynthesisFailed.
+    """
+    run = subprocess.run(
+        [sys.executable, "main.py"],
+        cwd=ROOT,
+        env={**variables, "CDKTF_OUTDIR": str(outdir)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if run.returncode:
+        raise SynthesisFailed(run.stdout.strip())
+    return sorted((outdir / "stacks").iterdir())

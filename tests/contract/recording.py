@@ -1,0 +1,162 @@
+"""A reverse proxy before the emulator that remembers what it was asked, and the IAM rights behind it."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from local.servers.loopback import HOST
+
+# What concerns one connection alone; the body's length and encoding are passed on as they are.
+_HOP_BY_HOP: Final = frozenset(
+    {"connection", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+_OBJECT_ACTIONS: Final = {
+    "GET": "s3:GetObject",
+    "HEAD": "s3:GetObject",
+    "PUT": "s3:PutObject",
+    "DELETE": "s3:DeleteObject",
+}
+_BUCKET_ACTIONS: Final = {"GET": "s3:ListBucket", "HEAD": "s3:ListBucket"}
+# What needs another right as well:
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html, Permissions, and
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+_HEADER_ACTIONS: Final = {
+    "if-match": "s3:GetObject",
+    "x-amz-acl": "s3:PutObjectAcl",
+    "x-amz-object-lock-legal-hold": "s3:PutObjectLegalHold",
+    "x-amz-object-lock-mode": "s3:PutObjectRetention",
+    "x-amz-object-lock-retain-until-date": "s3:PutObjectRetention",
+    "x-amz-tagging": "s3:PutObjectTagging",
+}
+_HARMLESS_HEADERS: Final = re.compile(
+    r"x-amz-(checksum-\w+|content-sha256|date|sdk-checksum-algorithm|security-token)"
+)
+# Not part of a request's meaning: which operation the SDK's user called.
+_HARMLESS_PARAMETERS: Final = frozenset({"x-id", "list-type"})
+# X-Amz-Target's first part → the service's name in IAM, and the member that names the resource.
+_TARGETS: Final = {
+    "secretsmanager": ("secretsmanager", "SecretId"),
+    "Kinesis_20131202": ("kinesis", "StreamARN"),
+}
+
+
+class Use(NamedTuple):
+    """An action on a resource, as IAM sees a request."""
+
+    action: str
+    resource: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked; `body` only of the JSON protocols: an object's bytes are streamed through."""
+
+    method: str
+    path: str
+    parameters: frozenset[str]
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+
+@dataclass(kw_only=True)
+class Recording:
+    """The requests so far, and where to send more."""
+
+    url: str = ""
+    requests: list[Request] = field(default_factory=list)
+
+    @property
+    def uses(self) -> frozenset[Use]:
+        """The rights that the requests need.
+
+        Raises: ValueError for a request whose rights this module does not know.
+        """
+        return frozenset(use for request in self.requests for use in uses_of(request))
+
+
+@asynccontextmanager
+async def recorded(endpoint_url: str) -> AsyncIterator[Recording]:
+    """A proxy on a free loopback port, for as long as the block lasts."""
+    recording = Recording()
+    async with aiohttp.ClientSession(auto_decompress=False) as session:
+
+        async def pass_on(asked: web.Request) -> web.StreamResponse:
+            is_json = "X-Amz-Target" in asked.headers
+            body = await asked.read() if is_json else b""
+            recording.requests.append(
+                Request(
+                    method=asked.method,
+                    path=asked.path,
+                    parameters=frozenset(asked.query),
+                    headers=asked.headers,
+                    body=body,
+                )
+            )
+            # Nothing to send is None: an empty stream would be announced as chunks.
+            content = body if is_json else asked.content if asked.body_exists else None
+            url = f"{endpoint_url}{asked.raw_path}"
+            async with session.request(
+                asked.method, url, headers=_without_hops(asked.headers), data=content, allow_redirects=False
+            ) as answered:
+                answer = web.StreamResponse(status=answered.status, headers=_without_hops(answered.headers))
+                await answer.prepare(asked)
+                async for chunk in answered.content.iter_any():
+                    await answer.write(chunk)
+                await answer.write_eof()
+                return answer
+
+        app = web.Application(client_max_size=0)
+        app.router.add_route("*", "/{path:.*}", pass_on)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, HOST, 0).start()
+            recording.url = f"http://{HOST}:{runner.addresses[0][1]}"
+            yield recording
+        finally:
+            await runner.cleanup()
+
+
+def uses_of(request: Request) -> Iterator[Use]:
+    """Yield the rights that a request needs.
+
+    Raises: ValueError if this module does not know them.
+    """
+    if target := request.headers.get("X-Amz-Target"):
+        protocol, _, operation = target.partition(".")
+        service, member = _TARGETS[protocol]
+        yield Use(f"{service}:{operation}", json.loads(request.body)[member])
+        return
+    yield from _s3_uses(request)
+
+
+def _s3_uses(request: Request) -> Iterator[Use]:
+    bucket, _, key = request.path.removeprefix("/").partition("/")
+    actions = [(_OBJECT_ACTIONS if key else _BUCKET_ACTIONS).get(request.method)]
+    unknown = {*request.parameters} - _HARMLESS_PARAMETERS
+    for header in map(str.lower, request.headers):
+        if header in _HEADER_ACTIONS:
+            actions.append(_HEADER_ACTIONS[header])
+        elif header.startswith("x-amz-") and not _HARMLESS_HEADERS.fullmatch(header):
+            unknown.add(header)
+    resource = f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
+    for action in actions:
+        if action is None or unknown:
+            raise ValueError(f"which rights {request.method} {request.path} needs: {sorted(unknown)}")
+        yield Use(action, resource)
+
+
+def _without_hops(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+    kept: CIMultiDict[str] = CIMultiDict()
+    for name, value in headers.items():
+        if name.lower() not in _HOP_BY_HOP:
+            kept.add(name, value)
+    return kept

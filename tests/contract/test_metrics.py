@@ -1,0 +1,103 @@
+"""What alarms and dashboard read of our own metrics is what the processor emits: stacks cannot import it."""
+
+import json
+from collections import Counter
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Any
+
+import pytest
+
+from processor.adapters.telemetry import NAMESPACE, Telemetry
+from processor.report import BatchReport, DrainReport
+from stacks.environments import PROD
+from tests.events import ARRIVAL_MS, record, sequence
+from tests.fakes import Fault, World, always
+from tests.observability import Watching, shown_by_dashboard, synthesize_observability, watched_by_alarms
+from tests.synthesized import Stack
+
+
+def batches() -> list[BatchReport]:
+    """Reports of the real road, in which every stage ran and every fault of ours was met."""
+    world = World(always(cache_invalidate=Fault.FAILS))
+    world.catalog.refuses = lambda change: change.product_id == "refused"
+    mixed = world.process(
+        record({"product_id": "good", "inventory": 1}, 0),
+        record({"product_id": "refused", "inventory": 1}, 1),
+        record({"product_id": "late", "inventory": 1}, 2, arrival_ms=10**17),  # no datetime holds it
+    )
+    world = World()
+    world.clock.now = ARRIVAL_MS + 60 * 60 * 1000
+    killer = record(b"any", 3)
+    world.catalog.marks[killer.shard, sequence(3)] = {"one", "two", "three"}
+    return [mixed, world.process(killer)]
+
+
+def emitted(environment: str, reports: list[BatchReport]) -> set[Watching]:
+    """Return what CloudWatch makes of the lines that the processor writes.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+    """
+    # Not within: its logger keeps the stream it is made with, for every later test.
+    telemetry = Telemetry(environment)
+    with redirect_stdout(StringIO()) as output:
+        for report in reports:
+            telemetry.publish_batch(report, request_id="any", connections_in_use=1)
+        telemetry.publish_drain(DrainReport(), request_id="any")
+    return {
+        Watching(directive["Namespace"], metric["Name"], frozenset((name, line[name]) for name in names))
+        for line in map(json.loads, output.getvalue().splitlines())
+        for directive in _directives(line)
+        for metric in directive["Metrics"]
+        for names in directive["Dimensions"]
+    }
+
+
+def _directives(line: dict[str, Any]) -> list[dict[str, Any]]:
+    directives: list[dict[str, Any]] = line["_aws"]["CloudWatchMetrics"]
+    return directives
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    return synthesize_observability(PROD, tmp_path_factory.mktemp("observability"))
+
+
+@pytest.fixture(scope="module")
+def of_processor() -> set[Watching]:
+    return emitted(PROD.name, batches())
+
+
+def ours(watchings: set[Watching]) -> set[Watching]:
+    """Without the metrics of AWS's own."""
+    return {watching for watching in watchings if not watching.namespace.startswith("AWS/")}
+
+
+def test_the_reports_are_what_they_are_meant_to_be() -> None:
+    mixed, killer = batches()
+    assert mixed.rejected + killer.rejected == Counter(
+        ["catalog_refused", "internal_error", "killed_process"]
+    )
+    assert mixed.invalidations_missed == 1
+
+
+def test_alarms_watch_what_the_processor_emits(stack: Stack, of_processor: set[Watching]) -> None:
+    watched = ours(watched_by_alarms(stack))
+    assert {watching.namespace for watching in watched} == {NAMESPACE}
+    assert watched <= of_processor
+
+
+def test_every_fault_of_ours_in_a_record_has_an_alarm(stack: Stack, of_processor: set[Watching]) -> None:
+    """The reports hold no other rejections than those."""
+    by_reason = {watching for watching in of_processor if watching.name == "RecordsRejectedByReason"}
+    assert by_reason <= watched_by_alarms(stack)
+
+
+def test_the_dashboard_shows_all_that_the_processor_emits_and_nothing_else(
+    stack: Stack, of_processor: set[Watching]
+) -> None:
+    assert ours(shown_by_dashboard(stack)) == {watching.for_any_reason() for watching in of_processor}
+
+
+def test_another_environments_metrics_are_not_ours(of_processor: set[Watching]) -> None:
+    assert not of_processor & emitted("dev", batches())

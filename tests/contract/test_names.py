@@ -1,0 +1,194 @@
+"""Names and prefixes that both sides write down mean the same, on AWS and in the emulated account."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from local.account import APPLICATION_ROLE, FAILED_BATCHES_PREFIX, READER_ROLE
+from local.mapping.payload import failure_key
+from local.pipeline import SCHEDULED_EVENT
+from processor.objects import ARCHIVE_PREFIX, QUARANTINE_PREFIX
+from processor.product import TIME_TO_LIVE_SECONDS
+from tests.contract.deployed import (
+    ACCOUNT_ID,
+    ENVIRONMENTS_BY_STACK,
+    STACK_IDS,
+    block_of,
+    bucket,
+    processor,
+    references,
+    resolved,
+    secret_of_role,
+    sibling,
+)
+from tests.synthesized import Stack
+from tests.world import World
+
+
+async def notification(world: World) -> Any:
+    """Return what the emulated quarantine bucket tells whom of."""
+    answer = await world.account.s3.get_bucket_notification_configuration(
+        Bucket=world.account.quarantine_bucket
+    )
+    (configured,) = answer["QueueConfigurations"]
+    return configured
+
+
+def physical_names(stack: Stack) -> dict[str, str]:
+    """Return the names of what the emulated account has, too."""
+    variables = processor(stack).variables
+    return {
+        "stream": stack.only("aws_kinesis_stream")["name"],
+        "archive": resolved(stack, variables["ARCHIVE_BUCKET"]),
+        "quarantine": resolved(stack, variables["QUARANTINE_BUCKET"]),
+        "queue": stack.only("aws_sqs_queue")["name"],
+        **{
+            role: secret_name(resolved(stack, secret_of_role(stack, role)))
+            for role in (APPLICATION_ROLE, READER_ROLE)
+        },
+    }
+
+
+def secret_name(arn: str) -> str:
+    """Return a secret's name: in its ARN, AWS adds a hyphen and six characters."""
+    return arn.split(":")[-1][:-7]
+
+
+def base_name(name: str, suffix: str) -> str:
+    """Return a name without its end and without the account; the end must be there."""
+    assert name.endswith(f"-{suffix}"), name
+    return name.removesuffix(f"-{suffix}").replace(f"-{ACCOUNT_ID}", "")
+
+
+def scheduled_event(rule_name: str) -> dict[str, Any]:
+    """Return what EventBridge sends for a rule with a schedule."""
+    return {
+        "version": "0",
+        "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": ACCOUNT_ID,
+        "time": "2026-01-31T08:30:00Z",
+        "region": "us-east-1",
+        "resources": [f"arn:aws:events:us-east-1:{ACCOUNT_ID}:rule/{rule_name}"],
+        "detail": {},
+    }
+
+
+def bucket_arn(stack: Stack, base_name: str) -> str:
+    """Return the reference to a bucket's ARN."""
+    return sibling(bucket(stack, base_name), "arn")
+
+
+@pytest.mark.parametrize("stack_id", STACK_IDS)
+def test_objects_are_written_where_the_role_may(stacks: dict[str, Stack], stack_id: str) -> None:
+    stack = stacks[stack_id]
+    archive = bucket_arn(stack, "product-inventory-archive")
+    quarantine = bucket_arn(stack, "inventory-quarantine")
+    written = [
+        resource
+        for statement in processor(stack).statements
+        if statement["actions"] == ["s3:PutObject"]
+        for resource in statement["resources"]
+    ]
+    assert sorted(written) == sorted(
+        [
+            f"{archive}/{ARCHIVE_PREFIX}*",
+            f"{quarantine}/{QUARANTINE_PREFIX}*",
+            f"{quarantine}/{FAILED_BATCHES_PREFIX}*",
+        ]
+    )
+
+
+@pytest.mark.parametrize("stack_id", STACK_IDS)
+def test_of_failed_batches_the_queue_is_told_and_of_nothing_else(
+    stacks: dict[str, Stack], stack_id: str
+) -> None:
+    (told,) = stacks[stack_id].only("aws_s3_bucket_notification")["queue"]
+    key = failure_key("mapping", "shardId-000000000000", datetime(2026, 1, 1, tzinfo=UTC), "random")
+    assert key.startswith(told["filter_prefix"])
+    assert told["filter_prefix"] == FAILED_BATCHES_PREFIX
+    assert "filter_suffix" not in told
+    assert not QUARANTINE_PREFIX.startswith(told["filter_prefix"])
+    assert not told["filter_prefix"].startswith(QUARANTINE_PREFIX)
+
+
+async def test_the_emulated_account_has_the_same_notification(stacks: dict[str, Stack], world: World) -> None:
+    configured = await notification(world)
+    (rule,) = configured["Filter"]["Key"]["FilterRules"]
+    for stack in stacks.values():
+        (told,) = stack.only("aws_s3_bucket_notification")["queue"]
+        assert (rule["Name"].lower(), rule["Value"]) == ("prefix", told["filter_prefix"])
+        assert configured["Events"] == told["events"]
+
+
+async def test_the_emulated_account_names_things_alike(stacks: dict[str, Stack], world: World) -> None:
+    """But for the environment, and for the account in the names of buckets."""
+    suffix = world.account.environment["ENVIRONMENT_SUFFIX"]
+    queue_arn = (await notification(world))["QueueArn"]
+    told = {
+        "stream": world.account.stream_name,
+        "archive": world.account.archive_bucket,
+        "quarantine": world.account.quarantine_bucket,
+        "queue": queue_arn.split(":")[-1],
+        APPLICATION_ROLE: secret_name(world.account.environment["DB_SECRET_ARN"]),
+        READER_ROLE: secret_name(world.account.environment["DB_READER_SECRET_ARN"]),
+    }
+    for stack_id, stack in stacks.items():
+        end = ENVIRONMENTS_BY_STACK[stack_id].name
+        deployed = {kind: base_name(name, end) for kind, name in physical_names(stack).items()}
+        assert deployed == {kind: base_name(name, suffix) for kind, name in told.items()}
+
+
+async def test_the_processor_takes_the_schedule_for_a_drain(stacks: dict[str, Stack], world: World) -> None:
+    """https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-scheduled-events.html"""
+    for number, stack in enumerate(stacks.values()):
+        target = stack.only("aws_cloudwatch_event_target")
+        rule = block_of(stack, target["rule"])
+        # With any other argument the function would get another event than the schedule's own.
+        assert set(target) <= {"//", "rule", "target_id", "arn", "depends_on"}
+        assert block_of(stack, target["arn"]) is processor(stack).block
+        assert "event_pattern" not in rule
+        event = scheduled_event(rule["name"])
+        assert SCHEDULED_EVENT.items() <= event.items()
+        await world.database.execute(
+            "INSERT INTO pending_invalidation (product_id) VALUES ($1)", f"product {number}"
+        )
+        assert await world.invoke(event) == {"invalidations_made_up": 1}
+
+
+@pytest.mark.parametrize("stack_id", STACK_IDS)
+def test_missed_invalidations_are_made_up_for_well_before_values_expire(
+    stacks: dict[str, Stack], stack_id: str
+) -> None:
+    rule = stacks[stack_id].only("aws_cloudwatch_event_rule")
+    found = re.fullmatch(r"rate\((\d+) minutes?\)", rule["schedule_expression"])
+    assert found
+    assert int(found[1]) * 60 <= TIME_TO_LIVE_SECONDS / 2
+
+
+async def test_the_migrations_give_each_role_its_group_alone(stacks: dict[str, Stack], world: World) -> None:
+    """The roles are those that the stacks' secrets name: `secret_of_role` finds one for each."""
+    for stack in stacks.values():
+        assert secret_of_role(stack, APPLICATION_ROLE) != secret_of_role(stack, READER_ROLE)
+    rows = await world.database.fetch(
+        "SELECT member::regrole::text, roleid::regrole::text FROM pg_auth_members "
+        "WHERE member::regrole::text = ANY ($1)",
+        [APPLICATION_ROLE, READER_ROLE],
+    )
+    assert {tuple(row) for row in rows} == {
+        (APPLICATION_ROLE, "catalog_writer"),
+        (READER_ROLE, "catalog_reader"),
+    }
+
+
+@pytest.mark.parametrize("stack_id", STACK_IDS)
+def test_what_others_are_told_are_those_secrets(stacks: dict[str, Stack], stack_id: str) -> None:
+    stack = stacks[stack_id]
+    outputs = {name: output["value"] for name, output in stack.document["output"].items()}
+    ((administrator, _),) = references(stack, "aws_db_instance", "master_user_secret[0].secret_arn")
+    assert outputs["ProcessorSecretArn"] == secret_of_role(stack, APPLICATION_ROLE)
+    assert outputs["ReaderSecretArn"] == secret_of_role(stack, READER_ROLE)
+    assert outputs["AdministratorSecretArn"] == administrator

@@ -1,0 +1,286 @@
+"""What the functions ask of AWS, recorded from real runs, is what their roles allow, and all they allow."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+import aioboto3
+import pytest
+from aiobotocore.config import AioConfig
+from botocore.credentials import ReadOnlyCredentials
+
+from local.account import REGION, Account
+from local.mapping import EventSourceMapping, FunctionError, SystemClock
+from local.mapping.aws import KinesisStream, S3FailureDestination
+from local.servers import Servers
+from processor import migrate
+from processor.adapters.redis_login import iam_token
+from tests.contract.deployed import (
+    ACCOUNT_ID,
+    STACK_IDS,
+    Function,
+    migrations,
+    processor,
+    references,
+    resolved,
+    sibling,
+    statements,
+)
+from tests.contract.event_source import mapping_settings
+from tests.contract.policies import Grant, Policy, policy
+from tests.contract.recording import Use, recorded
+from tests.events import kinesis_event, kinesis_record
+from tests.synthesized import Stack
+from tests.world import ALL_DONE, World, environment, open_world, until
+
+GOOD: Final = '{"product_id": "a", "inventory": 1}'
+SCHEDULE: Final = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+IN_THIS_ACCOUNT: Final = {"aws:PrincipalAccount": ACCOUNT_ID}
+
+EVERY_FUNCTION: Final = {
+    "ec2:AssignPrivateIpAddresses": "Lambda attaches the function to the network",
+    "ec2:CreateNetworkInterface": "Lambda attaches the function to the network",
+    "ec2:DeleteNetworkInterface": "Lambda attaches the function to the network",
+    "ec2:DescribeNetworkInterfaces": "Lambda attaches the function to the network",
+    "ec2:DescribeSubnets": "Lambda attaches the function to the network",
+    "ec2:UnassignPrivateIpAddresses": "Lambda attaches the function to the network",
+    "logs:CreateLogStream": "Lambda writes what the function prints",
+    "logs:PutLogEvents": "Lambda writes what the function prints",
+    "xray:PutTelemetryRecords": "Lambda traces invocations",
+    "xray:PutTraceSegments": "Lambda traces invocations",
+}
+PROCESSOR_ALONE: Final = {
+    "kinesis:DescribeStream": "Lambda checks the stream when the mapping is made",
+    "kinesis:DescribeStreamSummary": "Lambda checks the stream when the mapping is made",
+    "s3:ListBucket": "Lambda checks the on-failure destination when the mapping is made",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Used:
+    """What each asked for, and in which account."""
+
+    account: Account
+    processor: frozenset[Use]
+    migrations: frozenset[Use]
+    service: frozenset[Use]
+
+
+class Failing:
+    """A function that always fails."""
+
+    async def invoke(self, event: Mapping[str, object]) -> object:
+        del event
+        raise FunctionError("refused by the test")
+
+
+@pytest.fixture(scope="module")
+async def used(servers: Servers, stacks: dict[str, Stack]) -> AsyncIterator[Used]:
+    """What a migration, some batches, a drain and a mapping that gives a batch up ask for."""
+    endpoint_url = servers.moto.endpoint_url
+    async with (
+        open_world(servers) as world,
+        recorded(endpoint_url) as of_processor,
+        recorded(endpoint_url) as of_migrations,
+        recorded(endpoint_url) as of_service,
+    ):
+        await run_migrations(behind(world, of_migrations.url))
+        await run_processor(behind(world, of_processor.url))
+        await run_mapping(world.account, stacks["prod-stack"], of_service.url)
+        yield Used(
+            account=world.account,
+            processor=of_processor.uses,
+            migrations=of_migrations.uses,
+            service=of_service.uses,
+        )
+
+
+def behind(world: World, url: str) -> World:
+    """Return the same world, whose AWS is reached through a proxy."""
+    variables = {**world.account.environment, "AWS_ENDPOINT_URL": url}
+    return replace(world, account=replace(world.account, environment=variables))
+
+
+async def run_migrations(world: World) -> None:
+    """Deploy once more."""
+    with environment(world.account.environment):
+        await asyncio.to_thread(migrate.handler, {}, None)
+
+
+async def run_processor(world: World) -> None:
+    """A cold start with good and rejected records, the same batch again, and a drain."""
+    event = kinesis_event(kinesis_record(GOOD, 0), kinesis_record("garbage", 1))
+    assert await world.invoke(event) == ALL_DONE
+    assert await world.invoke(event) == ALL_DONE
+    await world.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a')")
+    assert await world.invoke(SCHEDULE) == {"invalidations_made_up": 1}
+
+
+async def run_mapping(account: Account, stack: Stack, url: str) -> None:
+    """The deployed mapping reads a record that the function refuses, and keeps it as a failed batch."""
+    declared = stack.only("aws_lambda_event_source_mapping")
+    settings = mapping_settings(
+        declared, stream_arn=account.stream_arn, function_arn="function", role_arn="role"
+    )
+    # Otherwise the test would wait until the record is too old.
+    at_once = replace(
+        settings, maximum_retry_attempts=0, maximum_batching_window_in_seconds=0, poll_interval_seconds=0.01
+    )
+    await account.kinesis.put_record(StreamName=account.stream_name, Data=b"any", PartitionKey="any")
+    session = aioboto3.Session("local", "local", region_name=REGION)
+    options: dict[str, Any] = {
+        "endpoint_url": url,
+        "config": AioConfig(s3={"addressing_style": "path"}),
+    }
+    async with session.client("kinesis", **options) as kinesis, session.client("s3", **options) as s3:
+        mapping = EventSourceMapping(
+            at_once,
+            stream=KinesisStream(kinesis, account.stream_arn),
+            function=Failing(),
+            failures=S3FailureDestination(s3, account.quarantine_bucket),
+            clock=SystemClock(),
+            new_id=lambda: str(uuid.uuid4()),
+        )
+
+        async def discarded() -> int:
+            return mapping.progress.records_discarded
+
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(mapping.run())
+            await until(discarded)
+            mapping.stop()
+            await running
+
+
+def names_in(stack: Stack, account: Account) -> dict[str, str]:
+    """Return what the stack's references are called in the test's account.
+
+    Joined through the functions' environment variables and the event source mapping: a function may use
+    what it is told of, and nothing else has a name.
+    """
+    names = {"${data.aws_caller_identity.Account.account_id}": ACCOUNT_ID}
+    for function in (processor(stack), migrations(stack)):
+        for variable, reference in function.variables.items():
+            if reference.startswith("${") and variable in account.environment:
+                names[reference] = account.environment[variable]
+    for reference, name in tuple(names.items()):
+        if reference.startswith("${aws_s3_bucket."):
+            names[sibling(reference, "arn")] = f"arn:aws:s3:::{name}"
+    names[stack.only("aws_lambda_event_source_mapping")["event_source_arn"]] = account.stream_arn
+    return names
+
+
+def uses_of_cache(stack: Stack) -> frozenset[Use]:
+    """What the processor's passwords for the cache, which are presigned requests, ask for."""
+    variables = processor(stack).variables
+    user, cluster = variables["REDIS_USERNAME"], variables["REDIS_CLUSTER_ID"]
+    token = iam_token(
+        ReadOnlyCredentials("key", "secret", None),
+        username=resolved(stack, user),
+        cluster_id=resolved(stack, cluster),
+        region=REGION,
+    )
+    query = parse_qs(urlsplit(f"//{token}").query)
+    service = query["X-Amz-Credential"][0].split("/")[3]
+    action = f"{service}:{query['Action'][0].capitalize()}"
+    return frozenset(Use(action, sibling(reference, "arn")) for reference in (user, cluster))
+
+
+def role_of(stack: Stack, function: Function, used: Used) -> Policy:
+    """Return what a function's role may, by the names of the test's account."""
+    return policy(function.statements, names_in(stack, used.account))
+
+
+def unused(granted: set[Grant], uses: frozenset[Use]) -> set[str]:
+    """Return the actions of grants that no use needs."""
+    return {grant.action for grant in granted if not any(grant.covers(use) for use in uses)}
+
+
+def endpoint(stack: Stack, service: str, used: Used) -> Policy:
+    """Return what the private network's endpoint of a service lets through."""
+    (found,) = [
+        block["policy"]
+        for _, block in references(stack, "aws_vpc_endpoint", "policy")
+        if block["service_name"].endswith(f".{service}")
+    ]
+    return policy(statements(stack, found), names_in(stack, used.account))
+
+
+def test_the_recording_saw_what_it_should(used: Used) -> None:
+    """Else nothing below says anything."""
+    told = used.account.environment
+    assert {use.action for use in used.processor} == {"s3:PutObject", "secretsmanager:GetSecretValue"}
+    assert {use.resource.split("/")[0] for use in used.processor if use.action == "s3:PutObject"} == {
+        f"arn:aws:s3:::{used.account.archive_bucket}",
+        f"arn:aws:s3:::{used.account.quarantine_bucket}",
+    }
+    assert used.migrations == {
+        Use("secretsmanager:GetSecretValue", told[name])
+        for name in ("DB_ADMIN_SECRET_ARN", "DB_SECRET_ARN", "DB_READER_SECRET_ARN")
+    }
+    assert {use.action for use in used.service} == {
+        "kinesis:GetRecords",
+        "kinesis:GetShardIterator",
+        "kinesis:ListShards",
+        "s3:PutObject",
+    }
+
+
+@pytest.mark.parametrize("stack_id", STACK_IDS)
+def test_roles_allow_what_is_used(stacks: dict[str, Stack], used: Used, stack_id: str) -> None:
+    stack = stacks[stack_id]
+    of_processor = role_of(stack, processor(stack), used)
+    # Lambda reads the stream and keeps failed batches with the function's role.
+    for use in used.processor | used.service | uses_of_cache(stack):
+        assert of_processor.allows(use), use
+    of_migrations = role_of(stack, migrations(stack), used)
+    for use in used.migrations:
+        assert of_migrations.allows(use), use
+
+
+@pytest.mark.parametrize("stack_id", STACK_IDS)
+def test_roles_allow_nothing_else(stacks: dict[str, Stack], used: Used, stack_id: str) -> None:
+    stack = stacks[stack_id]
+    of_processor = role_of(stack, processor(stack), used).grants()
+    uses = used.processor | used.service | uses_of_cache(stack)
+    assert unused(of_processor, uses) == set(EVERY_FUNCTION | PROCESSOR_ALONE)
+    of_migrations = role_of(stack, migrations(stack), used).grants()
+    assert unused(of_migrations, used.migrations) == set(EVERY_FUNCTION)
+
+
+@pytest.mark.parametrize("stack_id", STACK_IDS)
+def test_what_lambda_does_with_a_role_is_bounded_to_what_is_ours(
+    stacks: dict[str, Stack], used: Used, stack_id: str
+) -> None:
+    stack = stacks[stack_id]
+    for function in (processor(stack), migrations(stack)):
+        group = sibling(function.block["logging_config"]["log_group"], "arn")
+        wanted = {
+            "logs": f"{group}:*",
+            "kinesis": used.account.stream_arn,
+            "s3": f"arn:aws:s3:::{used.account.quarantine_bucket}",
+        }
+        for grant in role_of(stack, function, used).grants():
+            service = grant.action.split(":")[0]
+            if grant.action in EVERY_FUNCTION | PROCESSOR_ALONE:
+                assert grant.resource == wanted.get(service, "*"), grant
+
+
+@pytest.mark.parametrize("stack_id", STACK_IDS)
+def test_endpoints_let_through_what_is_used_and_nothing_else(
+    stacks: dict[str, Stack], used: Used, stack_id: str
+) -> None:
+    """The functions reach S3 and Secrets Manager through them alone; Lambda itself does not."""
+    stack = stacks[stack_id]
+    uses = used.processor | used.migrations
+    for service in ("s3", "secretsmanager"):
+        through = endpoint(stack, service, used)
+        asked = {use for use in uses if use.action.startswith(f"{service}:")}
+        for use in asked:
+            assert through.allows(use, IN_THIS_ACCOUNT), use
+            assert not through.allows(use, {"aws:PrincipalAccount": "999999999999"}), use
+        assert unused(through.grants(), frozenset(asked)) == set()
+    assert {use.action.split(":")[0] for use in uses} == {"s3", "secretsmanager"}

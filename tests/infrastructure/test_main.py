@@ -1,0 +1,147 @@
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from main import chosen_deployment, chosen_environments, main
+from stacks.environments import ENVIRONMENTS
+from stacks.packages import BuiltPackages
+from stacks.settings import SettingsError
+from tests.synthesized import THROWAWAY, TODAY, Stack
+
+from .conftest import PERMANENT
+
+ROOT = Path(__file__).parents[2]
+NO_LAYER = "No layer is built yet, and Terraform will refuse to deploy: make package\n"
+PACKAGES = BuiltPackages(code=Path("code.zip"), layers={})
+
+
+def test_without_variables_there_are_the_three() -> None:
+    assert chosen_environments({}, today=TODAY) == [*ENVIRONMENTS]
+    assert tuple(environment.name for environment in ENVIRONMENTS) == PERMANENT
+
+
+def test_an_empty_variable_counts_as_none() -> None:
+    variables = (
+        "ENVIRONMENT_SUFFIX",
+        "CATALOG_ACCOUNT_ID",
+        "CATALOG_STATE_BUCKET",
+        "CATALOG_STATE_REGION",
+        "CATALOG_ARCHITECTURE",
+        "CATALOG_WIDE_PROVIDER",
+    )
+    empty = dict.fromkeys(variables, "")
+    assert chosen_environments(empty, today=TODAY) == chosen_environments({}, today=TODAY)
+    assert chosen_deployment(empty, PACKAGES) == chosen_deployment({}, PACKAGES)
+
+
+def test_the_architecture_is_chosen_for_the_throwaway_environment_too() -> None:
+    variables = {"ENVIRONMENT_SUFFIX": THROWAWAY, "CATALOG_ARCHITECTURE": "x86_64"}
+    chosen = chosen_environments(variables, today=TODAY)
+    assert [environment.name for environment in chosen] == [*PERMANENT, THROWAWAY]
+    assert {environment.function.architecture for environment in chosen} == {"x86_64"}
+
+
+@pytest.mark.parametrize("name", [*PERMANENT, THROWAWAY])
+def test_the_state_is_kept_outside_what_synth_rewrites(readable: dict[str, Stack], name: str) -> None:
+    backend = readable[name].document["terraform"]["backend"]
+    assert backend == {"local": {"path": f"../../../terraform.{name}-stack.tfstate"}}
+
+
+def test_environment_variables_say_how_to_deploy(prod_from_ci: Stack) -> None:
+    document = prod_from_ci.document
+    assert document["terraform"]["required_providers"] == {
+        "aws": {"source": "aws", "version": ">= 5.100.0, < 7.0.0"}
+    }
+    assert document["terraform"]["backend"] == {
+        "s3": {
+            "bucket": "states",
+            "key": "product-catalog/prod-stack.tfstate",
+            "region": "eu-west-1",
+            "encrypt": True,
+            "use_lockfile": True,
+        }
+    }
+    assert document["provider"]["aws"][0]["allowed_account_ids"] == ["123456789012"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("CATALOG_ACCOUNT_ID", "123456789012"),
+        ("CATALOG_STATE_BUCKET", "abc"),
+        ("CATALOG_STATE_BUCKET", "a" * 63),
+        ("CATALOG_STATE_BUCKET", "my.states-1"),
+        ("CATALOG_STATE_REGION", "us-gov-west-1"),
+        ("CATALOG_STATE_REGION", "ap-southeast-5"),
+        ("CATALOG_WIDE_PROVIDER", "0"),
+        ("CATALOG_WIDE_PROVIDER", "1"),
+        ("CATALOG_ARCHITECTURE", "arm64"),
+        ("CATALOG_ARCHITECTURE", "x86_64"),
+    ],
+)
+def test_a_right_environment_variable_is_taken(variable: str, value: str) -> None:
+    chosen_environments({variable: value}, today=TODAY)
+    chosen_deployment({variable: value}, PACKAGES)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ENVIRONMENT_SUFFIX", "PR-42"),
+        ("CATALOG_ACCOUNT_ID", "12345678901"),
+        ("CATALOG_ACCOUNT_ID", "1234567890123"),
+        ("CATALOG_ACCOUNT_ID", "12345678901x"),
+        ("CATALOG_ACCOUNT_ID", "123456789012\n"),
+        ("CATALOG_STATE_BUCKET", "ab"),
+        ("CATALOG_STATE_BUCKET", "a" * 64),
+        ("CATALOG_STATE_BUCKET", "States"),
+        ("CATALOG_STATE_BUCKET", "s3://states"),
+        ("CATALOG_STATE_BUCKET", "states-"),
+        ("CATALOG_STATE_BUCKET", ".states"),
+        ("CATALOG_STATE_REGION", "Ireland"),
+        ("CATALOG_STATE_REGION", "eu-west"),
+        ("CATALOG_STATE_REGION", "eu-west-1a"),
+        ("CATALOG_STATE_REGION", "eu-west-0"),
+        ("CATALOG_WIDE_PROVIDER", "yes"),
+        ("CATALOG_WIDE_PROVIDER", "true"),
+        ("CATALOG_ARCHITECTURE", "aarch64"),
+        ("CATALOG_ARCHITECTURE", "ARM64"),
+    ],
+)
+def test_a_wrong_environment_variable_is_refused_in_one_line(variable: str, value: str) -> None:
+    refusal = rf"^{variable} is {re.escape(repr(value))}; accepted: [^\n]+$"
+    with pytest.raises(SettingsError, match=refusal):
+        chosen_environments({variable: value}, today=TODAY), chosen_deployment({variable: value}, PACKAGES)
+
+
+def test_a_wrong_setting_ends_the_program_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENVIRONMENT_SUFFIX", "prod")
+    with pytest.raises(SystemExit, match=r"^ENVIRONMENT_SUFFIX is 'prod'; accepted: any name but [^\n]+$"):
+        main()
+
+
+def test_main_alone_writes_every_stack(tmp_path: Path) -> None:
+    """From an empty folder, without home, path, credentials or settings.
+
+    So no Node of the machine's prints a banner, and nothing can be asked of AWS.
+    """
+    # What Python itself may need to start, and where temporary files go.
+    kept = ("LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
+    run = subprocess.run(  # noqa: S603
+        [sys.executable, "-W", "error", str(ROOT / "main.py")],
+        cwd=tmp_path,
+        env={name: os.environ[name] for name in kept if name in os.environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (0, "")
+    assert run.stderr in ("", NO_LAYER)
+    manifest = json.loads((tmp_path / "cdktf.out" / "manifest.json").read_text())
+    assert set(manifest["stacks"]) == {f"{name}-stack" for name in PERMANENT}
+    assert [path.name for path in tmp_path.iterdir()] == ["cdktf.out"]

@@ -1,0 +1,251 @@
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.synthesized import Stack
+
+ACCOUNT = "${data.aws_caller_identity.Account.account_id}"
+ZONE_COUNTS = {"dev": 2, "staging": 2, "prod": 3}
+
+# Source → target and port: all that may connect to anything.
+CONNECTIONS = {
+    ("Processor_Private_Group", "Endpoints_S3", 443),
+    ("Processor_Private_Group", "Endpoints_Group", 443),
+    ("Processor_Private_Group", "Database_Group", 5432),
+    ("Processor_Private_Group", "Cache_Group", 6379),
+    ("Migrations_Private_Group", "Endpoints_Group", 443),
+    ("Migrations_Private_Group", "Database_Group", 5432),
+    ("Shop_Group", "Endpoints_Group", 443),
+    ("Shop_Group", "Database_Group", 5432),
+    ("Shop_Group", "Cache_Group", 6379),
+}
+
+
+def private(kind: str, suffix: str, zones: int) -> list[str]:
+    return [f"${{{kind}.Network_Private{zone}{suffix}.id}}" for zone in range(1, zones + 1)]
+
+
+@pytest.mark.parametrize("name", ZONE_COUNTS)
+def test_a_private_subnet_and_a_route_table_a_zone(readable: dict[str, Stack], name: str) -> None:
+    stack = readable[name]
+    subnets = stack.all("aws_subnet")
+    assert list(subnets) == [f"Network_Private{zone + 1}" for zone in range(ZONE_COUNTS[name])]
+    for zone, subnet in enumerate(subnets.values()):
+        assert re.search(
+            rf"aws_availability_zones\.Network_Zones\.names\b.*\b{zone}\b", subnet["availability_zone"]
+        )
+        assert subnet["cidr_block"] == f'${{cidrsubnet("10.40.0.0/16", 4, {zone})}}'
+    assert associations(stack) == {
+        (f"${{aws_subnet.{id_}.id}}", f"${{aws_route_table.{id_}Routes.id}}") for id_ in subnets
+    }
+
+
+def test_zones_are_no_local_zones(stack: Stack) -> None:
+    zones = stack.only("aws_availability_zones")
+    assert zones["state"] == "available"
+    assert zones["filter"] == [{"name": "opt-in-status", "values": ["opt-in-not-required"]}]
+
+
+def test_nothing_leads_to_the_internet(stack: Stack) -> None:
+    for kind in (
+        "aws_internet_gateway",
+        "aws_nat_gateway",
+        "aws_eip",
+        "aws_route",
+        "aws_egress_only_internet_gateway",
+    ):
+        assert not stack.all(kind)
+    for table in stack.all("aws_route_table").values():
+        assert "route" not in table
+    assert not any(re.search(r"\b0\.0\.0\.0/0|::/0", text) for text in stack.strings())
+
+
+def test_names_of_services_resolve_to_the_endpoints(stack: Stack) -> None:
+    vpc = stack.only("aws_vpc")
+    assert (vpc["enable_dns_support"], vpc["enable_dns_hostnames"]) == (True, True)
+    assert stack.named("aws_vpc_endpoint", "Endpoints_Secrets")["private_dns_enabled"] is True
+
+
+def test_no_subnet_gives_public_addresses(stack: Stack, open_dev: Stack) -> None:
+    for each in (stack, open_dev):
+        assert {subnet["map_public_ip_on_launch"] for subnet in each.all("aws_subnet").values()} == {False}
+
+
+def test_subnets_and_groups_wait_for_lambdas_network_interfaces(stack: Stack) -> None:
+    """Lambda gives them back up to 20 minutes after a function's end; the provider's patience is 15."""
+    for kind in ("aws_subnet", "aws_security_group"):
+        for logical_id, body in stack.all(kind).items():
+            assert body["timeouts"] == {"delete": "45m"}, logical_id
+
+
+@pytest.mark.parametrize("name", ZONE_COUNTS)
+def test_endpoints_are_in_every_private_subnet(readable: dict[str, Stack], name: str) -> None:
+    endpoints = readable[name].all("aws_vpc_endpoint")
+    assert set(endpoints) == {"Endpoints_S3", "Endpoints_Secrets"}
+    s3, secrets = endpoints["Endpoints_S3"], endpoints["Endpoints_Secrets"]
+    assert (s3["service_name"], s3["vpc_endpoint_type"]) == ("com.amazonaws.us-east-1.s3", "Gateway")
+    assert s3["route_table_ids"] == private("aws_route_table", "Routes", ZONE_COUNTS[name])
+    assert secrets["service_name"] == "com.amazonaws.us-east-1.secretsmanager"
+    assert secrets["vpc_endpoint_type"] == "Interface"
+    assert secrets["subnet_ids"] == private("aws_subnet", "", ZONE_COUNTS[name])
+    assert secrets["security_group_ids"] == ["${aws_security_group.Endpoints_Group.id}"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "access", "sid", "action", "resources"),
+    [
+        (
+            "Endpoints_S3",
+            "Endpoints_S3Access",
+            "Write",
+            "s3:PutObject",
+            [
+                "${aws_s3_bucket.Archive_Private_Bucket.arn}/inventory/*",
+                "${aws_s3_bucket.Quarantine_Private_Bucket.arn}/quarantine/*",
+            ],
+        ),
+        (
+            "Endpoints_Secrets",
+            "Endpoints_SecretsAccess",
+            "Read",
+            "secretsmanager:GetSecretValue",
+            [
+                "${aws_db_instance.Database_Instance.master_user_secret[0].secret_arn}",
+                "${aws_secretsmanager_secret.Writer_Secret.arn}",
+                "${aws_secretsmanager_secret.Reader_Secret.arn}",
+            ],
+        ),
+    ],
+)
+def test_endpoints_serve_this_account_and_what_is_ours(
+    stack: Stack, endpoint: str, access: str, sid: str, action: str, resources: list[str]
+) -> None:
+    assert (
+        stack.named("aws_vpc_endpoint", endpoint)["policy"]
+        == f"${{data.aws_iam_policy_document.{access}.json}}"
+    )
+    assert stack.named("aws_iam_policy_document", access)["statement"] == [
+        {
+            "sid": sid,
+            "actions": [action],
+            "resources": resources,
+            "principals": [{"type": "*", "identifiers": ["*"]}],
+            "condition": [{"test": "StringEquals", "variable": "aws:PrincipalAccount", "values": [ACCOUNT]}],
+        }
+    ]
+
+
+def test_the_default_security_group_lets_nothing_through(stack: Stack) -> None:
+    group = stack.only("aws_default_security_group")
+    assert group["vpc_id"] == "${aws_vpc.Network_Vpc.id}"
+    assert not {"ingress", "egress"} & set(group)
+
+
+def test_exactly_these_connections_are_let_through(stack: Stack) -> None:
+    egress = stack.all("aws_vpc_security_group_egress_rule").values()
+    ingress = stack.all("aws_vpc_security_group_ingress_rule").values()
+    assert {(own(rule), other(rule), port(rule)) for rule in egress} == CONNECTIONS
+    # A gateway endpoint has no group of its own to let anything in.
+    assert {(other(rule), own(rule), port(rule)) for rule in ingress} == {
+        connection for connection in CONNECTIONS if connection[1] != "Endpoints_S3"
+    }
+
+
+def test_groups_hold_no_rules_of_their_own(stack: Stack) -> None:
+    assert not stack.all("aws_security_group_rule")
+    for logical_id, group in stack.all("aws_security_group").items():
+        assert not {"ingress", "egress"} & set(group), logical_id
+
+
+def test_one_nat_gateway_serves_every_zone(open_dev: Stack) -> None:
+    assert set(open_dev.all("aws_nat_gateway")) == {"Network_Nat1"}
+    assert routes(open_dev) == {
+        ("Network_Public1Routes", "aws_internet_gateway.Network_Internet"),
+        ("Network_Private1Routes", "aws_nat_gateway.Network_Nat1"),
+        ("Network_Private2Routes", "aws_nat_gateway.Network_Nat1"),
+    }
+
+
+def test_nat_gateways_are_shared_out(irish_prod: Stack) -> None:
+    assert set(irish_prod.all("aws_nat_gateway")) == {"Network_Nat1", "Network_Nat2"}
+    assert routes(irish_prod) == {
+        ("Network_Public1Routes", "aws_internet_gateway.Network_Internet"),
+        ("Network_Public2Routes", "aws_internet_gateway.Network_Internet"),
+        ("Network_Private1Routes", "aws_nat_gateway.Network_Nat1"),
+        ("Network_Private2Routes", "aws_nat_gateway.Network_Nat2"),
+        ("Network_Private3Routes", "aws_nat_gateway.Network_Nat1"),
+    }
+
+
+def test_nat_gateways_are_in_public_subnets(irish_prod: Stack) -> None:
+    gateways = irish_prod.all("aws_nat_gateway").values()
+    assert [gateway["subnet_id"] for gateway in gateways] == [
+        "${aws_subnet.Network_Public1.id}",
+        "${aws_subnet.Network_Public2.id}",
+    ]
+    assert {
+        ("${aws_subnet.Network_Public1.id}", "${aws_route_table.Network_Public1Routes.id}"),
+        ("${aws_subnet.Network_Public2.id}", "${aws_route_table.Network_Public2Routes.id}"),
+    } <= associations(irish_prod)
+
+
+def test_no_two_subnets_overlap(irish_prod: Stack) -> None:
+    blocks = [subnet["cidr_block"] for subnet in irish_prod.all("aws_subnet").values()]
+    assert len(set(blocks)) == len(blocks) == 5
+    assert all(re.fullmatch(r'\$\{cidrsubnet\("10\.40\.0\.0/16", 4, \d+\)\}', block) for block in blocks)
+
+
+def test_only_private_subnets_hold_anything_of_ours(open_dev: Stack) -> None:
+    ours = (
+        "aws_db_subnet_group",
+        "aws_elasticache_subnet_group",
+        "aws_lambda_function",
+        "aws_vpc_endpoint",
+    )
+    for kind in ours:
+        for logical_id, body in open_dev.all(kind).items():
+            assert "Public" not in str(body), logical_id
+
+
+def associations(stack: Stack) -> set[tuple[str, str]]:
+    """Return which subnet goes by which route table."""
+    found = stack.all("aws_route_table_association").values()
+    return {(association["subnet_id"], association["route_table_id"]) for association in found}
+
+
+def routes(stack: Stack) -> set[tuple[str, str]]:
+    """Return (route table, gateway) of every route out."""
+    found = set()
+    for route in stack.all("aws_route").values():
+        assert route["destination_cidr_block"] == "0.0.0.0/0"
+        gateway = route.get("gateway_id") or route["nat_gateway_id"]
+        found.add((address(route["route_table_id"]).partition(".")[2], address(gateway)))
+    return found
+
+
+def own(rule: Mapping[str, Any]) -> str:
+    return address(rule["security_group_id"]).removeprefix("aws_security_group.")
+
+
+def other(rule: Mapping[str, Any]) -> str:
+    """Return the group, or the endpoint with a prefix list, on the rule's other side."""
+    (key,) = {"cidr_ipv4", "cidr_ipv6", "prefix_list_id", "referenced_security_group_id"} & set(rule)
+    kind, _, logical_id = address(rule[key]).partition(".")
+    assert kind == {
+        "prefix_list_id": "aws_vpc_endpoint",
+        "referenced_security_group_id": "aws_security_group",
+    }.get(key), f"{key} is no part of this network"
+    return logical_id
+
+
+def port(rule: Mapping[str, Any]) -> int:
+    assert rule["ip_protocol"] == "tcp"
+    assert rule["from_port"] == rule["to_port"]
+    return int(rule["from_port"])
+
+
+def address(reference: str) -> str:
+    """Return what a reference to an attribute refers to."""
+    return re.sub(r"^\$\{(.+)\.\w+\}$", r"\1", reference)

@@ -1,0 +1,133 @@
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from tests.synthesized import Stack
+
+STREAM = "${aws_kinesis_stream.Stream.arn}"
+ARCHIVE = "${aws_s3_bucket.Archive_Private_Bucket.arn}"
+QUARANTINE = "${aws_s3_bucket.Quarantine_Private_Bucket.arn}"
+ADMINISTRATOR = "${aws_db_instance.Database_Instance.master_user_secret[0].secret_arn}"
+WRITER = "${aws_secretsmanager_secret.Writer_Secret.arn}"
+READER = "${aws_secretsmanager_secret.Reader_Secret.arn}"
+CACHE = "${aws_elasticache_replication_group.Cache_ReplicationGroup.arn}"
+
+# AWS takes no narrower resource:
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
+ON_ANYTHING = {
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+}
+
+Grants = Mapping[str, set[str]]
+
+
+def every_function_may(part: str) -> dict[str, set[str]]:
+    logs = f"${{aws_cloudwatch_log_group.{part}_Private_Logs.arn}}:*"
+    return {
+        "logs:CreateLogStream": {logs},
+        "logs:PutLogEvents": {logs},
+        **{action: {"*"} for action in ON_ANYTHING},
+    }
+
+
+# Policy document → action → resources: all that anybody may.
+ALLOWED: Mapping[str, Grants] = {
+    "Processor_Private_May": {
+        **every_function_may("Processor"),
+        "kinesis:DescribeStream": {STREAM},
+        "kinesis:DescribeStreamSummary": {STREAM},
+        "kinesis:GetRecords": {STREAM},
+        "kinesis:GetShardIterator": {STREAM},
+        "kinesis:ListShards": {STREAM},
+        "s3:PutObject": {
+            f"{ARCHIVE}/inventory/*",
+            f"{QUARANTINE}/quarantine/*",
+            f"{QUARANTINE}/aws/lambda/*",
+        },
+        "s3:ListBucket": {QUARANTINE},
+        "secretsmanager:GetSecretValue": {WRITER},
+        "elasticache:Connect": {CACHE, "${aws_elasticache_user.Cache_Processor_User.arn}"},
+    },
+    "Migrations_Private_May": {
+        **every_function_may("Migrations"),
+        "secretsmanager:GetSecretValue": {ADMINISTRATOR, WRITER, READER},
+    },
+    "Suppliers_May": {
+        "kinesis:DescribeStreamSummary": {STREAM},
+        "kinesis:ListShards": {STREAM},
+        "kinesis:PutRecord": {STREAM},
+        "kinesis:PutRecords": {STREAM},
+    },
+    "Shop_May": {
+        "secretsmanager:GetSecretValue": {READER},
+        "elasticache:Connect": {CACHE, "${aws_elasticache_user.Cache_Shop_User.arn}"},
+    },
+}
+
+
+@pytest.mark.parametrize("document", ALLOWED)
+def test_exactly_these_actions_on_exactly_these_resources(stack: Stack, document: str) -> None:
+    found: dict[str, set[str]] = defaultdict(set)
+    for statement in statements(stack, document):
+        assert not {"principals", "condition", "not_actions", "not_resources"} & set(statement)
+        for action in statement["actions"]:
+            found[action] |= set(statement["resources"])
+    assert found == ALLOWED[document]
+
+
+@pytest.mark.parametrize("part", ["Processor", "Migrations"])
+def test_a_role_is_lambdas_alone_and_has_one_policy(stack: Stack, part: str) -> None:
+    role = stack.named("aws_iam_role", f"{part}_Private_Role")
+    assert role["assume_role_policy"] == f"${{data.aws_iam_policy_document.{part}_Private_Trust.json}}"
+    assert not {"managed_policy_arns", "inline_policy", "permissions_boundary"} & set(role)
+    (trust,) = statements(stack, f"{part}_Private_Trust")
+    assert trust["actions"] == ["sts:AssumeRole"]
+    assert trust["principals"] == [{"type": "Service", "identifiers": ["lambda.amazonaws.com"]}]
+    rights = stack.named("aws_iam_role_policy", f"{part}_Private_Rights")
+    assert rights["role"] == f"${{aws_iam_role.{part}_Private_Role.name}}"
+    assert rights["policy"] == f"${{data.aws_iam_policy_document.{part}_Private_May.json}}"
+
+
+def test_nothing_else_gives_a_role_rights(stack: Stack) -> None:
+    assert len(stack.all("aws_iam_role_policy")) == len(stack.all("aws_iam_role"))
+    assert not stack.all("aws_iam_role_policy_attachment")
+    assert set(stack.all("aws_iam_policy")) == {"Suppliers_Policy", "Shop_Policy"}
+
+
+@pytest.mark.parametrize("part", ["Suppliers", "Shop"])
+def test_others_are_given_a_policy_to_attach(stack: Stack, part: str) -> None:
+    policy = stack.named("aws_iam_policy", f"{part}_Policy")
+    assert policy["policy"] == f"${{data.aws_iam_policy_document.{part}_May.json}}"
+
+
+def test_no_statement_is_wider_than_aws_makes_it(stack: Stack) -> None:
+    for document in stack.all("aws_iam_policy_document"):
+        for statement in statements(stack, document):
+            if statement.get("effect") == "Deny":
+                continue
+            assert not any("*" in action for action in statement["actions"]), document
+            if "*" in statement.get("resources", []):
+                assert set(statement["actions"]) <= ON_ANYTHING, document
+            anybody = any("*" in principal["identifiers"] for principal in statement.get("principals", []))
+            assert statement.get("condition") or not anybody, document
+
+
+def test_every_policy_can_be_analysed(stack: Stack) -> None:
+    """Tools read policy documents; a policy in inline JSON they pass over."""
+    for kind, logical_id, body in stack.blocks():
+        for argument in {"policy", "assume_role_policy"} & set(body):
+            assert body[argument].startswith("${data.aws_iam_policy_document."), f"{kind}.{logical_id}"
+
+
+def statements(stack: Stack, document: str) -> Iterator[Mapping[str, Any]]:
+    yield from stack.named("aws_iam_policy_document", document)["statement"]

@@ -1,0 +1,214 @@
+"""What each part's settings refuse, with the field, its value and what is accepted."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacks.environments import DEV, PROD, Environment
+from stacks.settings import ObjectLock, OnDemand, Provisioned, SettingsError
+
+ROOT = Path(__file__).parents[2]
+
+
+def part(name: str, **settings: Any) -> Callable[[], object]:
+    """Make dev's settings of a part but for these."""
+    return lambda: replace(getattr(DEV, name), **settings)
+
+
+# Part, field, the lowest and the highest value that is taken beside dev's others.
+RANGES = [
+    ("network", "zones", 2, 6),
+    ("network", "nat_gateways", 0, DEV.network.zones),
+    ("stream", "retention_hours", 24, 8760),
+    ("archive", "intelligent_tiering_days", 0, DEV.archive.glacier_instant_retrieval_days - 1),
+    (
+        "archive",
+        "glacier_instant_retrieval_days",
+        DEV.archive.intelligent_tiering_days + 1,
+        DEV.archive.expiry_days - 1,
+    ),
+    ("archive", "tiering_above_bytes", 0, 5 * 1024**4),
+    ("archive", "expiry_days", DEV.archive.glacier_instant_retrieval_days + 1, 36_500),
+    ("archive", "noncurrent_days", 1, 36_500),
+    ("archive", "incomplete_upload_days", 1, 36_500),
+    ("quarantine", "expiry_days", 1, 36_500),
+    ("quarantine", "noncurrent_days", 1, 36_500),
+    ("quarantine", "incomplete_upload_days", 1, 36_500),
+    ("database", "credentials_version", 1, 1_000_000),
+    # 100 GB, dev's limit, is a tenth more than 90.
+    ("database", "storage_gb", 20, 90),
+    ("database", "storage_limit_gb", 22, 65_536),
+    ("database", "backup_retention_days", 0, 35),
+    ("database", "idle_session_timeout_seconds", 60, 86_400),
+    ("cache", "replicas", 0, 5),
+    ("function", "memory_mb", 256, 10_240),
+    ("function", "timeout_seconds", 10, 900),
+    ("function", "reserved_concurrency", 1, 10_000),
+    ("function", "pool_size", 1, 100),
+    ("event_source", "batch_size", 1, 10_000),
+    ("event_source", "window_seconds", 1, 300),
+    ("event_source", "parallelization_factor", 1, 10),
+    ("event_source", "maximum_record_age_hours", 1, 168),
+    ("alarms", "iterator_age_minutes", 1, 1440),
+]
+
+# Refused by comparison with the other field of the two, which the message then names.
+NAMED_BY_ANOTHER = {
+    ("archive", "intelligent_tiering_days", "high"): "archive.glacier_instant_retrieval_days",
+    ("archive", "glacier_instant_retrieval_days", "high"): "archive.expiry_days",
+    ("database", "storage_gb", "high"): "database.storage_limit_gb",
+}
+
+
+@pytest.mark.parametrize(("name", "field", "low", "high"), RANGES)
+def test_both_ends_are_taken_and_what_is_beyond_is_refused(
+    name: str, field: str, low: int, high: int
+) -> None:
+    for taken in (low, high):
+        assert getattr(part(name, **{field: taken})(), field) == taken
+    for end, refused in (("low", low - 1), ("high", high + 1)):
+        named = NAMED_BY_ANOTHER.get((name, field, end))
+        message = (
+            rf"{named} is \d+; accepted: \d+ to"
+            if named
+            else f"{name}.{field} is {refused}; accepted: {low} to"
+        )
+        with pytest.raises(SettingsError, match=f"^{message}"):
+            part(name, **{field: refused})()
+
+
+def test_no_number_is_without_a_range() -> None:
+    ranged = {(name, field) for name, field, _, _ in RANGES}
+    for each in fields(DEV):
+        settings = getattr(DEV, each.name)
+        for field in getattr(settings, "__dataclass_fields__", {}):
+            value = getattr(settings, field)
+            if isinstance(value, int) and not isinstance(value, bool) and field != "log_retention_days":
+                assert (each.name, field) in ranged
+
+
+def test_no_setting_has_a_default() -> None:
+    """What an environment pays for, and what protects it, is written where it is chosen."""
+    for each in fields(Environment):
+        settings = getattr(PROD, each.name)
+        nested = settings.__dataclass_fields__.values() if hasattr(settings, "__dataclass_fields__") else ()
+        for field in (each, *nested):
+            assert field.default is field.default_factory is fields(PROD)[0].default, field.name
+            assert field.kw_only, field.name
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        part("network", cidr="10.0.0.0/16"),
+        part("network", cidr="10.0.0.0/20"),
+        part("network", zones=6, nat_gateways=6),
+        part("event_source", batch_size=10, window_seconds=0),
+        part("function", reserved_concurrency=None),
+        part("function", architecture="x86_64"),
+        part("cache", node_type="cache.r7g.12xlarge"),
+        part("alarms", emails=("on-call@shop.example", "a@b")),
+        lambda: ObjectLock(mode="COMPLIANCE", days=1),
+        lambda: ObjectLock(mode="GOVERNANCE", days=36_500),
+        lambda: Provisioned(shard_count=1),
+        lambda: Provisioned(shard_count=10_000),
+        lambda: OnDemand(expected_shards=1),
+        lambda: OnDemand(expected_shards=10_000),
+        *(part("function", log_retention_days=days) for days in (1, 7, 1096, 3653)),
+    ],
+)
+def test_what_is_taken(make: Callable[[], object]) -> None:
+    assert make()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Provisioned(shard_count=0), "stream.capacity.shard_count is 0; accepted: 1 to 10000"),
+        (
+            lambda: Provisioned(shard_count=10_001),
+            "stream.capacity.shard_count is 10001; accepted: 1 to 10000",
+        ),
+        (lambda: OnDemand(expected_shards=0), "stream.capacity.expected_shards is 0; accepted: 1 to 10000"),
+        (
+            lambda: OnDemand(expected_shards=10_001),
+            "stream.capacity.expected_shards is 10001; accepted: 1 to 10000",
+        ),
+        (part("network", cidr="10.0.0.0/15"), "network.cidr's prefix length is 15; accepted: 16 to 20"),
+        (part("network", cidr="10.0.0.0/21"), "network.cidr's prefix length is 21; accepted: 16 to 20"),
+        # An address in the network, not the network's.
+        (
+            part("network", cidr="10.0.0.1/16"),
+            "network.cidr is '10.0.0.1/16'; accepted: such as '10.40.0.0/16'",
+        ),
+        (part("network", cidr="fd00::/16"), "network.cidr is 'fd00::/16'; accepted: such as '10.40.0.0/16'"),
+        (part("network", cidr=""), "network.cidr is ''; accepted: such as '10.40.0.0/16'"),
+        (
+            lambda: ObjectLock(mode="governance", days=1),  # type: ignore[arg-type]
+            "archive.object_lock.mode is 'governance'; accepted: ('GOVERNANCE', 'COMPLIANCE')",
+        ),
+        (lambda: ObjectLock(mode="COMPLIANCE", days=0), "archive.object_lock.days is 0; accepted: 1 to"),
+        (
+            lambda: ObjectLock(mode="COMPLIANCE", days=36_501),
+            "archive.object_lock.days is 36501; accepted: 1 to 36500",
+        ),
+        (
+            part("archive", object_lock=ObjectLock(mode="COMPLIANCE", days=1096)),
+            "archive.object_lock.days is 1096; accepted: 1 to 1095 (archive.expiry_days), "
+            "for an object cannot expire while it is locked",
+        ),
+        (
+            part("database", engine_version="13"),
+            "database.engine_version is '13'; accepted: 14, 15, 16, 17, 18",
+        ),
+        (part("database", engine_version="18.1"), "database.engine_version is '18.1'; accepted: 14, 15"),
+        (
+            part("database", instance_class="db.x2g.16xlarge"),
+            "database.instance_class is 'db.x2g.16xlarge'; accepted: db.t4g.micro, db.t4g.small",
+        ),
+        # A tenth more than 95 GB is 104.5 GB.
+        (
+            part("database", storage_gb=95, storage_limit_gb=104),
+            "database.storage_limit_gb is 104; accepted: 105 to 65536",
+        ),
+        (part("cache", engine_version="7.0"), "cache.engine_version is '7.0'; accepted: 7.2, 8.0, 8.1"),
+        (part("cache", node_type="t4g.micro"), "cache.node_type is 't4g.micro'; accepted: such as 'cache."),
+        (part("function", runtime="python3.12"), "function.runtime is 'python3.12'; accepted: python3.13"),
+        (
+            part("function", architecture="aarch64"),
+            "function.architecture is 'aarch64'; accepted: arm64, x86_64",
+        ),
+        (
+            part("function", log_retention_days=8),
+            "function.log_retention_days is 8; accepted: 1, 3, 5, 7, 14, 30",
+        ),
+        (
+            part("event_source", batch_size=11, window_seconds=0),
+            "event_source.window_seconds is 0; accepted: 1 to 300",
+        ),
+        (part("alarms", emails=("on-call",)), "alarms.emails holds 'on-call'; accepted: an address such as"),
+        (
+            part("alarms", emails=("a@b", "a b@c")),
+            "alarms.emails holds 'a b@c'; accepted: an address such as",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_field_value_and_range(
+    make: Callable[[], object], message: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"^{re.escape(message)}") as refusal:
+        make()
+    assert "\n" not in str(refusal.value)
+
+
+def test_settings_can_be_read_without_cdktf() -> None:
+    code = (
+        "import sys, stacks.environments; sys.exit(bool({'cdktf', 'jsii', 'constructs'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)  # noqa: S603
