@@ -2,8 +2,9 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 KEEP ?=
+STACK ?= dev-stack
 
-.PHONY: help setup local test check format package synth validate bench-synth lock clean
+.PHONY: help setup local test check format package synth validate bench-synth diff deploy destroy deploy-local lock clean
 
 help: ## list these words
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -37,6 +38,18 @@ synth: setup ## run `cdktf synth`: write the stacks' Terraform to cdktf.out
 
 validate: setup ## hold every stack against Terraform and its AWS provider
 	@$(BIN)/python -m terraform validate
+
+diff: package ## show what a deploy of STACK would change (STACK=dev-stack unless told)
+	@bash scripts/cdktf.sh diff $(STACK)
+
+deploy: package ## deploy STACK: shows the plan, and asks
+	@bash scripts/cdktf.sh deploy $(STACK)
+
+destroy: setup ## destroy STACK: shows the plan, and asks
+	@bash scripts/cdktf.sh destroy $(STACK)
+
+deploy-local: package ## deploy dev-stack to an emulator, send an update through it, destroy; twice
+	@$(BIN)/python -m local deploy
 
 bench-synth: setup ## measure what importing the binding sparingly saves
 	@$(BIN)/python scripts/bench_synth.py
