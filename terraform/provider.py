@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacks.binding import PROVIDER_VERSION
+from stacks.binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
 from terraform.configuration import chooses_providers, configured
 from terraform.errors import Unavailable
 from terraform.installation import Terraform
-from terraform.mirror import BELOW, LOWEST, SOURCE, USUAL_ROOTS, VARIABLE, Mirror, find_mirror
+from terraform.mirror import SOURCE, USUAL_ROOTS, VARIABLE, Mirror, find_mirror
 
 FETCHED = Path(__file__).resolve().parent.parent / ".local" / "terraform-providers"
 """Keeps a provider that came from a registry, unpacked (about 700 MB): fetched once, not for each stack."""
@@ -81,7 +81,7 @@ def fetch(terraform: Terraform, variables: Mapping[str, str], fetched: Path) -> 
 
 def _as_configured(terraform: Terraform, variables: Mapping[str, str]) -> Provider:
     refusal = None
-    for version in (PROVIDER_VERSION, _range()):
+    for version in (PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS):
         with tempfile.TemporaryDirectory() as directory:
             refusal = _initialise(terraform, Path(directory), version, variables)
         if refusal is None:
@@ -97,10 +97,6 @@ def _initialise(
     (directory / "probe.tf.json").write_text(json.dumps({"terraform": {"required_providers": required}}))
     run = terraform.run(directory, "init", "-no-color", variables=variables)
     return run.stdout.strip() if run.returncode else None
-
-
-def _range() -> str:
-    return f">= {'.'.join(map(str, LOWEST))}, < {'.'.join(map(str, BELOW))}"
 
 
 def _told(version: str) -> str:

@@ -27,7 +27,6 @@ ALWAYS: Final = {"auth", "hello"}
 PLEASANTRIES: Final = {"client|setinfo", "client|maint_notifications"}
 SPARE: Final = {
     "ping": "shows people and health checks that a login works",
-    "eval": "what other clients than redis-py fall back on when EVALSHA finds no script",
 }
 """Allowed, though our code does without."""
 FORBIDDEN_TO_BOTH: Final = (
