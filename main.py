@@ -59,6 +59,11 @@ def chosen_deployment(variables: Mapping[str, str], packages: BuiltPackages) -> 
 
     Raises: SettingsError.
     """
+    if variables.get("CATALOG_STATE_REGION") and not variables.get("CATALOG_STATE_BUCKET"):
+        raise SettingsError(
+            f"CATALOG_STATE_REGION is {variables['CATALOG_STATE_REGION']!r}; accepted: with "
+            "CATALOG_STATE_BUCKET, whose region it is"
+        )
     return Deployment(
         account_id=_matching(variables, "CATALOG_ACCOUNT_ID", re.compile("[0-9]{12}"), "12 digits"),
         state_bucket=_matching(variables, "CATALOG_STATE_BUCKET", _STATE_BUCKET, "a bucket's name"),
@@ -95,14 +100,20 @@ def build_app(
 
 def main() -> None:
     """Synthesize every stack, or end with one line that says which setting is wrong."""
+    today = datetime.now(UTC).date()
     try:
         packages = built_packages()
-        app = build_app(os.environ, packages, today=datetime.now(UTC).date())
+        app = build_app(os.environ, packages, today=today)
+        wanted = {one.function.architecture for one in chosen_environments(os.environ, today=today)}
     except (PackageError, SettingsError) as error:
         sys.exit(str(error))
     app.synth()
-    if not packages.layers:
-        sys.stderr.write("No layer is built yet, and Terraform will refuse to deploy: make package\n")
+    if missing := sorted(wanted - packages.layers.keys()):
+        # On standard output: what an app writes elsewhere, cdktf shows as an error.
+        layers = " and ".join(missing)
+        sys.stdout.write(
+            f"The layer for {layers} is not built; Terraform will refuse to deploy: make package\n"
+        )
 
 
 def _matching(variables: Mapping[str, str], name: str, pattern: re.Pattern[str], accepted: str) -> str | None:

@@ -14,13 +14,9 @@ export PATH CHECKPOINT_DISABLE=1 DISABLE_VERSION_CHECK=1
 # A terminal gets cdktf's spinner and colours; a log would get a line for each turn of the spinner.
 if [ ! -t 1 ]; then export CI="${CI:-1}" FORCE_COLOR="${FORCE_COLOR:-0}"; fi
 
-# Whoever has no home to write to still gets an answer. Terraform's plugin cache, which cdktf makes there for
-# every command, is of no use to those that start no provider; jsii refuses to run without a cache (450 MB).
+# Terraform's plugin cache, which cdktf makes in the home for every command, is of no use to those that start no
+# provider; whoever has no home to write to still gets an answer.
 case "${1:-}" in synth | list) export CDKTF_DISABLE_PLUGIN_CACHE_ENV=1 ;; esac
-if [ -z "${JSII_RUNTIME_PACKAGE_CACHE_ROOT:-}" ] && [ ! -w "${HOME:-}" ]; then
-    mkdir -p .local
-    export JSII_RUNTIME_PACKAGE_CACHE_ROOT="$PWD/.local/jsii"
-fi
 
 exec "$(.venv/bin/python -c 'from stacks.binding import bundled_node as node; print(node() or "node")')" \
     node_modules/cdktf-cli/bundle/bin/cdktf "$@"

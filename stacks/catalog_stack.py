@@ -26,6 +26,9 @@ from stacks.packages import BuiltPackages, Packages
 from stacks.quarantine import Quarantine
 from stacks.stream import InventoryStream
 
+TERRAFORM_VERSIONS = ">= 1.11"
+"""From where on Terraform knows write-only arguments, which keep passwords out of its state."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
@@ -194,6 +197,7 @@ class CatalogStack(TerraformStack):
                 )
             ],
         )
+        self.add_override("terraform.required_version", TERRAFORM_VERSIONS)
         self.add_override(
             "terraform.required_providers.aws.version",
             WIDE_PROVIDER_VERSIONS if deployment.wide_provider_versions else PROVIDER_VERSION,

@@ -25,7 +25,11 @@ ARCHIVE_DAYS = 1095
 """Three years: how long we must be able to prove what we were told."""
 
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[1-9]")
-_SUFFIX = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+# With more, the longest bucket name would not fit S3's 63, nor the cache's user ElastiCache's 40.
+_LONGEST_NAME = 20
+# RDS and ElastiCache identifiers allow no hyphen at the end and no two in a row.
+ACCEPTED_NAMES = "1 to 20 lower-case letters, digits and single hyphens, with a letter or digit at both ends"
 # A fifth stays free: for the shop, which reads the primary on a miss, for migrations and for people.
 _SHARE_OF_CONNECTIONS = 0.8
 
@@ -51,6 +55,8 @@ class Environment:
     alarms: AlarmSettings
 
     def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name) or len(self.name) > _LONGEST_NAME:
+            raise SettingsError(f"name is {self.name!r}; accepted: {ACCEPTED_NAMES}")
         if not _REGION.fullmatch(self.region):
             raise SettingsError(f"region is {self.region!r}; accepted: a region's code, such as 'us-east-1'")
         self._check_retention()
@@ -88,9 +94,10 @@ class Environment:
     def _check_connections(self) -> None:
         allowed = int(CONNECTIONS_OF[self.database.instance_class] * _SHARE_OF_CONNECTIONS)
         if self.most_connections > allowed:
+            largest = allowed // (2 * self.planned_concurrency)
             raise SettingsError(
                 f"function.pool_size is {self.function.pool_size}; accepted with a concurrency of "
-                f"{self.planned_concurrency}: at most {allowed // (2 * self.planned_concurrency)}, for "
+                f"{self.planned_concurrency}: {f'at most {largest}' if largest else 'none'}, for "
                 "2 × concurrency × pool size may be open (frozen execution environments keep theirs), and "
                 f"{self.database.instance_class} has {allowed} for the processor"
             )
@@ -190,7 +197,7 @@ STAGING = Environment(
     name="staging",
     region="us-east-1",
     removal=Removal.WHEN_EMPTY,
-    network=NetworkSettings(cidr="10.40.0.0/16", zones=2, nat_gateways=0),
+    network=NetworkSettings(cidr="10.41.0.0/16", zones=2, nat_gateways=0),
     stream=StreamSettings(capacity=Provisioned(shard_count=2), retention_hours=168),
     archive=ArchiveSettings(
         intelligent_tiering_days=30,
@@ -234,7 +241,7 @@ PROD = Environment(
     name="prod",
     region="us-east-1",
     removal=Removal.NEVER,
-    network=NetworkSettings(cidr="10.40.0.0/16", zones=3, nat_gateways=0),
+    network=NetworkSettings(cidr="10.42.0.0/16", zones=3, nat_gateways=0),
     stream=StreamSettings(capacity=Provisioned(shard_count=4), retention_hours=168),
     archive=ArchiveSettings(
         intelligent_tiering_days=30,
@@ -280,20 +287,15 @@ ENVIRONMENTS = (DEV, STAGING, PROD)
 def throwaway(suffix: str) -> Environment:
     """Return dev's settings under another name.
 
-    20 characters keep the longest bucket name within S3's 63; RDS and ElastiCache identifiers allow no hyphen
-    at the end and no two in a row.
-
     Raises: SettingsError.
     """
-    if not _SUFFIX.fullmatch(suffix) or len(suffix) > 20:
-        raise SettingsError(
-            f"ENVIRONMENT_SUFFIX is {suffix!r}; accepted: 1 to 20 lower-case letters, digits and single "
-            "hyphens, with a letter or digit at both ends"
-        )
     reserved = [environment.name for environment in ENVIRONMENTS]
     if suffix in reserved:
         raise SettingsError(
             f"ENVIRONMENT_SUFFIX is {suffix!r}; accepted: any name but {', '.join(reserved)}, "
             "which have their stacks already"
         )
-    return replace(DEV, name=suffix)
+    try:
+        return replace(DEV, name=suffix)
+    except SettingsError as error:
+        raise SettingsError(f"ENVIRONMENT_SUFFIX is {suffix!r}; accepted: {ACCEPTED_NAMES}") from error

@@ -1,6 +1,6 @@
 """The private network: subnets without a route out; public ones with NAT gateways only where asked for."""
 
-from cdktf import Fn
+from cdktf import Fn, Token
 from cdktf_cdktf_provider_aws.data_aws_availability_zones import (
     DataAwsAvailabilityZones,
     DataAwsAvailabilityZonesFilter,
@@ -52,14 +52,18 @@ class Network(Construct):
             # Local zones hold neither databases nor functions.
             filter=[DataAwsAvailabilityZonesFilter(name="opt-in-status", values=["opt-in-not-required"])],
         )
-        zone_names = [str(Fn.element(zones.names, zone)) for zone in range(config.network.zones)]
-        subnets, tables = [], []
-        for zone, zone_name in enumerate(zone_names, start=1):
-            subnet = self._subnet(f"Private{zone}", zone_name, zone - 1)
-            subnets.append(subnet.id)
-            tables.append(self._route_table(f"Private{zone}", subnet).id)
-        self.private_subnet_ids = subnets
-        self.private_route_table_ids = tables
+        # By index: where a region has fewer zones, Terraform refuses, and puts no two subnets in one.
+        zone_names = [
+            Token.as_string(zones.interpolation_for_attribute(f"names[{zone}]"))
+            for zone in range(config.network.zones)
+        ]
+        private = [
+            self._routed_subnet(f"Private{zone}", zone_name, zone - 1)
+            for zone, zone_name in enumerate(zone_names, start=1)
+        ]
+        # Of the associations, so that whoever is put in a subnet finds its routes.
+        self.private_subnet_ids = [association.subnet_id for association in private]
+        self.private_route_table_ids = [association.route_table_id for association in private]
         if config.network.nat_gateways:
             self._open_to_the_internet(zone_names)
 
@@ -69,12 +73,11 @@ class Network(Construct):
         gateways = []
         for zone in range(1, self._config.network.nat_gateways + 1):
             name = f"Public{zone}"
-            subnet = self._subnet(name, zone_names[zone - 1], _FIRST_PUBLIC_SUBNET + zone - 1)
-            table = self._route_table(name, subnet)
+            public = self._routed_subnet(name, zone_names[zone - 1], _FIRST_PUBLIC_SUBNET + zone - 1)
             Route(
                 self,
                 f"{name}Out",
-                route_table_id=table.id,
+                route_table_id=public.route_table_id,
                 destination_cidr_block=_EVERYWHERE,
                 gateway_id=internet.id,
             )
@@ -84,7 +87,7 @@ class Network(Construct):
                     self,
                     f"Nat{zone}",
                     allocation_id=address.id,
-                    subnet_id=subnet.id,
+                    subnet_id=public.subnet_id,
                     tags=self._name(f"product-catalog-{zone}"),
                     depends_on=[internet],
                 )
@@ -98,25 +101,22 @@ class Network(Construct):
                 nat_gateway_id=gateways[zone % len(gateways)].id,
             )
 
-    def _subnet(self, id_: str, zone_name: str, block: int) -> Subnet:
-        return Subnet(
+    def _routed_subnet(self, id_: str, zone_name: str, block: int) -> RouteTableAssociation:
+        """Make a subnet with a route table of its own."""
+        name = self._name(f"product-catalog-{id_.lower()}")
+        subnet = Subnet(
             self,
             id_,
             vpc_id=self.vpc_id,
             availability_zone=zone_name,
             cidr_block=str(Fn.cidrsubnet(self._config.network.cidr, _SUBNET_BITS, block)),
             map_public_ip_on_launch=False,
-            tags=self._name(f"product-catalog-{id_.lower()}"),
+            tags=name,
             # A function's network interfaces outlive it by up to 20 minutes.
             timeouts=SubnetTimeouts(delete="45m"),
         )
-
-    def _route_table(self, id_: str, subnet: Subnet) -> RouteTable:
-        table = RouteTable(
-            self, f"{id_}Routes", vpc_id=self.vpc_id, tags=self._name(f"product-catalog-{id_.lower()}")
-        )
-        RouteTableAssociation(self, f"{id_}RoutesOf", subnet_id=subnet.id, route_table_id=table.id)
-        return table
+        table = RouteTable(self, f"{id_}Routes", vpc_id=self.vpc_id, tags=name)
+        return RouteTableAssociation(self, f"{id_}RoutesOf", subnet_id=subnet.id, route_table_id=table.id)
 
     def _name(self, base: str) -> dict[str, str]:
         return {"Name": self._config.physical_name(base)}

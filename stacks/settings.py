@@ -35,8 +35,31 @@ class Removal(Enum):
     NEVER = "kept: Terraform refuses to plan their removal"
 
 
-LOG_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 3653)
-"""What CloudWatch Logs takes, three years and more included: PutRetentionPolicy's table."""
+LOG_RETENTION_DAYS = (
+    1,
+    3,
+    5,
+    7,
+    14,
+    30,
+    60,
+    90,
+    120,
+    150,
+    180,
+    365,
+    400,
+    545,
+    731,
+    1096,
+    1827,
+    2192,
+    2557,
+    2922,
+    3288,
+    3653,
+)
+"""What CloudWatch Logs takes: PutRetentionPolicy's table."""
 
 Architecture = Literal["arm64", "x86_64"]
 LockMode = Literal["GOVERNANCE", "COMPLIANCE"]

@@ -5,7 +5,9 @@ import pytest
 
 from tests.synthesized import Stack
 
-PRIVATE_SUBNETS = [f"${{aws_subnet.Network_Private{zone}.id}}" for zone in (1, 2, 3)]
+PRIVATE_SUBNETS = [
+    f"${{aws_route_table_association.Network_Private{zone}RoutesOf.subnet_id}}" for zone in (1, 2, 3)
+]
 ROLES = {"Writer": "inventory_processor", "Reader": "product_shop"}
 SECRETS = {"Writer": "product-catalog-db-credentials", "Reader": "product-catalog-db-reader"}
 

@@ -46,7 +46,10 @@ def test_every_function(
     assert found["role"] == f"${{aws_iam_role.{part}_Role.arn}}"
     assert found["tracing_config"] == {"mode": "Active"}
     assert found["vpc_config"] == {
-        "subnet_ids": [f"${{aws_subnet.Network_Private{zone + 1}.id}}" for zone in range(zones)],
+        "subnet_ids": [
+            f"${{aws_route_table_association.Network_Private{zone + 1}RoutesOf.subnet_id}}"
+            for zone in range(zones)
+        ],
         "security_group_ids": [f"${{aws_security_group.{part}_Group.id}}"],
     }
     assert found["logging_config"] == {

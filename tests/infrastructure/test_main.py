@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from main import chosen_deployment, chosen_environments, main
+from main import build_app, chosen_deployment, chosen_environments, main
 from stacks.environments import ENVIRONMENTS
 from stacks.packages import BuiltPackages
 from stacks.settings import SettingsError
@@ -16,7 +16,7 @@ from tests.synthesized import THROWAWAY, TODAY, Stack
 from .conftest import PERMANENT
 
 ROOT = Path(__file__).parents[2]
-NO_LAYER = "No layer is built yet, and Terraform will refuse to deploy: make package\n"
+NO_LAYER = "The layer for arm64 is not built; Terraform will refuse to deploy: make package\n"
 PACKAGES = BuiltPackages(code=Path("code.zip"), layers={})
 
 
@@ -86,7 +86,14 @@ def test_environment_variables_say_how_to_deploy(prod_from_ci: Stack) -> None:
 )
 def test_a_right_environment_variable_is_taken(variable: str, value: str) -> None:
     chosen_environments({variable: value}, today=TODAY)
-    chosen_deployment({variable: value}, PACKAGES)
+    beside = {"CATALOG_STATE_BUCKET": "states"} if variable == "CATALOG_STATE_REGION" else {}
+    chosen_deployment({variable: value, **beside}, PACKAGES)
+
+
+def test_a_region_without_its_bucket_is_refused() -> None:
+    refusal = "^CATALOG_STATE_REGION is 'eu-west-1'; accepted: with CATALOG_STATE_BUCKET"
+    with pytest.raises(SettingsError, match=refusal):
+        chosen_deployment({"CATALOG_STATE_REGION": "eu-west-1"}, PACKAGES)
 
 
 @pytest.mark.parametrize(
@@ -115,8 +122,9 @@ def test_a_right_environment_variable_is_taken(variable: str, value: str) -> Non
 )
 def test_a_wrong_environment_variable_is_refused_in_one_line(variable: str, value: str) -> None:
     refusal = rf"^{variable} is {re.escape(repr(value))}; accepted: [^\n]+$"
+    variables = {"CATALOG_STATE_BUCKET": "states", variable: value}
     with pytest.raises(SettingsError, match=refusal):
-        chosen_environments({variable: value}, today=TODAY), chosen_deployment({variable: value}, PACKAGES)
+        build_app(variables, PACKAGES, today=TODAY)
 
 
 def test_a_wrong_setting_ends_the_program_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +133,10 @@ def test_a_wrong_setting_ends_the_program_with_one_line(monkeypatch: pytest.Monk
         main()
 
 
-def test_main_alone_writes_every_stack(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "home", [{}, {"HOME": os.devnull}], ids=["no home", "a home that nobody may write to"]
+)
+def test_main_alone_writes_every_stack(home: dict[str, str], tmp_path: Path) -> None:
     """From an empty folder, without home, path, credentials or settings.
 
     So no Node of the machine's prints a banner, and nothing can be asked of AWS.
@@ -135,13 +146,13 @@ def test_main_alone_writes_every_stack(tmp_path: Path) -> None:
     run = subprocess.run(  # noqa: S603
         [sys.executable, "-W", "error", str(ROOT / "main.py")],
         cwd=tmp_path,
-        env={name: os.environ[name] for name in kept if name in os.environ},
+        env={name: os.environ[name] for name in kept if name in os.environ} | home,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (run.returncode, run.stdout) == (0, "")
-    assert run.stderr in ("", NO_LAYER)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout in ("", NO_LAYER)
     manifest = json.loads((tmp_path / "cdktf.out" / "manifest.json").read_text())
     assert set(manifest["stacks"]) == {f"{name}-stack" for name in PERMANENT}
     assert [path.name for path in tmp_path.iterdir()] == ["cdktf.out"]

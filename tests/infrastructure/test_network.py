@@ -23,8 +23,15 @@ CONNECTIONS = {
 }
 
 
-def private(kind: str, suffix: str, zones: int) -> list[str]:
-    return [f"${{{kind}.Network_Private{zone}{suffix}.id}}" for zone in range(1, zones + 1)]
+CIDRS = {"dev": "10.40.0.0/16", "staging": "10.41.0.0/16", "prod": "10.42.0.0/16"}
+
+
+def routed(attribute: str, zones: int) -> list[str]:
+    """The private subnets, or their route tables, of the associations: who gets one gets both."""
+    return [
+        f"${{aws_route_table_association.Network_Private{zone}RoutesOf.{attribute}}}"
+        for zone in range(1, zones + 1)
+    ]
 
 
 @pytest.mark.parametrize("name", ZONE_COUNTS)
@@ -33,10 +40,9 @@ def test_a_private_subnet_and_a_route_table_a_zone(readable: dict[str, Stack], n
     subnets = stack.all("aws_subnet")
     assert list(subnets) == [f"Network_Private{zone + 1}" for zone in range(ZONE_COUNTS[name])]
     for zone, subnet in enumerate(subnets.values()):
-        assert re.search(
-            rf"aws_availability_zones\.Network_Zones\.names\b.*\b{zone}\b", subnet["availability_zone"]
-        )
-        assert subnet["cidr_block"] == f'${{cidrsubnet("10.40.0.0/16", 4, {zone})}}'
+        zone_name = f"${{data.aws_availability_zones.Network_Zones.names[{zone}]}}"
+        assert subnet["availability_zone"] == zone_name
+        assert subnet["cidr_block"] == f'${{cidrsubnet("{CIDRS[name]}", 4, {zone})}}'
     assert associations(stack) == {
         (f"${{aws_subnet.{id_}.id}}", f"${{aws_route_table.{id_}Routes.id}}") for id_ in subnets
     }
@@ -86,10 +92,10 @@ def test_endpoints_are_in_every_private_subnet(readable: dict[str, Stack], name:
     assert set(endpoints) == {"Endpoints_S3", "Endpoints_Secrets"}
     s3, secrets = endpoints["Endpoints_S3"], endpoints["Endpoints_Secrets"]
     assert (s3["service_name"], s3["vpc_endpoint_type"]) == ("com.amazonaws.us-east-1.s3", "Gateway")
-    assert s3["route_table_ids"] == private("aws_route_table", "Routes", ZONE_COUNTS[name])
+    assert s3["route_table_ids"] == routed("route_table_id", ZONE_COUNTS[name])
     assert secrets["service_name"] == "com.amazonaws.us-east-1.secretsmanager"
     assert secrets["vpc_endpoint_type"] == "Interface"
-    assert secrets["subnet_ids"] == private("aws_subnet", "", ZONE_COUNTS[name])
+    assert secrets["subnet_ids"] == routed("subnet_id", ZONE_COUNTS[name])
     assert secrets["security_group_ids"] == ["${aws_security_group.Endpoints_Group.id}"]
 
 
@@ -162,28 +168,28 @@ def test_groups_hold_no_rules_of_their_own(stack: Stack) -> None:
 def test_one_nat_gateway_serves_every_zone(open_dev: Stack) -> None:
     assert set(open_dev.all("aws_nat_gateway")) == {"Network_Nat1"}
     assert routes(open_dev) == {
-        ("Network_Public1Routes", "aws_internet_gateway.Network_Internet"),
-        ("Network_Private1Routes", "aws_nat_gateway.Network_Nat1"),
-        ("Network_Private2Routes", "aws_nat_gateway.Network_Nat1"),
+        ("Network_Public1RoutesOf", "aws_internet_gateway.Network_Internet"),
+        ("Network_Private1RoutesOf", "aws_nat_gateway.Network_Nat1"),
+        ("Network_Private2RoutesOf", "aws_nat_gateway.Network_Nat1"),
     }
 
 
 def test_nat_gateways_are_shared_out(irish_prod: Stack) -> None:
     assert set(irish_prod.all("aws_nat_gateway")) == {"Network_Nat1", "Network_Nat2"}
     assert routes(irish_prod) == {
-        ("Network_Public1Routes", "aws_internet_gateway.Network_Internet"),
-        ("Network_Public2Routes", "aws_internet_gateway.Network_Internet"),
-        ("Network_Private1Routes", "aws_nat_gateway.Network_Nat1"),
-        ("Network_Private2Routes", "aws_nat_gateway.Network_Nat2"),
-        ("Network_Private3Routes", "aws_nat_gateway.Network_Nat1"),
+        ("Network_Public1RoutesOf", "aws_internet_gateway.Network_Internet"),
+        ("Network_Public2RoutesOf", "aws_internet_gateway.Network_Internet"),
+        ("Network_Private1RoutesOf", "aws_nat_gateway.Network_Nat1"),
+        ("Network_Private2RoutesOf", "aws_nat_gateway.Network_Nat2"),
+        ("Network_Private3RoutesOf", "aws_nat_gateway.Network_Nat1"),
     }
 
 
 def test_nat_gateways_are_in_public_subnets(irish_prod: Stack) -> None:
     gateways = irish_prod.all("aws_nat_gateway").values()
     assert [gateway["subnet_id"] for gateway in gateways] == [
-        "${aws_subnet.Network_Public1.id}",
-        "${aws_subnet.Network_Public2.id}",
+        "${aws_route_table_association.Network_Public1RoutesOf.subnet_id}",
+        "${aws_route_table_association.Network_Public2RoutesOf.subnet_id}",
     ]
     assert {
         ("${aws_subnet.Network_Public1.id}", "${aws_route_table.Network_Public1Routes.id}"),
@@ -194,7 +200,7 @@ def test_nat_gateways_are_in_public_subnets(irish_prod: Stack) -> None:
 def test_no_two_subnets_overlap(irish_prod: Stack) -> None:
     blocks = [subnet["cidr_block"] for subnet in irish_prod.all("aws_subnet").values()]
     assert len(set(blocks)) == len(blocks) == 5
-    assert all(re.fullmatch(r'\$\{cidrsubnet\("10\.40\.0\.0/16", 4, \d+\)\}', block) for block in blocks)
+    assert all(re.fullmatch(r'\$\{cidrsubnet\("10\.42\.0\.0/16", 4, \d+\)\}', block) for block in blocks)
 
 
 def test_only_private_subnets_hold_anything_of_ours(open_dev: Stack) -> None:
