@@ -132,7 +132,7 @@ def _scan(root: Path) -> Iterator[Path]:
     for _ in range(_DEPTH + 1):
         below: list[Path] = []
         for folder in level:
-            if (folder / SOURCE).is_dir():
+            if _names(folder / SOURCE):
                 yield folder
             below += _subfolders(folder)
         seen += len(level)

@@ -1,3 +1,4 @@
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -55,6 +56,17 @@ def test_another_platforms_provider_is_none(
 def test_an_empty_or_unreadable_place_is_none(variables: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "a" / SOURCE / "5.100.0" / PLATFORM).mkdir(parents=True)
     assert find_mirror(PLATFORM, variables, roots=[tmp_path / "a", tmp_path / "absent"]) is None
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look everywhere")
+def test_what_this_user_may_not_look_into_is_passed_over(
+    variables: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    unpacked(tmp_path / "open", "5.100.0")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    request.addfinalizer(lambda: closed.chmod(0o700))
+    assert find_mirror(PLATFORM, variables, roots=[tmp_path]) is not None
 
 
 def test_the_scan_goes_only_so_deep_and_follows_no_links(variables: dict[str, str], tmp_path: Path) -> None:
