@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 KEEP ?=
+ONCE ?=
 STACK ?= dev-stack
 
 .PHONY: help setup local test check format package synth validate bench-synth diff deploy destroy deploy-local lock clean
@@ -48,8 +49,8 @@ deploy: package ## deploy STACK: shows the plan, and asks
 destroy: setup ## destroy STACK: shows the plan, and asks
 	@bash scripts/cdktf.sh destroy $(STACK)
 
-deploy-local: package ## deploy dev-stack to an emulator, send an update through it, destroy; twice
-	@$(BIN)/python -m local deploy
+deploy-local: setup ## deploy dev-stack to an emulator, send an update, destroy; twice (ONCE=1: not twice)
+	@$(BIN)/python -m local deploy $(if $(ONCE),--once)
 
 bench-synth: setup ## measure what importing the binding sparingly saves
 	@$(BIN)/python scripts/bench_synth.py

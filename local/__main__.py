@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from redis.exceptions import RedisError
 
 from local import run, tries
+from local.deploy import run as deployment
 from local.mapping import FunctionError, MappingEndedError
 from local.servers import ServerError
 
@@ -27,11 +28,15 @@ _EPILOG = """examples:
   python -m local put '{"product_id": "product123", "inventory": 100, "price": 29.99}'
   python -m local read product123    read it twice through the cache
   python -m local rejected           look at the newest rejected records
+  python -m local deploy             cdktf deploy dev-stack to an emulator, one record, destroy, twice
 """
 
 
 def main() -> int:
-    """Run the command; 0 if all went well, 1 if the verdict or the command failed, 2 for bad arguments."""
+    """Run the command; 0 if all went well, 1 if the verdict or the command failed, 2 for bad arguments.
+
+    3 if a deployment was skipped because this machine lacks what it takes.
+    """
     words = sys.argv[1:]
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
         words = ["run", *words]
@@ -54,6 +59,8 @@ def _fail(message: str) -> int:
 
 async def _command(arguments: argparse.Namespace) -> int:
     match arguments.command:
+        case "deploy":
+            return await deployment.run(once=arguments.once)
         case "put":
             return await tries.put(arguments.update, arguments.partition_key)
         case "read":
@@ -76,6 +83,10 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
     running.add_argument(
         "--readers", type=_readers, default=run.READERS, help="how many readers (default %(default)s)"
+    )
+    deploy = commands.add_parser("deploy", help="deploy dev-stack for real, to an emulator of AWS")
+    deploy.add_argument(
+        "--once", action="store_true", help="stop after the record and the first destroy (half the time)"
     )
     put = commands.add_parser("put", help="put an update on the stream of a kept run")
     put.add_argument("update", help="the record's text, a JSON object")

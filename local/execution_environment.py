@@ -3,8 +3,9 @@
     python -m local.execution_environment processor.handler:handler
     python -I -S local/execution_environment.py <task root> <layer>/python processor.handler:handler
 
-Folders before the handler are where imports are looked for first. Reads one JSON request a line on standard input, answers one JSON line on what was standard output, and
-logs on standard error, where the function's own output goes too. Ends when its input does.
+Imports are looked for in the folders before the handler first. Reads one JSON request a line on standard
+input, answers one JSON line on what was standard output, and logs on standard error, where the function's own
+output goes too. Ends when its input does.
 """
 
 import importlib

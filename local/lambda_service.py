@@ -6,6 +6,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,17 @@ from local.mapping import FunctionError, FunctionNotReachedError
 PROJECT: Final = Path(__file__).resolve().parent.parent
 _LINE_BYTES: Final = 16 * 1024 * 1024  # a 6 MB event, escaped
 _STOP_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """How an execution environment is started: a command, before the handler's name, and in which folder."""
+
+    command: tuple[str, ...]
+    directory: Path
+
+
+THIS_CHECKOUT: Final = Runtime((sys.executable, "-m", "local.execution_environment"), PROJECT)
 
 
 class LambdaService:
@@ -27,6 +39,7 @@ class LambdaService:
         new_id: makes request ids.
         on_log: gets each line the function writes.
         on_event: gets each event before it is sent.
+        runtime: what runs the handler, and which code.
     """
 
     def __init__(
@@ -39,6 +52,7 @@ class LambdaService:
         new_id: Callable[[], str],
         on_log: Callable[[str], None],
         on_event: Callable[[Mapping[str, object]], None] = lambda _: None,
+        runtime: Runtime = THIS_CHECKOUT,
     ) -> None:
         self._handler = handler
         self._environment = dict(environment)
@@ -47,6 +61,7 @@ class LambdaService:
         self._new_id = new_id
         self._on_log = on_log
         self._on_event = on_event
+        self._runtime = runtime
         self._idle: list[_Environment] = []
         self._busy: set[_Environment] = set()
 
@@ -58,7 +73,7 @@ class LambdaService:
         environment = self._idle.pop() if self._idle else _Environment(self._on_log)
         self._busy.add(environment)
         try:
-            await environment.start(self._handler, self._environment)
+            await environment.start(self._runtime, self._handler, self._environment)
             response = await environment.ask(event, self._new_id(), self._timeout_seconds)
             self._idle.append(environment)
             return response
@@ -94,12 +109,12 @@ class _Environment:
         self._process: Process | None = None
         self._logging: asyncio.Task[None] | None = None
 
-    async def start(self, handler: str, environment: Mapping[str, str]) -> None:
+    async def start(self, runtime: Runtime, handler: str, environment: Mapping[str, str]) -> None:
         if self._process is None:
-            command = (sys.executable, "-m", "local.execution_environment", handler)
             self._process = await asyncio.create_subprocess_exec(
-                *command,
-                cwd=PROJECT,
+                *runtime.command,
+                handler,
+                cwd=runtime.directory,
                 env=environment,
                 stdin=PIPE,
                 stdout=PIPE,

@@ -11,7 +11,7 @@ from constructs import Construct
 
 
 class SecurityGroup(Construct):
-    """A security group without rules; `id`: its id. `Connection` adds what it needs."""
+    """A security group without rules; `id`, `name`: its own. `Connection` adds what it needs."""
 
     def __init__(self, scope: Construct, id_: str, *, name: str, description: str, vpc_id: str) -> None:
         super().__init__(scope, id_)
@@ -26,6 +26,7 @@ class SecurityGroup(Construct):
             timeouts=SecurityGroupTimeouts(delete="45m"),
         )
         self.id = group.id
+        self.name = name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,7 @@ class Connection(Construct):
         egress = VpcSecurityGroupEgressRule(
             self,
             "Egress",
+            description=f"To {target.name}",
             security_group_id=source.id,
             referenced_security_group_id=None if members is None else members.id,
             prefix_list_id=target.prefix_list_id,
@@ -65,6 +67,7 @@ class Connection(Construct):
             ingress = VpcSecurityGroupIngressRule(
                 self,
                 "Ingress",
+                description=f"From {source.name}",
                 security_group_id=members.id,
                 referenced_security_group_id=source.id,
                 ip_protocol="tcp",

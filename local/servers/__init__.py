@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from local.servers.emulator import ACCOUNT_ID, AdministeredDatabase, EmulatorServer
 from local.servers.errors import PortTakenError, ServerError
 from local.servers.moto import MotoServer
 from local.servers.postgres import PostgresAddress, PostgresServer
@@ -20,6 +21,9 @@ from local.servers.server import Server
 from local.servers.valkey import ValkeyAddress, ValkeyServer
 
 __all__ = [
+    "ACCOUNT_ID",
+    "AdministeredDatabase",
+    "EmulatorServer",
     "MotoServer",
     "PortTakenError",
     "PostgresAddress",

@@ -14,9 +14,10 @@ from pathlib import Path
 from local.guard import end_processes
 from local.servers.directories import give_to
 from local.servers.errors import ServerError
+from local.servers.launching import wait_for
 from local.servers.loopback import HOST, ask
 from local.servers.packages import require
-from local.servers.server import NO_SETTINGS, Server, wait_for
+from local.servers.server import NO_SETTINGS, Server
 
 _INITDB_SECONDS = 60.0
 _POSTGRES_USER = "postgres"

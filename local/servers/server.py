@@ -14,6 +14,7 @@ from typing import ClassVar, Self
 from local.guard import end_processes, freeze, our_guard, remove_directory, send
 from local.servers.directories import make_directory, server_user
 from local.servers.errors import PortTakenError, ServerError
+from local.servers.launching import launch, wait_for
 from local.servers.loopback import HOST, free_port
 
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
@@ -172,29 +173,14 @@ class Server(ABC):
 
     def _launch(self, command: list[str], first_signal: signal.Signals) -> "subprocess.Popen[bytes]":
         """Starts a process that the guard knows of before it does anything."""
-        # The shell becomes the server once the guard was told; if we die before, it reads no line and ends.
-        guarded = ["/bin/sh", "-c", 'read -r go && exec "$@"', "sh", *command]
-        gate, our_end = os.pipe()
-        try:
-            with self.log_path.open("ab") as log:
-                process = subprocess.Popen(
-                    guarded,
-                    stdin=gate,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    cwd=self.directory,
-                    env=self._environment(),
-                    start_new_session=True,
-                    user=None if self._user is None else self._user.pw_uid,
-                    group=None if self._user is None else self._user.pw_gid,
-                    extra_groups=None if self._user is None else [],
-                )
-            our_guard().watch_process(process.pid, first_signal)
-            os.write(our_end, b"go\n")
-        finally:
-            os.close(gate)
-            os.close(our_end)
-        return process
+        return launch(
+            command,
+            log_path=self.log_path,
+            directory=self.directory,
+            environment=self._environment(),
+            user=self._user,
+            first_signal=first_signal,
+        )
 
     def _log_since(self, offset: int) -> str:
         with self.log_path.open("rb") as log:
@@ -226,12 +212,6 @@ class Server(ABC):
 
     @abstractmethod
     def _answers(self, port: int) -> bool: ...
-
-
-def wait_for(process: "subprocess.Popen[bytes]") -> None:
-    """Takes note, and lets the guard do so, that a process has ended."""
-    process.wait()
-    our_guard().forget_process(process.pid)
 
 
 def _environment_without(prefixes: tuple[str, ...]) -> dict[str, str]:

@@ -1,0 +1,113 @@
+"""The real cdktf CLI, in a folder of its own: nobody's state or cdktf.out is touched."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from local.deploy import command
+from local.deploy.errors import DeployError
+from local.deploy.overrides import STACK
+from local.lambda_service import PROJECT
+from stacks.binding import bundled_node
+
+_CLI: Final = PROJECT / "node_modules" / "cdktf-cli" / "bundle" / "bin" / "cdktf"
+_APP: Final = "python -m local.deploy.synthesis"
+_PLANNED: Final = re.compile(r"Plan: (\d+) to add, (\d+) to change, (\d+) to destroy")
+_DONE: Final = re.compile(r": (?:Creation|Destruction) complete after ")
+_COMPLETE: Final = re.compile(
+    r"(?:Apply|Destroy) complete! Resources: (?:(\d+) added, \d+ changed, )?(\d+) destroyed"
+)
+_LAST_LINES: Final = 40
+
+OnProgress = Callable[[int, int | None], None]
+"""Is told how many resources are done, and of how many; None: not planned yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """How many resources a run of Terraform made and destroyed."""
+
+    added: int
+    destroyed: int
+
+
+class Cdktf:
+    """Deploys and destroys dev-stack from a folder, which holds its cdktf.out, state, outputs and logs.
+
+    `environment`: the whole of it, as `surroundings.for_terraform` makes it.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environment = environment
+        project = json.loads((PROJECT / "cdktf.json").read_text(encoding="utf-8"))
+        (folder / "cdktf.json").write_text(json.dumps(project | {"app": _APP}, indent=2), encoding="utf-8")
+
+    async def deploy(self, log_path: Path, on_progress: OnProgress) -> Changes:
+        """Run `cdktf deploy`. Raises: DeployError, with the end of the log."""
+        self._outputs.unlink(missing_ok=True)
+        return await self._run("deploy", log_path, on_progress, "--outputs-file", str(self._outputs))
+
+    async def destroy(self, log_path: Path, on_progress: OnProgress) -> Changes:
+        """Run `cdktf destroy`. Raises: DeployError, with the end of the log."""
+        return await self._run("destroy", log_path, on_progress)
+
+    def outputs(self) -> dict[str, str]:
+        """Return the stack's outputs."""
+        written: dict[str, dict[str, str]] = json.loads(self._outputs.read_text(encoding="utf-8"))
+        return written[STACK]
+
+    def state(self) -> dict[str, Any]:
+        """Return Terraform's state."""
+        # main.py's path, relative to cdktf.out/stacks/<stack>.
+        file = self._folder / f"terraform.{STACK}.tfstate"
+        state: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return state
+
+    @property
+    def _outputs(self) -> Path:
+        return self._folder / "outputs.json"
+
+    async def _run(self, verb: str, log_path: Path, on_progress: OnProgress, *options: str) -> Changes:
+        counting = Counting(on_progress)
+        node = str(bundled_node() or shutil.which("node", path=self._environment["PATH"]))
+        flags = ["--auto-approve", "--skip-provider-lock", "--no-color", *options]
+        code = await command.run(
+            [node, str(_CLI), verb, STACK, *flags],
+            directory=self._folder,
+            environment=self._environment,
+            log_path=log_path,
+            on_line=counting.read,
+        )
+        if code or counting.changes is None:
+            raise DeployError(
+                f"cdktf {verb} {STACK} ended with {code}; the end of its log:\n"
+                f"{command.last_lines(log_path, _LAST_LINES)}"
+            )
+        return counting.changes
+
+
+class Counting:
+    """Reads from Terraform's output how far it is; `changes`: what it did, once it said so."""
+
+    def __init__(self, on_progress: OnProgress) -> None:
+        self._on_progress = on_progress
+        self._done = 0
+        self._planned: int | None = None
+        self.changes: Changes | None = None
+
+    def read(self, line: str) -> None:
+        """Take in one line."""
+        if planned := _PLANNED.search(line):
+            self._planned = int(planned[1]) + int(planned[3])
+        elif _DONE.search(line):
+            self._done += 1
+        elif complete := _COMPLETE.search(line):
+            self.changes = Changes(added=int(complete[1] or 0), destroyed=int(complete[2]))
+        else:
+            return
+        self._on_progress(self._done, self._planned)

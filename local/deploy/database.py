@@ -1,0 +1,67 @@
+"""PostgreSQL as RDS hands it over: an administrator who is no superuser, and an empty database."""
+
+import secrets
+from typing import Final
+
+import asyncpg
+
+from local.servers import AdministeredDatabase, PostgresAddress
+
+# As stacks/database.py names them.
+_DATABASE: Final = "productcatalog"
+_ADMINISTRATOR: Final = "postgres"
+_SUPERUSER: Final = "rdsadmin"
+
+
+class RdsLikeDatabase:
+    """The embedded server in the part of RDS's instance.
+
+    `address`: with the superuser that initdb made, who becomes `rdsadmin` as on RDS.
+    """
+
+    def __init__(self, address: PostgresAddress) -> None:
+        self._address = address
+        self.administered = AdministeredDatabase(address.host, address.port, secrets.token_urlsafe(24))
+
+    async def take_over(self) -> None:
+        """Rename the superuser; nobody can do that to himself, hence a second one in between."""
+        passing = "passing"
+        first = await self._connect(self._address.user)
+        await first.execute(f"CREATE ROLE {passing} SUPERUSER LOGIN PASSWORD '{self._address.password}'")
+        await first.close()
+        second = await self._connect(passing)
+        await second.execute(f"ALTER ROLE {self._address.user} RENAME TO {_SUPERUSER}")
+        await second.close()
+        last = await self._connect(_SUPERUSER)
+        await last.execute(f"DROP ROLE {passing}")
+        await last.close()
+
+    async def make_anew(self) -> None:
+        """Leave nothing of what was there, roles neither: a destroyed instance takes all with it."""
+        connection = await self._connect(_SUPERUSER)
+        try:
+            await connection.execute(f"DROP DATABASE IF EXISTS {_DATABASE} WITH (FORCE)")
+            # All in one statement, for they are members of each other.
+            roles = await connection.fetchval(
+                "SELECT string_agg(quote_ident(rolname), ', ') FROM pg_roles "
+                "WHERE rolname !~ '^pg_' AND rolname <> $1",
+                _SUPERUSER,
+            )
+            if roles is not None:
+                await connection.execute(f"DROP ROLE {roles}")
+            await connection.execute(
+                f"CREATE ROLE {_ADMINISTRATOR} LOGIN CREATEROLE CREATEDB "
+                f"PASSWORD '{self.administered.password}'"
+            )
+            await connection.execute(f"CREATE DATABASE {_DATABASE} OWNER {_ADMINISTRATOR}")
+        finally:
+            await connection.close()
+
+    async def _connect(self, user: str) -> "asyncpg.Connection[asyncpg.Record]":
+        return await asyncpg.connect(
+            host=self._address.host,
+            port=self._address.port,
+            user=user,
+            password=self._address.password,
+            database=self._address.database,
+        )

@@ -1,0 +1,105 @@
+"""A deployed function, taken from where it was deployed and run as Lambda runs it."""
+
+import asyncio
+import hashlib
+import io
+import urllib.request
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from local.account import REGION
+from local.deploy.cloud import Cloud
+from local.deploy.errors import DeployError
+from local.deploy.surroundings import CREDENTIALS
+from local.lambda_service import Runtime
+
+_PROGRAM: Final = Path(__file__).parents[1] / "execution_environment.py"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployedFunction:
+    """What is deployed under a function's name.
+
+    `handler`: as `module:function`; `environment`: the deployed variables, and what Lambda sets itself.
+    `code`, `layer`: the archives. `role_arn`, `timeout_seconds`: the function's.
+    """
+
+    name: str
+    handler: str
+    environment: Mapping[str, str]
+    code: bytes
+    layer: bytes
+    role_arn: str
+    timeout_seconds: float
+
+    def unpack(self, python: Path, directory: Path) -> Runtime:
+        """Lay code and layer out as Lambda does, and return what runs them.
+
+        No package of this machine's can stand in for one that the layer lacks: Python starts isolated, with
+        the standard library alone. `python`: of the runtime's minor version.
+        """
+        task, layer = directory / "task", directory / "opt"
+        for archive, folder in ((self.code, task), (self.layer, layer)):
+            with zipfile.ZipFile(io.BytesIO(archive)) as packed:
+                packed.extractall(folder)
+        command = (str(python), "-I", "-S", "-B", str(_PROGRAM), str(task), str(layer / "python"))
+        return Runtime(command, task)
+
+
+async def fetch(cloud: Cloud, name: str) -> DeployedFunction:
+    """Return what the account holds under a function's name."""
+    async with cloud.client("lambda") as functions:
+        function = await functions.get_function(FunctionName=name)
+        configuration = await functions.get_function_configuration(FunctionName=name)
+        (layer_arn,) = [layer["Arn"] for layer in configuration["Layers"]]
+        layer = await functions.get_layer_version_by_arn(Arn=layer_arn)
+    module, _, function_name = configuration["Handler"].rpartition(".")
+    return DeployedFunction(
+        name=name,
+        handler=f"{module}:{function_name}",
+        environment=_lambdas_own(cloud, configuration) | configuration["Environment"]["Variables"],
+        code=await asyncio.to_thread(_download, function["Code"]["Location"]),
+        layer=await asyncio.to_thread(_download, layer["Content"]["Location"]),
+        role_arn=configuration["Role"],
+        timeout_seconds=configuration["Timeout"],
+    )
+
+
+def check_bytes(what: str, deployed: bytes, built: Path) -> None:
+    """Raise DeployError if what is deployed is not what was built."""
+    sums = [hashlib.sha256(content).hexdigest() for content in (deployed, built.read_bytes())]
+    if sums[0] != sums[1]:
+        raise DeployError(f"the deployed {what} has SHA-256 {sums[0]}, {built.name} has {sums[1]}")
+
+
+def _lambdas_own(cloud: Cloud, configuration: Mapping[str, Any]) -> dict[str, str]:
+    """Return what Lambda sets beside the function's variables.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime;
+    `AWS_ENDPOINT_URL` leads to the emulator instead of AWS.
+    """
+    return {
+        **CREDENTIALS,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ENDPOINT_URL": cloud.endpoint_url,
+        "AWS_LAMBDA_FUNCTION_NAME": configuration["FunctionName"],
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(configuration["MemorySize"]),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "_HANDLER": configuration["Handler"],
+        "LANG": "en_US.UTF-8",
+        "PATH": "/usr/bin:/bin",
+        "TZ": ":UTC",
+    }
+
+
+def _download(location: str) -> bytes:
+    # A proxy of this machine's has no business on loopback.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(location) as answer:
+        content: bytes = answer.read()
+    return content

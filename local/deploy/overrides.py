@@ -1,0 +1,43 @@
+"""What Terraform is told beside the synthesized stack: the few values that loopback servers need otherwise.
+
+Terraform merges `*_override.tf.json` into the stack beside it, argument by argument; a nested block is
+replaced whole, hence the full map of a function's variables.
+https://developer.hashicorp.com/terraform/language/files/override
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from local.deploy.limits import REPLACED_VARIABLES
+
+STACK: Final = "dev-stack"
+DATABASE_PORT: Final = "DEPLOY_LOCAL_DATABASE_PORT"
+CACHE_PORT: Final = "DEPLOY_LOCAL_CACHE_PORT"
+FILE: Final = "deploy_local_override.tf.json"
+
+
+def variables(*, database_port: int, cache_port: int) -> dict[str, str]:
+    """Return what the functions' variables are replaced by where they have them."""
+    values = {
+        "DB_TLS": "disable",
+        "DB_PORT": str(database_port),
+        "REDIS_TLS": "false",
+        "REDIS_AUTH": "none",
+        "REDIS_PORT": str(cache_port),
+    }
+    return {name: values[name] for name in REPLACED_VARIABLES}
+
+
+def overrides(stack: Mapping[str, Any], replaced: Mapping[str, str]) -> dict[str, Any]:
+    """Return the override file for a stack's `cdk.tf.json`; `replaced` as `variables` returns it."""
+    resources = stack["resource"]
+    functions = {
+        name: {"environment": {"variables": _merged(function["environment"]["variables"], replaced)}}
+        for name, function in resources["aws_lambda_function"].items()
+    }
+    mappings = {name: {"enabled": False} for name in resources["aws_lambda_event_source_mapping"]}
+    return {"resource": {"aws_lambda_function": functions, "aws_lambda_event_source_mapping": mappings}}
+
+
+def _merged(own: Mapping[str, str], replaced: Mapping[str, str]) -> dict[str, str]:
+    return {name: replaced.get(name, value) for name, value in own.items()}

@@ -1,0 +1,30 @@
+"""The app that cdktf runs here: main.py's, and beside dev-stack what `overrides.py` replaces in it."""
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import main
+from local.deploy.overrides import CACHE_PORT, DATABASE_PORT, FILE, STACK, overrides, variables
+from packages import PackageError
+from stacks.settings import SettingsError
+
+
+def synthesize() -> None:
+    """Synthesize every stack where cdktf says, or end with one line that says what is wrong."""
+    try:
+        app = main.build_app(os.environ, main.built_packages(), today=datetime.now(UTC).date())
+    except (PackageError, SettingsError) as error:
+        sys.exit(str(error))
+    app.synth()
+    folder = Path(app.outdir) / "stacks" / STACK
+    stack = json.loads((folder / "cdk.tf.json").read_text(encoding="utf-8"))
+    ports = {"database_port": int(os.environ[DATABASE_PORT]), "cache_port": int(os.environ[CACHE_PORT])}
+    written = json.dumps(overrides(stack, variables(**ports)), indent=2)
+    (folder / FILE).write_text(written, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    synthesize()

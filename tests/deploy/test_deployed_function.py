@@ -1,0 +1,79 @@
+"""The deployed archives run by themselves: nothing of this machine stands in for what they lack."""
+
+import io
+import sys
+import uuid
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from local.deploy.deployed_function import DeployedFunction, check_bytes
+from local.deploy.errors import DeployError
+from local.lambda_service import LambdaService
+from local.mapping import FunctionError
+
+_CODE = """
+import os, sys
+import msgspec
+
+def handler(event, context):
+    return {"event": event, "from": msgspec.__file__, "folder": os.getcwd(), "variable": os.environ["NAME"]}
+"""
+
+
+def archive(**files: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as made:
+        for name, content in files.items():
+            made.writestr(f"{name.replace('__', '/')}.py", content)
+    return packed.getvalue()
+
+
+def deployed(layer: bytes) -> DeployedFunction:
+    return DeployedFunction(
+        name="function",
+        handler="code_of_ours:handler",
+        environment={"NAME": "value"},
+        code=archive(code_of_ours=_CODE),
+        layer=layer,
+        role_arn="role",
+        timeout_seconds=20,
+    )
+
+
+async def invoke(function: DeployedFunction, directory: Path) -> object:
+    service = LambdaService(
+        function.handler,
+        environment=function.environment,
+        timeout_seconds=function.timeout_seconds,
+        reserved_concurrency=1,
+        new_id=lambda: str(uuid.uuid4()),
+        on_log=print,
+        runtime=function.unpack(Path(sys.executable), directory),
+    )
+    try:
+        return await service.invoke({"some": "event"})
+    finally:
+        await service.close()
+
+
+async def test_code_and_layer(tmp_path: Path) -> None:
+    assert await invoke(deployed(archive(python__msgspec="")), tmp_path) == {
+        "event": {"some": "event"},
+        "from": str(tmp_path / "opt" / "python" / "msgspec.py"),
+        "folder": str(tmp_path / "task"),
+        "variable": "value",
+    }
+
+
+async def test_a_package_that_the_layer_lacks(tmp_path: Path) -> None:
+    with pytest.raises(FunctionError):
+        await invoke(deployed(archive(python__another="")), tmp_path)
+
+
+def test_other_bytes(tmp_path: Path) -> None:
+    (tmp_path / "code.zip").write_bytes(b"built")
+    check_bytes("code", b"built", tmp_path / "code.zip")
+    with pytest.raises(DeployError, match="the deployed code has SHA-256"):
+        check_bytes("code", b"other", tmp_path / "code.zip")

@@ -1,0 +1,50 @@
+"""What a deployment to the emulator replaces: little, and nothing that is not told with its reason."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from local.deploy.limits import REPLACED_ARGUMENTS, REPLACED_VARIABLES
+from local.deploy.overrides import STACK, overrides, variables
+from tests.synthesized import Stack
+
+PORTS = {"database_port": 20_001, "cache_port": 20_002}
+
+
+def test_a_function_keeps_every_other_variable() -> None:
+    stack = {
+        "resource": {
+            "aws_lambda_function": {
+                "One": {"environment": {"variables": {"DB_PORT": "5432", "DB_HOST": "${x.address}"}}},
+            },
+            "aws_lambda_event_source_mapping": {"Mapping": {"batch_size": 100}},
+        }
+    }
+    assert overrides(stack, variables(**PORTS)) == {
+        "resource": {
+            "aws_lambda_function": {
+                "One": {"environment": {"variables": {"DB_PORT": "20001", "DB_HOST": "${x.address}"}}},
+            },
+            "aws_lambda_event_source_mapping": {"Mapping": {"enabled": False}},
+        }
+    }
+
+
+def test_every_replacement_has_its_reason(stacks: dict[str, Stack]) -> None:
+    stack = stacks[STACK].document
+    replaced = set(differences(stack, overrides(stack, variables(**PORTS))))
+    assert replaced == {f"variable {name}" for name in REPLACED_VARIABLES} | set(REPLACED_ARGUMENTS)
+
+
+def differences(stack: Mapping[str, Any], override: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what Terraform's merge of the override would change, by the names that limits.py uses."""
+    assert set(override) == {"resource"}
+    for kind, resources in override["resource"].items():
+        for name, arguments in resources.items():
+            own = stack["resource"][kind][name]
+            for argument, value in arguments.items():
+                if argument == "environment":
+                    before, after = own[argument]["variables"], value["variables"]
+                    assert list(before) == list(after)
+                    yield from (f"variable {each}" for each in after if before[each] != after[each])
+                elif own.get(argument) != value:
+                    yield f"{kind}.{argument}"
