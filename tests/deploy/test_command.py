@@ -11,7 +11,7 @@ import pytest
 
 from local.deploy import command
 from local.guard import running_processes
-from tests.integration.test_servers import until
+from tests.patience import until
 
 # As cdktf, Terraform and the provider: each in a session of its own, so that no group's signal reaches all.
 _FAMILY = (

@@ -25,7 +25,7 @@ from local.deploy.limits import CORRECTIONS
 from local.deploy.machine import EMULATOR_PROGRAM, EMULATOR_PYTHON
 from local.guard import process_tree, running_processes
 from local.servers import AdministeredDatabase, EmulatorServer, ServerError, ValkeyAddress
-from tests.integration.test_servers import until
+from tests.patience import until
 
 # Nothing here connects to them.
 DATABASE = AdministeredDatabase("127.0.0.1", 20_001, "the-administrators")

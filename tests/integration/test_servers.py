@@ -9,8 +9,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
@@ -35,6 +33,7 @@ from local.servers import (
     ValkeyServer,
     start_servers,
 )
+from tests.patience import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,16 +79,6 @@ def place() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="catalog-test-") as directory:
         Path(directory).chmod(0o777)
         yield Path(directory)
-
-
-def until(holds: Callable[[], bool], what: str, timeout_seconds: float) -> None:
-    """Waits for a condition."""
-    deadline = time.monotonic() + timeout_seconds
-    never = threading.Event()
-    while not holds():
-        if time.monotonic() >= deadline:
-            pytest.fail(f"not within {timeout_seconds} s: {what}")
-        never.wait(0.01)
 
 
 def is_open(port: int, host: str = "127.0.0.1") -> bool:
