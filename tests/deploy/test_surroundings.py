@@ -18,7 +18,7 @@ USERS = {
     "TF_CLI_ARGS": "-destroy",
     "TF_WORKSPACE": "other",
     "TF_VAR_password": "somebody's",
-    "TERRAFORM_BINARY_NAME": "/opt/terraform",
+    "TERRAFORM_BINARY_NAME": "/somewhere/terraform",
     "HTTPS_PROXY": "http://proxy.example.com",
     "PIP_CERT": "/etc/certificates",
 }
