@@ -35,7 +35,7 @@ _NETWORK_INTERFACES = (
 class PrivateFunction(Construct):
     """A function, and before it all that it needs to start: rights, rules and a place to log.
 
-    `name`, `arn`: the function's; `security_group`: the one it wears; `rights`: its role's policy.
+    `name`, `arn`: the function's; `rights`: its role's policy.
     """
 
     def __init__(
@@ -59,12 +59,8 @@ class PrivateFunction(Construct):
     ) -> None:
         super().__init__(scope, id_)
         name = config.physical_name(base_name)
-        self.security_group = SecurityGroup(
-            self, "Group", name=name, description=f"Function {name}", vpc_id=network.vpc_id
-        )
-        connections = [
-            Connection(self, source=self.security_group, target=listener) for listener in connects_to
-        ]
+        group = SecurityGroup(self, "Group", name=name, description=f"Function {name}", vpc_id=network.vpc_id)
+        connections = [Connection(self, source=group, target=listener) for listener in connects_to]
         rules = [rule for connection in connections for rule in connection.rules]
         logs = CloudwatchLogGroup(
             self,
@@ -96,7 +92,7 @@ class PrivateFunction(Construct):
             reserved_concurrent_executions=reserved_concurrency,
             environment=LambdaFunctionEnvironment(variables=dict(environment)),
             vpc_config=LambdaFunctionVpcConfig(
-                subnet_ids=network.private_subnet_ids, security_group_ids=[self.security_group.id]
+                subnet_ids=network.private_subnet_ids, security_group_ids=[group.id]
             ),
             logging_config=LambdaFunctionLoggingConfig(
                 # What the processor prints is JSON already, and its metrics must reach the log as they are.

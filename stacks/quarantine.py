@@ -24,7 +24,7 @@ class Quarantine(Construct):
     The bucket is the truth; the queue, of 14 days, is a pointer. S3 sends it one `s3:TestEvent` when the
     notification is made, which stands for no batch.
 
-    `bucket_name`, `bucket_arn`, `queue_name`, `queue_arn`, `queue_url`: what their names say.
+    `bucket_name`, `bucket_arn`, `queue_name`, `queue_url`: what their names say.
     `records_arn`, `failed_batches_arn`: the objects of the processor, and those of the Lambda service.
     `notification`: what must be there before the first batch can fail.
     """
@@ -57,7 +57,6 @@ class Quarantine(Construct):
             sqs_managed_sse_enabled=True,
         )
         self.queue_name = queue.name
-        self.queue_arn = queue.arn
         self.queue_url = queue.url
         policy = self._let_the_bucket_send(bucket, queue, account_id)
         self.notification = S3BucketNotification(
