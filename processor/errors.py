@@ -4,6 +4,7 @@ PipelineError
 ├── SettingsError       the start fails: an environment variable is missing or wrong
 ├── EventError          the invocation fails: the event is not one this function is for
 ├── DependencyFailed    the batch is retried from its first unfinished record
+│   └── StatementTimedOut   the database answers, but not to this statement in time: the work gets smaller
 ├── CacheUnavailable    the invalidation is recorded and made up for later
 └── CatalogRefused      the table refused what validation let through: isolate the record, quarantine it
 
@@ -28,9 +29,25 @@ class DependencyFailed(PipelineError):
     """The database, a bucket or a secret could not be reached, or did not answer in time."""
 
 
+class StatementTimedOut(DependencyFailed):
+    """A statement did not end in time, on a connection that answers: it waits, or is too much at once."""
+
+
 class CacheUnavailable(PipelineError):
     """Redis is down, slow or read-only."""
 
 
 class CatalogRefused(PipelineError):
-    """The catalog's table refused a value (SQLSTATE class 22 or 23)."""
+    """The catalog's table refused a value of an update, which validation should have refused before."""
+
+
+def reason_of(error: BaseException) -> str:
+    """An error in words, for a log: its kind and its message, not only the number that stands first in some.
+
+    PostgreSQL's without DETAIL and HINT, which quote rows and may differ from one attempt to the next.
+    """
+    first = error.args[0] if error.args else ""
+    told = str(error) if isinstance(error, OSError) or not isinstance(first, str) else first
+    if not told and isinstance(error, TimeoutError):
+        told = "no answer within the time left"
+    return f"{type(error).__name__}: {told}" if told else type(error).__name__

@@ -4,13 +4,13 @@ The road goes on in `batch.process_batch`. The function's other event is the sch
 for missed invalidations.
 """
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from processor import runtime
-from processor.batch import Ports, drain_missed_invalidations, process_batch
-from processor.errors import CacheUnavailable, DependencyFailed
+from processor.batch import process_batch
+from processor.invalidations import drain
+from processor.ports import Ports
 from processor.records import read_event
 from processor.report import BatchReport, DrainReport
 
@@ -40,7 +40,8 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
         Exception: what nobody foresaw, so that Lambda halves the batch.
     """
     environment = runtime.current()
-    deadline = environment.clock.monotonic() + _budget_seconds(context)
+    budget = _budget_seconds(context)
+    deadline = environment.clock.monotonic() + budget
     request_id = getattr(context, "aws_request_id", "")
     if isinstance(event, Mapping) and event.get("source") in _SCHEDULES:
         return _drain(environment, deadline, request_id)
@@ -49,7 +50,7 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
     async def process(ports: Ports) -> BatchReport:
         return await process_batch(batch, ports, deadline=deadline)
 
-    report = environment.run(process)
+    report = environment.run(process, seconds=budget)
     environment.telemetry.publish_batch(
         report,
         request_id=request_id,
@@ -63,18 +64,10 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
 
 
 def _drain(environment: runtime.Runtime, deadline: float, request_id: str) -> dict[str, Any]:
-    """Drain until nothing waits or the deadline comes; what fails now waits for the next schedule."""
-    report = DrainReport()
+    async def operation(ports: Ports) -> DrainReport:
+        return await drain(ports, deadline)
 
-    async def drain(ports: Ports) -> None:
-        try:
-            async with asyncio.timeout(deadline - environment.clock.monotonic()):
-                while made_up := await drain_missed_invalidations(ports.catalog, ports.cache):
-                    report.invalidations_made_up += made_up
-        except (CacheUnavailable, DependencyFailed, TimeoutError) as error:
-            report.warnings.append(error)
-
-    environment.run(drain)
+    report = environment.run(operation, seconds=deadline - environment.clock.monotonic())
     environment.telemetry.publish_drain(report, request_id=request_id)
     return {"invalidations_made_up": report.invalidations_made_up}
 

@@ -17,6 +17,8 @@ from processor.updates import Rejection
 
 ARCHIVE_PREFIX: Final = "inventory/"
 QUARANTINE_PREFIX: Final = "quarantine/"
+# In the quarantine bucket too: who tried a record alone and lived, when the database could not be told.
+SURVIVORS_PREFIX: Final = "survivors/"
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # Every character some reader of lines may break at, not only the two of JSON's white space.

@@ -1,6 +1,7 @@
 """What the road of a batch needs from the outside, named by role."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from processor.fold import Change
@@ -35,33 +36,75 @@ class Quarantine(Protocol):
     async def put(self, rejections: Sequence[Rejection]) -> None:
         """Make the rejections durable; again adds nothing. Raises: DependencyFailed."""
 
+    async def note_survival(self, record: Record, process_id: str) -> None:
+        """Note that the process lives, though its mark still stands. Raises: DependencyFailed."""
+
+    async def survivors(self, record: Record) -> frozenset[str]:
+        """The processes that noted so. Raises: DependencyFailed."""
+
+
+class Refusal(NamedTuple):
+    """A change the table refuses: its position in what was asked for, and the table's words."""
+
+    position: int
+    message: str
+
 
 class Catalog(Protocol):
     """The products, one row each, and what is remembered beside them. All methods raise DependencyFailed."""
 
-    async def upsert(self, changes: Sequence[Change]) -> Upserted:
-        """Apply the changes, ordered by product, in one transaction. Raises: CatalogRefused."""
+    process_id: str
+    """A text no other process has: who leaves a mark."""
+
+    async def upsert(self, changes: Sequence[Change], *, within_seconds: float) -> Upserted:
+        """Apply the changes, ordered by product, in one transaction.
+
+        Raises: CatalogRefused, StatementTimedOut; then none of them is applied.
+        """
+
+    async def upsert_one_by_one(
+        self, changes: Sequence[Change], *, within_seconds: float
+    ) -> tuple[Upserted, list[Refusal]]:
+        """Apply each change that the table does not refuse; a product may come more than once.
+
+        Raises: StatementTimedOut; then none of them is applied.
+        """
+
+    async def outdated(self, changes: Sequence[Change], *, within_seconds: float) -> list[Change]:
+        """Those of the changes that would change a row, in order. Raises: StatementTimedOut."""
 
     async def add_missed_invalidations(self, product_ids: Sequence[str]) -> None:
-        """Remember products whose cached values may be old."""
+        """Remember products whose cached values may be old; one that waits already waits anew."""
 
-    async def missed_invalidations(self, limit: int) -> list[MissedInvalidation]:
-        """The oldest misses, at most `limit`."""
+    async def missed_invalidations(self, limit: int, *, after: str = "") -> list[MissedInvalidation]:
+        """The next misses by product, at most `limit`; none while another process drains."""
 
-    async def forget_missed_invalidations(self, ids: Sequence[int]) -> None:
-        """Forget exactly these misses."""
+    async def forget_missed_invalidations(self, missed: Sequence[MissedInvalidation]) -> int:
+        """Forget exactly these misses; how many there still were."""
 
-    async def mark_attempt(self, record: Record) -> int:
-        """Mark that this process is about to try the record; how many other processes left a mark on it."""
+    async def end_drain(self) -> None:
+        """Let another process drain."""
+
+    async def forget_old_misses(self, older_than_seconds: int) -> int:
+        """Forget the misses that are too old to matter; how many."""
+
+    async def tidy(self) -> None:
+        """Forget the marks that are too old to matter, and let nobody look through what was deleted."""
+
+    async def mark_attempt(self, record: Record) -> frozenset[str]:
+        """Mark that this process is about to try the record; the other processes that left a mark on it."""
 
     async def clear_attempts(self, record: Record) -> None:
         """Forget all marks on the record: it did not kill its process this time."""
+
+    async def take_back_marks(self) -> None:
+        """Forget the marks that this process could not clear when it should have, if any."""
 
 
 class Cache(Protocol):
     """The shop's cached products."""
 
-    async def invalidate(self, product_ids: Sequence[str]) -> None:
+    async def invalidate(self, product_ids: Sequence[str], *, within_seconds: float = 1.5) -> None:
         """Delete the products' values and leases. Raises: CacheUnavailable."""
 
 
@@ -73,3 +116,14 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds from an arbitrary start; never goes back."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ports:
+    """The outside of a batch."""
+
+    archive: Archive
+    quarantine: Quarantine
+    catalog: Catalog
+    cache: Cache
+    clock: Clock

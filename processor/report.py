@@ -1,7 +1,16 @@
 """What happened in an invocation: the ground for the answer, the log and the metrics."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class _Rejection(Protocol):
+    @property
+    def reason(self) -> str: ...
+    @property
+    def supplier(self) -> str | None: ...
 
 
 @dataclass(kw_only=True, slots=True)
@@ -29,6 +38,12 @@ class BatchReport:
     unforeseen: list[Exception] = field(default_factory=list)
     warnings: list[Exception] = field(default_factory=list)
 
+    def count_rejections(self, rejections: Iterable[_Rejection]) -> None:
+        """Count them by reason and by supplier."""
+        for rejection in rejections:
+            self.rejected[rejection.reason] += 1
+            self.rejected_by_supplier[rejection.supplier or "unknown"] += 1
+
     def add_stage_time(self, stage: str, seconds: float) -> None:
         """Time spent in a stage, by one slice of the batch."""
         self.stage_ms[stage] = self.stage_ms.get(stage, 0.0) + seconds * 1000
@@ -36,7 +51,11 @@ class BatchReport:
 
 @dataclass(kw_only=True, slots=True)
 class DrainReport:
-    """What one scheduled drain did; `warnings`: why it ended before nothing was left."""
+    """What one scheduled drain did; `warnings`: why it ended before nothing was left.
+
+    `invalidations_forgotten`: misses so old that what was cached then has expired.
+    """
 
     invalidations_made_up: int = 0
+    invalidations_forgotten: int = 0
     warnings: list[Exception] = field(default_factory=list)

@@ -21,8 +21,8 @@ from processor.adapters.redis_login import AsyncPassword, iam_token
 from processor.adapters.s3 import S3Archive, S3Quarantine
 from processor.adapters.secrets import login_source, read_password, read_secret
 from processor.adapters.telemetry import Telemetry
-from processor.batch import Ports
 from processor.errors import SettingsError
+from processor.ports import Ports
 from processor.settings import RedisAuth, RedisSettings, Settings, read_settings
 
 if TYPE_CHECKING:
@@ -49,10 +49,13 @@ class Runtime:
         self._ports: Ports | None = None
         self._one_at_a_time = threading.Lock()
 
-    def run(self, operation: Callable[[Ports], Awaitable[T]]) -> T:
-        """The operation's result, on this environment's loop with its connections."""
+    def run(self, operation: Callable[[Ports], Awaitable[T]], *, seconds: float) -> T:
+        """The operation's result, on this environment's loop with its connections.
+
+        `seconds`: how long the invocation lasts at most.
+        """
         with self._one_at_a_time:
-            return self._runner.run(self._on_loop(operation))
+            return self._runner.run(self._on_loop(operation, seconds))
 
     def take_peak_connections(self) -> int:
         """The most database connections that were busy at once since this was last asked."""
@@ -66,13 +69,18 @@ class Runtime:
             self._runner.run(self._close())
             self._runner.close()
 
-    async def _on_loop(self, operation: Callable[[Ports], Awaitable[T]]) -> T:
-        # After a freeze the loop must tick once to learn which connections the other side has closed.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+    async def _on_loop(self, operation: Callable[[Ports], Awaitable[T]], seconds: float) -> T:
+        # After a freeze the loop must tick to learn which connections the other side has closed.
+        await _tick()
         if self._ports is None:
             self._ports = await self._open()
-        return await operation(self._ports)
+        if self._database is not None:
+            self._database.allow_statements(seconds)
+        try:
+            return await operation(self._ports)
+        finally:
+            # And before one, so that the connections given up are closed and their statements end.
+            await _tick()
 
     async def _open(self) -> Ports:
         settings = self.settings
@@ -131,6 +139,12 @@ class Runtime:
     async def _close(self) -> None:
         async with asyncio.timeout(_CLOSE_SECONDS):
             await self._resources.aclose()
+
+
+async def _tick() -> None:
+    """Let the loop do what is due: it takes two turns to learn that a connection ended, and to close one."""
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 _current: Runtime | None = None

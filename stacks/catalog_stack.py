@@ -87,7 +87,8 @@ class CatalogStack(TerraformStack):
             config=config,
             network=network,
             account_id=account_id,
-            written_objects_arns=[archive.objects_arn, quarantine.records_arn],
+            written_objects_arns=[archive.objects_arn, quarantine.records_arn, quarantine.survivors_arn],
+            listed_bucket_arns=[quarantine.bucket_arn],
             read_secret_arns=[database.admin_secret_arn, writer.secret_arn, reader.secret_arn],
         )
 

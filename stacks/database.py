@@ -114,6 +114,8 @@ class Database(Construct):
             "password_encryption": "scram-sha-256",
             # What a frozen execution environment left open, in ms.
             "idle_session_timeout": str(config.database.idle_session_timeout_seconds * 1000),
+            # How soon, in ms, a statement ends that nobody waits for any more.
+            "client_connection_check_interval": "1000",
             # Nobody here leaves a transaction open: one that is, in ms, only keeps rows locked.
             "idle_in_transaction_session_timeout": "60000",
         }

@@ -28,6 +28,7 @@ class Endpoints(Construct):
         network: Network,
         account_id: str,
         written_objects_arns: Sequence[str],
+        listed_bucket_arns: Sequence[str],
         read_secret_arns: Sequence[str],
     ) -> None:
         super().__init__(scope, id_)
@@ -41,7 +42,10 @@ class Endpoints(Construct):
             policy=document(
                 self,
                 "S3Access",
-                [allow_account("Write", account_id, ["s3:PutObject"], written_objects_arns)],
+                [
+                    allow_account("Write", account_id, ["s3:PutObject"], written_objects_arns),
+                    allow_account("List", account_id, ["s3:ListBucket"], listed_bucket_arns),
+                ],
             ),
             tags={"Name": config.physical_name("product-catalog-s3")},
         )

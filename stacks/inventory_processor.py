@@ -74,11 +74,16 @@ class InventoryProcessor(Construct):
             },
             statements=[
                 stream.read_statement(),
-                allow("WriteRecords", ["s3:PutObject"], [archive.objects_arn, quarantine.records_arn]),
+                allow(
+                    "WriteRecords",
+                    ["s3:PutObject"],
+                    [archive.objects_arn, quarantine.records_arn, quarantine.survivors_arn],
+                ),
                 # The two that Lambda wants of the on-failure destination:
                 # https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
                 allow("WriteFailedBatches", ["s3:PutObject"], [quarantine.failed_batches_arn]),
-                allow("FindFailedBatches", ["s3:ListBucket"], [quarantine.bucket_arn]),
+                # The processor lists survivors.
+                allow("ListQuarantine", ["s3:ListBucket"], [quarantine.bucket_arn]),
                 allow("ReadLogin", ["secretsmanager:GetSecretValue"], [credentials.secret_arn]),
                 cache.connect_statement(cache.processor),
             ],

@@ -13,6 +13,8 @@ from stacks.environments import Environment
 from stacks.policies import allow_service, arn_equals, deny_plain_http, document, equals
 
 QUARANTINE_PREFIX = "quarantine/"
+SURVIVORS_PREFIX = "survivors/"
+"""Who tried a record alone and lived, when the database could not be told."""
 FAILED_BATCHES_PREFIX = "aws/lambda/"
 """Lambda's own: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html"""
 QUEUE_RETENTION_SECONDS = 14 * 24 * 60 * 60
@@ -25,7 +27,7 @@ class Quarantine(Construct):
     notification is made, which stands for no batch.
 
     `bucket_name`, `bucket_arn`, `queue_name`, `queue_url`: what their names say.
-    `records_arn`, `failed_batches_arn`: the objects of the processor, and those of the Lambda service.
+    `records_arn`, `survivors_arn`: the processor's objects; `failed_batches_arn`: the Lambda service's.
     `notification`: what must be there before the first batch can fail.
     """
 
@@ -40,6 +42,7 @@ class Quarantine(Construct):
         self.bucket_name = bucket.name
         self.bucket_arn = bucket.arn
         self.records_arn = f"{bucket.arn}/{QUARANTINE_PREFIX}*"
+        self.survivors_arn = f"{bucket.arn}/{SURVIVORS_PREFIX}*"
         self.failed_batches_arn = f"{bucket.arn}/{FAILED_BATCHES_PREFIX}*"
         # Few objects come here, and stay where they can be read at once.
         bucket.keep_by(

@@ -8,10 +8,10 @@ from enum import Enum, auto
 from itertools import pairwise
 from typing import Final, NoReturn, TypeAlias
 
-from processor.batch import Ports, process_batch
-from processor.errors import CacheUnavailable, CatalogRefused, DependencyFailed
+from processor.batch import process_batch
+from processor.errors import CacheUnavailable, CatalogRefused, DependencyFailed, StatementTimedOut
 from processor.fold import Change
-from processor.ports import MissedInvalidation, Upserted
+from processor.ports import MissedInvalidation, Ports, Refusal, Upserted
 from processor.records import Record
 from processor.report import BatchReport
 from processor.updates import Rejection
@@ -95,11 +95,21 @@ class FakeQuarantine:
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
         self.puts: list[list[Rejection]] = []
+        self.noted: dict[tuple[str, str], set[str]] = {}
 
     async def put(self, rejections: Sequence[Rejection]) -> None:
         assert rejections, "an empty object in quarantine"
         async with self._faults.around("quarantine.put", DependencyFailed):
             self.puts.append(list(rejections))
+
+    async def note_survival(self, record: Record, process_id: str) -> None:
+        async with self._faults.around("quarantine.note_survival", DependencyFailed):
+            self.noted.setdefault((record.shard, record.sequence_number), set()).add(process_id)
+
+    async def survivors(self, record: Record) -> frozenset[str]:
+        async with self._faults.around("quarantine.survivors", DependencyFailed):
+            return frozenset(self.noted.get((record.shard, record.sequence_number), ()))
+        raise AssertionError
 
     @property
     def rejections(self) -> list[Rejection]:
@@ -122,41 +132,87 @@ class Row:
 
 
 class FakeCatalog:
-    """See `ports.Catalog`. `refuses` names further changes the table refuses, besides its CHECKs."""
+    """See `ports.Catalog`. `refuses` names further changes the table refuses, besides its CHECKs.
+
+    `row_seconds`: how long it works on a row; `locked`: products whose rows somebody holds for ever.
+    """
 
     def __init__(self, faults: Faults, refuses: Callable[[Change], bool] = lambda _: False) -> None:
         self._faults = faults
         self.refuses = refuses
+        self.row_seconds = 0.0
+        self.locked: set[str] = set()
         self.rows: dict[str, Row] = {}
-        self.missed: dict[int, str] = {}
+        self.missed: dict[str, MissedInvalidation] = {}
         self.marks: dict[tuple[str, str], set[str]] = {}
         self.process_id = "this process"
+        self.drained_by: str | None = None
+        self._standing: set[tuple[str, str]] = set()
         self._misses = 0
 
-    async def upsert(self, changes: Sequence[Change]) -> Upserted:
+    async def upsert(self, changes: Sequence[Change], *, within_seconds: float) -> Upserted:
         names = [change.product_id for change in changes]
         assert names, "an upsert of nothing"
         assert all(one < other for one, other in pairwise(names)), "not ordered or twice"
         async with self._faults.around("catalog.upsert", DependencyFailed):
+            await self._work(changes, within_seconds)
             for change in changes:
-                if self.refuses(change) or not _table_takes(change):
+                if self._refusal(change):
                     raise CatalogRefused(f"the table refuses {change.product_id}")
             changed = sum(self.apply(change) for change in changes)
             return Upserted(changed, bool(self.missed))
         raise AssertionError
 
+    async def upsert_one_by_one(
+        self, changes: Sequence[Change], *, within_seconds: float
+    ) -> tuple[Upserted, list[Refusal]]:
+        names = [change.product_id for change in changes]
+        assert names == sorted(names), "not in the order in which rows are locked"
+        async with self._faults.around("catalog.upsert_one_by_one", DependencyFailed):
+            await self._work(changes, within_seconds)
+            refusals = [
+                Refusal(position, f"the table refuses {change.product_id}")
+                for position, change in enumerate(changes)
+                if self._refusal(change)
+            ]
+            changed = sum(self.apply(change) for change in changes if not self._refusal(change))
+            return Upserted(changed, bool(self.missed)), refusals
+        raise AssertionError
+
+    async def outdated(self, changes: Sequence[Change], *, within_seconds: float) -> list[Change]:
+        async with self._faults.around("catalog.outdated", DependencyFailed):
+            return [change for change in changes if self._applied(change) != self.rows.get(change.product_id)]
+        raise AssertionError
+
+    async def _work(self, changes: Sequence[Change], within_seconds: float) -> None:
+        """Take the time it takes; half of what is left is a statement's, as in `adapters.postgres`."""
+        seconds = self.row_seconds * len(changes)
+        if seconds > within_seconds / 2 or not self.locked.isdisjoint(
+            change.product_id for change in changes
+        ):
+            await asyncio.sleep(max(0.0, within_seconds / 2))
+            raise StatementTimedOut("database: the statement took too long")
+        await asyncio.sleep(seconds)
+
+    def _refusal(self, change: Change) -> bool:
+        return self.refuses(change) or not _table_takes(change)
+
     def apply(self, change: Change) -> bool:
         """Change the fields whose version is newer than the one that wrote them; whether any was."""
+        row = self._applied(change)
+        if row == self.rows.get(change.product_id):
+            return False
+        self.rows[change.product_id] = row
+        return True
+
+    def _applied(self, change: Change) -> Row:
         held = row = self.rows.get(change.product_id, Row())
         if change.inventory is not None and is_newer(change.inventory_version, held.inventory_version):
             row = replace(row, inventory=change.inventory, inventory_version=change.inventory_version)
         if change.price_cents is not None and is_newer(change.price_version, held.price_version):
             row = replace(row, price_cents=change.price_cents, price_version=change.price_version)
-        if row == held:
-            return False
         times = [version[:27] for version in (row.inventory_version, row.price_version) if version]
-        self.rows[change.product_id] = replace(row, last_updated=max(times))
-        return True
+        return row if row == held else replace(row, last_updated=max(times))
 
     async def add_missed_invalidations(self, product_ids: Sequence[str]) -> None:
         async with self._faults.around("catalog.add_missed_invalidations", DependencyFailed):
@@ -166,29 +222,59 @@ class FakeCatalog:
     def miss(self, product_id: str) -> int:
         """Record one missed invalidation; its id."""
         self._misses += 1
-        self.missed[self._misses] = product_id
+        self.missed[product_id] = MissedInvalidation(self._misses, product_id)
         return self._misses
 
-    async def missed_invalidations(self, limit: int) -> list[MissedInvalidation]:
+    async def missed_invalidations(self, limit: int, *, after: str = "") -> list[MissedInvalidation]:
         async with self._faults.around("catalog.missed_invalidations", DependencyFailed):
-            return [MissedInvalidation(id_, name) for id_, name in sorted(self.missed.items())][:limit]
+            if self.drained_by not in (None, self.process_id):
+                return []
+            self.drained_by = self.process_id
+            return [miss for name, miss in sorted(self.missed.items()) if name > after][:limit]
         raise AssertionError
 
-    async def forget_missed_invalidations(self, ids: Sequence[int]) -> None:
+    async def forget_missed_invalidations(self, missed: Sequence[MissedInvalidation]) -> int:
         async with self._faults.around("catalog.forget_missed_invalidations", DependencyFailed):
-            for id_ in ids:
-                self.missed.pop(id_, None)
+            forgotten = [miss for miss in missed if self.missed.get(miss.product_id) == miss]
+            for miss in forgotten:
+                del self.missed[miss.product_id]
+            return len(forgotten)
+        raise AssertionError
 
-    async def mark_attempt(self, record: Record) -> int:
+    async def end_drain(self) -> None:
+        async with self._faults.around("catalog.end_drain", DependencyFailed):
+            if self.drained_by == self.process_id:
+                self.drained_by = None
+
+    async def forget_old_misses(self, older_than_seconds: int) -> int:
+        async with self._faults.around("catalog.forget_old_misses", DependencyFailed):
+            return 0
+        raise AssertionError
+
+    async def tidy(self) -> None:
+        async with self._faults.around("catalog.tidy", DependencyFailed):
+            return
+
+    async def mark_attempt(self, record: Record) -> frozenset[str]:
+        identity = (record.shard, record.sequence_number)
+        self._standing.add(identity)
         async with self._faults.around("catalog.mark_attempt", DependencyFailed):
-            marks = self.marks.setdefault((record.shard, record.sequence_number), set())
+            marks = self.marks.setdefault(identity, set())
             marks.add(self.process_id)
-            return len(marks - {self.process_id})
+            return frozenset(marks - {self.process_id})
         raise AssertionError
 
     async def clear_attempts(self, record: Record) -> None:
         async with self._faults.around("catalog.clear_attempts", DependencyFailed):
             self.marks.pop((record.shard, record.sequence_number), None)
+            self._standing.discard((record.shard, record.sequence_number))
+
+    async def take_back_marks(self) -> None:
+        if self._standing:
+            async with self._faults.around("catalog.take_back_marks", DependencyFailed):
+                for marks in self.marks.values():
+                    marks.discard(self.process_id)
+                self._standing.clear()
 
 
 def _table_takes(change: Change) -> bool:
@@ -216,7 +302,7 @@ class FakeCache:
         self.invalidated: list[list[str]] = []
         self.deleting: Callable[[], None] = lambda: None
 
-    async def invalidate(self, product_ids: Sequence[str]) -> None:
+    async def invalidate(self, product_ids: Sequence[str], *, within_seconds: float = 1.5) -> None:
         async with self._faults.around("cache.invalidate", CacheUnavailable):
             self.deleting()
             self.invalidated.append(list(product_ids))

@@ -40,10 +40,12 @@ class RedisCache:
     def __init__(self, client: "Redis") -> None:
         self._client = client
 
-    async def invalidate(self, product_ids: Sequence[str]) -> None:
+    async def invalidate(
+        self, product_ids: Sequence[str], *, within_seconds: float = INVALIDATION_TIMEOUT_SECONDS
+    ) -> None:
         """See `ports.Cache`."""
         try:
-            async with asyncio.timeout(INVALIDATION_TIMEOUT_SECONDS):
+            async with asyncio.timeout(within_seconds):
                 try:
                     await self._unlink(product_ids)
                 except ReadOnlyError:

@@ -1,11 +1,15 @@
-"""The catalog in PostgreSQL."""
+"""The catalog in PostgreSQL: one statement a method, so that each is one transaction."""
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from processor.adapters.postgres import Database
+import asyncpg
+
+from processor.adapters.postgres import OPERATION_SECONDS, Database
+from processor.errors import CatalogRefused, reason_of
 from processor.fold import Change
-from processor.ports import MissedInvalidation, Upserted
+from processor.ports import MissedInvalidation, Refusal, Upserted
 from processor.records import Record
 
 if TYPE_CHECKING:
@@ -13,7 +17,7 @@ if TYPE_CHECKING:
 
 # A version begins with its event time in 27 characters. Comparing with '' lets no version lose to any;
 # a change that does not mention a field compares as NULL and leaves the field alone.
-_UPSERT: Final = """
+_UPSERT_FROM: Final = """
 WITH changed AS (
     INSERT INTO products AS held
         (product_id, inventory, inventory_version, price, price_version, last_updated)
@@ -24,8 +28,7 @@ WITH changed AS (
         price_cents * 0.01,
         price_version,
         left(greatest(inventory_version COLLATE "C", price_version COLLATE "C"), 27)::timestamptz
-    FROM unnest($1::text[], $2::integer[], $3::text[], $4::bigint[], $5::text[])
-        AS change (product_id, inventory, inventory_version, price_cents, price_version)
+    FROM {changes}
     ON CONFLICT (product_id) DO UPDATE SET
         inventory = CASE
             WHEN excluded.inventory_version > coalesce(held.inventory_version, '') THEN excluded.inventory
@@ -42,6 +45,63 @@ WITH changed AS (
 )
 SELECT count(*) AS changed, EXISTS (SELECT FROM pending_invalidation) AS invalidations_pending FROM changed
 """
+_ARRAYS: Final = """unnest($1::text[], $2::integer[], $3::text[], $4::bigint[], $5::text[])
+        AS change (product_id, inventory, inventory_version, price_cents, price_version)"""
+_ONE: Final = """jsonb_to_record($1) AS change (
+        product_id text, inventory integer, inventory_version text, price_cents bigint, price_version text)"""
+_UPSERT: Final = _UPSERT_FROM.format(changes=_ARRAYS)
+_UPSERT_ONE: Final = _UPSERT_FROM.format(changes=_ONE)
+_OUTDATED_FROM: Final = """
+SELECT change.product_id FROM {changes} LEFT JOIN products AS held USING (product_id)
+WHERE held.product_id IS NULL
+   OR change.inventory_version > coalesce(held.inventory_version, '')
+   OR change.price_version > coalesce(held.price_version, '')
+"""
+_OUTDATED: Final = _OUTDATED_FROM.format(changes=_ARRAYS)
+_WRITTEN: Final = (
+    "product_id",
+    "inventory",
+    "inventory_version",
+    "price",
+    "price_version",
+    "last_updated",
+)
+
+_APPLY_ONE_BY_ONE: Final = "SELECT * FROM apply_one_by_one($1, $2::text[], $3::text[])"
+_LOOKS_ONLY_AT: Final = "SELECT looks_only_at($1, $2, $3::text[])"
+
+# An id is new each time a product is missed, so that a drain forgets no miss that is newer than its UNLINK.
+_ADD_MISSED: Final = """
+INSERT INTO pending_invalidation (product_id) SELECT unnest($1::text[])
+ON CONFLICT (product_id) DO UPDATE SET id = DEFAULT, missed_at = now()
+"""
+# Who has the one row, or finds that nobody has, reads: drains do not do the same work twice.
+_MISSED: Final = """
+WITH held AS (
+    UPDATE invalidation_drain SET held_by = $1, held_until = now() + $2 * interval '1 second'
+    WHERE held_by = $1 OR held_until < now()
+    RETURNING 1
+)
+SELECT id, product_id FROM pending_invalidation
+WHERE product_id > $3 AND EXISTS (SELECT FROM held)
+ORDER BY product_id LIMIT $4
+"""
+_FORGET_MISSED: Final = """
+DELETE FROM pending_invalidation AS missed
+USING unnest($1::text[], $2::bigint[]) AS done (product_id, id)
+WHERE missed.product_id = done.product_id AND missed.id = done.id
+"""
+_END_DRAIN: Final = "UPDATE invalidation_drain SET held_until = '-infinity' WHERE held_by = $1"
+_FORGET_OLD_MISSES: Final = """
+DELETE FROM pending_invalidation WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM pending_invalidation WHERE missed_at < now() - $1 * interval '1 second' LIMIT $2))
+"""
+_EMPTY_PAGES: Final = """
+SELECT pg_relation_size('pending_invalidation') > 65536 AND NOT EXISTS (SELECT FROM pending_invalidation)
+"""
+_DRAIN_SECONDS: Final = 15
+_TIDY_SECONDS: Final = 30.0
+_FORGOTTEN_AT_ONCE: Final = 250_000
 
 # Marks older than a record is retried (24 h) are of an earlier life: it was discarded and redriven.
 _MARK: Final = """
@@ -49,72 +109,137 @@ WITH mine AS (
     INSERT INTO processing_attempt (shard, sequence_number, process_id) VALUES ($1, $2, $3)
     ON CONFLICT (shard, sequence_number, process_id) DO UPDATE SET last_tried_at = now()
 )
-SELECT count(*) FROM processing_attempt
+SELECT process_id FROM processing_attempt
 WHERE shard = $1 AND sequence_number = $2 AND process_id <> $3 AND last_tried_at > now() - interval '24 hours'
 """
+_FORGET_OLD_MARKS: Final = "DELETE FROM processing_attempt WHERE last_tried_at < now() - interval '24 hours'"
 
 
 class PostgresCatalog:
-    """See `ports.Catalog`; one statement a method, so that each is one transaction.
-
-    `process_id`: a text no other process has; what it marked never counts against a record while it lives.
-    """
+    """See `ports.Catalog`."""
 
     def __init__(self, database: Database, *, process_id: str) -> None:
         self._database = database
         self.process_id = process_id
+        self._standing: set[tuple[str, str]] = set()
 
-    async def upsert(self, changes: Sequence[Change]) -> Upserted:
+    async def upsert(
+        self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
+    ) -> Upserted:
         """See `ports.Catalog`."""
         columns = list(zip(*changes, strict=True))
 
         async def operation(connection: "Connection") -> Upserted:
-            row = await connection.fetchrow(_UPSERT, *columns)
+            try:
+                row = await connection.fetchrow(_UPSERT, *columns)
+            except asyncpg.CheckViolationError as error:
+                names = (error.table_name, error.constraint_name)
+                if await connection.fetchval(_LOOKS_ONLY_AT, *names, _WRITTEN):
+                    raise CatalogRefused(f"database: {reason_of(error)} ({error.sqlstate})") from error
+                raise
             assert row is not None  # noqa: S101 an aggregate always has a row
             return Upserted(row["changed"], row["invalidations_pending"])
 
-        return await self._database.run(operation)
+        return await self._database.run(operation, within_seconds=within_seconds)
+
+    async def upsert_one_by_one(
+        self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
+    ) -> tuple[Upserted, list[Refusal]]:
+        """See `ports.Catalog`."""
+        texts = [json.dumps(change._asdict()) for change in changes]
+        rows = await self._database.run(
+            lambda connection: connection.fetch(_APPLY_ONE_BY_ONE, _UPSERT_ONE, texts, _WRITTEN),
+            within_seconds=within_seconds,
+        )
+        refusals = [
+            Refusal(row["refused"], f"database: {row['message']}")
+            for row in rows
+            if row["refused"] is not None
+        ]
+        return Upserted(rows[-1]["changed"], rows[-1]["invalidations_pending"]), refusals
+
+    async def outdated(
+        self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
+    ) -> list[Change]:
+        """See `ports.Catalog`."""
+        columns = list(zip(*changes, strict=True))
+        rows = await self._database.run(
+            lambda connection: connection.fetch(_OUTDATED, *columns), within_seconds=within_seconds
+        )
+        wanted = {row["product_id"] for row in rows}
+        return [change for change in changes if change.product_id in wanted]
 
     async def add_missed_invalidations(self, product_ids: Sequence[str]) -> None:
         """See `ports.Catalog`."""
-        await self._database.run(
-            lambda connection: connection.execute(
-                "INSERT INTO pending_invalidation (product_id) SELECT unnest($1::text[])", list(product_ids)
-            )
-        )
+        await self._database.run(lambda connection: connection.execute(_ADD_MISSED, sorted(set(product_ids))))
 
-    async def missed_invalidations(self, limit: int) -> list[MissedInvalidation]:
+    async def missed_invalidations(self, limit: int, *, after: str = "") -> list[MissedInvalidation]:
         """See `ports.Catalog`."""
         rows = await self._database.run(
-            lambda connection: connection.fetch(
-                "SELECT id, product_id FROM pending_invalidation ORDER BY id LIMIT $1", limit
-            )
+            lambda connection: connection.fetch(_MISSED, self.process_id, _DRAIN_SECONDS, after, limit)
         )
         return [MissedInvalidation(row["id"], row["product_id"]) for row in rows]
 
-    async def forget_missed_invalidations(self, ids: Sequence[int]) -> None:
+    async def forget_missed_invalidations(self, missed: Sequence[MissedInvalidation]) -> int:
         """See `ports.Catalog`."""
-        await self._database.run(
-            lambda connection: connection.execute(
-                "DELETE FROM pending_invalidation WHERE id = ANY($1::bigint[])", list(ids)
-            )
+        ids, product_ids = zip(*missed, strict=True)
+        status = await self._database.run(
+            lambda connection: connection.execute(_FORGET_MISSED, product_ids, ids)
         )
+        return int(status.rpartition(" ")[2])
 
-    async def mark_attempt(self, record: Record) -> int:
+    async def end_drain(self) -> None:
         """See `ports.Catalog`."""
-        others = await self._database.run(
-            lambda connection: connection.fetchval(
-                _MARK, record.shard, record.sequence_number, self.process_id
-            )
+        await self._database.run(lambda connection: connection.execute(_END_DRAIN, self.process_id))
+
+    async def forget_old_misses(self, older_than_seconds: int) -> int:
+        """See `ports.Catalog`."""
+
+        async def operation(connection: "Connection") -> int:
+            status = await connection.execute(_FORGET_OLD_MISSES, older_than_seconds, _FORGOTTEN_AT_ONCE)
+            return int(status.rpartition(" ")[2])
+
+        forgotten = 0
+        while some := await self._database.run(operation, within_seconds=_TIDY_SECONDS):
+            forgotten += some
+        return forgotten
+
+    async def tidy(self) -> None:
+        """See `ports.Catalog`."""
+
+        async def operation(connection: "Connection") -> None:
+            await connection.execute(_FORGET_OLD_MARKS)
+            if await connection.fetchval(_EMPTY_PAGES):
+                # What was deleted still stands in the table's pages, and each upsert would look through them.
+                await connection.execute("VACUUM pending_invalidation")
+
+        await self._database.run(operation, within_seconds=_TIDY_SECONDS)
+
+    async def mark_attempt(self, record: Record) -> frozenset[str]:
+        """See `ports.Catalog`."""
+        # From the moment it is asked for: the answer may be lost.
+        self._standing.add((record.shard, record.sequence_number))
+        rows = await self._database.run(
+            lambda connection: connection.fetch(_MARK, record.shard, record.sequence_number, self.process_id)
         )
-        return int(others)
+        return frozenset(row["process_id"] for row in rows)
 
     async def clear_attempts(self, record: Record) -> None:
         """See `ports.Catalog`."""
+        identity = (record.shard, record.sequence_number)
         await self._database.run(
             lambda connection: connection.execute(
-                "DELETE FROM processing_attempt WHERE shard = $1 AND sequence_number = $2",
-                record.shard,
-                record.sequence_number,
+                "DELETE FROM processing_attempt WHERE shard = $1 AND sequence_number = $2", *identity
             )
         )
+        self._standing.discard(identity)
+
+    async def take_back_marks(self) -> None:
+        """See `ports.Catalog`."""
+        if self._standing:
+            await self._database.run(
+                lambda connection: connection.execute(
+                    "DELETE FROM processing_attempt WHERE process_id = $1", self.process_id
+                )
+            )
+            self._standing.clear()

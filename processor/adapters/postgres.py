@@ -1,14 +1,14 @@
-"""A pool of connections to the catalog's database, and how each kind of failure is met."""
+"""A pool of connections to the catalog's database, and how each kind of failure is met (ADR 16)."""
 
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 
-from processor.errors import CatalogRefused, DependencyFailed, SettingsError
+from processor.errors import CatalogRefused, DependencyFailed, SettingsError, StatementTimedOut, reason_of
 from processor.settings import DatabaseSettings
 
 if TYPE_CHECKING:
@@ -20,15 +20,26 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CONNECT_TIMEOUT_SECONDS: Final = 5.0
+# What is no upsert takes milliseconds; what has no answer by half of this has lost its connection.
+OPERATION_SECONDS: Final = 5.0
 # Connections idle for longer may have been dropped without a word by what lies between.
 IDLE_LIFETIME_SECONDS: Final = 240.0
+# How soon the server notices that whoever waits for a statement is gone.
+CLIENT_CHECK_MS: Final = 500
+# Twice a round trip on a bad day: a server that lives answers this in time.
+_PROBE_SECONDS: Final = 1.0
+_LEAST_STATEMENT_TIMEOUT_SECONDS: Final = 10.0
 
 # https://www.postgresql.org/docs/18/errcodes-appendix.html
 _DEPENDENCY_CLASSES: Final = frozenset({"08", "53", "55", "57", "58"})
-_REFUSED_CLASSES: Final = frozenset({"22", "23"})
 _TRANSACTION_ROLLBACK: Final = "40"
 _INVALID_AUTHORIZATION: Final = "28"
-_STALE_CONNECTION_STATES: Final = frozenset({"25006", "0A000"})
+# Read-only, a changed result type, and a prepared statement that a pooler's other connection does not know.
+_STALE_CONNECTION_STATES: Final = frozenset({"25006", "0A000", "26000", "42P05"})
+# Cancelled (by statement_timeout or a person), and a lock that lock_timeout gave up.
+_TIMED_OUT_STATES: Final = frozenset({"57014", "55P03"})
+# Too long, out of range, or no character of the database's encoding: only a value can be that.
+_REFUSED_VALUES: Final = frozenset({"22001", "22003", "22021", "22P05"})
 _TRANSACTION_RETRIES: Final = 3
 
 
@@ -60,24 +71,42 @@ class Database:
         self._pool: Pool | None = None
         self._opening = asyncio.Lock()
         self._peak_in_use = 0
+        self._statement_timeout_seconds = _LEAST_STATEMENT_TIMEOUT_SECONDS
+
+    def allow_statements(self, seconds: float) -> None:
+        """New connections let the server end a statement that runs for longer than any invocation lasts.
+
+        A backstop, for a connection whose end the server is never told of.
+        """
+        self._statement_timeout_seconds = max(self._statement_timeout_seconds, seconds)
 
     def take_peak_in_use(self) -> int:
         """The most connections that were busy at once since this was last asked."""
         peak, self._peak_in_use = self._peak_in_use, 0
         return peak
 
-    async def run(self, operation: Callable[["Connection"], Awaitable[T]]) -> T:
+    async def run(
+        self,
+        operation: Callable[["Connection"], Awaitable[T]],
+        *,
+        within_seconds: float = OPERATION_SECONDS,
+    ) -> T:
         """The operation's result. It may run more than once, so it must be safe to repeat.
 
+        An attempt has half of the time that is left, so that another connection can still be tried when this
+        one turns out to be dead.
+
         Raises:
+            StatementTimedOut: no answer to the operation, though the server answers.
             DependencyFailed: the database cannot be reached, is not able, or did not answer in time.
             CatalogRefused: the table refuses a value.
-            asyncpg.PostgresError: nobody foresaw it.
+            asyncpg.PostgresError, asyncpg.InterfaceError: nobody foresaw it.
         """
+        deadline = asyncio.get_running_loop().time() + within_seconds
         retries = {_TRANSACTION_ROLLBACK: _TRANSACTION_RETRIES, _INVALID_AUTHORIZATION: 1, "connection": 1}
         while True:
             try:
-                return await self._once(operation)
+                return await self._once(operation, deadline)
             except (
                 asyncpg.PostgresError,
                 asyncpg.InterfaceError,
@@ -88,29 +117,55 @@ class Database:
                 if reaction is None or not retries[reaction]:
                     raise _ours(error) from error
                 retries[reaction] -= 1
-            if reaction == _INVALID_AUTHORIZATION:
-                self.terminate()
-            elif reaction == "connection" and self._pool is not None:
-                await self._pool.expire_connections()
 
     def terminate(self) -> None:
         """Drop all connections at once; the next use opens new ones."""
         if self._pool is not None:
-            self._pool.terminate()
-            self._pool = None
+            self._drop(self._pool)
 
-    async def _once(self, operation: Callable[["Connection"], Awaitable[T]]) -> T:
-        pool = await self._opened_pool()
-        connection = await pool.acquire(timeout=None)
+    async def _once(self, operation: Callable[["Connection"], Awaitable[T]], deadline: float) -> T:
+        async with asyncio.timeout_at(deadline):
+            pool = await self._opened_pool()
+            try:
+                connection = await pool.acquire()
+            except asyncpg.InvalidAuthorizationSpecificationError:
+                self._drop(pool)  # the password was rotated: the next pool asks for it
+                raise
         self._peak_in_use = max(self._peak_in_use, pool.get_size() - pool.get_idle_size())
         try:
-            return await operation(connection)
-        except (asyncio.CancelledError, TimeoutError):
-            # Giving it back would wait for a server that may never answer (asyncpg issue 431).
-            connection.terminate()
+            return await self._limited(operation, connection, deadline)
+        except BaseException as error:
+            if not _leaves_usable(error):
+                # Giving it back would wait for a server that may never answer (asyncpg issue 431).
+                connection.terminate()
+            if isinstance(error, Exception) and _reaction(error) == "connection":
+                self._drop(pool)  # what happened to one connection has happened to those beside it
             raise
         finally:
             await pool.release(connection)
+
+    async def _limited(
+        self, operation: Callable[["Connection"], Awaitable[T]], connection: "Connection", deadline: float
+    ) -> T:
+        """The operation's result within half of the time left; is it late, the server is asked for a sign."""
+        loop = asyncio.get_running_loop()
+        seconds = (deadline - loop.time()) / 2
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                return await operation(connection)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            # asyncpg has asked the server to cancel the statement; this is answered once it is cancelled.
+            try:
+                async with asyncio.timeout(min(_PROBE_SECONDS, max(0.0, deadline - loop.time()))):
+                    await connection.execute("SELECT")
+            except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                raise asyncpg.ConnectionDoesNotExistError(
+                    f"no answer for {seconds:.1f} s, and none to a question after it"
+                ) from error
+            raise StatementTimedOut(f"database: the statement took more than {seconds:.1f} s") from error
 
     async def _opened_pool(self) -> "Pool":
         async with self._opening:
@@ -128,8 +183,40 @@ class Database:
                     timeout=CONNECT_TIMEOUT_SECONDS,
                     max_inactive_connection_lifetime=IDLE_LIFETIME_SECONDS,
                     server_settings={"application_name": "inventory-processor"},
+                    connect=self._connect,
+                    reset=_nothing,
                 )
             return self._pool
+
+    async def _connect(self, *address: Any, **options: Any) -> "asyncpg.Connection[asyncpg.Record]":
+        """A connection whose statements end when nobody waits for them any more.
+
+        Set by a statement and not at the start, where a pooler would refuse what it does not know; here and
+        not in the pool's `init`, since the pool closes what fails there, and waits for the server to agree.
+        """
+        async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+            connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(*address, **options)
+            try:
+                await connection.execute(
+                    f"SET client_connection_check_interval = {CLIENT_CHECK_MS}; "
+                    f"SET statement_timeout = {int(self._statement_timeout_seconds * 1000)}"
+                )
+            except BaseException:
+                connection.terminate()
+                raise
+        return connection
+
+    def _drop(self, pool: "Pool") -> None:
+        pool.terminate()
+        if self._pool is pool:
+            self._pool = None
+
+
+async def _nothing(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """What is sent when a connection is given back: a statement is its own transaction, and leaves nothing.
+
+    asyncpg's own reset is a round trip a batch, and waits for ever where the answer is lost.
+    """
 
 
 def tls_context(settings: DatabaseSettings) -> ssl.SSLContext | None:
@@ -146,12 +233,19 @@ def tls_context(settings: DatabaseSettings) -> ssl.SSLContext | None:
         raise SettingsError(f"DB_CA_FILE {str(settings.ca_file)!r} holds no certificates: {error}") from error
 
 
+def _leaves_usable(error: BaseException) -> bool:
+    """Whether the connection is in order after an error: the server has said it, or it was never sent."""
+    return isinstance(error, asyncpg.PostgresError | StatementTimedOut | CatalogRefused) and not isinstance(
+        error, asyncpg.PostgresConnectionError
+    )
+
+
 def _reaction(error: Exception) -> str | None:
     """Which of `run`'s retries an error is for."""
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) or _is_misuse(error):
         return None
     if not isinstance(error, asyncpg.PostgresError):
-        return None if _is_refusal(error) else "connection"
+        return "connection" if isinstance(error, _LOST) else None
     state = error.sqlstate or ""
     if state[:2] in (_TRANSACTION_ROLLBACK, _INVALID_AUTHORIZATION):
         return state[:2]
@@ -161,20 +255,29 @@ def _reaction(error: Exception) -> str | None:
     return "connection" if state.startswith("57P") else None
 
 
-def _is_refusal(error: Exception) -> bool:
-    # asyncpg refuses values it cannot encode before it sends them, as an InterfaceError and ValueError.
+_LOST: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+
+
+def _is_misuse(error: Exception) -> bool:
+    # A setting or a value that asyncpg cannot take: no connection would make it better.
     return isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
 
 
 def _ours(error: Exception) -> Exception:
-    # Without DETAIL and HINT, which quote rows and may differ from one attempt to the next.
-    message = f"database: {type(error).__name__}: {error.args[0] if error.args else error}"
+    message = f"database: {reason_of(error)}"
+    if _is_misuse(error):
+        # A value that cannot be encoded is named before anything is sent; all else is a setting of ours.
+        return CatalogRefused(message) if "for query argument $" in str(error) else error
     if not isinstance(error, asyncpg.PostgresError):
-        return CatalogRefused(message) if _is_refusal(error) else DependencyFailed(message)
+        return DependencyFailed(message)
     state = error.sqlstate or ""
-    if state[:2] in _REFUSED_CLASSES:
+    if state in _REFUSED_VALUES and not error.context:  # a trigger's or function's error has one
         return CatalogRefused(f"{message} ({state})")
-    retried = state[:2] in (_TRANSACTION_ROLLBACK, _INVALID_AUTHORIZATION) or state == "25006"
-    if retried or state[:2] in _DEPENDENCY_CLASSES:
+    if state in _TIMED_OUT_STATES:
+        return StatementTimedOut(f"{message} ({state})")
+    retried = (
+        state[:2] in (_TRANSACTION_ROLLBACK, _INVALID_AUTHORIZATION) or state in _STALE_CONNECTION_STATES
+    )
+    if (retried and state != "0A000") or state[:2] in _DEPENDENCY_CLASSES:
         return DependencyFailed(f"{message} ({state})")
     return error

@@ -4,13 +4,14 @@ import asyncio
 import base64
 import gzip
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from processor import objects
-from processor.errors import DependencyFailed
+from processor.errors import DependencyFailed, reason_of
 from processor.records import Record
 from processor.updates import Rejection
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html: 412, there already;
 # 409, a delete or another conditional write of the key came between: upload again.
-_ALREADY_THERE: Final = "PreconditionFailed"
-_CONFLICT: Final = "ConditionalRequestConflict"
+_ALREADY_THERE: Final = 412
+_CONFLICT: Final = 409
 _CONFLICT_TRIES: Final = 3
 # Level 1 takes a third of the default's time and leaves these lines 10 % larger.
 _GZIP_LEVEL: Final = 1
@@ -62,6 +63,35 @@ class S3Quarantine:
             key = objects.object_key(objects.QUARANTINE_PREFIX, of_shard, body, ".ndjson")
             await _put_once(self._client, self._bucket, key, body, "application/x-ndjson")
 
+    async def note_survival(self, record: Record, process_id: str) -> None:
+        """See `ports.Quarantine`."""
+        await _put_once(
+            self._client, self._bucket, _survivors(record) + process_id, b"", "application/octet-stream"
+        )
+
+    async def survivors(self, record: Record) -> frozenset[str]:
+        """See `ports.Quarantine`."""
+        prefix = _survivors(record)
+        with _failures_of(f"s3://{self._bucket}/{prefix}"):
+            # A record that three processes died of has a handful, never a page of a thousand.
+            listed = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix)
+        return frozenset(found["Key"].removeprefix(prefix) for found in listed.get("Contents", []))
+
+
+def _survivors(record: Record) -> str:
+    return f"{objects.SURVIVORS_PREFIX}{record.shard}/{record.sequence_number}/"
+
+
+@contextmanager
+def _failures_of(what: str) -> Iterator[None]:
+    """S3's errors and the network's, as ours."""
+    try:
+        yield
+    except ClientError as error:
+        raise DependencyFailed(f"{what}: {error}") from error
+    except (BotoCoreError, OSError) as error:
+        raise DependencyFailed(f"{what}: {reason_of(error)}") from error
+
 
 def _archive_object(records: Sequence[Record], lines: bytes) -> tuple[str, bytes]:
     key = objects.object_key(objects.ARCHIVE_PREFIX, records, lines, ".ndjson.gz")
@@ -71,25 +101,24 @@ def _archive_object(records: Sequence[Record], lines: bytes) -> tuple[str, bytes
 async def _put_once(client: "S3Client", bucket: str, key: str, body: bytes, content_type: str) -> None:
     """Put an object unless it is there. Its key names its content, so what is there is the same."""
     digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
-    for left in reversed(range(_CONFLICT_TRIES)):
-        try:
-            await client.put_object(
-                Bucket=bucket,
-                Key=key,
-                Body=body,
-                ContentType=content_type,
-                ChecksumAlgorithm="SHA256",  # Object Lock demands a checksum
-                ChecksumSHA256=digest,
-                IfNoneMatch="*",
-            )
-        except ClientError as error:
-            match error.response.get("Error", {}).get("Code"):
-                case code if code == _ALREADY_THERE:
+    with _failures_of(f"s3://{bucket}/{key}"):
+        for left in reversed(range(_CONFLICT_TRIES)):
+            try:
+                await client.put_object(
+                    Bucket=bucket,
+                    Key=key,
+                    Body=body,
+                    ContentType=content_type,
+                    ChecksumAlgorithm="SHA256",  # Object Lock demands a checksum
+                    ChecksumSHA256=digest,
+                    IfNoneMatch="*",
+                )
+            except ClientError as error:
+                # By its status: what stands between may lose or change the body that names it.
+                status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+                if status == _ALREADY_THERE:
                     return
-                case code if code == _CONFLICT and left:
-                    continue
-            raise DependencyFailed(f"s3://{bucket}/{key}: {error}") from error
-        except (BotoCoreError, OSError) as error:
-            raise DependencyFailed(f"s3://{bucket}/{key}: {type(error).__name__}: {error}") from error
-        else:
-            return
+                if status != _CONFLICT or not left:
+                    raise
+            else:
+                return

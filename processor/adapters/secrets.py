@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from processor.adapters.postgres import Login, LoginSource
-from processor.errors import DependencyFailed, SettingsError
+from processor.errors import DependencyFailed, SettingsError, reason_of
 from processor.settings import DatabaseSettings
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ async def read_secret_text(client: "SecretsManagerClient", arn: str) -> str:
     try:
         response = await client.get_secret_value(SecretId=arn)
     except (ClientError, BotoCoreError, OSError) as error:
-        raise DependencyFailed(f"secret {arn}: {type(error).__name__}: {error}") from error
+        raise DependencyFailed(f"secret {arn}: {reason_of(error)}") from error
     text = response.get("SecretString")
     if not text:
         raise DependencyFailed(f"secret {arn} holds no text")

@@ -7,6 +7,7 @@ from typing import Final
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit, single_metric
 
+from processor.errors import reason_of
 from processor.report import BatchReport, DrainReport
 
 NAMESPACE: Final = "ProductCatalog"
@@ -87,7 +88,7 @@ class Telemetry:
 
     def _log_warnings(self, warnings: list[Exception], request_id: str) -> None:
         for error in warnings:
-            self._logger.warning("degraded", request_id=request_id, error=f"{type(error).__name__}: {error}")
+            self._logger.warning("degraded", request_id=request_id, error=reason_of(error))
 
     def _publish(self, counts: dict[str, int], times_ms: dict[str, float]) -> None:
         for name, count in counts.items():

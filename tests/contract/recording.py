@@ -40,7 +40,7 @@ _HARMLESS_HEADERS: Final = re.compile(
     r"x-amz-(checksum-\w+|content-sha256|date|sdk-checksum-algorithm|security-token)"
 )
 # Not part of a request's meaning: which operation the SDK's user called.
-_HARMLESS_PARAMETERS: Final = frozenset({"x-id", "list-type"})
+_HARMLESS_PARAMETERS: Final = frozenset({"x-id", "list-type", "prefix", "encoding-type"})
 # X-Amz-Target's first part → the service's name in IAM, and the member that names the resource.
 _TARGETS: Final = {
     "secretsmanager": ("secretsmanager", "SecretId"),

@@ -106,12 +106,12 @@ async def test_both_hold_the_same_rows_after_any_history(pair: Pair, history: li
     pair.fake.rows.clear()
     for start in range(0, len(history), 4):
         changes = fold(history[start : start + 4]).changes
-        assert await pair.real.upsert(changes) == await pair.fake.upsert(changes)
+        assert await pair.real.upsert(changes) == await pair.fake.upsert(changes, within_seconds=5)
         assert await pair.rows() == pair.fake_rows()
     for again in reversed(history):
         changes = fold([again]).changes
         assert (await pair.real.upsert(changes)).changed == 0
-        assert (await pair.fake.upsert(changes)).changed == 0
+        assert (await pair.fake.upsert(changes, within_seconds=5)).changed == 0
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -126,8 +126,9 @@ async def test_misses_are_remembered_until_exactly_they_are_forgotten(catalog: C
     (first, second) = await catalog.missed_invalidations(10)
     assert (first.product_id, second.product_id) == ("a", "b")
     await catalog.add_missed_invalidations(["a"])
-    assert [miss.product_id for miss in await catalog.missed_invalidations(2)] == ["a", "b"]
-    await catalog.forget_missed_invalidations([first.id, second.id])
+    assert [miss.product_id for miss in await catalog.missed_invalidations(10)] == ["a", "b"]
+    assert [miss.product_id for miss in await catalog.missed_invalidations(1, after="a")] == ["b"]
+    assert await catalog.forget_missed_invalidations([first, second]) == 1
     (newer,) = await catalog.missed_invalidations(10)
     assert newer.product_id == "a"
     assert newer.id not in (first.id, second.id)
@@ -135,23 +136,91 @@ async def test_misses_are_remembered_until_exactly_they_are_forgotten(catalog: C
 
 async def test_an_upsert_tells_that_misses_wait(catalog: Catalog) -> None:
     changes = fold([update(0, inventory=1)]).changes
-    assert not (await catalog.upsert(changes)).invalidations_pending
+    assert not (await catalog.upsert(changes, within_seconds=5)).invalidations_pending
     await catalog.add_missed_invalidations(["a"])
-    assert (await catalog.upsert(changes)).invalidations_pending
+    assert (await catalog.upsert(changes, within_seconds=5)).invalidations_pending
 
 
 @pytest.mark.parametrize("which", ["fake", "real"])
-async def test_the_marks_of_other_processes_are_counted_until_cleared(pair: Pair, which: str) -> None:
+async def test_only_one_process_drains_at_a_time(pair: Pair, which: str) -> None:
+    catalog = pair.fake if which == "fake" else pair.real
+    await catalog.add_missed_invalidations(["a", "b"])
+    catalog.process_id = "one"
+    assert len(await catalog.missed_invalidations(10)) == 2
+    catalog.process_id = "other"
+    assert await catalog.missed_invalidations(10) == []
+    await catalog.end_drain()
+    assert await catalog.missed_invalidations(10) == [], "only who drains can end it"
+    catalog.process_id = "one"
+    await catalog.end_drain()
+    catalog.process_id = "other"
+    assert len(await catalog.missed_invalidations(10)) == 2
+
+
+@pytest.mark.parametrize("which", ["fake", "real"])
+async def test_the_marks_of_other_processes_are_told_until_cleared(pair: Pair, which: str) -> None:
     catalog = pair.fake if which == "fake" else pair.real
     one, other = record("x", 1), record("x", 2)
     for number in range(3):
         catalog.process_id = f"process {number}"
-        assert await catalog.mark_attempt(one) == number
-        assert await catalog.mark_attempt(one) == number, "its own marks count for nothing"
-    assert await catalog.mark_attempt(other) == 0
+        others = {f"process {before}" for before in range(number)}
+        assert await catalog.mark_attempt(one) == others
+        assert await catalog.mark_attempt(one) == others, "its own marks count for nothing"
+    assert await catalog.mark_attempt(other) == set()
     await catalog.clear_attempts(one)
     catalog.process_id = "process 3"
-    assert await catalog.mark_attempt(one) == 0
+    assert await catalog.mark_attempt(one) == set()
+
+
+@pytest.mark.parametrize("which", ["fake", "real"])
+async def test_marks_left_standing_are_taken_back(pair: Pair, which: str) -> None:
+    catalog = pair.fake if which == "fake" else pair.real
+    catalog.process_id = "a process"
+    await catalog.mark_attempt(record("x", 1))
+    await catalog.take_back_marks()
+    catalog.process_id = "another"
+    assert await catalog.mark_attempt(record("x", 1)) == set()
+
+
+@settings(
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(histories)
+async def test_one_by_one_ends_in_the_same_rows_and_both_tell_what_is_outdated(
+    pair: Pair, history: list[Update]
+) -> None:
+    await pair.world.database.execute("TRUNCATE products")
+    pair.fake.rows.clear()
+    for start in range(0, len(history), 4):
+        part = sorted(history[start : start + 4], key=lambda one: one.product_id)
+        folded = fold(part).changes
+        outdated = await pair.real.outdated(folded)
+        assert outdated == await pair.fake.outdated(folded, within_seconds=5)
+        changes = [fold([one]).changes[0] for one in part]
+        real, fake = (
+            await pair.real.upsert_one_by_one(changes),
+            await pair.fake.upsert_one_by_one(changes, within_seconds=5),
+        )
+        assert real == fake
+        assert await pair.rows() == pair.fake_rows()
+        assert await pair.real.outdated(folded) == []
+
+
+async def test_old_misses_and_marks_are_forgotten(pair: Pair) -> None:
+    await pair.real.add_missed_invalidations(["old", "new"])
+    await pair.real.mark_attempt(record("x", 1))
+    await pair.world.database.execute(
+        "UPDATE pending_invalidation SET missed_at = now() - interval '331 s' WHERE product_id = 'old'"
+    )
+    await pair.world.database.execute("UPDATE processing_attempt SET last_tried_at = now() - interval '25 h'")
+    assert await pair.real.forget_old_misses(330) == 1
+    await pair.real.tidy()
+    assert await pair.world.pending() == {"new"}
+    assert await pair.world.database.fetchval("SELECT count(*) FROM processing_attempt") == 0
 
 
 async def test_the_real_one_refuses_what_the_table_forbids_and_keeps_nothing_of_it(pair: Pair) -> None:

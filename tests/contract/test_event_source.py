@@ -3,7 +3,7 @@
 import pytest
 
 from local.mapping import MappingSettings, StartingPosition
-from processor.batch import LONE_RECORD_AGE_MS
+from processor.attempts import LONE_RECORD_AGE_MS
 from tests.contract.deployed import (
     ACCOUNT_ID,
     ENVIRONMENTS_BY_STACK,

@@ -9,7 +9,7 @@ import pytest
 from local.account import APPLICATION_ROLE, FAILED_BATCHES_PREFIX, READER_ROLE
 from local.mapping.payload import failure_key
 from local.pipeline import SCHEDULED_EVENT
-from processor.objects import ARCHIVE_PREFIX, QUARANTINE_PREFIX
+from processor.objects import ARCHIVE_PREFIX, QUARANTINE_PREFIX, SURVIVORS_PREFIX
 from processor.product import TIME_TO_LIVE_SECONDS
 from tests.contract.deployed import (
     ACCOUNT_ID,
@@ -97,6 +97,7 @@ def test_objects_are_written_where_the_role_may(stacks: dict[str, Stack], stack_
         [
             f"{archive}/{ARCHIVE_PREFIX}*",
             f"{quarantine}/{QUARANTINE_PREFIX}*",
+            f"{quarantine}/{SURVIVORS_PREFIX}*",
             f"{quarantine}/{FAILED_BATCHES_PREFIX}*",
         ]
     )

@@ -8,6 +8,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import aioboto3
+import asyncpg
 import pytest
 from aiobotocore.config import AioConfig
 from botocore.credentials import ReadOnlyCredentials
@@ -32,7 +33,7 @@ from tests.contract.deployed import (
 from tests.contract.event_source import mapping_settings
 from tests.contract.policies import Grant, Policy, policy
 from tests.contract.recording import Use, recorded
-from tests.events import kinesis_event, kinesis_record
+from tests.events import SHARD, kinesis_event, kinesis_record, sequence
 from tests.synthesized import Stack
 from tests.world import ALL_DONE, World, environment, open_world, until
 
@@ -55,7 +56,6 @@ EVERY_FUNCTION: Final = {
 PROCESSOR_ALONE: Final = {
     "kinesis:DescribeStream": "Lambda checks the stream when the mapping is made",
     "kinesis:DescribeStreamSummary": "Lambda checks the stream when the mapping is made",
-    "s3:ListBucket": "Lambda checks the on-failure destination when the mapping is made",
 }
 
 
@@ -111,10 +111,20 @@ async def run_migrations(world: World) -> None:
 
 
 async def run_processor(world: World) -> None:
-    """A cold start with good and rejected records, the same batch again, and a drain."""
+    """A cold start with good and rejected records, the same batch again, a killer, an outage and a drain."""
     event = kinesis_event(kinesis_record(GOOD, 0), kinesis_record("garbage", 1))
     assert await world.invoke(event) == ALL_DONE
     assert await world.invoke(event) == ALL_DONE
+    killer = kinesis_event(kinesis_record(GOOD, 2))
+    await world.database.execute(
+        "INSERT INTO processing_attempt (shard, sequence_number, process_id) "
+        f"SELECT '{SHARD}', '{sequence(2)}', generate_series(1, 3)"
+    )
+    assert await world.invoke(killer) == ALL_DONE
+    await world.database.execute("REVOKE DELETE ON processing_attempt FROM catalog_writer")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await world.invoke(killer)
+    await world.database.execute("GRANT DELETE ON processing_attempt TO catalog_writer")
     await world.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a')")
     assert await world.invoke(SCHEDULE) == {"invalidations_made_up": 1}
 
@@ -212,7 +222,11 @@ def endpoint(stack: Stack, service: str, used: Used) -> Policy:
 def test_the_recording_saw_what_it_should(used: Used) -> None:
     """Else nothing below says anything."""
     told = used.account.environment
-    assert {use.action for use in used.processor} == {"s3:PutObject", "secretsmanager:GetSecretValue"}
+    assert {use.action for use in used.processor} == {
+        "s3:PutObject",
+        "s3:ListBucket",
+        "secretsmanager:GetSecretValue",
+    }
     assert {use.resource.split("/")[0] for use in used.processor if use.action == "s3:PutObject"} == {
         f"arn:aws:s3:::{used.account.archive_bucket}",
         f"arn:aws:s3:::{used.account.quarantine_bucket}",

@@ -68,7 +68,8 @@ def test_parameters(stack: Stack) -> None:
     assert {parameter["name"]: parameter["value"] for parameter in group["parameter"]} == {
         "rds.force_ssl": "1",
         "password_encryption": "scram-sha-256",
-        # Both in milliseconds.
+        # In milliseconds.
+        "client_connection_check_interval": "1000",
         "idle_session_timeout": "900000",
         "idle_in_transaction_session_timeout": "60000",
     }

@@ -100,33 +100,35 @@ def test_endpoints_are_in_every_private_subnet(readable: dict[str, Stack], name:
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "access", "sid", "action", "resources"),
+    ("endpoint", "access", "allowed"),
     [
         (
             "Endpoints_S3",
             "Endpoints_S3Access",
-            "Write",
-            "s3:PutObject",
-            [
-                "${aws_s3_bucket.Archive_Private_Bucket.arn}/inventory/*",
-                "${aws_s3_bucket.Quarantine_Private_Bucket.arn}/quarantine/*",
-            ],
+            {
+                ("Write", "s3:PutObject"): [
+                    "${aws_s3_bucket.Archive_Private_Bucket.arn}/inventory/*",
+                    "${aws_s3_bucket.Quarantine_Private_Bucket.arn}/quarantine/*",
+                    "${aws_s3_bucket.Quarantine_Private_Bucket.arn}/survivors/*",
+                ],
+                ("List", "s3:ListBucket"): ["${aws_s3_bucket.Quarantine_Private_Bucket.arn}"],
+            },
         ),
         (
             "Endpoints_Secrets",
             "Endpoints_SecretsAccess",
-            "Read",
-            "secretsmanager:GetSecretValue",
-            [
-                "${aws_db_instance.Database_Instance.master_user_secret[0].secret_arn}",
-                "${aws_secretsmanager_secret.Writer_Secret.arn}",
-                "${aws_secretsmanager_secret.Reader_Secret.arn}",
-            ],
+            {
+                ("Read", "secretsmanager:GetSecretValue"): [
+                    "${aws_db_instance.Database_Instance.master_user_secret[0].secret_arn}",
+                    "${aws_secretsmanager_secret.Writer_Secret.arn}",
+                    "${aws_secretsmanager_secret.Reader_Secret.arn}",
+                ]
+            },
         ),
     ],
 )
 def test_endpoints_serve_this_account_and_what_is_ours(
-    stack: Stack, endpoint: str, access: str, sid: str, action: str, resources: list[str]
+    stack: Stack, endpoint: str, access: str, allowed: dict[tuple[str, str], list[str]]
 ) -> None:
     assert (
         stack.named("aws_vpc_endpoint", endpoint)["policy"]
@@ -140,6 +142,7 @@ def test_endpoints_serve_this_account_and_what_is_ours(
             "principals": [{"type": "*", "identifiers": ["*"]}],
             "condition": [{"test": "StringEquals", "variable": "aws:PrincipalAccount", "values": [ACCOUNT]}],
         }
+        for (sid, action), resources in allowed.items()
     ]
 
 

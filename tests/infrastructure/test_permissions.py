@@ -52,6 +52,7 @@ ALLOWED: Mapping[str, Grants] = {
         "s3:PutObject": {
             f"{ARCHIVE}/inventory/*",
             f"{QUARANTINE}/quarantine/*",
+            f"{QUARANTINE}/survivors/*",
             f"{QUARANTINE}/aws/lambda/*",
         },
         "s3:ListBucket": {QUARANTINE},

@@ -167,10 +167,10 @@ async def test_a_missing_quarantine_bucket_answers_the_first_rejected_record(wor
 
 
 async def test_the_schedule_makes_up_for_missed_invalidations(world: World) -> None:
-    await world.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a'), ('b'), ('a')")
+    await world.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a'), ('b')")
     await world.redis.mset({"product:a": "old", "product:b:lease": "x", "product:c": "good"})
     answer = await world.invoke({"source": "aws.events", "detail-type": "Scheduled Event"})
-    assert answer == {"invalidations_made_up": 3}
+    assert answer == {"invalidations_made_up": 2}
     assert await world.pending() == set()
     assert await world.redis.keys("*") == ["product:c"]
 

@@ -52,19 +52,78 @@ async def test_what_another_connection_may_cure_is_tried_once_more(world: World,
     await world.database.execute("DROP TRIGGER fail ON products")
 
 
-@pytest.mark.parametrize("sqlstate", ["22003", "23514", "23505"])
-async def test_what_the_table_refuses_is_quarantined_alone(world: World, sqlstate: str) -> None:
-    await fail(world, sqlstate)
+@pytest.mark.parametrize("sqlstate", ["26000", "42P05"])
+async def test_a_prepared_statement_that_a_pooler_lost_is_prepared_anew(world: World, sqlstate: str) -> None:
+    await fail(world, sqlstate, times=1)
     assert await world.invoke(EVENT) == ALL_DONE
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "ADD CHECK (inventory < 1)",
+        "ADD CHECK (product_id > 'a' OR price IS NOT NULL)",
+        "ADD CHECK (last_updated < '1980-01-01')",
+    ],
+)
+async def test_a_value_that_the_table_refuses_is_quarantined(world: World, rule: str) -> None:
+    await world.database.execute(f"ALTER TABLE products {rule}")
+    event = kinesis_event(kinesis_record('{"product_id": "a", "inventory": 1}', 0))
+    assert await world.invoke(event) == ALL_DONE
     (line,) = await world.quarantine_lines()
     assert (line["reason"], line["sequence_number"]) == ("catalog_refused", sequence(0))
-    assert await world.row("b") is not None
+    assert "violates check constraint" in line["message"]
 
 
-@pytest.mark.parametrize("sqlstate", ["42P01", "42501", "P0001", "XX000", "0A000"])
-async def test_what_nobody_foresaw_fails_the_invocation(world: World, sqlstate: str) -> None:
+async def test_a_value_out_of_the_columns_range_is_quarantined_alone(world: World) -> None:
+    await world.database.execute("ALTER TABLE products ALTER price TYPE numeric(4, 2)")
+    event = kinesis_event(
+        kinesis_record('{"product_id": "a", "price": 100}', 0),
+        kinesis_record('{"product_id": "b", "price": 99}', 1),
+    )
+    assert await world.invoke(event) == ALL_DONE
+    (line,) = await world.quarantine_lines()
+    assert (line["reason"], line["sequence_number"]) == ("catalog_refused", sequence(0))
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        "ADD brand text NOT NULL",
+        "ADD brand text DEFAULT '' CHECK (brand <> '')",
+        "ADD brand text DEFAULT '', ADD CHECK (brand <> '' OR inventory > 0)",
+        "ADD share integer GENERATED ALWAYS AS (1 / inventory) STORED",
+        "ADD CHECK (false)",
+    ],
+)
+async def test_a_mistake_in_the_schema_condemns_no_record(world: World, mistake: str) -> None:
+    """A column the processor does not write is no value of the record: everything is raised, nothing lost."""
+    await world.database.execute(f"ALTER TABLE products {mistake}")
+    event = kinesis_event(kinesis_record('{"product_id": "a", "inventory": 0}', 0))
+    with pytest.raises(asyncpg.PostgresError):
+        await world.invoke(event)
+    assert await world.quarantine_lines() == []
+
+
+@pytest.mark.parametrize("sqlstate", ["22003", "22012", "23502", "23503", "23505", "23514"])
+async def test_what_a_trigger_raises_condemns_no_record(world: World, sqlstate: str) -> None:
     await fail(world, sqlstate)
-    with pytest.raises(asyncpg.PostgresError, match="on purpose"):
+    with pytest.raises(asyncpg.PostgresError):
         await world.invoke(EVENT)
-    assert len(await world.archive_lines()) == 2
+    assert await world.quarantine_lines() == []
+
+
+async def test_what_a_trigger_raises_beside_a_refused_value_condemns_no_record(world: World) -> None:
+    """Each update goes on its own by then."""
+    await fail(world, "22003")
+    await world.database.execute("ALTER TABLE products ADD CHECK (product_id <> 'b')")
+    with pytest.raises(asyncpg.PostgresError):
+        await world.invoke(EVENT)
+    assert await world.quarantine_lines() == []
+
+
+async def test_a_wrong_setting_of_the_client_condemns_no_record(world: World) -> None:
+    world.account.environment["PGGSSLIB"] = "x"
+    with pytest.raises(asyncpg.InterfaceError, match="gsslib"):
+        await world.invoke(EVENT)
     assert await world.quarantine_lines() == []

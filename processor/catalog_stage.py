@@ -1,0 +1,138 @@
+"""Updates → rows: fold, upsert, then invalidate; less at once where the database is slow or refuses.
+
+The whole batch goes in one statement. If the table refuses it, each update goes on its own, and what is
+refused is quarantined. If the database answers, but not in time, the updates go in parts, in the order of
+their records, as many as there is time for: each attempt gets further than the one before (ADR 16).
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from processor.errors import CacheUnavailable, CatalogRefused, DependencyFailed, StatementTimedOut
+from processor.fold import fold
+from processor.ports import Ports
+from processor.records import Record
+from processor.report import BatchReport
+from processor.updates import Rejection, Update
+
+# What is left to the invalidation and to quarantine after the last part.
+_RESERVE_SHARE: Final = 0.25
+_RESERVE_SECONDS: Final = 2.0
+# A part much smaller than what failed: half of a batch that needs ten times its time would fail as well.
+_FIRST_PART: Final = 16
+_SMALLER: Final = 8
+_LARGER: Final = 2
+
+
+class CatalogStage:
+    """The catalog's stage for some updates; `done`: the records that are safe, also when it is cut off."""
+
+    def __init__(self, updates: Sequence[Update], ports: Ports, report: BatchReport, deadline: float) -> None:
+        self.done: set[Record] = set()
+        self._updates = updates
+        self._ports = ports
+        self._report = report
+        self._deadline = deadline
+        self._budget = deadline - ports.clock.monotonic()
+        self._refused: list[Rejection] = []
+
+    async def run(self) -> None:
+        """Apply what there is time for. Raises: DependencyFailed if that is not all."""
+        count = len(self._updates)
+        timed_out: StatementTimedOut | None = None
+        try:
+            await self._upsert(self._updates)
+            applied = count
+        except StatementTimedOut as error:
+            timed_out = error
+            applied = await self._upsert_in_parts()
+        if applied:
+            await self._finish(self._updates[:applied])
+        if timed_out is not None and applied < count:
+            raise DependencyFailed(f"{timed_out}; {applied} of {count} updates were done") from timed_out
+
+    async def _upsert(self, updates: Sequence[Update]) -> None:
+        folded = fold(updates)
+        try:
+            upserted = await self._ports.catalog.upsert(folded.changes, within_seconds=self._time_left())
+        except CatalogRefused:
+            await self._upsert_one_by_one(updates)
+            return
+        self._report.products_changed += upserted.changed
+        self._report.stale_updates += folded.superseded + len(folded.changes) - upserted.changed
+        self._report.invalidations_pending |= upserted.invalidations_pending
+
+    async def _upsert_one_by_one(self, updates: Sequence[Update]) -> None:
+        """Each update on its own: folded, a good one would go down with a newer one that is refused."""
+        # In the order in which every upsert locks rows.
+        updates = sorted(updates, key=lambda update: update.product_id)
+        upserted, refusals = await self._ports.catalog.upsert_one_by_one(
+            [fold([update]).changes[0] for update in updates], within_seconds=self._time_left()
+        )
+        for position, message in refusals:
+            update = updates[position]
+            self._refused.append(Rejection(update.record, "catalog_refused", message, update.supplier))
+        self._report.products_changed += upserted.changed
+        self._report.stale_updates += len(updates) - len(refusals) - upserted.changed
+        self._report.invalidations_pending |= upserted.invalidations_pending
+
+    async def _upsert_in_parts(self) -> int:
+        """Upsert as many updates, in order, as there is time for; how many."""
+        clock = self._ports.clock
+        waiting = await self._waiting()
+        begin, size = 0, max(1, len(waiting) // _FIRST_PART)
+        while begin < len(waiting) and self._time_left() > 0:
+            started = clock.monotonic()
+            part = [self._updates[position] for position in waiting[begin : begin + size]]
+            try:
+                await self._upsert(part)
+            except StatementTimedOut:
+                if size == 1:
+                    break
+                size = max(1, size // _SMALLER)
+                continue
+            begin += len(part)
+            one = (clock.monotonic() - started) / len(part)
+            # The next has half of the time left before it is cut off.
+            fitting = int(self._time_left() / 3 / one) if one > 0 else size * _LARGER
+            size = max(1, min(size * _LARGER, fitting))
+        return waiting[begin] if begin < len(waiting) else len(self._updates)
+
+    async def _waiting(self) -> list[int]:
+        """Positions of the updates that no earlier attempt has applied: a look costs less than a write."""
+        changes = await self._ports.catalog.outdated(
+            fold(self._updates).changes, within_seconds=self._time_left()
+        )
+        products = {change.product_id for change in changes}
+        return [place for place, update in enumerate(self._updates) if update.product_id in products]
+
+    async def _finish(self, updates: Sequence[Update]) -> None:
+        """What follows the commit, after which the updates' records are safe."""
+        started = self._ports.clock.monotonic()
+        try:
+            left_out = {rejection.record for rejection in self._refused}
+            # Also when nothing changed: an earlier attempt may have committed and died before this.
+            products = {update.product_id for update in updates if update.record not in left_out}
+            await self._invalidate(sorted(products))
+        finally:
+            self._report.add_stage_time("invalidate", self._ports.clock.monotonic() - started)
+        if self._refused:
+            await self._ports.quarantine.put(self._refused)
+            self._report.count_rejections(self._refused)
+            self._report.accepted -= len(self._refused)
+        self.done.update(update.record for update in updates)
+
+    async def _invalidate(self, products: Sequence[str]) -> None:
+        if not products:
+            return
+        try:
+            await self._ports.cache.invalidate(products)
+        except CacheUnavailable as error:
+            self._report.warnings.append(error)
+            await self._ports.catalog.add_missed_invalidations(products)
+            self._report.invalidations_missed += len(products)
+
+    def _time_left(self) -> float:
+        """Seconds in which rows may be written: less is left to what follows them."""
+        left = self._deadline - self._ports.clock.monotonic()
+        return left - min(_RESERVE_SECONDS, _RESERVE_SHARE * self._budget)

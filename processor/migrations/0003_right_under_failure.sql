@@ -1,0 +1,67 @@
+-- A product waits once for its invalidation, under an id that is new each time it is missed: a drain deletes the
+-- ids it read before its UNLINK. (Until the deploy is over, the earlier release fails to record a product that
+-- waits already; its batch comes again.)
+DELETE FROM pending_invalidation AS older USING pending_invalidation AS newer
+WHERE older.product_id = newer.product_id AND older.id < newer.id;
+ALTER TABLE pending_invalidation DROP CONSTRAINT pending_invalidation_pkey;
+ALTER TABLE pending_invalidation ALTER COLUMN product_id TYPE text COLLATE "C";
+ALTER TABLE pending_invalidation ADD PRIMARY KEY (product_id);
+GRANT UPDATE ON pending_invalidation TO catalog_writer;
+-- After two million deletes the upsert's look would walk dead pages until autovacuum comes.
+GRANT MAINTAIN ON pending_invalidation TO catalog_writer;
+
+-- Who drains, and until when nobody else does: one row.
+CREATE TABLE invalidation_drain (
+    one_row    boolean PRIMARY KEY DEFAULT true CHECK (one_row),
+    held_by    text NOT NULL DEFAULT '',
+    held_until timestamptz NOT NULL DEFAULT '-infinity'
+);
+INSERT INTO invalidation_drain DEFAULT VALUES;
+GRANT SELECT, UPDATE ON invalidation_drain TO catalog_writer;
+
+-- Runs a statement once for each change, given as JSON, and tells which ones the table refuses: by a CHECK that
+-- looks only at columns the statement writes, or because a value fits no column. Whatever else is wrong, a
+-- trigger's own errors among it, is no change's fault and ends the call.
+CREATE FUNCTION apply_one_by_one(statement text, changes text[], written_columns text[])
+RETURNS TABLE (refused integer, message text, changed bigint, invalidations_pending boolean) LANGUAGE plpgsql AS $$
+DECLARE
+    this_changed bigint;
+    constraint_of text;
+    table_of text;
+    context_of text;
+    state_of text;
+BEGIN
+    changed := 0;
+    FOR position IN 1 .. cardinality(changes) LOOP
+        BEGIN
+            EXECUTE statement INTO this_changed USING changes[position]::jsonb;
+            changed := changed + this_changed;
+        EXCEPTION
+            WHEN check_violation OR numeric_value_out_of_range OR string_data_right_truncation
+                OR character_not_in_repertoire OR untranslatable_character THEN
+            GET STACKED DIAGNOSTICS constraint_of = CONSTRAINT_NAME, table_of = TABLE_NAME,
+                context_of = PG_EXCEPTION_CONTEXT, state_of = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
+            IF state_of = '23514' THEN
+                IF NOT looks_only_at(table_of, constraint_of, written_columns) THEN RAISE; END IF;
+            ELSIF context_of ~ 'PL/pgSQL function (?!apply_one_by_one\()' THEN
+                RAISE;
+            END IF;
+            refused := position - 1;
+            RETURN NEXT;
+        END;
+    END LOOP;
+    refused := NULL;
+    message := NULL;
+    invalidations_pending := EXISTS (SELECT FROM pending_invalidation);
+    RETURN NEXT;
+END $$;
+
+-- Whether a CHECK of products depends on these columns alone, so that its refusal names a value of the record.
+CREATE FUNCTION looks_only_at(table_name text, constraint_name text, columns text[])
+RETURNS boolean LANGUAGE sql STABLE AS $$
+SELECT table_name = 'products' AND EXISTS (
+    SELECT FROM pg_constraint
+    WHERE conrelid = 'products'::regclass AND conname = constraint_name AND contype = 'c'
+      AND conkey <@ ARRAY(SELECT attnum FROM pg_attribute WHERE attrelid = 'products'::regclass AND attname = ANY(columns))
+)
+$$;

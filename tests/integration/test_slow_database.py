@@ -1,0 +1,130 @@
+"""A database that answers, but not in time: it is asked for less, and nothing is left behind in it."""
+
+import json
+
+import asyncpg
+import pytest
+
+from tests.events import aggregate, kinesis_event, kinesis_record, sequence
+from tests.world import ALL_DONE, World, until
+
+ROWS = 100
+
+
+def update(position: int) -> str:
+    return json.dumps({"product_id": f"p{position:03d}", "inventory": position})
+
+
+async def slow_down(world: World, seconds: float) -> None:
+    """Each row that is proposed takes so long, also one that changes nothing."""
+    await world.database.execute(
+        f"""
+        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM pg_sleep({seconds});
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER slow BEFORE INSERT ON products FOR EACH ROW EXECUTE FUNCTION slow();
+        """
+    )
+
+
+async def backends(world: World) -> int:
+    """How many of the processor's statements the server works on, or lets wait."""
+    found = await world.database.fetchval(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'inventory-processor' "
+        "AND datname = current_database() AND state = 'active'"
+    )
+    return int(found)
+
+
+async def test_each_attempt_at_a_batch_that_is_too_much_gets_further(world: World) -> None:
+    await slow_down(world, 0.05)
+    done = invocations = 0
+    while done < ROWS:
+        event = kinesis_event(*(kinesis_record(update(position), position) for position in range(done, ROWS)))
+        answer = await world.invoke(event, remaining_ms=3_000)
+        invocations += 1
+        before = done
+        failures = answer["batchItemFailures"]
+        done = int(failures[0]["itemIdentifier"]) - int(sequence(0)) if failures else ROWS
+        assert done > before, "an attempt got no further"
+        assert await world.database.fetchval("SELECT count(*) FROM products") >= done
+    assert invocations <= 40
+    assert await world.database.fetchval("SELECT count(*) FROM products") == ROWS
+
+
+async def test_each_attempt_at_an_aggregate_that_is_too_much_gets_further(world: World) -> None:
+    """It is one record, and unfinished until all of it is done; the rows remember how far it got."""
+    await slow_down(world, 0.05)
+    event = kinesis_event(
+        kinesis_record(aggregate([("k", update(position).encode()) for position in range(60)]))
+    )
+    rows = 0
+    while await world.invoke(event, remaining_ms=3_000) != ALL_DONE:
+        before, rows = rows, await world.database.fetchval("SELECT count(*) FROM products")
+        assert rows > before, "an attempt got no further"
+    assert await world.database.fetchval("SELECT count(*) FROM products") == 60
+
+
+async def test_records_before_a_locked_row_are_done_and_nothing_waits_behind_it(world: World) -> None:
+    await world.invoke(kinesis_event(kinesis_record(update(7), 7)))
+    event = kinesis_event(*(kinesis_record(update(position), 100 + position) for position in range(10)))
+    holder = await asyncpg.connect(world.postgres.dsn)
+    try:
+        async with holder.transaction():
+            await holder.execute("SELECT FROM products FOR UPDATE")
+            for _ in range(6):
+                answer = await world.invoke(event, remaining_ms=2_000)
+                assert answer == {"batchItemFailures": [{"itemIdentifier": sequence(107)}]}
+            assert await world.database.fetchval("SELECT count(*) FROM products") == 8
+            assert await backends(world) <= 1
+    finally:
+        await holder.close()
+    assert await world.invoke(event) == ALL_DONE
+
+
+async def test_statements_that_nobody_waits_for_end(world: World) -> None:
+    """Also where no request to cancel gets through: the server looks whether its client is there."""
+    await world.invoke(kinesis_event(kinesis_record(update(7), 7)))
+    holder = await asyncpg.connect(world.postgres.dsn)
+
+    async def none_left() -> bool:
+        return await backends(world) == 0
+
+    try:
+        async with holder.transaction():
+            await holder.execute("LOCK TABLE products")
+            for attempt in range(6):
+                event = kinesis_event(kinesis_record(update(7), 100 + attempt))
+                assert await world.invoke(event, remaining_ms=1_500) != ALL_DONE
+            await until(none_left)
+    finally:
+        await holder.close()
+
+
+@pytest.mark.parametrize("state", ["statement_timeout", "lock_timeout"])
+async def test_a_timeout_of_the_servers_own_makes_the_work_smaller(world: World, state: str) -> None:
+    await world.database.execute(f"ALTER ROLE inventory_processor SET {state} = '300ms'")
+    try:
+        await slow_down(world, 0.05)
+        holder = await asyncpg.connect(world.postgres.dsn)
+        await world.invoke(kinesis_event(kinesis_record(update(7), 7)))
+        async with holder.transaction():
+            await holder.execute("SELECT FROM products FOR UPDATE")
+            event = kinesis_event(*(kinesis_record(update(n), 100 + n) for n in range(10)))
+            answer = await world.invoke(event, remaining_ms=5_000)
+        assert answer == {"batchItemFailures": [{"itemIdentifier": sequence(107)}]}
+        await holder.close()
+    finally:
+        await world.database.execute(f"ALTER ROLE inventory_processor RESET {state}")
+
+
+async def test_thousands_of_refusals_in_one_record_are_done_at_once(world: World) -> None:
+    await world.database.execute("ALTER TABLE products ADD CHECK (inventory < 0) NOT VALID")
+    packed = aggregate([("k", update(position).encode()) for position in range(4_000)])
+    assert await world.invoke(kinesis_event(kinesis_record(packed)), remaining_ms=4_000) == ALL_DONE
+    lines = await world.quarantine_lines()
+    assert len(lines) == 4_000
+    assert {line["reason"] for line in lines} == {"catalog_refused"}
+    assert {line["sub_sequence"] for line in lines} == set(range(4_000))

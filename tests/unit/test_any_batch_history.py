@@ -1,0 +1,135 @@
+"""Whatever fails and comes again, everything ends where it belongs."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from processor.attempts import LONE_RECORD_AGE_MS
+from processor.fold import Change
+from processor.invalidations import drain
+from processor.records import Record, expand
+from processor.updates import Rejection, Update, decode
+from tests.events import ARRIVAL_MS, aggregate, record
+from tests.fakes import BUDGET_SECONDS, Fault, Row, World, is_newer
+from tests.simulated_time import simulate
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Record]:
+    """The records of a shard: valid ones of three products, one of which the table refuses, and bad ones."""
+    fields = st.fixed_dictionaries(
+        {"product_id": st.sampled_from(["p", "q", "refused"])},
+        optional={
+            "inventory": st.integers(0, 9),
+            "price": st.integers(0, 9),
+            "event_time": st.sampled_from(["2026-01-31T08:30:00Z", "2026-01-31T08:29:00Z"]),
+        },
+    )
+    contents = draw(st.lists(fields | st.just(b"no JSON"), min_size=1, max_size=6))
+    records = [record(content, position) for position, content in enumerate(contents)]
+    if draw(st.booleans()):
+        inner = [("k", record(content).data) for content in draw(st.lists(fields, min_size=1, max_size=3))]
+        records.append(record(aggregate(inner), len(records)))
+    return records
+
+
+TROUBLES: Final = st.lists(
+    st.sampled_from([None, None, None, *Fault, RuntimeError("unforeseen")]), max_size=25
+)
+
+
+def check_acknowledged(world: World, acknowledged: Sequence[Record]) -> None:
+    """Invariant I5: archived, and in its row with nothing stale cached or in quarantine."""
+    for one in (user_record for received in acknowledged for user_record in expand(received)):
+        assert one in world.archive.records
+        verdict = decode(one)
+        if isinstance(verdict, Rejection) or verdict.product_id == "refused":
+            assert one in {rejection.record for rejection in world.quarantine.rejections}
+            continue
+        row = world.catalog.rows[verdict.product_id]
+        assert verdict.inventory is None or not is_newer(verdict.version, row.inventory_version)
+        assert verdict.price_cents is None or not is_newer(verdict.version, row.price_version)
+
+
+def check_cached(world: World, products: set[str]) -> None:
+    """What is cached of these products is their row, or will be deleted."""
+    for product_id in products - set(world.catalog.missed):
+        cached = world.cache.values.get(product_id)
+        assert cached is None or cached == world.catalog.rows.get(product_id, "older")
+
+
+def expected_rows(history: Sequence[Record]) -> dict[str, Row]:
+    """One update after the other, without batches or folding."""
+    world = World()
+    for received in history:
+        for one in expand(received):
+            update = decode(one)
+            if isinstance(update, Update) and update.product_id != "refused":
+                stock = update.version if update.inventory is not None else None
+                price = update.version if update.price_cents is not None else None
+                world.catalog.apply(
+                    Change(update.product_id, update.inventory, stock, update.price_cents, price)
+                )
+    return world.catalog.rows
+
+
+@settings(max_examples=200)
+@given(
+    history=histories(),
+    troubles=TROUBLES,
+    sizes=st.lists(st.integers(1, 4), max_size=20),
+    overlap=st.integers(0, 2),
+)
+def test_whatever_fails_and_comes_again_everything_ends_where_it_belongs(
+    history: list[Record], troubles: list[Fault | Exception | None], sizes: list[int], overlap: int
+) -> None:
+    """Deliver a shard as an event source mapping does, while anything fails at any time."""
+    remaining = iter(troubles)
+    world = World(lambda _: next(remaining, None))
+    world.catalog.refuses = lambda change: change.product_id == "refused"
+    world.clock.now = ARRIVAL_MS + LONE_RECORD_AGE_MS + 1
+    world.cache.values.update(p="older", q="older")
+    batch_sizes = iter(sizes)
+
+    async def deliver() -> None:
+        done = 0
+        for _ in range(200):
+            if done == len(history):
+                return
+            for product_id, row in world.catalog.rows.items():
+                world.cache.values.setdefault(product_id, row)  # the shop reads every product
+            start = max(0, done - overlap)
+            batch = history[start : done + next(batch_sizes, 3)]
+            try:
+                report = await world.invoke(*batch)
+            except RuntimeError:
+                continue
+            if report.unforeseen:
+                continue
+            numbers = [one.sequence_number for one in batch]
+            unfinished = numbers.index(report.first_unfinished) if report.first_unfinished else len(batch)
+            check_acknowledged(world, batch[:unfinished])
+            if report.first_unfinished is None:
+                verdicts = [decode(one) for received in batch for one in expand(received)]
+                check_cached(world, {one.product_id for one in verdicts if isinstance(one, Update)})
+            done = max(done, start + unfinished)
+        raise AssertionError("it never ends")
+
+    async def scenario() -> None:
+        await deliver()
+        world.faults.plan = lambda _: None
+        await drain(world.ports, world.clock.monotonic() + BUDGET_SECONDS)
+
+    simulate(scenario())
+    check_acknowledged(world, history)
+    assert world.catalog.rows == expected_rows(history)
+    check_cached(world, {"p", "q", "refused"})
+    assert world.catalog.missed == {}
+    assert set(world.quarantine.reasons) <= {
+        "invalid_json",
+        "nothing_to_update",
+        "catalog_refused",
+        "killed_process",
+    }

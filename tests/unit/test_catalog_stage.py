@@ -1,0 +1,151 @@
+"""The catalog's stage: what the table refuses, and what it is too slow for."""
+
+import itertools
+
+import pytest
+
+from processor.errors import DependencyFailed
+from tests.batches import FAULTS, check_done, good, stocks
+from tests.events import aggregate, record, sequence
+from tests.fakes import Fault, World, always
+
+# --- what the table refuses
+
+
+@pytest.mark.parametrize(
+    ("count", "culprits"),
+    [
+        (1, {0}),
+        (2, {0}),
+        (2, {0, 1}),
+        (3, {1}),
+        (7, {6}),
+        (8, {0, 7}),
+        (100, {0, 1, 50, 99}),
+        (9, set(range(9))),
+    ],
+)
+def test_what_the_table_refuses_is_isolated_and_quarantined(count: int, culprits: set[int]) -> None:
+    world = World()
+    world.catalog.refuses = lambda change: int(change.product_id[1:]) in culprits
+    batch = [good(position) for position in range(count)]
+    report = world.process(*batch)
+    check_done(report)
+    assert {one.record for one in world.quarantine.rejections} == {batch[place] for place in culprits}
+    assert len(world.quarantine.rejections) == len(culprits)
+    assert set(world.quarantine.reasons) == {"catalog_refused"}
+    assert stocks(world) == {f"p{place}": place for place in range(count) if place not in culprits}
+    assert report.accepted == count - len(culprits)
+    assert report.rejected == {"catalog_refused": len(culprits)}
+    assert world.archive.records == set(batch)
+    applied = {f"p{place}" for place in range(count) if place not in culprits}
+    assert applied <= {product_id for put in world.cache.invalidated for product_id in put}
+
+
+def test_of_one_product_only_the_refused_update_is_quarantined() -> None:
+    world = World()
+    world.catalog.refuses = lambda change: change.inventory == 2
+    report = world.process(good(1, "p", price=1), good(2, "p", supplier="acme"), good(0, "p", price=3))
+    check_done(report)
+    assert [one.record for one in world.quarantine.rejections] == [good(2, "p", supplier="acme")]
+    assert report.rejected_by_supplier == {"acme": 1}
+    # Of the other two, position 1 has the higher sequence number.
+    assert world.catalog.rows["p"].inventory == 1
+    assert world.catalog.rows["p"].price_cents == 100
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_a_refused_update_that_is_not_quarantined_is_not_acknowledged(fault: Fault | Exception) -> None:
+    world = World(always(quarantine_put=fault))
+    world.catalog.refuses = lambda change: change.product_id == "p2"
+    assert world.process(good(1), good(2), good(3)).first_unfinished == sequence(1)
+
+
+# --- a database that is slow
+
+
+def test_what_is_too_much_at_once_is_done_in_parts_and_answered_for_in_order() -> None:
+    world = World()
+    world.catalog.row_seconds = 0.05
+    batch = [good(position) for position in range(100)]
+    done = invocations = 0
+    while done < 100:
+        report = world.process(*batch[done:], budget_seconds=2.0)
+        assert report.unforeseen == []
+        before, done = done, 100
+        if report.first_unfinished is not None:
+            done = [one.sequence_number for one in batch].index(report.first_unfinished)
+            assert [type(error) for error in report.failures] == [DependencyFailed]
+        assert done > before, "an attempt got no further"
+        assert set(stocks(world)) >= {f"p{place}" for place in range(done)}
+        assert {f"p{place}" for place in range(done)} <= set(itertools.chain(*world.cache.invalidated))
+        invocations += 1
+    assert invocations <= 15
+    assert world.archive.records == set(batch)
+
+
+def test_an_aggregate_that_is_too_much_at_once_gets_further_with_each_attempt() -> None:
+    world = World()
+    world.catalog.row_seconds = 0.05
+    packed = record(aggregate([("k", good(place).data) for place in range(60)]), 0)
+    rows = 0
+    while world.process(packed, budget_seconds=2.0).first_unfinished is not None:
+        before, rows = rows, len(world.catalog.rows)
+        assert rows > before, "an attempt got no further"
+    assert len(world.catalog.rows) == 60
+
+
+def test_what_was_written_before_is_not_written_again() -> None:
+    world = World()
+    world.process(*(good(place) for place in range(99)))
+    world.catalog.row_seconds = 0.5
+    check_done(world.process(*(good(place) for place in range(100)), budget_seconds=4.0))
+    assert world.faults.begun.count("catalog.upsert") == 3
+
+
+@pytest.mark.parametrize("budget_seconds", [0.5, 2.0, 48.0])
+@pytest.mark.parametrize("locked", [0, 1, 50, 99])
+def test_records_before_a_locked_row_are_acknowledged(locked: int, budget_seconds: float) -> None:
+    world = World()
+    world.catalog.locked = {f"p{locked}"}
+    report = world.process(*(good(place) for place in range(100)), budget_seconds=budget_seconds)
+    assert report.first_unfinished == sequence(locked)
+    assert set(stocks(world)) >= {f"p{place}" for place in range(locked)}
+    assert set(itertools.chain(*world.cache.invalidated)) == {f"p{place}" for place in range(locked)}
+
+
+def test_a_database_that_is_gone_is_asked_once() -> None:
+    world = World(always(catalog_upsert=Fault.FAILS))
+    assert world.process(*(good(place) for place in range(100))).first_unfinished == sequence(0)
+    assert world.faults.begun.count("catalog.upsert") == 1
+
+
+@pytest.mark.parametrize("operation", ["catalog_outdated", "cache_invalidate"])
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_parts_that_are_not_finished_off_are_not_acknowledged(
+    operation: str, fault: Fault | Exception
+) -> None:
+    world = World(always(**{operation: fault, "catalog_add_missed_invalidations": Fault.FAILS}))
+    world.catalog.locked = {"p9"}
+    report = world.process(*(good(place) for place in range(10)))
+    assert report.first_unfinished == sequence(0)
+
+
+def test_refused_updates_of_the_parts_that_were_done_are_quarantined() -> None:
+    world = World()
+    world.catalog.locked = {"p50"}
+    world.catalog.refuses = lambda change: change.product_id in ("p3", "p70")
+    report = world.process(*(good(place) for place in range(100)))
+    assert report.first_unfinished == sequence(50)
+    assert [one.record for one in world.quarantine.rejections] == [good(3)]
+
+
+def test_thousands_of_refusals_cost_two_statements() -> None:
+    world = World()
+    world.catalog.refuses = lambda _: True
+    check_done(world.process(record(aggregate([("k", good(place).data) for place in range(4_000)]), 0)))
+    assert len(world.quarantine.rejections) == 4_000
+    assert [name for name in world.faults.begun if name.startswith("catalog.")] == [
+        "catalog.upsert",
+        "catalog.upsert_one_by_one",
+    ]
