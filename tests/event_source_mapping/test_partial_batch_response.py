@@ -24,7 +24,7 @@ def test_complete_success(response: object) -> None:
     async def scenario() -> None:
         world = World(lambda _: response)
         world.stream.put(*"abc")
-        mapping = await world.drain()
+        mapping = await world.drain(with_settings(maximum_retry_attempts=0))
         assert (world.function.sizes, mapping.progress.records_acknowledged) == ([3], 3)
 
     simulate(scenario())
