@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import signal
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -40,6 +42,7 @@ class LambdaService:
         on_log: gets each line the function writes.
         on_event: gets each event before it is sent.
         runtime: what runs the handler, and which code.
+        freezes: environments are frozen between their invocations, as Lambda freezes them.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class LambdaService:
         on_log: Callable[[str], None],
         on_event: Callable[[Mapping[str, object]], None] = lambda _: None,
         runtime: Runtime = THIS_CHECKOUT,
+        freezes: bool = False,
     ) -> None:
         self._handler = handler
         self._environment = dict(environment)
@@ -62,6 +66,7 @@ class LambdaService:
         self._on_log = on_log
         self._on_event = on_event
         self._runtime = runtime
+        self._freezes = freezes
         self._idle: list[_Environment] = []
         self._busy: set[_Environment] = set()
 
@@ -73,17 +78,33 @@ class LambdaService:
         environment = self._idle.pop() if self._idle else _Environment(self._on_log)
         self._busy.add(environment)
         try:
+            environment.thaw()
             await environment.start(self._runtime, self._handler, self._environment)
             response = await environment.ask(event, self._new_id(), self._timeout_seconds)
-            self._idle.append(environment)
+            self._keep(environment)
             return response
         except _AnsweredError as error:
-            self._idle.append(environment)
+            self._keep(environment)
             raise FunctionError(str(error)) from error
         finally:
             self._busy.discard(environment)
             if environment not in self._idle:
                 await environment.stop()
+
+    def _keep(self, environment: "_Environment") -> None:
+        if self._freezes:
+            environment.freeze()
+        self._idle.append(environment)
+
+    def freeze_idle(self) -> None:
+        """Freeze the environments without work; an invocation thaws the one it is given."""
+        for environment in self._idle:
+            environment.freeze()
+
+    def thaw(self) -> None:
+        """Thaw the environments without work: what they left half done goes on."""
+        for environment in self._idle:
+            environment.thaw()
 
     def kill_busy(self) -> None:
         """Kill the environments that are working: what memory, a segmentation fault or a host may do."""
@@ -145,8 +166,18 @@ class _Environment:
         return answer["response"]
 
     def kill(self) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
+        self._send(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        self._send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._send(signal.SIGCONT)
+
+    def _send(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(number)
 
     async def stop(self) -> None:
         process = self._process

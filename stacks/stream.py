@@ -12,6 +12,9 @@ from stacks.settings import Provisioned, Removal
 class InventoryStream(Construct):
     """An encrypted stream whose records outlive the maximum record age, so that none expires unreported.
 
+    A record has at most 1 MiB, Kinesis's default: one that an event of 6 MiB cannot carry is never processed
+    (https://docs.aws.amazon.com/streams/latest/dev/large-records.html).
+
     `name`, `arn`: the stream's.
     """
 

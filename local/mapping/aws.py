@@ -84,7 +84,7 @@ class KinesisStream:
         records = [
             Record(
                 sequence_number=record["SequenceNumber"],
-                partition_key=record["PartitionKey"],
+                partition_key=record.get("PartitionKey"),
                 data=record["Data"],
                 arrived_at=record["ApproximateArrivalTimestamp"].astimezone(UTC),
             )

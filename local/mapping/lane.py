@@ -55,8 +55,8 @@ class Lane:
     """Delivers the records of some of a shard's partition keys, in order.
 
     Nothing behind an unfinished batch is delivered. A function that errs splits its batch in halves (if
-    bisecting is on and there are two records), a response that names a record splits it there (if bisecting
-    is on and something before it is done); anything else is a retry of the same records.
+    bisecting is on and there are two records). A response that names a record acknowledges what is before it;
+    what is left is delivered as a batch of its own. Anything else is a retry of the same records.
 
     Sources: https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html (batching),
     https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html (retries, discarding),
@@ -141,18 +141,20 @@ class Lane:
         if too_old:
             await self._discard(piece, "RecordAgeExceeded")
             return
+        if piece.queued[0].event_bytes + ENVELOPE_BYTES > PAYLOAD_LIMIT_BYTES:
+            await self._discard_too_large(piece)
+            return
         match await self._invoke(piece):
             case Succeeded():
                 self._acknowledge(piece, len(piece.queued))
             case NotReached():
                 await self._back_off()
-            case FailedFrom(done=done):
-                await self._retry_from(piece, done)
+            case FailedFrom(done=done) if done:
+                self._acknowledge(piece, done)
+            case FailedFrom():
+                await self._retry(piece, None, halve=self._run.settings.halve_reported_batch)
             case Failed(function_error=function_error):
-                if self._run.settings.bisect_batch_on_function_error and len(piece.queued) > 1:
-                    self._pieces.insert(1, piece.split_off(len(piece.queued) // 2))
-                else:
-                    await self._retry(piece, function_error)
+                await self._retry(piece, function_error, halve=True)
 
     def _split_by_age(self, piece: Piece) -> bool:
         """Part records that are too old from those that are not; True if the first piece is too old."""
@@ -190,19 +192,16 @@ class Lane:
         counters.reported_failures += verdict != Succeeded()
         return verdict
 
-    async def _retry_from(self, piece: Piece, done: int) -> None:
-        """Redeliver everything from the first record that is not done."""
-        if done:
-            self._acknowledge(piece, done)
-        if not (done and self._run.settings.bisect_batch_on_function_error):
-            await self._retry(piece, function_error=None)
-
-    async def _retry(self, piece: Piece, function_error: str | None) -> None:
-        if self._run.settings.retries_left(piece.retries):
+    async def _retry(self, piece: Piece, function_error: str | None, *, halve: bool) -> None:
+        """Deliver all of the piece again, in halves or whole, or discard it."""
+        settings = self._run.settings
+        if halve and settings.bisect_batch_on_function_error and len(piece.queued) > 1:
+            self._pieces.insert(1, piece.split_off(len(piece.queued) // 2))
+        elif settings.retries_left(piece.retries):
             piece.retries += 1
             await self._back_off()
         else:
-            await self._discard(piece, "RetryAttemptsExhausted", function_error)
+            await self._discard(piece, "RetryAttemptsExhausted", answered=True, function_error=function_error)
 
     async def _back_off(self) -> None:
         self._failures_in_a_row += 1
@@ -215,8 +214,10 @@ class Lane:
         await self._run.pause(self._bell, seconds)
 
     def _acknowledge(self, piece: Piece, count: int) -> None:
+        """Finish the first records; what is left begins with all its retries."""
         self._run.counters.records_acknowledged += count
         self._finish(piece, count)
+        piece.retries = piece.invocations = 0
 
     def _finish(self, piece: Piece, count: int) -> None:
         del piece.queued[:count]
@@ -226,7 +227,24 @@ class Lane:
         self._bell.ring()
         self._run.changed.ring()
 
-    async def _discard(self, piece: Piece, condition: Condition, function_error: str | None = None) -> None:
+    async def _discard_too_large(self, piece: Piece) -> None:
+        """Discard a record that no event can carry, without an invocation.
+
+        "For records larger than 6 MiBs, Lambda processes them using an on-failure destination"
+        (https://docs.aws.amazon.com/streams/latest/dev/large-records.html); recordings (ADR 8) show that AWS
+        counts every retry first. Ours: no wait between these, and none without end where retries have none.
+        """
+        piece.invocations = max(0, self._run.settings.maximum_retry_attempts) + 1
+        await self._discard(piece, "RetryAttemptsExhausted")
+
+    async def _discard(
+        self,
+        piece: Piece,
+        condition: Condition,
+        *,
+        answered: bool = False,
+        function_error: str | None = None,
+    ) -> None:
         """Hand the piece to the on-failure destination, then move on.
 
         AWS counts a destination that does not take the record (DestinationDeliveryFailures) and documents no
@@ -241,6 +259,7 @@ class Lane:
                 run.settings,
                 condition=condition,
                 invocations=piece.invocations,
+                answered=answered,
                 function_error=function_error,
                 request_id=run.new_id(),
                 at=now,

@@ -10,7 +10,8 @@ from local.mapping.ports import Record
 from local.mapping.settings import MappingSettings
 
 PAYLOAD_LIMIT_BYTES = 6 * 1024 * 1024
-"""Synchronous payload quota (Lambda quotas, https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)."""
+"""Synchronous payload quota (Lambda quotas, https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html);
+base64 and metadata count (https://docs.aws.amazon.com/streams/latest/dev/large-records.html)."""
 
 ENVELOPE_BYTES = len(b'{"Records":[]}') - 1
 """What an event takes besides its records, each with a comma, of which the last one has none."""
@@ -64,6 +65,7 @@ def failure_body(
     *,
     condition: Condition,
     invocations: int,
+    answered: bool,
     function_error: str | None,
     request_id: str,
     at: datetime,
@@ -74,7 +76,7 @@ def failure_body(
     leaves open follows invocation records captured from AWS (LocalStack's AWS-validated snapshots,
     test_lambda_integration_kinesis, November 2025): the condition RecordAgeExceeded comes without
     responseContext and counts one invocation where there was none, and functionError is null when the
-    function answered but reported failures.
+    function answered but reported failures. `answered`: the last of its retries was an invocation.
     """
     first, last = records[0], records[-1]
     document: dict[str, object] = {
@@ -85,7 +87,7 @@ def failure_body(
             "approximateInvokeCount": max(invocations, 1),
         }
     }
-    if condition == "RetryAttemptsExhausted":
+    if answered:
         document["responseContext"] = {
             "statusCode": 200,
             "executedVersion": "$LATEST",

@@ -36,10 +36,14 @@ class DestinationUnavailableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One Kinesis item; sequence numbers order the records of a shard when compared as numbers."""
+    """One Kinesis item; sequence numbers order the records of a shard when compared as numbers.
+
+    `partition_key` is None where the stream distributes records itself and the producer gave none
+    (https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-considerations.html).
+    """
 
     sequence_number: str
-    partition_key: str
+    partition_key: str | None
     data: bytes
     arrived_at: datetime
 

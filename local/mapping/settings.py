@@ -29,7 +29,10 @@ class MappingSettings:
     The limits are those of the API reference's CreateEventSourceMapping
     (https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html). AWS does not publish
     how long it waits between retries: `retry_base_seconds` doubles with every failure in a row up to
-    `retry_cap_seconds`. A shard is polled "at a base rate of once per second" (Using Lambda with Kinesis).
+    `retry_cap_seconds`. Nor what becomes of a batch whose first record is reported: with
+    `halve_reported_batch` it is halved as after an error, if bisecting is on, as a recording shows (ADR 8);
+    without, which is harder on a function, it comes again whole. A shard is polled "at a base rate of once
+    per second" (Using Lambda with Kinesis).
 
     Raises:
         InvalidSettingError: a value AWS would refuse.
@@ -48,6 +51,7 @@ class MappingSettings:
     maximum_record_age_in_seconds: int = _INFINITE
     bisect_batch_on_function_error: bool = False
     report_batch_item_failures: bool = False
+    halve_reported_batch: bool = False
     poll_interval_seconds: float = 1.0
     shard_discovery_interval_seconds: float = 10.0
     retry_base_seconds: float = 1.0

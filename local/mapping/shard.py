@@ -21,7 +21,8 @@ class ShardReader:
     """Reads one shard until its end and delivers it over `parallelization_factor` lanes.
 
     A partition key always takes the same lane, so its records stay in order while lanes run side by side
-    (https://aws.amazon.com/blogs/compute/new-aws-lambda-scaling-controls-for-kinesis-and-dynamodb-event-sources/).
+    (https://aws.amazon.com/blogs/compute/new-aws-lambda-scaling-controls-for-kinesis-and-dynamodb-event-sources/);
+    a record without one takes any, since it has no order to keep.
     The shard is not read ahead of a lane that has a whole batch waiting: repeated errors block the shard.
 
     Attributes:
@@ -138,7 +139,8 @@ class ShardReader:
         return ended
 
     def _deal(self, record: Record) -> None:
-        lane = self._lanes[zlib.crc32(record.partition_key.encode()) % len(self._lanes)]
+        key = record.sequence_number if record.partition_key is None else record.partition_key
+        lane = self._lanes[zlib.crc32(key.encode()) % len(self._lanes)]
         event_bytes = record_event_bytes(self._shard_id, record, self._run.settings)
         lane.offer(Queued(record, self.last_read, event_bytes))
         self.last_read = record.sequence_number

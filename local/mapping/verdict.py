@@ -40,12 +40,14 @@ def judge(response: object, sequence_numbers: Sequence[str]) -> Succeeded | Fail
 
     Complete success: an empty or null response or batchItemFailures list. Complete failure: an itemIdentifier
     that is empty, null or under a wrong key. Otherwise the lowest sequence number is the checkpoint.
-    Source: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html. The page
-    does not speak of an identifier that is not in the batch; AWS fails the whole batch (LocalStack's
-    AWS-validated snapshot item_identifier_not_present_failure). A response that is no object, or whose
-    batchItemFailures is no list, says nothing of what is done, so it is a complete failure here too.
+    Source: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html.
+    LocalStack's AWS-validated snapshots add that the response `[]` is a success (empty_list_success) and that
+    the number 123 as identifier fails a batch of one (item_identifier_not_present_failure). Ours, since
+    neither says more: the response `""` is empty, so it is a success; an identifier that is not in the batch,
+    a response that is no object, or a batchItemFailures that is no list says nothing of what is done, so it
+    is a complete failure.
     """
-    if response is None or response in ("", {}):
+    if response is None or response in ("", {}, []):
         return Succeeded()
     if not isinstance(response, Mapping):
         return Failed(function_error=None)

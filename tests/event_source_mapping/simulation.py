@@ -76,7 +76,7 @@ class MemoryStream:
         return shard_id
 
     def put(
-        self, *keys: str, shard: str = SHARD, data: bytes = b"{}", age_seconds: float = 0
+        self, *keys: str | None, shard: str = SHARD, data: bytes = b"{}", age_seconds: float = 0
     ) -> Sequence[str]:
         """Put one record for each partition key; return the sequence numbers."""
         assert not self._shards[shard].closed

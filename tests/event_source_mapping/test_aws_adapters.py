@@ -236,7 +236,7 @@ async def test_shards_positions_and_records(resharding_aws: Aws) -> None:
     [parent] = await stream.list_shards()
     assert (parent.parents, parent.closed) == ((), False)
 
-    async def keys(position: Position, limit: int = 10_000) -> list[str]:
+    async def keys(position: Position, limit: int = 10_000) -> list[str | None]:
         page = await stream.get_records(await stream.shard_iterator(parent.shard_id, position), limit)
         return [record.partition_key for record in page.records]
 
@@ -280,6 +280,25 @@ async def test_plain_moto_reshards_as_aws_does(plain_aws: Aws) -> None:
     put = await plain_aws.kinesis.put_record(StreamName=plain_aws.stream_name, PartitionKey="a", Data=b"a")
     page = await stream.get_records(await stream.shard_iterator(parent, Position("TRIM_HORIZON")), 10_000)
     assert (put["ShardId"] != parent, page.next_iterator) == (True, None)
+
+
+class KeylessClient:
+    """Answers with one record as a stream gives it that distributes records itself."""
+
+    async def get_records(self, **_: object) -> object:
+        record = {"SequenceNumber": "1", "Data": b"a", "ApproximateArrivalTimestamp": datetime.now(UTC)}
+        return {"Records": [record], "NextShardIterator": "next"}
+
+
+async def test_a_record_may_come_without_a_partition_key() -> None:
+    """GetRecords returns PartitionKey as absent for records written without one.
+
+    Source: Important considerations,
+    https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-considerations.html
+    """
+    stream = KinesisStream(cast("Any", KeylessClient()), "arn")
+    [record] = (await stream.get_records("iterator", 1)).records
+    assert (record.partition_key, record.data) == (None, b"a")
 
 
 class RefusingClient:

@@ -8,7 +8,7 @@ import pytest
 from local.mapping import FunctionError
 from tests.simulated_time import simulate
 
-from .simulation import Call, World, failing, with_settings
+from .simulation import Call, World, failing, records_of, with_settings
 
 _KEYS = [f"product-{number}" for number in range(20)]
 
@@ -120,5 +120,26 @@ def test_each_lane_gathers_its_own_batch() -> None:
         lanes = {frozenset(call.keys) for call in full}
         assert len(lanes) == 2
         assert sum(map(len, lanes)) == len(frozenset().union(*lanes))
+
+    simulate(scenario())
+
+
+def test_records_without_a_partition_key_are_delivered_with_null() -> None:
+    """The event's partitionKey is null for a record written without one, and there is no order to keep.
+
+    Sources: AWS Lambda triggers with service-managed streams,
+    https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-integrations-lambda.html; Consumer
+    considerations, https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-consuming-considerations.html
+    """
+
+    async def scenario() -> None:
+        world = World()
+        world.function.takes_seconds = 1.0
+        put = world.stream.put(*[None] * 20)
+        await world.drain(with_settings(parallelization_factor=4))
+        assert world.function.most_running > 1
+        records = [record for call in world.function.calls for record in records_of(call.event)]
+        assert all(record["kinesis"]["partitionKey"] is None for record in records)
+        assert sorted(number for batch in world.function.batches for number in batch) == sorted(put)
 
     simulate(scenario())

@@ -1,0 +1,104 @@
+"""What becomes of a record that no event can carry: a stream may be told to take records of 10 MiB.
+
+Sources: Handle large records, https://docs.aws.amazon.com/streams/latest/dev/large-records.html: Lambda's
+6 MiB count base64 and metadata, and a larger record goes to the on-failure destination. What that page leaves
+open follows recordings of AWS, September 2026: kinesis_oversized.json and kinesis_oversized_retries.json in
+https://github.com/radkawar/stackd/tree/9dc356f5e5cc49d2d334178a09c1398dd1c62617/testdata/aws/lambda
+"""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from local.mapping.payload import PAYLOAD_LIMIT_BYTES
+from tests.simulated_time import simulate
+
+from .simulation import World, with_settings
+
+_LARGE = b"x" * (5 * 1024 * 1024)  # as recorded; 6.7 MiB in base64
+
+
+@pytest.mark.parametrize(
+    ("retries", "count"),
+    [(0, 1), (2, 3), (-1, 1)],
+    ids=["no retries", "two retries", "without limit, which is not recorded"],
+)
+def test_it_is_discarded_without_an_invocation_and_the_next_one_is_delivered(
+    retries: int, count: int
+) -> None:
+    """Its retries are counted as if they had been made; there is no responseContext.
+
+    Ours: nothing is waited for, `payload` holds the record as for any other (SQS was recorded, not S3), and
+    where retries have no limit it is discarded too.
+    """
+
+    async def scenario() -> None:
+        world = World()
+        [large] = world.stream.put("a", data=_LARGE)
+        [small] = world.stream.put("b")
+        mapping = await world.drain(
+            with_settings(maximum_retry_attempts=retries, bisect_batch_on_function_error=True)
+        )
+        assert world.function.batches == [(small,)]
+        assert world.function.times == [0.0]
+        progress = mapping.progress
+        assert (progress.records_discarded, progress.records_acknowledged, progress.invocations) == (1, 1, 1)
+        document = _kept(world)
+        assert document["requestContext"]["condition"] == "RetryAttemptsExhausted"
+        assert document["requestContext"]["approximateInvokeCount"] == count
+        assert "responseContext" not in document
+        assert document["KinesisBatchInfo"]["startSequenceNumber"] == large
+        [record] = json.loads(document["payload"])["Records"]
+        assert base64.b64decode(record["kinesis"]["data"]) == _LARGE
+
+    simulate(scenario())
+
+
+def test_records_before_and_behind_it_go_in_batches_of_their_own() -> None:
+    async def scenario() -> None:
+        world = World()
+        before = world.stream.put("a", "b")
+        world.stream.put("c", data=_LARGE)
+        behind = world.stream.put("d", "e")
+        await world.drain(with_settings(maximum_retry_attempts=0, maximum_batching_window_in_seconds=60))
+        assert world.function.batches == [tuple(before), tuple(behind)]
+
+    simulate(scenario())
+
+
+def test_a_record_whose_event_has_the_limit_to_the_byte_is_delivered_and_one_byte_more_is_not() -> None:
+    async def event_bytes(data_bytes: int, key: str) -> int | None:
+        world = World()
+        world.stream.put(key, data=b"x" * data_bytes)
+        await world.drain(with_settings(maximum_retry_attempts=0))
+        if not world.function.calls:
+            return None
+        return len(json.dumps(world.function.calls[0].event, separators=(",", ":")).encode())
+
+    async def scenario() -> None:
+        overhead = await event_bytes(0, "k")
+        assert overhead is not None
+        groups, padding = divmod(PAYLOAD_LIMIT_BYTES - overhead, 4)
+        key = "k" * (1 + padding)
+        assert await event_bytes(3 * groups, key) == PAYLOAD_LIMIT_BYTES
+        assert await event_bytes(3 * groups, key + "k") is None
+
+    simulate(scenario())
+
+
+def test_one_that_is_too_old_is_discarded_for_its_age() -> None:
+    async def scenario() -> None:
+        world = World()
+        world.stream.put("a", data=_LARGE, age_seconds=61)
+        await world.drain(with_settings(maximum_record_age_in_seconds=60))
+        assert _kept(world)["requestContext"]["condition"] == "RecordAgeExceeded"
+
+    simulate(scenario())
+
+
+def _kept(world: World) -> dict[str, Any]:
+    [body] = world.failures.objects.values()
+    document: dict[str, Any] = json.loads(body)
+    return document
