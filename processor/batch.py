@@ -12,7 +12,9 @@ from typing import Final
 from processor import aggregation
 from processor.errors import CacheUnavailable, CatalogRefused, DependencyFailed
 from processor.fold import fold
+from processor.objects import ACCEPTED
 from processor.ports import Archive, Cache, Catalog, Clock, Quarantine
+from processor.reasons import Reason
 from processor.records import WHOLE_AGGREGATE, Defect, Record, expand
 from processor.report import BatchReport
 from processor.updates import Rejection, Update, decode
@@ -120,9 +122,9 @@ async def _store(
     report.records += len(records)
     report.accepted += len(updates)
     _count_rejections(rejections, report)
-    accepted = [isinstance(verdict, Update) for verdict in verdicts]
+    told = [verdict.reason if isinstance(verdict, Rejection) else ACCEPTED for verdict in verdicts]
     stages: list[tuple[str, Sequence[Record], Awaitable[None]]] = [
-        ("archive", records, ports.archive.put(records, accepted))
+        ("archive", records, ports.archive.put(records, told))
     ]
     if rejections:
         bad = [rejection.record for rejection in rejections]
@@ -205,7 +207,9 @@ async def _upsert(
         upserted = await catalog.upsert(folded.changes)
     except CatalogRefused as error:
         if len(updates) == 1:
-            refused.append(Rejection(updates[0].record, "catalog_refused", str(error), updates[0].supplier))
+            refused.append(
+                Rejection(updates[0].record, Reason.CATALOG_REFUSED, str(error), updates[0].supplier)
+            )
             return
         middle = len(updates) // 2
         await _upsert(updates[:middle], catalog, report, refused)
@@ -247,7 +251,7 @@ def _decode(record: Record, report: BatchReport) -> Update | Rejection:
 
 def _internal_error(error: Exception, report: BatchReport) -> Defect:
     report.warnings.append(error)
-    return Defect("internal_error", f"{type(error).__name__}: {error}")
+    return Defect(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
 
 
 def _count_rejections(rejections: Sequence[Rejection], report: BatchReport) -> None:
@@ -284,7 +288,7 @@ async def _process_marked(
 
 def _killer(record: Record) -> Rejection:
     message = f"{LONE_RECORD_ATTEMPTS} processes died while they worked on this record alone"
-    return Rejection(_unparsed(record), "killed_process", message)
+    return Rejection(_unparsed(record), Reason.KILLED_PROCESS, message)
 
 
 def _unparsed(record: Record) -> Record:

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from processor.json_object import MAX_BYTES
+from processor.reasons import Reason
 from processor.records import Record
-from processor.updates import MAX_BYTES, Rejection, Update, decode
+from processor.updates import Rejection, Update, decode
 from tests.events import ARRIVAL_MS, record
 from tests.verdicts import LAST_ARRIVAL_MS, accept, reject
 
@@ -107,9 +109,24 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
+BEGINNINGS: Final = [
+    b"\xef\xbb\xbf",
+    b"\x1f\x8b",
+    b"x\x9c",
+    b"\xff\xfe",
+    b"\xfe\xff",
+    b"\0",
+    b"{\0",
+    b"eyJw",
+    b'"eyJw',
+    b"a,b",
+    b"{}\n{",
+    b'{"metadata":',
+    b'{"payload":{"op":1,"after":',
+]
 REPEATED: Final = st.builds(
     lambda start, unit, times, end: (start + unit * times + end)[:MAX_BYTES],
-    st.sampled_from([b"", VALID, b'{"product_id":"', b'{"product_id":"p","price":', b"["]),
+    st.sampled_from([b"", VALID, b'{"product_id":"', b'{"product_id":"p","price":', b"[", *BEGINNINGS]),
     st.binary(min_size=1, max_size=4) | st.sampled_from([b'\\"', b"[", b'{"a":', b"[],", b"9", b"1,", b"0."]),
     st.integers(0, 3000),
     st.sampled_from([b"", b"]}", b'"}', b"}"]),
@@ -136,3 +153,8 @@ def test_every_record_gets_one_verdict(data: bytes, arrival_ms: int) -> None:
         assert 0 <= (verdict.inventory or 0) < 2**31
         assert 0 <= (verdict.price_cents or 0) < 10**10
         assert verdict.version.isascii()
+    else:
+        assert verdict.reason in Reason
+        assert verdict.message.replace("…", "").isascii()
+        assert verdict.message.isprintable()
+        assert len(verdict.message) <= 250

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from processor.reasons import Reason
 from processor.records import Defect
 from processor.updates import Rejection, decode
 from tests.events import record
@@ -34,8 +35,8 @@ def test_an_update_updates_something() -> None:
 
 
 def test_a_defect_found_before_decoding_is_the_reason() -> None:
-    broken = record(event())._replace(defect=Defect("invalid_base64", "no base64"))
-    assert decode(broken) == Rejection(broken, "invalid_base64", "no base64", None)
+    broken = record(event())._replace(defect=Defect(Reason.INVALID_BASE64, "no base64"))
+    assert decode(broken) == Rejection(broken, Reason.INVALID_BASE64, "no base64", None)
 
 
 @pytest.mark.parametrize(
