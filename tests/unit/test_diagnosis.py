@@ -93,6 +93,11 @@ BYTES: Final[dict[str, tuple[bytes, str, str]]] = {
         "begins with a NUL byte; a JSON object is accepted",
     ),
     "NULs": (bytes(9), "invalid_json", "begins with a NUL byte; a JSON object is accepted"),
+    "NULs and no character": (
+        b"\0\0\xff\xff",
+        "invalid_utf8",
+        "begins with a NUL byte; a JSON object is accepted",
+    ),
     "a NUL": (bytes(1), "invalid_json", "begins with a NUL byte; a JSON object is accepted"),
     "NUL and no text": (
         b"\0\0\0\0\x07\xff",
@@ -170,6 +175,9 @@ def test_json_in_a_json_string() -> None:
         b"p\0\0\xff",  # nearly UTF-32
         b"Hello, this is a test.",
         b"product123",
+        b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJwIn0.c2ln",  # a token: base64 with dots
+        b"HwAA",
+        b"[]{}",
         b"a,",
         b"<a>1,2</a>",
         b"[1,2",
