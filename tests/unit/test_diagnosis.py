@@ -94,7 +94,7 @@ BYTES: Final[dict[str, tuple[bytes, str, str]]] = {
     ),
     "NULs": (bytes(9), "invalid_json", "begins with a NUL byte; a JSON object is accepted"),
     "NULs and no character": (
-        b"\0\0\xff\xff",
+        b"\0\0\xd8\0",
         "invalid_utf8",
         "begins with a NUL byte; a JSON object is accepted",
     ),
