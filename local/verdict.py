@@ -3,7 +3,7 @@
 import base64
 import gzip
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -38,13 +38,17 @@ async def catalog_is_the_fold(sent: Sequence[Sent], connection: "asyncpg.Connect
 
 
 async def archive_is_what_was_sent(sent: Sequence[Sent], s3: "S3Client", bucket: str) -> Finding:
-    """Every record is archived under its identity, byte for byte, and nothing else is."""
-    expected = {(one.shard, one.sequence_number, 0): one.record.data for one in sent}
-    actual: dict[Identity, bytes] = {}
+    """Every record is archived under its identity, byte for byte, with its verdict, and nothing else is."""
+    expected = {
+        (one.shard, one.sequence_number, 0): (one.record.data, "accepted" if one.record.good else "rejected")
+        for one in sent
+    }
+    actual: dict[Identity, tuple[bytes, str]] = {}
     objects = 0
     async for body in _bodies(s3, bucket, "inventory/"):
         objects += 1
-        actual.update(_lines(gzip.decompress(body)))
+        for identity, data, fields in _lines(gzip.decompress(body)):
+            actual[identity] = data, "accepted" if fields["verdict"] == "accepted" else "rejected"
     finding = _compare("archive = what was sent, byte for byte", expected, actual, "records")
     return Finding(finding.claim, finding.holds, f"{finding.detail} in {objects:,} objects")
 
@@ -54,9 +58,8 @@ async def quarantine_is_the_bad(sent: Sequence[Sent], s3: "S3Client", bucket: st
     expected = {(one.shard, one.sequence_number, 0): one.record.data for one in sent if not one.record.good}
     actual: dict[Identity, bytes] = {}
     async for body in _bodies(s3, bucket, "quarantine/"):
-        actual.update(_lines(body))
-        for line in body.splitlines():
-            quarantined = json.loads(line)
+        for identity, data, quarantined in _lines(body):
+            actual[identity] = data
             if not (quarantined["reason"] and quarantined["message"]):
                 return Finding(
                     "quarantine = exactly the bad", holds=False, detail=f"no reason: {quarantined}"
@@ -117,16 +120,14 @@ def _fold(sent: Iterable[Sent]) -> dict[str, tuple[int, Decimal | None, datetime
     return folded
 
 
-def _lines(body: bytes) -> dict[Identity, bytes]:
-    lines: dict[Identity, bytes] = {}
+def _lines(body: bytes) -> Iterator[tuple[Identity, bytes, dict[str, Any]]]:
     for line in body.split(b"\n")[:-1]:
         fields = json.loads(line)
         if "data_base64" in fields:
             data = base64.b64decode(fields["data_base64"], validate=True)
         else:
             data = line[line.index(b',"data":') + len(b',"data":') : -1]
-        lines[fields["shard"], fields["sequence_number"], fields["sub_sequence"]] = data
-    return lines
+        yield (fields["shard"], fields["sequence_number"], fields["sub_sequence"]), data, fields
 
 
 async def _bodies(s3: "S3Client", bucket: str, prefix: str) -> AsyncIterator[bytes]:

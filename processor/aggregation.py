@@ -15,9 +15,14 @@ MAGIC = b"\xf3\x89\x9a\xc2"
 _DIGEST_BYTES = 16
 # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecord.html
 _MAX_KEY_CHARACTERS = 256
-# What 1 MiB can hold of valid updates (31 bytes at least, and 6 around them) is below this; an aggregate of
-# empty records could hold six times as many, each with a line in archive and quarantine.
-_MAX_RECORDS = 30_000
+# What 1 MiB, a stream's largest record, holds of the smallest valid update. An aggregate of empty records
+# could hold over five times as many, each with a line in archive and quarantine.
+_MAX_BYTES = 1024 * 1024
+_SMALLEST_UPDATE_BYTES = len(b'{"product_id":"p","price":0}')
+# Around each: a tag and a length, the partition key's tag and index, the data's tag and length.
+_AROUND_BYTES = 6
+# 30,839: (1,048,576 - 4 - 16) // (28 + 6); the table of partition keys fits into what is left.
+_MAX_RECORDS = (_MAX_BYTES - len(MAGIC) - _DIGEST_BYTES) // (_SMALLEST_UPDATE_BYTES + _AROUND_BYTES)
 
 
 class BadAggregate(ValueError):

@@ -7,6 +7,7 @@ from typing import Final
 from processor import aggregation
 from processor.errors import DependencyFailed, PipelineError
 from processor.ports import Clock, Ports
+from processor.reasons import Reason
 from processor.records import WHOLE_AGGREGATE, Record
 from processor.report import BatchReport
 from processor.updates import Rejection
@@ -80,4 +81,4 @@ def killer(record: Record) -> Rejection:
     if record.data.startswith(aggregation.MAGIC):
         record = record._replace(sub_sequence=WHOLE_AGGREGATE)
     message = f"{DEATHS} processes died while they worked on this record alone"
-    return Rejection(record, "killed_process", message)
+    return Rejection(record, Reason.KILLED_PROCESS, message)

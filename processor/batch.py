@@ -12,7 +12,9 @@ from typing import Final
 from processor import attempts, invalidations
 from processor.catalog_stage import CatalogStage
 from processor.errors import DependencyFailed
+from processor.objects import ACCEPTED
 from processor.ports import Clock, Ports
+from processor.reasons import Reason
 from processor.records import Defect, Record, expand
 from processor.report import BatchReport
 from processor.updates import Rejection, Update, decode
@@ -91,8 +93,8 @@ async def _store(
     report.records += len(records)
     report.accepted += len(updates)
     report.count_rejections(rejections)
-    accepted = [isinstance(verdict, Update) for verdict in verdicts]
-    stages = [_Stage(name="archive", records=records, work=ports.archive.put(records, accepted))]
+    told = [verdict.reason if isinstance(verdict, Rejection) else ACCEPTED for verdict in verdicts]
+    stages = [_Stage(name="archive", records=records, work=ports.archive.put(records, told))]
     if rejections:
         bad = [rejection.record for rejection in rejections]
         stages.append(_Stage(name="quarantine", records=bad, work=ports.quarantine.put(rejections)))
@@ -164,7 +166,7 @@ def _decode(record: Record, report: BatchReport) -> Update | Rejection:
 
 def _internal_error(error: Exception, report: BatchReport) -> Defect:
     report.warnings.append(error)
-    return Defect("internal_error", f"{type(error).__name__}: {error}")
+    return Defect(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
 
 
 async def _process_marked(

@@ -11,6 +11,7 @@ from typing import Final
 from processor.errors import CacheUnavailable, CatalogRefused, DependencyFailed, StatementTimedOut
 from processor.fold import fold
 from processor.ports import Ports
+from processor.reasons import Reason
 from processor.records import Record
 from processor.report import BatchReport
 from processor.updates import Rejection, Update
@@ -71,7 +72,7 @@ class CatalogStage:
         )
         for position, message in refusals:
             update = updates[position]
-            self._refused.append(Rejection(update.record, "catalog_refused", message, update.supplier))
+            self._refused.append(Rejection(update.record, Reason.CATALOG_REFUSED, message, update.supplier))
         self._report.products_changed += upserted.changed
         self._report.stale_updates += len(updates) - len(refusals) - upserted.changed
         self._report.invalidations_pending |= upserted.invalidations_pending

@@ -19,6 +19,8 @@ ARCHIVE_PREFIX: Final = "inventory/"
 QUARANTINE_PREFIX: Final = "quarantine/"
 # In the quarantine bucket too: who tried a record alone and lived, when the database could not be told.
 SURVIVORS_PREFIX: Final = "survivors/"
+ACCEPTED: Final = "accepted"
+"""The verdict on a record that is no reason to reject it."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # Every character some reader of lines may break at, not only the two of JSON's white space.
@@ -30,15 +32,17 @@ _DATA: Final = b',"data":'
 _DATA_BASE64: Final = b',"data_base64":"'
 
 
-def archive_line(record: Record, *, accepted: bool) -> bytes:
-    """One line of NDJSON without its end: identity, partition key, arrival time, and the data as received.
+def archive_line(record: Record, verdict: str) -> bytes:
+    """One line of NDJSON without its end: identity, partition key, arrival, verdict, the data as received.
 
-    `data` holds an accepted record's JSON in place, byte for byte; `data_base64` anything else. Either is
-    the last member, so that the bytes can be cut out again (`archived_data`).
+    `verdict`: what the rules say of the bytes, `ACCEPTED` or a reason. `data` holds an accepted record's
+    JSON in place, byte for byte; `data_base64` anything else. Either is the last member, so that the bytes
+    can be cut out again (`archived_data`).
     """
-    if accepted and _is_plain(record.data):
-        return b"{%s%s%s}" % (_identity(record), _DATA, record.data)
-    return b'{%s%s%s"}' % (_identity(record), _DATA_BASE64, base64.b64encode(record.data))
+    head = b'%s,"verdict":"%s"' % (_identity(record), verdict.encode())
+    if verdict == ACCEPTED and _is_plain(record.data):
+        return b"{%s%s%s}" % (head, _DATA, record.data)
+    return b'{%s%s%s"}' % (head, _DATA_BASE64, base64.b64encode(record.data))
 
 
 def archived_data(line: bytes) -> bytes:

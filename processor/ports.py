@@ -26,8 +26,11 @@ class MissedInvalidation(NamedTuple):
 class Archive(Protocol):
     """Keeps every record as received."""
 
-    async def put(self, records: Sequence[Record], accepted: Sequence[bool]) -> None:
-        """Make the batch durable; again adds nothing. Raises: DependencyFailed."""
+    async def put(self, records: Sequence[Record], verdicts: Sequence[str]) -> None:
+        """Make the batch durable; again adds nothing. Raises: DependencyFailed.
+
+        `verdicts`: of each record, `objects.ACCEPTED` or the reason it was rejected for.
+        """
 
 
 class Quarantine(Protocol):

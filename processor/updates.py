@@ -4,33 +4,22 @@ Pure: the verdict depends on the record's bytes and its arrival time only, never
 or the database (invariant I3). Any 64 KiB of bytes are judged in well under 50 ms.
 """
 
-import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from processor.json_object import read_object
+from processor.json_values import NumberText, kind_of, shown
+from processor.reasons import Invalid, Reason
 from processor.records import Record
+from processor.texts import read_product_id, read_supplier, readable_supplier
 
-MAX_BYTES: Final = 64 * 1024
-MAX_DEPTH: Final = 8
-MAX_PRODUCT_ID: Final = 255
-MAX_SUPPLIER: Final = 64
 MAX_INVENTORY: Final = 2_147_483_647
 MAX_PRICE_CENTS: Final = 9_999_999_999
 MAX_CLOCK_SKEW_US: Final = 5 * 60 * 1_000_000
-_SHOWN: Final = 60
-_INTEGER_DIGITS: Final = 4_300  # Python refuses longer integers; a record this short holds none
-
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_UTC: Final = _EPOCH.replace(tzinfo=None)  # prints without an offset
 _MICROSECOND: Final = timedelta(microseconds=1)
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
-# A string may lack its closing quote: were it no match then, the search would start again inside it.
-_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
-_OPENS: Final = ord("[")
-_OPENS_AND_CLOSES: Final = bytes.maketrans(b"{}", b"[]")
-_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _NUMBER: Final = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
 # RFC 3339, section 5.6; "T" and "Z" may be written small there.
 _RFC3339: Final = re.compile(
@@ -58,7 +47,7 @@ class Rejection(NamedTuple):
     """A record that goes to quarantine, and why."""
 
     record: Record
-    reason: str
+    reason: Reason
     message: str
     supplier: str | None = None
 
@@ -69,10 +58,10 @@ def decode(record: Record) -> Update | Rejection:
         return Rejection(record, *record.defect)
     fields: dict[str, Any] = {}
     try:
-        fields = _read_json(record.data)
+        fields = read_object(record.data)
         return _validate(fields, record)
-    except _Invalid as invalid:
-        return Rejection(record, invalid.reason, invalid.message, _readable_supplier(fields))
+    except Invalid as invalid:
+        return Rejection(record, invalid.reason, invalid.message, readable_supplier(fields))
 
 
 def version_text(event_time_us: int, record: Record) -> str:
@@ -90,90 +79,14 @@ def version_text(event_time_us: int, record: Record) -> str:
     )
 
 
-class _Invalid(Exception):
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
-
-
-class _NumberText:
-    """A JSON number with a fraction, an exponent or endless digits, as written: never made a float."""
-
-    __slots__ = ("text",)
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise _Invalid("duplicate_key", f"the key {_shown(twice)} stands twice; at most once")
-    return members
-
-
-def _constant(name: str) -> None:
-    raise _Invalid("invalid_json", f"{name} is not JSON")
-
-
-def _integer(text: str) -> int | _NumberText:
-    # Python refuses integers of over 4,300 digits; none of ours has more than ten.
-    return int(text) if len(text) <= 20 else _NumberText(text)
-
-
-_FAST: Final = json.JSONDecoder(object_pairs_hook=_object, parse_float=_NumberText, parse_constant=_constant)
-_LONG: Final = json.JSONDecoder(
-    object_pairs_hook=_object, parse_float=_NumberText, parse_constant=_constant, parse_int=_integer
-)
-
-
-def _read_json(data: bytes) -> dict[str, Any]:
-    if len(data) > MAX_BYTES:
-        raise _Invalid("too_large", f"the record has {len(data)} bytes; at most {MAX_BYTES}")
-    # Counting brackets is cheaper than following them, and enough for almost every record.
-    if data.count(b"[") + data.count(b"{") > MAX_DEPTH:
-        _refuse_depth(data)
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise _Invalid(
-            "invalid_utf8", f"byte {error.start} of the record is not UTF-8 ({error.reason})"
-        ) from error
-    try:
-        fields = (_FAST if len(data) <= _INTEGER_DIGITS else _LONG).decode(text)
-    except json.JSONDecodeError as error:
-        raise _Invalid(
-            "invalid_json", f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        ) from error
-    if not isinstance(fields, dict):
-        raise _Invalid("not_an_object", f"the record is {_kind(fields)}; a JSON object is accepted")
-    return fields
-
-
-def _refuse_depth(data: bytes) -> None:
-    depth = 0
-    for bracket in _STRING.sub(b"", data).translate(_OPENS_AND_CLOSES, _NO_BRACKETS):
-        depth += 1 if bracket == _OPENS else -1
-        if depth > MAX_DEPTH:
-            raise _Invalid("too_deep", f"nested deeper than {MAX_DEPTH}; objects and arrays count")
-
-
-def _readable_supplier(fields: dict[str, Any]) -> str | None:
-    supplier = fields.get("supplier")
-    return supplier if isinstance(supplier, str) and 1 <= len(supplier) <= MAX_SUPPLIER else None
-
-
 def _validate(fields: dict[str, Any], record: Record) -> Update:
     _check_schema(fields)
-    product_id = _product_id(fields)
-    supplier = _supplier(fields)
+    product_id = read_product_id(fields)
+    supplier = read_supplier(fields)
     inventory = _inventory(fields["inventory"]) if "inventory" in fields else None
     price_cents = _price_cents(fields["price"]) if "price" in fields else None
     if inventory is None and price_cents is None:
-        raise _Invalid("nothing_to_update", 'neither "inventory" nor "price"; at least one is needed')
+        raise Invalid(Reason.NOTHING_TO_UPDATE, 'neither "inventory" nor "price"; at least one is needed')
     event_time_us = record.arrival_ms * 1000
     if "event_time" in fields:
         event_time_us = _event_time_us(fields["event_time"], event_time_us)
@@ -184,73 +97,38 @@ def _check_schema(fields: dict[str, Any]) -> None:
     if "schema_version" in fields:
         version = fields["schema_version"]
         if type(version) is not int or version != 1:
-            raise _Invalid("unknown_schema", f"schema_version is {_shown(version)}; 1 is accepted")
-
-
-def _product_id(fields: dict[str, Any]) -> str:
-    if "product_id" not in fields:
-        raise _Invalid("invalid_product_id", "product_id is missing")
-    product_id = fields["product_id"]
-    if not isinstance(product_id, str):
-        raise _Invalid("invalid_product_id", f"product_id is {_kind(product_id)}; a string is accepted")
-    if not 1 <= len(product_id) <= MAX_PRODUCT_ID:
-        raise _Invalid(
-            "invalid_product_id", f"product_id has {len(product_id)} characters; 1 to {MAX_PRODUCT_ID}"
-        )
-    if not (product_id.isascii() and product_id.isprintable()):
-        _refuse_characters("product_id", product_id)
-    if product_id != product_id.strip():
-        raise _Invalid("invalid_product_id", f"product_id has white space around it: {_shown(product_id)}")
-    return product_id
-
-
-def _refuse_characters(name: str, text: str) -> None:
-    for kind, pattern in (("control character", _CONTROL), ("lone surrogate", _SURROGATE)):
-        if found := pattern.search(text):
-            code = f"U+{ord(found.group()):04X}"
-            raise _Invalid(f"invalid_{name}", f"{name} holds the {kind} {code} at character {found.start()}")
-
-
-def _supplier(fields: dict[str, Any]) -> str | None:
-    if "supplier" not in fields:
-        return None
-    supplier = fields["supplier"]
-    if not isinstance(supplier, str):
-        raise _Invalid("invalid_supplier", f"supplier is {_kind(supplier)}; a string is accepted")
-    if not 1 <= len(supplier) <= MAX_SUPPLIER:
-        raise _Invalid("invalid_supplier", f"supplier has {len(supplier)} characters; 1 to {MAX_SUPPLIER}")
-    return supplier
+            raise Invalid(Reason.UNKNOWN_SCHEMA, f"schema_version is {shown(version)}; 1 is accepted")
 
 
 def _inventory(value: object) -> int:
     if type(value) is int and 0 <= value <= MAX_INVENTORY:
         return value
-    if type(value) is int or (isinstance(value, _NumberText) and value.text.lstrip("-").isdigit()):
-        raise _Invalid("invalid_inventory", f"inventory is {_shown(value)}; 0 to {MAX_INVENTORY}")
-    shown = _shown(value) if isinstance(value, _NumberText) else _kind(value)
-    raise _Invalid("invalid_inventory", f"inventory is {shown}; an integer is accepted")
+    if type(value) is int or (isinstance(value, NumberText) and value.text.lstrip("-").isdigit()):
+        raise Invalid(Reason.INVALID_INVENTORY, f"inventory is {shown(value)}; 0 to {MAX_INVENTORY}")
+    described = shown(value) if isinstance(value, NumberText) else kind_of(value)
+    raise Invalid(Reason.INVALID_INVENTORY, f"inventory is {described}; an integer is accepted")
 
 
 def _price_cents(value: object) -> int:
     """Cents of a price given as a JSON number or its text, exactly: no float, no rounding."""
     if type(value) is int:
         cents = value * 100
-    elif isinstance(value, _NumberText):
+    elif isinstance(value, NumberText):
         cents = _cents(value.text, value)
     elif isinstance(value, str):
         cents = _cents(value, value)
     else:
-        raise _Invalid("invalid_price", f"price is {_kind(value)}; a number or its text is accepted")
+        raise Invalid(Reason.INVALID_PRICE, f"price is {kind_of(value)}; a number or its text is accepted")
     if not 0 <= cents <= MAX_PRICE_CENTS:
-        raise _Invalid("invalid_price", f"price is {_shown(value)}; 0 to 99999999.99")
+        raise Invalid(Reason.INVALID_PRICE, f"price is {shown(value)}; 0 to 99999999.99")
     return cents
 
 
 def _cents(text: str, value: object) -> int:
     matched = _NUMBER.fullmatch(text)
     if matched is None:
-        raise _Invalid(
-            "invalid_price", f"price is {_shown(value)}; a decimal number such as 19.99 is accepted"
+        raise Invalid(
+            Reason.INVALID_PRICE, f"price is {shown(value)}; a decimal number such as 19.99 is accepted"
         )
     sign, whole, fraction, exponent_text = matched.groups(default="")
     # The exponent is judged by its length before it is made a number: 1E+999999 would take minutes.
@@ -259,11 +137,11 @@ def _cents(text: str, value: object) -> int:
     if len(digits) > 4 or len(significant) > 400:
         if not significant and not exponent_text.startswith("-"):
             return 0
-        raise _Invalid("invalid_price", f"price is {_shown(value)}; 0 to 99999999.99, at most 2 decimals")
+        raise Invalid(Reason.INVALID_PRICE, f"price is {shown(value)}; 0 to 99999999.99, at most 2 decimals")
     exponent = int(digits or "0") * (-1 if exponent_text.startswith("-") else 1)
     decimals = max(0, len(fraction) - exponent)
     if decimals > 2:
-        raise _Invalid("invalid_price", f"price has {decimals} decimals: {_shown(value)}; at most 2")
+        raise Invalid(Reason.INVALID_PRICE, f"price has {decimals} decimals: {shown(value)}; at most 2")
     cents: int = int(significant or "0") * 10 ** (exponent - len(fraction) + 2)
     return -cents if sign else cents
 
@@ -271,26 +149,26 @@ def _cents(text: str, value: object) -> int:
 def _event_time_us(value: object, arrival_us: int) -> int:
     matched = _RFC3339.fullmatch(value) if isinstance(value, str) else None
     if matched is None:
-        raise _Invalid(
-            "invalid_event_time",
-            f"event_time is {_shown(value)}; RFC 3339 with an offset and at most 6 fractional digits "
+        raise Invalid(
+            Reason.INVALID_EVENT_TIME,
+            f"event_time is {shown(value)}; RFC 3339 with an offset and at most 6 fractional digits "
             "is accepted, such as 2026-01-31T08:30:00Z",
         )
     date, time, fraction, offset = matched.groups()
     try:
         moment = datetime.fromisoformat(f"{date}T{time}+00:00")
     except ValueError as error:
-        raise _Invalid(
-            "invalid_event_time", f"event_time is {_shown(value)}, no date and time: {error}"
+        raise Invalid(
+            Reason.INVALID_EVENT_TIME, f"event_time is {shown(value)}, no date and time: {error}"
         ) from error
     event_time_us = (moment - _EPOCH) // _MICROSECOND + int((fraction or "").ljust(6, "0"))
     event_time_us -= _offset_us(offset)
     if moment.year < _EPOCH.year or event_time_us < 0:
-        raise _Invalid("invalid_event_time", f"event_time is {_shown(value)}; 1970 or later is accepted")
+        raise Invalid(Reason.INVALID_EVENT_TIME, f"event_time is {shown(value)}; 1970 or later is accepted")
     if event_time_us > arrival_us + MAX_CLOCK_SKEW_US:
-        raise _Invalid(
-            "event_time_in_future",
-            f"event_time {_shown(value)} is later than the arrival time {_instant(arrival_us)} "
+        raise Invalid(
+            Reason.EVENT_TIME_IN_FUTURE,
+            f"event_time {shown(value)} is later than the arrival time {_instant(arrival_us)} "
             "by more than 5 minutes",
         )
     return event_time_us
@@ -305,32 +183,3 @@ def _offset_us(offset: str | None) -> int:
 
 def _instant(time_us: int) -> str:
     return (_EPOCH + time_us * _MICROSECOND).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _kind(value: object) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return "an integer"
-        case _NumberText():
-            return "a number"
-        case str():
-            return "a string"
-        case list():
-            return "an array"
-        case _:
-            return "an object"
-
-
-def _shown(value: object) -> str:
-    """A value as a supplier would recognise it, safe to print and short."""
-    if isinstance(value, _NumberText):
-        text = value.text
-    elif isinstance(value, str | int | float | bool | None):
-        text = json.dumps(value)
-    else:
-        return _kind(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"

@@ -15,11 +15,12 @@ _REJECTED_PERCENT = 5
 _REJECTED_AT_LEAST = 10
 
 _OUR_FAULT = {
+    "invalid_base64": "An event held data that was not base64, which Lambda never sends",
     "internal_error": "The processor failed on a record that it should have judged",
     "catalog_refused": "The table refused a record that validation had let through",
     "killed_process": "A record killed three processes that worked on it alone",
 }
-"""Reasons for a rejection that are a bug of ours, whatever the supplier sent."""
+"""Reasons for a rejection that are a fault of ours, whatever the supplier sent (processor/reasons.py)."""
 
 
 def pipeline_rules(config: Environment, of: Sources) -> Iterator[Rule]:

@@ -34,7 +34,7 @@ def record(
     *,
     shard: str = SHARD,
     sub_sequence: int = 0,
-    partition_key: str = "partition-key",
+    partition_key: str | None = "partition-key",
     arrival_ms: int = ARRIVAL_MS,
 ) -> Record:
     """One record as `read_event` or `expand` make it."""
@@ -46,7 +46,7 @@ def kinesis_record(
     position: int = 0,
     *,
     shard: str = SHARD,
-    partition_key: str = "partition-key",
+    partition_key: str | None = "partition-key",
     arrival_seconds: float = ARRIVAL_MS / 1000,
 ) -> dict[str, Any]:
     """One record of a Lambda event.
@@ -77,11 +77,17 @@ def kinesis_event(*records: Mapping[str, Any]) -> dict[str, Any]:
     return event
 
 
-def aggregate(user_records: Iterable[tuple[str, bytes]], explicit_hash_key: str | None = None) -> bytes:
-    """(partition key, data) pairs in one Kinesis record, packed by AWS's own aggregator."""
+def aggregate(
+    user_records: Iterable[tuple[str | bytes, bytes]], explicit_hash_key: str | None = None
+) -> bytes:
+    """(partition key, data) pairs in one Kinesis record, packed by AWS's own aggregator.
+
+    It counts a partition key given as bytes once, and one given as a text for every record.
+    """
     aggregator = _aggregator()
     for partition_key, data in user_records:
-        aggregator.add_user_record(partition_key, data, explicit_hash_key)
+        full = aggregator.add_user_record(partition_key, data, explicit_hash_key)
+        assert full is None, "more than one Kinesis record holds"
     packed: bytes = aggregator.clear_and_get().get_contents()[2]
     return packed
 

@@ -74,15 +74,15 @@ def always(**faults: Fault | Exception) -> Plan:
 
 
 class FakeArchive:
-    """See `ports.Archive`; `puts` holds each batch with whether its records were accepted."""
+    """See `ports.Archive`; `puts` holds each batch with the verdicts on its records."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
-        self.puts: list[list[tuple[Record, bool]]] = []
+        self.puts: list[list[tuple[Record, str]]] = []
 
-    async def put(self, records: Sequence[Record], accepted: Sequence[bool]) -> None:
+    async def put(self, records: Sequence[Record], verdicts: Sequence[str]) -> None:
         async with self._faults.around("archive.put", DependencyFailed):
-            self.puts.append(list(zip(records, accepted, strict=True)))
+            self.puts.append(list(zip(records, verdicts, strict=True)))
 
     @property
     def records(self) -> set[Record]:

@@ -34,13 +34,12 @@ class S3Archive:
         self._client = client
         self._bucket = bucket
 
-    async def put(self, records: Sequence[Record], accepted: Sequence[bool]) -> None:
+    async def put(self, records: Sequence[Record], verdicts: Sequence[str]) -> None:
         """See `ports.Archive`."""
         for positions in objects.by_shard(records):
             of_shard = [records[position] for position in positions]
             lines = b"".join(
-                objects.archive_line(records[position], accepted=accepted[position]) + b"\n"
-                for position in positions
+                objects.archive_line(records[position], verdicts[position]) + b"\n" for position in positions
             )
             # Hashing and compressing release the interpreter: the upsert goes on meanwhile.
             key, body = await asyncio.to_thread(_archive_object, of_shard, lines)

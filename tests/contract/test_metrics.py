@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from processor.adapters.telemetry import NAMESPACE, Telemetry
+from processor.reasons import Reason
+from processor.records import Defect
 from processor.report import BatchReport, DrainReport
 from stacks.environments import PROD
 from tests.events import ARRIVAL_MS, record, sequence
@@ -25,6 +27,7 @@ def batches() -> list[BatchReport]:
         record({"product_id": "good", "inventory": 1}, 0),
         record({"product_id": "refused", "inventory": 1}, 1),
         record({"product_id": "late", "inventory": 1}, 2, arrival_ms=10**17),  # no datetime holds it
+        record(b"any", 3)._replace(defect=Defect(Reason.INVALID_BASE64, "on purpose")),
     )
     world = World()
     world.clock.now = ARRIVAL_MS + 60 * 60 * 1000
@@ -76,7 +79,7 @@ def ours(watchings: set[Watching]) -> set[Watching]:
 def test_the_reports_are_what_they_are_meant_to_be() -> None:
     mixed, killer = batches()
     assert mixed.rejected + killer.rejected == Counter(
-        ["catalog_refused", "internal_error", "killed_process"]
+        ["catalog_refused", "internal_error", "invalid_base64", "killed_process"]
     )
     assert mixed.invalidations_missed == 1
 

@@ -31,11 +31,23 @@ async def test_the_reference_update_reaches_row_archive_and_cache(world: World) 
             "sub_sequence": 0,
             "partition_key": "product123",
             "arrival_time": ARRIVAL_TIME,
+            "verdict": "accepted",
             "data": {"product_id": "product123", "inventory": 100, "price": 29.99},
         }
     ]
     assert await world.quarantine_lines() == []
     assert await world.redis.keys("*") == []
+
+
+async def test_records_without_a_partition_key_are_archived_and_quarantined_with_null(world: World) -> None:
+    event = kinesis_event(kinesis_record(REFERENCE, partition_key=None), kinesis_record("bad", 1))
+    del event["Records"][1]["kinesis"]["partitionKey"]
+    assert await world.invoke(event) == ALL_DONE
+    assert await world.row("product123") is not None
+    archived = [(line["partition_key"], line["verdict"]) for line in await world.archive_lines()]
+    assert archived == [(None, "accepted"), (None, "invalid_json")]
+    (quarantined,) = await world.quarantine_lines()
+    assert quarantined["partition_key"] is None
 
 
 async def test_from_a_row_the_archive_line_that_wrote_each_field_is_found(world: World) -> None:

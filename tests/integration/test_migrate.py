@@ -151,7 +151,10 @@ async def test_an_administrator_as_rds_has_it_may_migrate(
         with environment(account.environment):
             first = await asyncio.to_thread(migrate.handler, {}, None)
             second = await asyncio.to_thread(migrate.handler, {}, None)
-    assert (first["applied"], second["applied"]) == ([migration.name for migration in migrate.read_migrations()], [])
+    assert (first["applied"], second["applied"]) == (
+        [migration.name for migration in migrate.read_migrations()],
+        [],
+    )
     application = replace(address, user="inventory_processor", password=PASSWORD)
     connection = await asyncpg.connect(application.dsn)
     await connection.execute(

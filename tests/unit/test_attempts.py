@@ -58,7 +58,7 @@ def test_a_record_that_left_three_marks_is_quarantined_unparsed(lone: Record, ke
     check_done(report)
     [rejection] = world.quarantine.rejections
     assert (rejection.record, rejection.reason) == (kept, "killed_process")
-    assert world.archive.puts == [[(kept, False)]]
+    assert world.archive.puts == [[(kept, "killed_process")]]
     assert world.catalog.rows == {}
     assert world.catalog.marks == {}
     assert report.rejected == {"killed_process": 1}

@@ -18,11 +18,13 @@ from processor.objects import (
     object_key,
     quarantine_line,
 )
+from processor.reasons import Reason
 from processor.records import Record
 from processor.updates import Rejection, Update, decode
 from tests.events import ARRIVAL_MS, ARRIVAL_TIME, SHARD, record, sequence
 
 HOSTILE_KEYS: Final = [
+    None,
     "",
     '"',
     '","data":"',
@@ -49,9 +51,9 @@ def members(line: bytes) -> dict[str, Any]:
     return fields
 
 
-def check_archive_line(received: Record, *, accepted: bool, in_place: bool | None = None) -> None:
+def check_archive_line(received: Record, verdict: str = "accepted", *, in_place: bool | None = None) -> None:
     """The line identifies the record and gives its bytes back."""
-    line = archive_line(received, accepted=accepted)
+    line = archive_line(received, verdict)
     fields = members(line)
     arrival = datetime.fromisoformat(fields.pop("arrival_time"))
     assert arrival.tzinfo is not None
@@ -62,6 +64,7 @@ def check_archive_line(received: Record, *, accepted: bool, in_place: bool | Non
         "sequence_number": received.sequence_number,
         "sub_sequence": received.sub_sequence,
         "partition_key": received.partition_key,
+        "verdict": verdict,
     }
     assert len(data) == 1
     if in_place is not None:
@@ -77,19 +80,19 @@ def test_an_archive_line() -> None:
         f'"shard":"{SHARD}","sequence_number":"{sequence(1)}","sub_sequence":2,"partition_key":"k\\"",'
         f'"arrival_time":"{ARRIVAL_TIME}"'
     )
-    assert archive_line(received, accepted=True).decode() == (
-        f'{{{identity},"data":{{"product_id":"p", "price": 1.10}}}}'
+    assert archive_line(received, "accepted").decode() == (
+        f'{{{identity},"verdict":"accepted","data":{{"product_id":"p", "price": 1.10}}}}'
     )
-    assert archive_line(received, accepted=False).decode() == (
-        f'{{{identity},"data_base64":"eyJwcm9kdWN0X2lkIjoicCIsICJwcmljZSI6IDEuMTB9"}}'
+    assert archive_line(received, "invalid_price").decode() == (
+        f'{{{identity},"verdict":"invalid_price","data_base64":"eyJwcm9kdWN0X2lkIjoicCIsICJwcmljZSI6IDEuMTB9"}}'
     )
 
 
-@pytest.mark.parametrize("accepted", [True, False])
+@pytest.mark.parametrize("verdict", ["accepted", "invalid_price"])
 @pytest.mark.parametrize("partition_key", HOSTILE_KEYS)
-def test_hostile_partition_keys(partition_key: str, *, accepted: bool) -> None:
+def test_hostile_partition_keys(partition_key: str | None, verdict: str) -> None:
     data = '{"product_id":"p","price":1,"data":",\\"data\\":","x":{"data":1,"data_base64":"x"}}'
-    check_archive_line(record(data, partition_key=partition_key), accepted=accepted, in_place=accepted)
+    check_archive_line(record(data, partition_key=partition_key), verdict, in_place=verdict == "accepted")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +119,7 @@ def test_hostile_partition_keys(partition_key: str, *, accepted: bool) -> None:
 )
 def test_accepted_data_stands_in_place_unless_it_breaks_the_line(data: str, *, in_place: bool | None) -> None:
     assert isinstance(decode(record(data)), Update)
-    check_archive_line(record(data), accepted=True, in_place=in_place)
+    check_archive_line(record(data), in_place=in_place)
 
 
 TEXTS: Final = st.text(st.characters(codec="utf-8"), max_size=15) | st.text(
@@ -143,11 +146,14 @@ ACCEPTED: Final = st.builds(
 @example(data=b"", partition_key="k", sub_sequence=0, arrival_ms=0)
 @example(data=b"\n", partition_key="k", sub_sequence=0, arrival_ms=0)
 def test_every_record_comes_back_byte_for_byte(
-    data: bytes, partition_key: str, sub_sequence: int, arrival_ms: int
+    data: bytes, partition_key: str | None, sub_sequence: int, arrival_ms: int
 ) -> None:
     received = record(data, sub_sequence=sub_sequence, partition_key=partition_key, arrival_ms=arrival_ms)
-    accepted = isinstance(decode(received), Update)
-    check_archive_line(received, accepted=accepted, in_place=None if accepted else False)
+    verdict = decode(received)
+    if isinstance(verdict, Update):
+        check_archive_line(received)
+    else:
+        check_archive_line(received, verdict.reason, in_place=False)
 
 
 # --- quarantine
@@ -160,16 +166,16 @@ def test_every_record_comes_back_byte_for_byte(
     supplier=st.none() | TEXTS | st.sampled_from(HOSTILE_KEYS),
     message=TEXTS,
 )
-def test_quarantine_lines(data: bytes, partition_key: str, supplier: str | None, message: str) -> None:
+def test_quarantine_lines(data: bytes, partition_key: str | None, supplier: str | None, message: str) -> None:
     received = record(data, 9, sub_sequence=1, partition_key=partition_key)
-    assert members(quarantine_line(Rejection(received, "some_reason", message, supplier))) == {
+    assert members(quarantine_line(Rejection(received, Reason.INVALID_PRICE, message, supplier))) == {
         "shard": SHARD,
         "sequence_number": sequence(9),
         "sub_sequence": 1,
         "partition_key": partition_key,
         "arrival_time": ARRIVAL_TIME,
         "supplier": supplier,
-        "reason": "some_reason",
+        "reason": "invalid_price",
         "message": message,
         "data_base64": base64.b64encode(data).decode(),
     }
@@ -224,5 +230,5 @@ def test_records_are_grouped_by_shard_in_order() -> None:
 
 def test_times_are_written_with_milliseconds() -> None:
     for arrival_ms, written in ((0, "1970-01-01T00:00:00.000Z"), (ARRIVAL_MS, ARRIVAL_TIME)):
-        line = archive_line(record(b"", arrival_ms=arrival_ms), accepted=False)
+        line = archive_line(record(b"", arrival_ms=arrival_ms), "invalid_json")
         assert members(line)["arrival_time"] == written

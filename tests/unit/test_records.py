@@ -1,23 +1,17 @@
-"""From Lambda's event to user records: the envelope, base64, the Kinesis Producer Library's aggregation.
+"""From Lambda's event to Kinesis records: the envelope, base64."""
 
-Aggregated records are made by AWS's own aggregator; broken ones by hand.
-"""
-
-import hashlib
 import json
-from collections.abc import Sequence
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.aggregation import MAGIC
 from processor.errors import EventError
-from processor.objects import archive_line
-from processor.records import Defect, Record, expand, read_event
+from processor.records import Record, expand, read_event
 from processor.updates import Rejection, decode
-from tests.events import ARRIVAL_MS, SHARD, aggregate, kinesis_event, kinesis_record, record, sequence
+from tests.events import SHARD, kinesis_event, kinesis_record, record, sequence
+from tests.verdicts import LAST_ARRIVAL_MS
 
 # https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html, Example event
 DOCUMENTED: Final = json.loads("""
@@ -100,7 +94,14 @@ def test_what_was_put_is_read(puts: list[tuple[bytes, str, int]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "milliseconds"), [(1545084650.987, 1545084650987), (1545084650, 1545084650000), (0.0015, 2)]
+    ("seconds", "milliseconds"),
+    [
+        (1545084650.987, 1545084650987),
+        (1545084650, 1545084650000),
+        (0.0015, 2),
+        (0, 0),
+        (253402300799.999, LAST_ARRIVAL_MS),
+    ],
 )
 def test_arrival_is_rounded_to_milliseconds(seconds: float, milliseconds: int) -> None:
     [read] = read_event(kinesis_event(kinesis_record(b"", arrival_seconds=seconds)))
@@ -175,9 +176,9 @@ API_GATEWAY: Final = {
         ({"Records": {}}, "the event has no list \"Records\": an object with ['Records']"),
         (S3_TEST, "an object with ['Bucket', 'Event', 'HostId', 'RequestId', 'Service', 'Time']"),
         (API_GATEWAY, "['body', 'httpMethod', 'path', 'requestContext', 'resource']"),
-        (SQS, "record 0 comes from 'aws:sqs'; only \"aws:kinesis\" is accepted"),
-        (S3, "record 0 comes from 'aws:s3'; only \"aws:kinesis\" is accepted"),
-        (DYNAMODB, "record 0 comes from 'aws:dynamodb'; only \"aws:kinesis\" is accepted"),
+        (SQS, 'record 0 comes from "aws:sqs"; only "aws:kinesis" is accepted'),
+        (S3, 'record 0 comes from "aws:s3"; only "aws:kinesis" is accepted'),
+        (DYNAMODB, 'record 0 comes from "aws:dynamodb"; only "aws:kinesis" is accepted'),
         ({"Records": [None]}, "record 0 of the event is not a Kinesis record"),
         ({"Records": ["text"]}, "record 0 of the event is not a Kinesis record"),
         ({"Records": [{}]}, "record 0 "),
@@ -190,52 +191,139 @@ def test_another_event_is_refused(event: object, message: str) -> None:
     assert "\n" not in str(refusal.value)
 
 
+ABSENT: Final = object()
+NUMBER: Final = "a number of seconds since 1970, to the end of 9999, is accepted"
+DIGITS: Final = "a string of 1 to 129 digits is accepted"
+EVENT_ID: Final = '"<shard>:<sequence number>" is accepted'
+
+
 @pytest.mark.parametrize(
-    ("where", "value"),
+    ("field", "value", "message"),
     [
-        *(((name,), None) for name in ("eventSource", "eventID", "kinesis")),
-        *(
-            (("kinesis", name), None)
-            for name in ("partitionKey", "sequenceNumber", "data", "approximateArrivalTimestamp")
-        ),
-        (("eventSource",), "aws:sqs"),
-        (("eventID",), "no-colon"),
-        (("eventID",), ":49590338271490256608559692538361571095921575989136588898"),
-        (("eventID",), "shard id:1"),
-        (("eventID",), "shardId-\n:1"),
-        (("eventID",), "s" * 129 + ":1"),
-        (("eventID",), 7),
-        (("kinesis", "approximateArrivalTimestamp"), 1e18),
-        (("kinesis", "approximateArrivalTimestamp"), -1.0),
-        (("kinesis",), []),
-        (("kinesis",), "text"),
-        (("kinesis", "sequenceNumber"), 4959),
-        (("kinesis", "sequenceNumber"), ""),
-        (("kinesis", "sequenceNumber"), "-1"),
-        (("kinesis", "sequenceNumber"), "01"),
-        (("kinesis", "sequenceNumber"), "1\n"),
-        (("kinesis", "sequenceNumber"), "١"),
-        (("kinesis", "sequenceNumber"), "1" * 130),
-        (("kinesis", "partitionKey"), 1),
-        (("kinesis", "data"), 1),
-        (("kinesis", "data"), ["e30="]),
-        (("kinesis", "approximateArrivalTimestamp"), "2026-01-31"),
-        (("kinesis", "approximateArrivalTimestamp"), float("nan")),
-        (("kinesis", "approximateArrivalTimestamp"), float("inf")),
-        (("kinesis", "approximateArrivalTimestamp"), []),
+        ("eventSource", ABSENT, "it has no eventSource"),
+        ("eventSource", 7, "record 1 comes from 7; only"),
+        ("eventID", ABSENT, "it has no eventID"),
+        ("eventID", None, f"eventID is null; {EVENT_ID}"),
+        ("eventID", 7, f"eventID is 7; {EVENT_ID}"),
+        ("eventID", "no-colon", f'eventID is "no-colon"; {EVENT_ID}'),
+        ("eventID", ":4959", f'eventID is ":4959"; {EVENT_ID}'),
+        ("eventID", "shard id:1", f'eventID is "shard id:1"; {EVENT_ID}'),
+        ("eventID", "shardId-\n:1", f'eventID is "shardId-\\n:1"; {EVENT_ID}'),
+        ("eventID", "s" * 129 + ":1", f'eventID is "{"s" * 59}… (133 characters); {EVENT_ID}'),
+        ("kinesis", ABSENT, "it has no kinesis"),
+        ("kinesis", None, "kinesis is null; an object is accepted"),
+        ("kinesis", [], "kinesis is an array; an object is accepted"),
+        ("kinesis", "text", 'kinesis is "text"; an object is accepted'),
+        ("kinesis.sequenceNumber", ABSENT, "it has no kinesis.sequenceNumber"),
+        ("kinesis.sequenceNumber", None, f"kinesis.sequenceNumber is null; {DIGITS}"),
+        ("kinesis.sequenceNumber", 4959, f"kinesis.sequenceNumber is 4959; {DIGITS}"),
+        ("kinesis.sequenceNumber", "", f'kinesis.sequenceNumber is ""; {DIGITS}'),
+        ("kinesis.sequenceNumber", "-1", f'kinesis.sequenceNumber is "-1"; {DIGITS}'),
+        ("kinesis.sequenceNumber", "01", f'kinesis.sequenceNumber is "01"; {DIGITS}'),
+        ("kinesis.sequenceNumber", "1\n", f'kinesis.sequenceNumber is "1\\n"; {DIGITS}'),
+        ("kinesis.sequenceNumber", "١", f'kinesis.sequenceNumber is "\\u0661"; {DIGITS}'),
+        ("kinesis.partitionKey", 1, "kinesis.partitionKey is 1; a string or null is accepted"),
+        ("kinesis.data", ABSENT, "it has no kinesis.data"),
+        ("kinesis.data", None, "kinesis.data is null; a string of base64 is accepted"),
+        ("kinesis.data", 1, "kinesis.data is 1; a string of base64 is accepted"),
+        ("kinesis.data", ["e30="], "kinesis.data is an array; a string of base64 is accepted"),
     ],
 )
-def test_a_record_that_kinesis_does_not_send_is_refused(where: Sequence[str], value: object) -> None:
+def test_a_record_that_kinesis_does_not_send_is_refused(field: str, value: object, message: str) -> None:
+    check_refused(field, value, message)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("2026-01-31", '"2026-01-31"'),
+        ("1545084650.987", '"1545084650.987"'),
+        (None, "null"),
+        (True, "true"),
+        (False, "false"),
+        ([], "an array"),
+        (float("nan"), "NaN"),
+        (float("inf"), "Infinity"),
+        (float("-inf"), "-Infinity"),
+        (-1.0, "-1.0"),
+        (-1, "-1"),
+        (253_402_300_800, "253402300800"),
+        (1545084650987, "1545084650987"),  # milliseconds
+        (1e308, "1e+308"),
+    ],
+)
+def test_an_arrival_that_is_no_time_is_refused(value: object, shown: str) -> None:
+    field = "kinesis.approximateArrivalTimestamp"
+    check_refused(field, value, f"{field} is {shown}; {NUMBER}")
+
+
+def test_a_record_without_an_arrival_is_refused() -> None:
+    check_refused(
+        "kinesis.approximateArrivalTimestamp", ABSENT, "it has no kinesis.approximateArrivalTimestamp"
+    )
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "eventSource",
+        "eventID",
+        "kinesis",
+        "kinesis.sequenceNumber",
+        "kinesis.approximateArrivalTimestamp",
+    ],
+)
+def test_a_huge_value_is_shown_in_short(field: str) -> None:
+    for value, shown in (
+        ("5" * 5_000_000, f'"{"5" * 59}… (5000002 characters)'),
+        (10**400, f"1{'0' * 59}… (401 characters)"),
+        (10**5000, "an integer"),
+        (["5" * 5_000_000], "an array"),
+        ({"5" * 5_000_000: 1}, "" if field == "kinesis" else "an object"),
+    ):
+        check_refused(field, value, shown)
+
+
+def test_a_huge_name_is_shown_in_short() -> None:
+    with pytest.raises(EventError) as refusal:
+        read_event({"5" * 5_000_000: 1})
+    assert len(str(refusal.value)) < 200
+
+
+def check_refused(field: str, value: object, message: str) -> None:
+    """An event whose second record has this value is refused, and briefly."""
     event = kinesis_event(kinesis_record(b"{}"), kinesis_record(b"{}", 1))
+    *parents, name = field.split(".")
     parent: Any = event["Records"][1]
-    for name in where[:-1]:
-        parent = parent[name]
-    if value is None:
-        del parent[where[-1]]
+    for outer in parents:
+        parent = parent[outer]
+    if value is ABSENT:
+        del parent[name]
     else:
-        parent[where[-1]] = value
-    with pytest.raises(EventError, match=r"^record 1[ :]"):
+        parent[name] = value
+    with pytest.raises(EventError, match=r"^record 1 ") as refusal:
         read_event(event)
+    assert message in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert len(str(refusal.value)) <= 250
+
+
+# --- partition keys
+
+
+@pytest.mark.parametrize("partition_key", [None, ABSENT])
+def test_a_record_without_a_partition_key_is_read(partition_key: object) -> None:
+    """https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-integrations-lambda.html"""
+    event = kinesis_event(kinesis_record(b"{}", partition_key=None), kinesis_record(b"{}", 1))
+    if partition_key is ABSENT:
+        del event["Records"][0]["kinesis"]["partitionKey"]
+    assert read_event(event) == [record(b"{}", partition_key=None), record(b"{}", 1)]
+
+
+def test_an_empty_partition_key_is_kept() -> None:
+    """Kinesis takes none, but nothing is lost by reading it."""
+    [read] = read_event(kinesis_event(kinesis_record(b"{}", partition_key="")))
+    assert read.partition_key == ""
 
 
 # --- base64
@@ -256,139 +344,3 @@ def test_data_that_is_no_base64_is_kept_as_it_came_and_rejected(encoded: str) ->
     assert list(expand(broken)) == [broken]
     assert decode(broken) == Rejection(broken, *broken.defect)
     assert sound == record(b"{}", 1)
-
-
-# --- aggregation
-
-USER_RECORDS: Final = [("a", b'{"product_id":"p","price":1}'), ("b", b""), ("a", b"\xff\x00"), ("é", b"4")]
-VARINT_BEYOND: Final = b"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"  # 2 ** 63
-
-
-def packed(body: bytes) -> bytes:
-    """A sound envelope around any body."""
-    return MAGIC + body + hashlib.md5(body, usedforsecurity=False).digest()
-
-
-def identities(records: list[Record]) -> list[tuple[int, str, bytes]]:
-    return [(one.sub_sequence, one.partition_key, one.data) for one in records]
-
-
-@pytest.mark.parametrize("explicit_hash_key", [None, "340282366920938463463374607431768211455"])
-def test_aggregated_records_are_unpacked_in_order(explicit_hash_key: str | None) -> None:
-    received = record(aggregate(USER_RECORDS, explicit_hash_key), 3, partition_key="outer")
-    unpacked = list(expand(received))
-    assert identities(unpacked) == [(place, key, data) for place, (key, data) in enumerate(USER_RECORDS)]
-    for one in unpacked:
-        assert (one.shard, one.sequence_number, one.arrival_ms) == (SHARD, sequence(3), ARRIVAL_MS)
-        assert one.defect is None
-
-
-@given(st.lists(st.tuples(st.text(min_size=1, max_size=10), st.binary(max_size=30)), min_size=1, max_size=20))
-def test_whatever_was_aggregated_is_unpacked(user_records: list[tuple[str, bytes]]) -> None:
-    unpacked = list(expand(record(aggregate(user_records))))
-    assert identities(unpacked) == [(place, *one) for place, one in enumerate(user_records)]
-
-
-def test_one_partition_key_holds_many_records() -> None:
-    data = [b"%d" % number for number in range(3000)]
-    unpacked = list(expand(record(aggregate(("key", one) for one in data))))
-    assert identities(unpacked) == [(place, "key", one) for place, one in enumerate(data)]
-
-
-def test_an_aggregate_inside_an_aggregate_is_one_record_and_no_json() -> None:
-    inner = aggregate([("k", b'{"product_id":"p","price":1}')])
-    [nested, sound] = expand(record(aggregate([("a", inner), ("b", b'{"product_id":"q","price":1}')])))
-    assert (nested.sub_sequence, nested.data) == (0, inner)
-    verdict = decode(nested)
-    assert isinstance(verdict, Rejection)
-    assert verdict.reason == "invalid_utf8"
-    assert not isinstance(decode(sound), Rejection)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"{}",
-        MAGIC[:3],
-        b" " + aggregate(USER_RECORDS),
-        MAGIC[:3] + b"\xc3" + aggregate(USER_RECORDS)[4:],
-    ],
-)
-def test_a_record_without_the_magic_is_left_alone(data: bytes) -> None:
-    assert list(expand(record(data))) == [record(data)]
-
-
-SOUND: Final = aggregate(USER_RECORDS)
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (MAGIC, "it ends before its MD5"),
-        (MAGIC + b"0" * 15, "it ends before its MD5"),
-        (MAGIC + bytes(16), "its MD5 does not match its content"),
-        (SOUND[:-1], "its MD5 does not match its content"),
-        (SOUND[:-1] + bytes([SOUND[-1] ^ 1]), "its MD5 does not match its content"),
-        (SOUND[:10] + bytes([SOUND[10] ^ 1]) + SOUND[11:], "its MD5 does not match its content"),
-        (SOUND + b"\n", "its MD5 does not match its content"),
-        (packed(b""), "it holds no record"),
-        (packed(b"\x0a\x01k"), "it holds no record"),
-        (packed(b"\x0a\x01k\x1a\x04\x08\x01\x1a\x00"), "a record points outside the partition key table"),
-        (packed(b"\x1a\x04\x08\x00\x1a\x00"), "a record points outside the partition key table"),
-        (
-            packed(b"\x0a\x01k\x1a\x0d\x08" + VARINT_BEYOND + b"\x1a\x00"),
-            "a record points outside the partition key table",
-        ),
-        (packed(b"\x0a\x01k\x1a\x02\x1a\x00"), "its content is not an aggregated record: "),  # no index
-        (packed(b"\x0a\x01k\x1a\x02\x08\x00"), "its content is not an aggregated record: "),  # no data
-        (packed(b"\x0a\x01\xff\x1a\x04\x08\x00\x1a\x00"), "its content is not an aggregated record: "),
-        (
-            packed(b"\x0a\x82\x02" + b"k" * 258 + b"\x1a\x04\x08\x00\x1a\x00"),
-            "a partition key has more than 256 characters",
-        ),
-        (
-            packed(b"\x0a\x01k" + b"\x1a\x04\x08\x00\x1a\x00" * 30_001),
-            "it holds 30001 records; at most 30000",
-        ),
-        (packed(b"\x0a\x7f"), "its content is not an aggregated record: "),
-        (packed(b"\xff" * 50), "its content is not an aggregated record: "),
-        (packed(SOUND[4:-17]), "its content is not an aggregated record: "),
-    ],
-)
-def test_a_broken_aggregate_is_one_rejected_record_with_all_its_bytes(data: bytes, message: str) -> None:
-    received = record(data, 5)
-    [broken] = expand(received)
-    assert broken._replace(defect=None) == received
-    assert broken.defect is not None
-    assert broken.defect.reason == "bad_aggregate"
-    assert broken.defect.message.startswith(f"aggregated record: {message}")
-    assert decode(broken) == Rejection(broken, *broken.defect)
-
-
-def message(keys: Sequence[bytes], records: Sequence[tuple[int, bytes]]) -> bytes:
-    """An AggregatedRecord as protocol buffer; sizes and indexes below 128."""
-    table = b"".join(b"\x0a%c%b" % (len(key), key) for key in keys)
-    inner = [b"\x08%c\x1a%c%b" % (index, len(data), data) for index, data in records]
-    return table + b"".join(b"\x1a%c%b" % (len(one), one) for one in inner)
-
-
-@settings(max_examples=200)
-@given(
-    st.binary(max_size=60)
-    | st.builds(
-        message,
-        st.lists(st.text(max_size=5).map(str.encode) | st.binary(max_size=5), max_size=4),
-        st.lists(st.tuples(st.integers(0, 4), st.binary(max_size=20)), max_size=5),
-    )
-)
-def test_any_body_is_unpacked_or_rejected(body: bytes) -> None:
-    received = record(packed(body))
-    expanded = list(expand(received))
-    assert expanded
-    for one in expanded:
-        assert type(one.partition_key) is str
-        assert type(one.data) is bytes
-        archive_line(one, accepted=False)
-    if expanded[0].defect is not None:
-        assert expanded == [received._replace(defect=Defect("bad_aggregate", expanded[0].defect.message))]

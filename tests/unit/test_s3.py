@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from processor.adapters.s3 import S3Archive, S3Quarantine
 from processor.errors import DependencyFailed
+from processor.reasons import Reason
 from processor.updates import Rejection
 from tests.events import record
 
@@ -37,7 +38,7 @@ def refusal(code: str) -> ClientError:
 
 def archive(client: FakeS3) -> None:
     """Put two records."""
-    asyncio.run(S3Archive(client, "archive").put(RECORDS, [True, False]))  # type: ignore[arg-type]
+    asyncio.run(S3Archive(client, "archive").put(RECORDS, ["accepted", "invalid_json"]))  # type: ignore[arg-type]
 
 
 def test_a_put_is_conditional_checked_and_the_same_every_time() -> None:
@@ -85,7 +86,7 @@ def test_anything_else_is_a_failed_dependency(answers: list[Exception]) -> None:
 def test_each_shard_has_its_own_object() -> None:
     client = FakeS3()
     mixed = [record("x", 0), record("y", 1, shard="shardId-000000000007"), record("z", 2)]
-    rejections = [Rejection(one, "invalid_json", "not JSON") for one in mixed]
+    rejections = [Rejection(one, Reason.INVALID_JSON, "not JSON") for one in mixed]
     asyncio.run(S3Quarantine(client, "quarantine").put(rejections))  # type: ignore[arg-type]
     assert [put["Body"].count(b"\n") for put in client.puts] == [2, 1]
     assert ["shardId-000000000007" in put["Key"] for put in client.puts] == [False, True]

@@ -1,0 +1,55 @@
+"""JSON values as a record holds them: numbers as they are written, and how a message shows a value."""
+
+import json
+from typing import Final
+
+_SHOWN: Final = 60
+# Python refuses to print an integer of over 4,300 digits.
+_INTEGER_BITS: Final = 14_000
+
+
+class NumberText:
+    """A JSON number with a fraction, an exponent or endless digits, as written: never made a float."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def kind_of(value: object) -> str:
+    """What sort of JSON value it is, with its article."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return "an integer"
+        case float() | NumberText():
+            return "a number"
+        case str():
+            return "a string"
+        case list():
+            return "an array"
+        case _:
+            return "an object"
+
+
+def shown(value: object) -> str:
+    """A value as a supplier would recognise it."""
+    length = 0
+    match value:
+        case NumberText():
+            text = value.text
+        case str():
+            # Cut before it is escaped: it may be megabytes long.
+            text, length = json.dumps(value[:_SHOWN]), len(value) + 2
+        case int() if value.bit_length() > _INTEGER_BITS:
+            return kind_of(value)
+        case int() | float() | None:
+            text = json.dumps(value)
+        case _:
+            return kind_of(value)
+    length = max(length, len(text))
+    return text if length <= _SHOWN else f"{text[:_SHOWN]}… ({length} characters)"

@@ -1,0 +1,84 @@
+"""Why records are rejected: one code a reason, what it tells suppliers, and whose fault it is.
+
+docs/rejections.md repeats the sentences, and the stacks have an alarm for each reason that is ours.
+"""
+
+from enum import StrEnum
+
+
+class Fault(StrEnum):
+    """Who has to mend it."""
+
+    SUPPLIER = "supplier"
+    OURS = "ours"
+
+
+class Reason(StrEnum):
+    """The code of a rejection; codes stay as they are, since tools and dashboards know them.
+
+    `sentence`: what is wrong, in general; a rejection's own message says where. `fault`: whose it is.
+    """
+
+    sentence: str
+    fault: Fault
+
+    def __new__(cls, code: str, sentence: str = "", fault: Fault = Fault.SUPPLIER) -> "Reason":
+        """A member, as the tuples below say it."""
+        reason = str.__new__(cls, code)
+        reason._value_ = code
+        reason.sentence = sentence
+        reason.fault = fault
+        return reason
+
+    BAD_AGGREGATE = (
+        "bad_aggregate",
+        "The record begins like an aggregate of the Kinesis Producer Library but cannot be unpacked.",
+    )
+    TOO_LARGE = "too_large", "The record has more than 64 KiB."
+    INVALID_UTF8 = "invalid_utf8", "The record is not UTF-8 text: compressed, UTF-16 or other bytes."
+    INVALID_JSON = "invalid_json", "The record is text, but not one JSON object."
+    NOT_AN_OBJECT = "not_an_object", "The record is JSON, but a list, a text or a number."
+    TOO_DEEP = "too_deep", "Objects and lists in the record are nested more than 8 deep."
+    DUPLICATE_KEY = "duplicate_key", "An object in the record has the same key twice."
+    UNKNOWN_SCHEMA = "unknown_schema", "`schema_version` is not 1."
+    INVALID_PRODUCT_ID = (
+        "invalid_product_id",
+        "`product_id` is missing, no text of 1 to 255 characters, or could be mistaken for another.",
+    )
+    INVALID_SUPPLIER = "invalid_supplier", "`supplier` is no text of 1 to 64 characters."
+    INVALID_INVENTORY = "invalid_inventory", "`inventory` is no whole number from 0 to 2147483647."
+    INVALID_PRICE = "invalid_price", "`price` is no amount from 0 to 99999999.99 with at most 2 decimals."
+    INVALID_EVENT_TIME = (
+        "invalid_event_time",
+        "`event_time` is no RFC 3339 time with an offset, from 1970 on.",
+    )
+    EVENT_TIME_IN_FUTURE = (
+        "event_time_in_future",
+        "`event_time` is more than 5 minutes later than the record's arrival.",
+    )
+    NOTHING_TO_UPDATE = "nothing_to_update", "The record names a product and nothing to change."
+    INVALID_BASE64 = (
+        "invalid_base64",
+        "The processor was invoked with data that is not base64, which Lambda never sends.",
+        Fault.OURS,
+    )
+    INTERNAL_ERROR = "internal_error", "The processor failed on the record.", Fault.OURS
+    CATALOG_REFUSED = (
+        "catalog_refused",
+        "The catalog's table refused a value that the rules accept.",
+        Fault.OURS,
+    )
+    KILLED_PROCESS = (
+        "killed_process",
+        "Three processes died while they worked on the record alone.",
+        Fault.OURS,
+    )
+
+
+class Invalid(Exception):
+    """What is read is no valid update: a value breaks a rule."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message

@@ -1,0 +1,32 @@
+"""The reasons of rejections are told to suppliers and operators, and those that are ours have an alarm."""
+
+from pathlib import Path
+
+import pytest
+
+from processor.reasons import Fault, Reason
+from stacks.environments import DEV, PROD, Environment
+from tests.observability import synthesize_observability, watched_by_alarms
+
+REJECTIONS = Path(__file__).parents[2] / "docs" / "rejections.md"
+
+
+def test_each_reason_has_its_row_in_the_documents() -> None:
+    rows = [line for line in REJECTIONS.read_text().splitlines() if line.startswith("| `")]
+    assert rows == [f"| `{reason}` | {reason.sentence} | {reason.fault} |" for reason in Reason]
+
+
+@pytest.mark.parametrize("environment", [DEV, PROD], ids=lambda environment: environment.name)
+def test_each_reason_that_is_ours_has_an_alarm_and_no_other(environment: Environment, tmp_path: Path) -> None:
+    watched = {
+        value
+        for watching in watched_by_alarms(synthesize_observability(environment, tmp_path))
+        for name, value in watching.dimensions
+        if watching.name == "RecordsRejectedByReason" and name == "reason"
+    }
+    assert watched == {reason for reason in Reason if reason.fault is Fault.OURS}
+
+
+def test_a_reason_is_its_code() -> None:
+    assert f"{Reason.INVALID_JSON}" == Reason.INVALID_JSON == Reason("invalid_json") == "invalid_json"
+    assert {reason.name.lower() for reason in Reason} == set(Reason)
