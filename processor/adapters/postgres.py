@@ -26,7 +26,7 @@ OPERATION_SECONDS: Final = 5.0
 IDLE_LIFETIME_SECONDS: Final = 240.0
 # How soon the server notices that whoever waits for a statement is gone.
 CLIENT_CHECK_MS: Final = 500
-# Twice a round trip on a bad day: a server that lives answers this in time.
+# Many round trips: a server that lives answers in time. A third of what is left leaves two for another try.
 _PROBE_SECONDS: Final = 1.0
 _LEAST_STATEMENT_TIMEOUT_SECONDS: Final = 10.0
 
@@ -126,11 +126,7 @@ class Database:
     async def _once(self, operation: Callable[["Connection"], Awaitable[T]], deadline: float) -> T:
         async with asyncio.timeout_at(deadline):
             pool = await self._opened_pool()
-            try:
-                connection = await pool.acquire()
-            except asyncpg.InvalidAuthorizationSpecificationError:
-                self._drop(pool)  # the password was rotated: the next pool asks for it
-                raise
+        connection = await self._acquired(pool, deadline)
         self._peak_in_use = max(self._peak_in_use, pool.get_size() - pool.get_idle_size())
         try:
             return await self._limited(operation, connection, deadline)
@@ -143,6 +139,18 @@ class Database:
             raise
         finally:
             await pool.release(connection)
+
+    async def _acquired(self, pool: "Pool", deadline: float) -> "Connection":
+        """A connection within half of the time left."""
+        seconds = (deadline - asyncio.get_running_loop().time()) / 2
+        try:
+            async with asyncio.timeout(seconds):
+                return await pool.acquire()
+        except TimeoutError as error:
+            raise asyncpg.ConnectionDoesNotExistError(f"no connection within {seconds:.1f} s") from error
+        except asyncpg.InvalidAuthorizationSpecificationError:
+            self._drop(pool)  # the password was rotated: the next pool asks for it
+            raise
 
     async def _limited(
         self, operation: Callable[["Connection"], Awaitable[T]], connection: "Connection", deadline: float
@@ -159,7 +167,7 @@ class Database:
                 raise
             # asyncpg has asked the server to cancel the statement; this is answered once it is cancelled.
             try:
-                async with asyncio.timeout(min(_PROBE_SECONDS, max(0.0, deadline - loop.time()))):
+                async with asyncio.timeout(min(_PROBE_SECONDS, (deadline - loop.time()) / 3)):
                     await connection.execute("SELECT")
             except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                 raise asyncpg.ConnectionDoesNotExistError(

@@ -1,79 +1,129 @@
-"""A connection whose packets vanish without a word, as after a freeze behind a firewall that forgot it."""
+"""Connections to the database whose packets vanish without a word, at any moment of a batch."""
 
 import asyncio
+import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
+from processor import runtime
 from tests.events import kinesis_event, kinesis_record, sequence
-from tests.world import ALL_DONE, World
+from tests.proxy import Proxy, open_proxy
+from tests.world import ALL_DONE, World, environment
 
-_CHUNK_BYTES = 65536
+
+def batch(number: int) -> dict[str, object]:
+    """Two records of one product, with this number as inventory."""
+    text = json.dumps({"product_id": f"product-{number}", "inventory": number})
+    return kinesis_event(kinesis_record(text, 2 * number), kinesis_record(text, 2 * number + 1))
 
 
-class Way:
-    """A TCP way to the database; what goes over its connections can be made to vanish."""
+def unfinished(number: int) -> dict[str, object]:
+    """The answer that brings the whole batch of this number again."""
+    return {"batchItemFailures": [{"itemIdentifier": sequence(2 * number)}]}
 
-    def __init__(self) -> None:
-        self.port = 0
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._swallowed: set[asyncio.StreamWriter] = set()
 
-    def swallow(self) -> None:
-        """From now on nothing gets through on the connections there are; new ones work."""
-        self._swallowed |= self._writers
-
-    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass on what comes, until either side ends."""
-        self._writers.add(writer)
-        try:
-            while data := await reader.read(_CHUNK_BYTES):
-                if writer not in self._swallowed:
-                    writer.write(data)
-        except ConnectionError:
-            pass
-        finally:
-            self._writers.discard(writer)
-            writer.transport.abort()
+@pytest.fixture
+async def way(world: World) -> AsyncIterator[Proxy]:
+    """The way to the world's database."""
+    async with open_proxy(world.postgres.host, world.postgres.port) as proxy:
+        world.account.environment["DB_PORT"] = str(proxy.port)
+        yield proxy
 
 
 @asynccontextmanager
-async def way_to(world: World) -> AsyncIterator[Way]:
-    """A way to the world's database on a port of its own."""
-    way = Way()
-    tasks: set[asyncio.Task[None]] = set()
+async def healed(way: Proxy, seen: asyncio.Event) -> AsyncIterator[None]:
+    """Only the connection that is swallowed first is; those after it get through."""
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        back_reader, back_writer = await asyncio.open_connection(world.postgres.host, world.postgres.port)
-        for pair in ((reader, back_writer), (back_reader, writer)):
-            task = asyncio.create_task(way.carry(*pair))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+    async def heal() -> None:
+        await seen.wait()
+        way.heal()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    way.port = server.sockets[0].getsockname()[1]
-    try:
-        yield way
-    finally:
-        server.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    healing = asyncio.create_task(heal())
+    yield
+    assert seen.is_set(), "nothing was swallowed"
+    await healing
 
 
-async def test_a_swallowed_connection_costs_one_batch_and_is_let_go(world: World) -> None:
-    async with way_to(world) as way:
-        world.account.environment.update(DB_PORT=str(way.port), DB_POOL_SIZE="1")
+def in_use(world: World) -> int:
+    """How many connections the processor's pool has handed out."""
+    with environment(world.account.environment):
+        pool = runtime.current()._database._pool  # type: ignore[union-attr]
+    return 0 if pool is None else pool.get_size() - pool.get_idle_size()
 
-        def batch(number: int) -> dict[str, object]:
-            text = f'{{"product_id": "a", "inventory": {number}}}'
-            return kinesis_event(kinesis_record(text, 2 * number), kinesis_record(text, 2 * number + 1))
 
-        assert await world.invoke(batch(0)) == ALL_DONE
-        way.swallow()
-        assert await world.invoke(batch(1), remaining_ms=2_000) == {
-            "batchItemFailures": [{"itemIdentifier": sequence(2)}]
-        }
-        assert await world.invoke(batch(1), remaining_ms=4_000) == ALL_DONE
-    row = await world.row("a")
+async def test_nothing_is_sent_when_a_connection_is_given_back(world: World, way: Proxy) -> None:
+    seen = way.swallow_from(b"UNLISTEN")
+    for number in range(3):
+        assert await world.invoke(batch(number)) == ALL_DONE
+    assert not seen.is_set()
+    assert in_use(world) == 0
+
+
+@pytest.mark.parametrize("pool_size", ["1", "2"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        b"client_connection_check_interval",  # the first statement on a new connection
+        b"INSERT INTO products",  # the upsert is prepared
+        b"product-1",  # the upsert is sent
+    ],
+)
+async def test_a_connection_that_dies_costs_no_more_than_time(
+    world: World, way: Proxy, moment: bytes, pool_size: str
+) -> None:
+    world.account.environment["DB_POOL_SIZE"] = pool_size
+    async with healed(way, way.swallow_from(moment)):
+        assert await world.invoke(batch(1), remaining_ms=8_000) == ALL_DONE
+    began = time.monotonic()
+    assert await world.invoke(batch(2)) == ALL_DONE
+    assert time.monotonic() - began < 2.0
+    assert in_use(world) == 0
+
+
+async def test_a_connection_that_died_between_batches_costs_one_of_them_at_most(
+    world: World, way: Proxy
+) -> None:
+    world.account.environment["DB_POOL_SIZE"] = "1"
+    assert await world.invoke(batch(1)) == ALL_DONE
+    way.swallow(new=False)
+    await world.invoke(batch(2), remaining_ms=1_500)
+    assert await world.invoke(batch(2), remaining_ms=4_000) == ALL_DONE
+    row = await world.row("product-2")
     assert row is not None
-    assert row["inventory"] == 1
+    assert row["inventory"] == 2
+
+
+@pytest.mark.parametrize("how", ["swallow", "hang", "refuse"])
+async def test_a_database_that_cannot_be_reached_is_answered_in_time_and_found_again(
+    world: World, way: Proxy, how: str
+) -> None:
+    assert await world.invoke(batch(1)) == ALL_DONE
+    if how == "swallow":
+        way.swallow()
+    else:
+        way.cut()
+        getattr(way, how)()
+    for _ in range(3):
+        began = time.monotonic()
+        assert await world.invoke(batch(2), remaining_ms=2_000) == unfinished(2)
+        assert time.monotonic() - began < 2.0
+    way.heal()
+    assert await world.invoke(batch(2), remaining_ms=4_000) == ALL_DONE
+    assert in_use(world) == 0
+
+
+async def test_connections_that_are_reset_cost_nothing(world: World, way: Proxy) -> None:
+    for number in range(3):
+        assert await world.invoke(batch(number)) == ALL_DONE
+        way.cut()
+    assert await world.invoke(batch(3)) == ALL_DONE
+
+
+async def test_a_slow_way_is_no_dead_one(world: World, way: Proxy) -> None:
+    way.delay_to_client_seconds = 0.2
+    assert await world.invoke(batch(1)) == ALL_DONE
+    assert await world.invoke(batch(2), remaining_ms=4_000) == ALL_DONE
+    assert way.accepted == 1
