@@ -192,6 +192,7 @@ class Database:
                     max_inactive_connection_lifetime=IDLE_LIFETIME_SECONDS,
                     server_settings={"application_name": "inventory-processor"},
                     connect=self._connect,
+                    connection_class=_NamedApart,
                     reset=_nothing,
                 )
             return self._pool
@@ -218,6 +219,13 @@ class Database:
         pool.terminate()
         if self._pool is pool:
             self._pool = None
+
+
+class _NamedApart(asyncpg.Connection):
+    """Names its statements apart from other processes', which a pooler may have on the same connection."""
+
+    def _get_unique_id(self, prefix: str) -> str:
+        return f"{super()._get_unique_id(prefix)}{self.get_server_pid()}"  # type: ignore[misc]
 
 
 async def _nothing(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -1,8 +1,11 @@
 """Structured logs and embedded metrics on standard output: a line each a batch, and one for each reason."""
 
 import json
-from functools import partial
-from typing import Final
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial, wraps
+from typing import Final, ParamSpec
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit, single_metric
@@ -13,6 +16,23 @@ from processor.report import BatchReport, DrainReport
 NAMESPACE: Final = "ProductCatalog"
 SERVICE: Final = "inventory-processor"
 _SUPPLIERS_SHOWN: Final = 20
+
+
+P = ParamSpec("P")
+
+
+def _never_failing(publish: Callable[P, None]) -> Callable[P, None]:
+    """The same, but an error in it is only told: what is done is done, written down or not."""
+
+    @wraps(publish)
+    def wrapped(*arguments: P.args, **options: P.kwargs) -> None:
+        try:
+            publish(*arguments, **options)
+        except Exception as error:  # noqa: BLE001 a full or closed log would bring a finished batch again
+            with suppress(Exception):
+                sys.stderr.write(f"the log could not be written: {reason_of(error)}\n")
+
+    return wrapped
 
 
 class Telemetry:
@@ -27,6 +47,7 @@ class Telemetry:
         self._metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
         self._metrics.set_default_dimensions(environment=environment_suffix)
 
+    @_never_failing
     def publish_batch(self, report: BatchReport, *, request_id: str, connections_in_use: int) -> None:
         """One batch's figures and errors."""
         self._log_errors(report, request_id)
@@ -73,10 +94,16 @@ class Telemetry:
             ):
                 pass
 
+    @_never_failing
     def publish_drain(self, report: DrainReport, *, request_id: str) -> None:
         """One scheduled drain's figure."""
         self._log_warnings(report.warnings, request_id)
-        self._logger.info("drain", request_id=request_id, invalidations_made_up=report.invalidations_made_up)
+        self._logger.info(
+            "drain",
+            request_id=request_id,
+            invalidations_made_up=report.invalidations_made_up,
+            invalidations_forgotten=report.invalidations_forgotten,
+        )
         self._publish({"InvalidationsMadeUp": report.invalidations_made_up}, {})
 
     def _log_errors(self, report: BatchReport, request_id: str) -> None:
