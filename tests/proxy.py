@@ -1,0 +1,187 @@
+"""A TCP proxy between a client and a real server: it passes, delays, swallows, cuts, refuses or hangs."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+HOST: Final = "127.0.0.1"
+_CHUNK_BYTES: Final = 65536
+_BACKLOG: Final = 1024
+# https://man7.org/linux/man-pages/man7/socket.7.html: on, 0 s; closing sends a reset at once.
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+
+
+class _Link:
+    """One client's connection, and the one to the server behind it; `swallowed`: nothing passes any more."""
+
+    def __init__(self) -> None:
+        self.swallowed = False
+        self.writers: list[asyncio.StreamWriter] = []
+
+    def close(self, *, reset: bool) -> None:
+        for writer in self.writers:
+            if reset and (own := writer.get_extra_info("socket")) is not None:
+                with suppress(OSError):  # closed already
+                    own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            writer.transport.abort()
+
+
+class _Watch:
+    """Looks for bytes in one direction of one connection, also where they come in pieces."""
+
+    def __init__(self) -> None:
+        self._tail = b""
+
+    def finds(self, wanted: bytes, data: bytes) -> bool:
+        text = self._tail + data
+        self._tail = text[-len(wanted) :] if wanted else b""
+        return bool(wanted) and wanted in text
+
+
+class Proxy:
+    """A way to a server, at `host` and `port`; all methods act at once, from the proxy's own loop.
+
+    `delay_to_server_seconds`, `delay_to_client_seconds`: what was read is passed on so much later.
+    `accepted`: how many connections were taken so far; `connections`: how many are open.
+    """
+
+    host = HOST
+
+    def __init__(self, host: str, port: int) -> None:
+        self.port = 0
+        self.delay_to_server_seconds = 0.0
+        self.delay_to_client_seconds = 0.0
+        self.accepted = 0
+        self._server = host, port
+        self._links: set[_Link] = set()
+        self._swallow_new = False
+        self._wanted = b""
+        self._seen = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._listening: socket.socket | None = None
+
+    @property
+    def connections(self) -> int:
+        """Open connections of clients, swallowed ones among them."""
+        return len(self._links)
+
+    def swallow(self, *, existing: bool = True, new: bool = True) -> None:
+        """From now on nothing gets through, closing included, and nobody is told: a black hole.
+
+        `existing`: on the connections there are, which stay so; `new`: on those to come, until `heal`.
+        """
+        self._swallow_new = new
+        if existing:
+            for link in self._links:
+                link.swallowed = True
+
+    def swallow_from(self, wanted: bytes) -> asyncio.Event:
+        """Swallow each connection from the moment its client sends these bytes, until `heal`.
+
+        Returns: an event that is set when the first was swallowed.
+        """
+        self._wanted = wanted
+        self._seen = asyncio.Event()
+        return self._seen
+
+    def cut(self) -> None:
+        """Reset the connections there are, on both sides."""
+        for link in list(self._links):
+            link.close(reset=True)
+
+    def hang(self) -> None:
+        """Leave new connections in the kernel's hands: they open, and nobody reads; `heal` takes them."""
+        if self._listening is not None:
+            asyncio.get_running_loop().remove_reader(self._listening)
+
+    def refuse(self) -> None:
+        """Refuse new connections, until `heal`."""
+        self.hang()
+        if self._listening is not None:
+            self._listening.close()
+            self._listening = None
+
+    def heal(self) -> None:
+        """Pass everything on at once, on new connections and on those that were not swallowed."""
+        self._swallow_new = False
+        self._wanted = b""
+        self.delay_to_server_seconds = self.delay_to_client_seconds = 0.0
+        if self._listening is None:
+            self._listening = socket.create_server((HOST, self.port), backlog=_BACKLOG)
+            self._listening.settimeout(0)
+            self.port = self._listening.getsockname()[1]
+        asyncio.get_running_loop().add_reader(self._listening, self._accept, self._listening)
+
+    async def close(self) -> None:
+        """End every connection."""
+        self.refuse()
+        for link in list(self._links):
+            link.close(reset=False)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _accept(self, listening: socket.socket) -> None:
+        with suppress(BlockingIOError):  # who knocked is gone again
+            client, _ = listening.accept()
+            client.settimeout(0)
+            self.accepted += 1
+            task = asyncio.create_task(self._serve(client))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, client: socket.socket) -> None:
+        link = _Link()
+        link.swallowed = self._swallow_new
+        self._links.add(link)
+        try:
+            from_client, to_client = await asyncio.open_connection(sock=client)
+            link.writers.append(to_client)
+            from_server, to_server = await asyncio.open_connection(*self._server)
+            link.writers.append(to_server)
+            await asyncio.gather(
+                self._carry(link, from_client, to_server, from_client_side=True),
+                self._carry(link, from_server, to_client, from_client_side=False),
+            )
+        except OSError:
+            pass  # what a client or a server does to its connection is passed on by closing both
+        finally:
+            self._links.discard(link)
+            link.close(reset=False)
+
+    async def _carry(
+        self,
+        link: _Link,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        from_client_side: bool,
+    ) -> None:
+        watch = _Watch()
+        while data := await reader.read(_CHUNK_BYTES):
+            delay = self.delay_to_server_seconds if from_client_side else self.delay_to_client_seconds
+            if delay:
+                await asyncio.sleep(delay)
+            if from_client_side and watch.finds(self._wanted, data):
+                link.swallowed = True
+                self._seen.set()
+            if not link.swallowed:
+                writer.write(data)
+                await writer.drain()
+        if link.swallowed:
+            await asyncio.get_running_loop().create_future()  # the other side never hears of it
+        raise ConnectionAbortedError
+
+
+@asynccontextmanager
+async def open_proxy(host: str, port: int) -> AsyncIterator[Proxy]:
+    """A proxy to the server that listens there, which passes everything on."""
+    proxy = Proxy(host, port)
+    proxy.heal()
+    try:
+        yield proxy
+    finally:
+        await proxy.close()
