@@ -9,7 +9,7 @@ as they must be.
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +21,7 @@ from redis.exceptions import RedisError, ResponseError
 from processor.product import TIME_TO_LIVE_SECONDS, Product, cached_product, lease_key, value_key
 
 if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
     from redis.asyncio import Redis
 
 LEASE_SECONDS: Final = 10
@@ -85,7 +86,7 @@ class CatalogReader:
         self._new_token = new_token
         self._store_if_leased = redis.register_script(_STORE)
         self._give_back_if_ours = redis.register_script(_GIVE_BACK)
-        self._giving_back: set[asyncio.Task[object]] = set()
+        self._going_on: set[asyncio.Task[object]] = set()
         # redis-py's default pool raises at its limit instead of waiting.
         self._turns = asyncio.Semaphore(redis.connection_pool.max_connections)
         self.statistics = ReaderStatistics()
@@ -135,15 +136,18 @@ class CatalogReader:
         connection = await self._pool.acquire()
         try:
             row = await connection.fetchrow(_SELECT, product_id)
-        except (asyncio.CancelledError, TimeoutError):
-            # Giving it back would wait for a server that may never answer (asyncpg issue 431).
-            connection.terminate()
+        except BaseException:
+            # Not waited for: a server that is silent holds it up, and one that is not ends the statement.
+            self._start(self._release(connection))
             raise
-        finally:
-            # What is not released in time, asyncpg drops.
-            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-                await self._pool.release(connection, timeout=RELEASE_TIMEOUT_SECONDS)
+        await self._release(connection)
         return None if row is None else Product(*row)
+
+    async def _release(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
+        # Without a limit it would wait for ever for a silent server (asyncpg issue 431); what is not released
+        # in time, asyncpg drops.
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            await self._pool.release(connection, timeout=RELEASE_TIMEOUT_SECONDS)
 
     async def _store(self, product: Product, token: str) -> bool:
         """Whether the cache answered: the lease is gone then."""
@@ -161,12 +165,17 @@ class CatalogReader:
 
     async def _give_back(self, product_id: str, token: str) -> None:
         """Delete the lease if it is this one: others need not wait for it to expire."""
-        giving = asyncio.ensure_future(
+        giving = self._start(
             self._cache(lambda: self._give_back_if_ours(keys=[lease_key(product_id)], args=[token]))
         )
-        self._giving_back.add(giving)
-        giving.add_done_callback(self._giving_back.discard)
         await asyncio.wait({giving}, timeout=GIVE_BACK_WAIT_SECONDS)
+
+    def _start(self, work: Coroutine[Any, Any, object]) -> "asyncio.Task[object]":
+        """Do this whoever leaves meanwhile; it has a limit of its own."""
+        task = asyncio.create_task(work)
+        self._going_on.add(task)
+        task.add_done_callback(self._going_on.discard)
+        return task
 
     async def _cache(self, command: Callable[[], Awaitable[Any]]) -> Any:
         """The command's reply, None if what the cache holds is of no use to it, or `_NO_ANSWER`."""

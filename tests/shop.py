@@ -50,9 +50,6 @@ class ReadPool:
         assert connection is self
         assert timeout > 0
 
-    def terminate(self) -> None:
-        pass
-
 
 @dataclass(frozen=True)
 class ConnectionPool:
@@ -187,7 +184,7 @@ class Shop:
     def reader(self) -> CatalogReader:
         """A reader of its own."""
         return CatalogReader(
-            cast(Any, ReadPool(self._read)), cast(Any, self.redis), new_token=self._new_token
+            cast(Any, ReadPool(self.fetch)), cast(Any, self.redis), new_token=self._new_token
         )
 
     async def get(self, *product_ids: str) -> None:
@@ -216,7 +213,7 @@ class Shop:
         """A reader whose lease is where leases were before they got a prefix (ADR 15)."""
         key, token = f"product:{product_id}:lease", self._new_token()
         leased = await self.redis.set(key, token, nx=True, ex=10)
-        row = await self._read(product_id)
+        row = await self.fetch(product_id)
         assert row is not None
         if leased:
             store = self.redis.register_script(_OLD_STORE)
@@ -255,7 +252,8 @@ class Shop:
         self._tokens += 1
         return f"token {self._tokens}"
 
-    async def _read(self, product_id: str) -> Row | None:
+    async def fetch(self, product_id: str) -> Row | None:
+        """The product's row."""
         await (self.database_turn or self.turn)()
         self.read += 1
         row = self.rows.get(product_id)

@@ -205,6 +205,38 @@ def test_a_reader_that_is_cancelled_does_not_stay_for_a_cache_that_hangs() -> No
     simulate(scenario())
 
 
+def test_a_reader_that_is_cancelled_does_not_stay_for_a_database_that_hangs() -> None:
+    class SilentPool(ReadPool):
+        async def release(self, connection: ReadPool, *, timeout: float) -> None:  # noqa: ASYNC109
+            await asyncio.sleep(timeout)
+            raise TimeoutError
+
+    async def hang(_: str) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def scenario() -> None:
+        reader = CatalogReader(cast(Any, SilentPool(hang)), cast(Any, FakeRedis()))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await reader.get("x")
+        assert asyncio.get_running_loop().time() == pytest.approx(0.5)
+
+    simulate(scenario())
+
+
+def test_a_row_is_told_though_its_connection_cannot_be_given_back() -> None:
+    class SilentPool(ReadPool):
+        async def release(self, connection: ReadPool, *, timeout: float) -> None:  # noqa: ASYNC109
+            raise TimeoutError
+
+    async def scenario() -> None:
+        shop = Shop("x")
+        reader = CatalogReader(cast(Any, SilentPool(shop.fetch)), cast(Any, shop.redis))
+        assert await reader.get("x") == product("x", 0)
+
+    simulate(scenario())
+
+
 def test_tokens_are_never_the_same() -> None:
     tokens: list[str] = []
 
