@@ -28,6 +28,8 @@ LEASE_SECONDS: Final = 10
 CACHE_TIMEOUT_SECONDS: Final = 0.3
 # The same, with others in front: a burst of readers must not take itself for a cache that hangs.
 CACHE_QUEUE_TIMEOUT_SECONDS: Final = 1.0
+# More would make nothing faster, and their logins at once might take longer than a command may.
+CACHE_COMMANDS_AT_ONCE: Final = 16
 RELEASE_TIMEOUT_SECONDS: Final = 0.3
 # How long a reader that leaves stays for its lease; giving it back goes on without it.
 GIVE_BACK_WAIT_SECONDS: Final = 0.1
@@ -88,7 +90,7 @@ class CatalogReader:
         self._give_back_if_ours = redis.register_script(_GIVE_BACK)
         self._going_on: set[asyncio.Task[object]] = set()
         # redis-py's default pool raises at its limit instead of waiting.
-        self._turns = asyncio.Semaphore(redis.connection_pool.max_connections)
+        self._turns = asyncio.Semaphore(min(redis.connection_pool.max_connections, CACHE_COMMANDS_AT_ONCE))
         self.statistics = ReaderStatistics()
 
     async def get(self, product_id: str) -> Product | None:

@@ -12,7 +12,7 @@ import asyncpg
 from redis.credentials import CredentialProvider, UsernamePasswordCredentialProvider
 
 from processor.adapters.redis_client import redis_client
-from processor.reader import CatalogReader
+from processor.reader import CACHE_COMMANDS_AT_ONCE, CatalogReader
 from processor.settings import RDS_ROOTS
 
 if TYPE_CHECKING:
@@ -64,7 +64,6 @@ async def open_reader(
     cache: CacheAddress,
     ca_file: Path | None = RDS_ROOTS,
     database_connections: int = 10,
-    cache_connections: int = 50,
 ) -> AsyncIterator[CatalogReader]:
     """A reader with connections of its own to both stores; nothing is connected before it is needed.
 
@@ -75,7 +74,7 @@ async def open_reader(
         cache: the one the processor invalidates.
         ca_file: the authorities by which the database's certificate and name are verified; None: no TLS.
             The default are RDS's.
-        database_connections, cache_connections: at most so many; more readers wait for their turn.
+        database_connections: at most so many; more readers wait for their turn.
 
     Raises:
         ValueError: IAM without TLS.
@@ -87,7 +86,7 @@ async def open_reader(
         tls=cache.tls,
         ca_file=cache.ca_file,
         login=_login(cache),
-        max_connections=cache_connections,
+        max_connections=CACHE_COMMANDS_AT_ONCE,
     )
     async with client, _open_pool(dsn, tls, database_connections) as pool:
         yield CatalogReader(pool, client)
