@@ -44,7 +44,8 @@ class _Watch:
 class Proxy:
     """A way to a server, at `host` and `port`; all methods act at once, from the proxy's own loop.
 
-    `delay_to_server_seconds`, `delay_to_client_seconds`: what was read is passed on so much later.
+    `delay_to_server_seconds`, `delay_to_client_seconds`: what was read is passed on so much later;
+    `delay_first_answer_seconds`: the same for what the server says first, such as the answer to a login.
     `accepted`: how many connections were taken so far; `connections`: how many are open.
     """
 
@@ -54,6 +55,7 @@ class Proxy:
         self.port = 0
         self.delay_to_server_seconds = 0.0
         self.delay_to_client_seconds = 0.0
+        self.delay_first_answer_seconds = 0.0
         self.accepted = 0
         self._server = host, port
         self._links: set[_Link] = set()
@@ -87,6 +89,10 @@ class Proxy:
         self._seen = asyncio.Event()
         return self._seen
 
+    def lead_to(self, host: str, port: int) -> None:
+        """Lead new connections to another server."""
+        self._server = host, port
+
     def cut(self) -> None:
         """Reset the connections there are, on both sides."""
         for link in list(self._links):
@@ -108,7 +114,7 @@ class Proxy:
         """Pass everything on at once, on new connections and on those that were not swallowed."""
         self._swallow_new = False
         self._wanted = b""
-        self.delay_to_server_seconds = self.delay_to_client_seconds = 0.0
+        self.delay_to_server_seconds = self.delay_to_client_seconds = self.delay_first_answer_seconds = 0.0
         if self._listening is None:
             self._listening = socket.create_server((HOST, self.port), backlog=_BACKLOG)
             self._listening.settimeout(0)
@@ -161,8 +167,11 @@ class Proxy:
         from_client_side: bool,
     ) -> None:
         watch = _Watch()
+        is_first = not from_client_side
         while data := await reader.read(_CHUNK_BYTES):
             delay = self.delay_to_server_seconds if from_client_side else self.delay_to_client_seconds
+            delay = max(delay, self.delay_first_answer_seconds if is_first else 0.0)
+            is_first = False
             if delay:
                 await asyncio.sleep(delay)
             if from_client_side and watch.finds(self._wanted, data):

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from local.servers import Servers
+from local.servers import Servers, ValkeyServer
 from tests.proxy import Proxy, open_proxy
 
 PING = b"PING\r\n"
@@ -60,6 +60,25 @@ async def test_it_delays_each_direction(proxy: Proxy, direction: str) -> None:
         began = time.monotonic()
         assert await client.answer(PING) == PONG
         assert time.monotonic() - began >= 0.1
+
+
+async def test_it_delays_the_first_answer_alone(proxy: Proxy) -> None:
+    async with connected(proxy) as client:
+        proxy.delay_first_answer_seconds = 0.1
+        began = time.monotonic()
+        assert await client.answer(PING) == PONG
+        assert time.monotonic() - began >= 0.1
+        proxy.delay_first_answer_seconds = 60
+        assert await client.answer(PING) == PONG
+
+
+async def test_it_leads_elsewhere(proxy: Proxy, own_valkey: ValkeyServer) -> None:
+    async with connected(proxy) as before:
+        await before.answer(b"SET here first\r\n")
+        proxy.lead_to("127.0.0.1", own_valkey.port)
+        async with connected(proxy) as after:
+            assert await after.answer(b"GET here\r\n") == b"$-1\r\n"
+        assert await before.answer(b"DEL here\r\n") == b":1\r\n"
 
 
 @pytest.mark.parametrize(("existing", "new"), [(True, False), (False, True), (True, True)])
