@@ -43,7 +43,8 @@ def redis_client(
         redis_connect_func=_log_in,
         # READONLY: this connection leads to what was the primary before a failover.
         retry=Retry(NoBackoff(), 1, (RedisConnectionError, RedisTimeoutError, ReadOnlyError)),
-        # Under the third, redis-py 8.1 hands out connections that the server has closed.
+        # Under the third, redis-py 8.1 hands out connections that the server has closed, and logs in with one
+        # more round trip.
         protocol=2,
         driver_info=None,
         max_connections=max_connections,
