@@ -53,7 +53,15 @@ class ReadPool:
 
 @dataclass(frozen=True)
 class ConnectionPool:
+    """Connections there are always enough of."""
+
     max_connections: int = 100
+
+    async def get_connection(self) -> None:
+        pass
+
+    async def release(self, connection: None) -> None:
+        pass
 
 
 class FakeRedis:

@@ -10,8 +10,10 @@ from redis.exceptions import RedisError
 from processor.errors import CacheUnavailable
 from processor.product import lease_key, value_key
 
-# A batch of 10,000 products takes a few milliseconds; what takes this long is no cache.
+# A login takes up to a second, 10,000 products a few milliseconds; what takes this long is no cache.
 INVALIDATION_TIMEOUT_SECONDS: Final = 1.5
+# Of that, connecting leaves a third for the commands.
+_CONNECT_SHARE: Final = 2 / 3
 _PRODUCTS_A_COMMAND: Final = 333  # three keys each: at most 1,000 keys block the server at once
 
 
@@ -27,10 +29,16 @@ class RedisCache:
         """See `ports.Cache`."""
         try:
             async with asyncio.timeout(within_seconds):
+                async with asyncio.timeout(within_seconds * _CONNECT_SHARE):
+                    await self._connect()
                 await self._unlink(product_ids)
         except (RedisError, OSError) as error:
             reason = str(error) or f"no answer within {within_seconds:g} s"
             raise CacheUnavailable(f"cache: {reason}") from error
+
+    async def _connect(self) -> None:
+        pool = self._client.connection_pool
+        await pool.release(await pool.get_connection())  # type: ignore[no-untyped-call]
 
     async def _unlink(self, product_ids: Sequence[str]) -> None:
         async with self._client.pipeline(transaction=False) as pipeline:
