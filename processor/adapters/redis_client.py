@@ -1,6 +1,7 @@
 """The client of Redis or Valkey that the processor and the shop's readers share."""
 
 import asyncio
+import socket
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ from redis.credentials import CredentialProvider
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from processor.event_loop import Lookups
 
 COMMAND_TIMEOUT_SECONDS: Final = 0.3
 # Name, TCP, TLS, the password's secret, AUTH: nobody waits so long for it, see `PatientPool`.
@@ -61,8 +64,10 @@ class PatientPool(BlockingConnectionPool):
     would throw away what the one before had begun.
     """
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, *, host: str, port: int, **options: Any) -> None:
+        super().__init__(host=host, port=port, **options)
+        self._address = host, port
+        self._lookups = Lookups()
         self._pending: set[asyncio.Task[Any]] = set()
 
     async def get_connection(
@@ -81,7 +86,12 @@ class PatientPool(BlockingConnectionPool):
         """Connect, log in and see that nothing is left to read, within one limit for all."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+                if not connection.is_connected:
+                    # Where the loop is not ours, a name that hangs must not take all threads of it.
+                    await self._lookups.find(*self._address)
                 await super().ensure_connection(connection)
+        except socket.gaierror as error:
+            raise RedisConnectionError(f"{self._address[0]}: {error.strerror}") from error
         except TimeoutError as error:
             raise RedisTimeoutError(f"no connection within {CONNECT_TIMEOUT_SECONDS:g} s") from error
 

@@ -1,5 +1,6 @@
 """Invariant I6 where the cache's name hangs in the resolver: each batch is done on time."""
 
+import asyncio
 import socket
 import threading
 import time
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from processor.adapters.cache import INVALIDATION_TIMEOUT_SECONDS
+from processor.readers import CacheAddress, open_reader
 from tests.events import kinesis_event, kinesis_record
 from tests.world import ALL_DONE, World
 
@@ -49,3 +51,16 @@ async def test_a_cache_whose_name_hangs_holds_up_no_batch(world: World) -> None:
         assert row["inventory"] == number
     assert len(await world.archive_lines()) == BATCHES
     assert await world.pending() == {"a"}
+
+
+@pytest.mark.usefixtures("hanging_name")
+async def test_nor_a_reader_on_a_loop_that_is_not_ours(world: World) -> None:
+    dsn = world.postgres.dsn.replace("127.0.0.1", "localhost")
+    cache = CacheAddress(host=CACHE, tls=False)
+    async with open_reader(dsn=dsn, ca_file=None, cache=cache) as reader:
+        for _ in range(3):
+            async with asyncio.timeout(SLACK_SECONDS):
+                assert await asyncio.gather(*(reader.get(f"{number}") for number in range(40))) == [None] * 40
+        async with asyncio.timeout(SLACK_SECONDS):
+            assert await asyncio.to_thread(lambda: "not waited for")
+    assert sum(thread.name == "name lookup" for thread in threading.enumerate()) == 1
