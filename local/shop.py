@@ -5,16 +5,11 @@ import random
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
-
-import asyncpg
-from redis.asyncio import Redis
+from typing import Any, Final
 
 from local.servers import PostgresAddress, ValkeyAddress
 from processor.reader import CatalogReader, ReaderStatistics
-
-if TYPE_CHECKING:
-    from asyncpg import Pool
+from processor.readers import CacheAddress, open_reader
 
 _REMEMBERED: Final = 500
 _IDLE_SECONDS: Final = 0.01
@@ -23,12 +18,11 @@ _SHARE_OF_SELLING: Final = 0.5
 
 
 class Shop:
-    """Some readers, each with its own `CatalogReader`, looking at what is selling."""
+    """Some tasks that read through one `CatalogReader`, looking at what is selling."""
 
-    def __init__(
-        self, pool: "Pool[asyncpg.Record]", redis: Redis, *, readers: int, rng: random.Random
-    ) -> None:
-        self._readers = [CatalogReader(pool, redis) for _ in range(readers)]
+    def __init__(self, reader: CatalogReader, *, readers: int, rng: random.Random) -> None:
+        self._reader = reader
+        self.readers = readers
         self._rng = rng
         self._selling: list[str] = []
         self._sold: deque[str] = deque(maxlen=_REMEMBERED)
@@ -41,7 +35,7 @@ class Shop:
 
     async def run(self) -> None:
         """Look at products until `close()`. Raises what the first reader that fails raises."""
-        looks = [asyncio.create_task(self._look(reader)) for reader in self._readers]
+        looks = [asyncio.create_task(self._look()) for _ in range(self.readers)]
         try:
             await asyncio.gather(*looks)
         finally:
@@ -49,31 +43,22 @@ class Shop:
                 look.cancel()
             await asyncio.wait(looks)
 
-    @property
-    def readers(self) -> int:
-        """How many readers there are."""
-        return len(self._readers)
-
     def close(self) -> None:
         """Every reader ends after its present look."""
         self._open = False
 
     @property
     def statistics(self) -> ReaderStatistics:
-        """The readers' counts together."""
-        total = ReaderStatistics()
-        for reader in self._readers:
-            for name in ReaderStatistics.__slots__:
-                setattr(total, name, getattr(total, name) + getattr(reader.statistics, name))
-        return total
+        """The reader's counts."""
+        return self._reader.statistics
 
-    async def _look(self, reader: CatalogReader) -> None:
+    async def _look(self) -> None:
         while self._open:
             if not self._sold:
                 await asyncio.sleep(_IDLE_SECONDS)
                 continue
             selling = self._selling and self._rng.random() < _SHARE_OF_SELLING
-            await reader.get(self._rng.choice(self._selling if selling else self._sold))
+            await self._reader.get(self._rng.choice(self._selling if selling else self._sold))
 
 
 @asynccontextmanager
@@ -81,9 +66,8 @@ async def open_shop(
     postgres: PostgresAddress, valkey: ValkeyAddress, *, readers: int, seed: int
 ) -> AsyncIterator[Shop]:
     """A shop with its own connections to the database and the cache."""
-    redis = Redis(host=valkey.host, port=valkey.port, max_connections=readers * 2)
-    async with asyncpg.create_pool(postgres.dsn, min_size=0, max_size=readers) as pool:
-        try:
-            yield Shop(pool, redis, readers=readers, rng=random.Random(seed))  # noqa: S311 no secret
-        finally:
-            await redis.aclose()
+    cache = CacheAddress(host=valkey.host, port=valkey.port, tls=False)
+    async with open_reader(
+        dsn=postgres.dsn, ca_file=None, cache=cache, database_connections=readers
+    ) as reader:
+        yield Shop(reader, readers=readers, rng=random.Random(seed))  # noqa: S311 no secret

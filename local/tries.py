@@ -11,12 +11,11 @@ from typing import Any, Final
 import aioboto3
 import asyncpg
 from aiobotocore.config import AioConfig
-from redis.asyncio import Redis
 
 from local.account import REGION
 from local.lambda_service import PROJECT
 from local.pipeline import Pipeline
-from processor.reader import CatalogReader
+from processor.readers import CacheAddress, open_reader
 
 STATE: Final = PROJECT / ".local" / "kept-run.json"
 _WAIT_SECONDS: Final = 10.0
@@ -111,16 +110,14 @@ async def put(update: str, partition_key: str | None) -> int:
 async def read(product_id: str) -> int:
     """Read a product twice: the second time the cache has it."""
     state = _state()
-    redis = Redis(host=state["redis_host"], port=state["redis_port"])
-    async with asyncpg.create_pool(state["dsn"], min_size=1, max_size=1) as pool:
-        reader = CatalogReader(pool, redis)
+    cache = CacheAddress(host=state["redis_host"], port=state["redis_port"], tls=False)
+    async with open_reader(dsn=state["dsn"], ca_file=None, cache=cache) as reader:
         product = None
         for _ in range(2):
             hits = reader.statistics.hits
             product = await reader.get(product_id)
             source = "cache" if reader.statistics.hits > hits else "database"
             print(f"from the {source}: {product.to_json() if product else None}")
-    await redis.aclose()
     if product is None:
         print(f"the catalog has no product {product_id!r}")
     return 0 if product else 1

@@ -74,7 +74,7 @@ async def no_stale_cache(redis: "Redis", connection: "asyncpg.Connection[Any]") 
     cached: dict[str, tuple[int, Decimal | None]] = {}
     async for key in redis.scan_iter("product:*", count=1000):
         value = await redis.get(key)
-        if value is not None and not key.endswith(b":lease"):
+        if value is not None:
             product = json.loads(value)
             price = None if product["price"] is None else Decimal(product["price"])
             cached[product["product_id"]] = (product["inventory"], price)

@@ -108,7 +108,7 @@ class Cache(Protocol):
     """The shop's cached products."""
 
     async def invalidate(self, product_ids: Sequence[str], *, within_seconds: float = 1.5) -> None:
-        """Delete the products' values and leases. Raises: CacheUnavailable."""
+        """Delete the products' values and leases. Raises: CacheUnavailable, no later than that."""
 
 
 class Clock(Protocol):

@@ -57,5 +57,5 @@ def value_key(product_id: str) -> str:
 
 
 def lease_key(product_id: str) -> str:
-    """Where the cache holds the right to store a product, until it is invalidated."""
-    return f"product:{product_id}:lease"
+    """Where the cache holds the right to store a product, until it is invalidated; never a value's key."""
+    return f"lease:{product_id}"

@@ -3,30 +3,49 @@
 A reader that misses takes a lease, reads the primary, and stores what it read only if its lease is still
 there. An invalidation deletes value and lease, so what was read before it is never stored after it
 (Nishtala et al., Scaling Memcache at Facebook, NSDI 2013, section 3.2.1). Leases hold only if every
-reader uses them: read products through this class alone.
+reader uses them: read products through this class alone. `readers.open_reader` makes one, with connections
+as they must be.
 """
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from redis.exceptions import RedisError
+import asyncpg
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
 
 from processor.product import TIME_TO_LIVE_SECONDS, Product, cached_product, lease_key, value_key
 
 if TYPE_CHECKING:
-    import asyncpg
+    from asyncpg.pool import PoolConnectionProxy
     from redis.asyncio import Redis
 
 LEASE_SECONDS: Final = 10
 CACHE_TIMEOUT_SECONDS: Final = 0.3
+# The same, with others in front: a burst of readers must not take itself for a cache that hangs.
+CACHE_QUEUE_TIMEOUT_SECONDS: Final = 1.0
+# More would make nothing faster, and their logins at once might take longer than a command may.
+CACHE_COMMANDS_AT_ONCE: Final = 16
+RELEASE_TIMEOUT_SECONDS: Final = 0.3
+# How long a reader that leaves stays for its lease; giving it back goes on without it.
+GIVE_BACK_WAIT_SECONDS: Final = 0.1
+# No value is longer; what is, somebody else put there, and it must not fill the memory.
+MAX_VALUE_BYTES: Final = 8192
+_MAX_ID_CHARACTERS: Final = 255
 
 _STORE: Final = """
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 redis.call('DEL', KEYS[2])
+return 1
+"""
+_GIVE_BACK: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1])
 return 1
 """
 _NO_ANSWER: Final = object()
@@ -68,36 +87,74 @@ class CatalogReader:
         self._redis = redis
         self._new_token = new_token
         self._store_if_leased = redis.register_script(_STORE)
+        self._give_back_if_ours = redis.register_script(_GIVE_BACK)
+        self._going_on: set[asyncio.Task[object]] = set()
+        # redis-py's default pool raises at its limit instead of waiting.
+        self._turns = asyncio.Semaphore(min(redis.connection_pool.max_connections, CACHE_COMMANDS_AT_ONCE))
         self.statistics = ReaderStatistics()
 
     async def get(self, product_id: str) -> Product | None:
-        """The product, or None if the catalog has none of this id.
+        """The product, or None if the catalog has none of this id, or can have none: nothing is asked for
+        the empty id, for more than 255 characters, and for what PostgreSQL takes in no text (NUL, lone
+        surrogates).
+
+        May be cancelled and put under `asyncio.timeout` at any moment: neither a lease nor a connection is
+        kept.
 
         Raises:
             asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError: the product
                 is not cached, and the database failed or the connection to it did.
         """
-        value = await self._cache(self._redis.get(value_key(product_id)))
+        if not _can_exist(product_id):
+            return None
+        # Not GET: of what somebody else put there, no more than a value can have.
+        value = await self._cache(lambda: self._redis.getrange(value_key(product_id), 0, MAX_VALUE_BYTES - 1))
         if value is _NO_ANSWER:
             return await self._read(product_id)
-        if value is not None and (product := cached_product(product_id, value)) is not None:
+        if value and (product := cached_product(product_id, value)) is not None:
             self.statistics.hits += 1
             return product
         self.statistics.misses += 1
+        return await self._read_under_lease(product_id)
+
+    async def _read_under_lease(self, product_id: str) -> Product | None:
         token = self._new_token()
-        leased = await self._cache(self._redis.set(lease_key(product_id), token, nx=True, ex=LEASE_SECONDS))
-        product = await self._read(product_id)
-        if leased and leased is not _NO_ANSWER and product is not None:
-            await self._store(product, token)
-        return product
+        # Without an answer it may be ours or not.
+        may_be_ours = True
+        try:
+            leased = await self._cache(
+                lambda: self._redis.set(lease_key(product_id), token, nx=True, ex=LEASE_SECONDS)
+            )
+            may_be_ours = leased is not None
+            product = await self._read(product_id)
+            if leased is True and product is not None:
+                may_be_ours = not await self._store(product, token)
+            return product
+        finally:
+            if may_be_ours:
+                await self._give_back(product_id, token)
 
     async def _read(self, product_id: str) -> Product | None:
-        row = await self._pool.fetchrow(_SELECT, product_id)
+        connection = await self._pool.acquire()
+        try:
+            row = await connection.fetchrow(_SELECT, product_id)
+        except BaseException:
+            # Not waited for: a server that is silent holds it up, and one that is not ends the statement.
+            self._start(self._release(connection))
+            raise
+        await self._release(connection)
         return None if row is None else Product(*row)
 
-    async def _store(self, product: Product, token: str) -> None:
+    async def _release(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
+        # Without a limit it would wait for ever for a silent server (asyncpg issue 431); what is not released
+        # in time, asyncpg drops.
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            await self._pool.release(connection, timeout=RELEASE_TIMEOUT_SECONDS)
+
+    async def _store(self, product: Product, token: str) -> bool:
+        """Whether the cache answered: the lease is gone then."""
         stored = await self._cache(
-            self._store_if_leased(
+            lambda: self._store_if_leased(
                 keys=[value_key(product.product_id), lease_key(product.product_id)],
                 args=[token, product.to_json(), TIME_TO_LIVE_SECONDS],
             )
@@ -106,12 +163,52 @@ class CatalogReader:
             self.statistics.stores += 1
         elif stored == 0:
             self.statistics.refused_stores += 1
+        return stored is not _NO_ANSWER
 
-    async def _cache(self, command: Awaitable[Any]) -> Any:
-        """The command's reply, or `_NO_ANSWER`."""
+    async def _give_back(self, product_id: str, token: str) -> None:
+        """Delete the lease if it is this one: others need not wait for it to expire."""
+        giving = self._start(
+            self._cache(lambda: self._give_back_if_ours(keys=[lease_key(product_id)], args=[token]))
+        )
+        await asyncio.wait({giving}, timeout=GIVE_BACK_WAIT_SECONDS)
+
+    def _start(self, work: Coroutine[Any, Any, object]) -> "asyncio.Task[object]":
+        """Do this whoever leaves meanwhile; it has a limit of its own."""
+        task = asyncio.create_task(work)
+        self._going_on.add(task)
+        task.add_done_callback(self._going_on.discard)
+        return task
+
+    async def _cache(self, command: Callable[[], Awaitable[Any]]) -> Any:
+        """The command's reply, None if what the cache holds is of no use to it, or `_NO_ANSWER`."""
         try:
-            async with asyncio.timeout(CACHE_TIMEOUT_SECONDS):
-                return await command
-        except (RedisError, OSError):
+            async with asyncio.timeout(CACHE_QUEUE_TIMEOUT_SECONDS), self._turns:
+                async with asyncio.timeout(CACHE_TIMEOUT_SECONDS):
+                    return await _twice_if_closed(command)
+        except UnicodeDecodeError:
+            return None
+        except (RedisError, OSError) as error:
+            if isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE"):
+                return None
             self.statistics.cache_errors += 1
             return _NO_ANSWER
+
+
+async def _twice_if_closed(command: Callable[[], Awaitable[Any]]) -> Any:
+    """The reply; asked for again where redis-py handed out a closed connection, as it does under RESP3."""
+    try:
+        return await command()
+    except RedisConnectionError as error:
+        if type(error) is not RedisConnectionError:
+            raise  # a login that fails, for one
+    return await command()
+
+
+def _can_exist(product_id: str) -> bool:
+    if not 0 < len(product_id) <= _MAX_ID_CHARACTERS or "\0" in product_id:
+        return False
+    try:
+        product_id.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -7,31 +7,33 @@ import secrets
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import aioboto3
 from aiobotocore.config import AioConfig
 from redis.asyncio import Redis
 
-from processor.adapters.cache import RedisCache, redis_client
+from processor.adapters.cache import RedisCache
 from processor.adapters.catalog import PostgresCatalog
 from processor.adapters.clock import SystemClock
 from processor.adapters.postgres import Database, tls_context
-from processor.adapters.redis_login import AsyncPassword, iam_token
+from processor.adapters.redis_client import redis_client
+from processor.adapters.redis_login import AsyncPassword, iam_login
 from processor.adapters.s3 import S3Archive, S3Quarantine
 from processor.adapters.secrets import login_source, read_password, read_secret
 from processor.adapters.telemetry import Telemetry
-from processor.errors import SettingsError
+from processor.event_loop import EventLoop
 from processor.ports import Ports
 from processor.settings import RedisAuth, RedisSettings, Settings, read_settings
 
 if TYPE_CHECKING:
-    from aiobotocore.credentials import AioCredentials
     from types_aiobotocore_secretsmanager.client import SecretsManagerClient
 
 T = TypeVar("T")
 
 _CLOSE_SECONDS: Final = 2.0
+# One is used at a time; another, where the first is still being made.
+_CACHE_CONNECTIONS: Final = 2
 
 
 class Runtime:
@@ -42,7 +44,7 @@ class Runtime:
         self.clock = SystemClock()
         self.telemetry = Telemetry(settings.environment_suffix)
         self._tls = tls_context(settings.database)
-        self._runner = asyncio.Runner()
+        self._runner = asyncio.Runner(loop_factory=EventLoop)
         self._resources = AsyncExitStack()
         self._session = aioboto3.Session(region_name=settings.region)
         self._database: Database | None = None
@@ -116,24 +118,23 @@ class Runtime:
             assert settings.secret_arn is not None  # noqa: S101 settings.py saw to it
             return await read_password(secrets_manager, settings.secret_arn)
 
-        async def token() -> tuple[str, str] | tuple[str]:
+        login: AsyncPassword | None = None
+        if settings.auth is RedisAuth.PASSWORD:
+            login = AsyncPassword(password)
+        elif settings.auth is RedisAuth.IAM:
             assert settings.username is not None and settings.cluster_id is not None  # noqa: S101, PT018
-            # A coroutine since aiobotocore's session makes it, whatever the stubs say.
-            pending = cast("Awaitable[AioCredentials | None]", self._session.get_credentials())
-            credentials = await pending
-            if credentials is None:
-                raise SettingsError("REDIS_AUTH is 'iam', and the function has no AWS credentials")
-            frozen = await credentials.get_frozen_credentials()
-            return settings.username, iam_token(
-                frozen,
+            login = iam_login(
+                self._session,
                 username=settings.username,
                 cluster_id=settings.cluster_id,
                 region=self.settings.region,
             )
-
-        logins = {RedisAuth.PASSWORD: AsyncPassword(password), RedisAuth.IAM: AsyncPassword(token)}
         return redis_client(
-            host=settings.host, port=settings.port, tls=settings.tls, login=logins.get(settings.auth)
+            host=settings.host,
+            port=settings.port,
+            tls=settings.tls,
+            login=login,
+            max_connections=_CACHE_CONNECTIONS,
         )
 
     async def _close(self) -> None:

@@ -13,10 +13,11 @@ from stacks.security_group import Listener, SecurityGroup
 from stacks.settings import Removal
 
 REDIS_PORT = 6379
-# The processor deletes, and does nothing else; the shop reads, leases, and stores by a script, and redis-py
-# tells the server of itself.
-PROCESSOR_MAY = "on ~product:* -@all +ping +unlink"
-SHOP_MAY = "on ~product:* -@all +ping +get +set +del +evalsha +script|load +client|setinfo"
+# Values and leases. The processor deletes, and does nothing else; the shop reads, leases, and stores by a
+# script, and redis-py tells the server of itself.
+_KEYS = "~product:* ~lease:*"
+PROCESSOR_MAY = f"on {_KEYS} -@all +ping +unlink"
+SHOP_MAY = f"on {_KEYS} -@all +ping +get +getrange +set +del +evalsha +script|load +client|setinfo"
 
 
 class CacheUser(Construct):

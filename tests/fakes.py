@@ -303,6 +303,7 @@ class FakeCache:
         self.deleting: Callable[[], None] = lambda: None
 
     async def invalidate(self, product_ids: Sequence[str], *, within_seconds: float = 1.5) -> None:
+        del within_seconds
         async with self._faults.around("cache.invalidate", CacheUnavailable):
             self.deleting()
             self.invalidated.append(list(product_ids))

@@ -5,39 +5,22 @@ from collections.abc import Sequence
 from typing import Final
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.credentials import CredentialProvider
-from redis.exceptions import ReadOnlyError, RedisError
+from redis.exceptions import RedisError
 
-from processor.errors import CacheUnavailable
+from processor.errors import CacheUnavailable, reason_of
 from processor.product import lease_key, value_key
 
-SOCKET_TIMEOUT_SECONDS: Final = 0.3
-# A batch of 10,000 products takes a few milliseconds; what takes this long is no cache.
+# A login takes up to a second, 10,000 products a few milliseconds; what takes this long is no cache.
 INVALIDATION_TIMEOUT_SECONDS: Final = 1.5
-_PRODUCTS_A_COMMAND: Final = 500  # two keys each: at most 1,000 keys block the server at once
-
-
-def redis_client(*, host: str, port: int, tls: bool, login: CredentialProvider | None) -> Redis:
-    """A client that gives up soon: redis-py's own defaults hang on a stalled server for over 20 s."""
-    return Redis(
-        host=host,
-        port=port,
-        ssl=tls,
-        credential_provider=login,
-        socket_timeout=SOCKET_TIMEOUT_SECONDS,
-        socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 1),
-        protocol=2,  # nothing here needs the third, and every connection is a round trip sooner ready
-        driver_info=None,
-    )
+# Of that, connecting leaves a third for the commands.
+_CONNECT_SHARE: Final = 2 / 3
+_PRODUCTS_A_COMMAND: Final = 333  # three keys each: at most 1,000 keys block the server at once
 
 
 class RedisCache:
     """See `ports.Cache`."""
 
-    def __init__(self, client: "Redis") -> None:
+    def __init__(self, client: Redis) -> None:
         self._client = client
 
     async def invalidate(
@@ -46,18 +29,27 @@ class RedisCache:
         """See `ports.Cache`."""
         try:
             async with asyncio.timeout(within_seconds):
-                try:
-                    await self._unlink(product_ids)
-                except ReadOnlyError:
-                    # This connection leads to what was the primary before a failover.
-                    await self._client.connection_pool.disconnect(inuse_connections=True)
-                    await self._unlink(product_ids)
+                async with asyncio.timeout(within_seconds * _CONNECT_SHARE):
+                    await self._connect()
+                await self._unlink(product_ids)
         except (RedisError, OSError) as error:
-            raise CacheUnavailable(f"cache: {type(error).__name__}: {error}") from error
+            raise CacheUnavailable(f"cache: {reason_of(error)}") from error
+
+    async def _connect(self) -> None:
+        pool = self._client.connection_pool
+        await pool.release(await pool.get_connection())  # type: ignore[no-untyped-call]
 
     async def _unlink(self, product_ids: Sequence[str]) -> None:
         async with self._client.pipeline(transaction=False) as pipeline:
             for start in range(0, len(product_ids), _PRODUCTS_A_COMMAND):
                 some = product_ids[start : start + _PRODUCTS_A_COMMAND]
-                pipeline.unlink(*map(value_key, some), *map(lease_key, some))
+                pipeline.unlink(*map(value_key, some), *map(lease_key, some), *map(_old_lease_key, some))
             await pipeline.execute()
+
+
+def _old_lease_key(product_id: str) -> str:
+    """Where readers of the release before this one take leases, which must not outlive an invalidation.
+
+    The release after this one goes without (ADR 15): no such reader is left then.
+    """
+    return f"{value_key(product_id)}:lease"

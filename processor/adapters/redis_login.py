@@ -1,7 +1,7 @@
 """Passwords for the cache: from a secret, or short-lived ones signed with the function's IAM role."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlencode
 
 from botocore.auth import SigV4QueryAuth
@@ -11,7 +11,11 @@ from botocore.exceptions import BotoCoreError
 from redis.credentials import CredentialProvider
 from redis.exceptions import AuthenticationError
 
-from processor.errors import PipelineError
+from processor.errors import PipelineError, SettingsError
+
+if TYPE_CHECKING:
+    import aioboto3
+    from aiobotocore.credentials import AioCredentials
 
 TOKEN_SECONDS: Final = 900
 
@@ -35,6 +39,23 @@ class AsyncPassword(CredentialProvider):
             return await self._ask()
         except (PipelineError, BotoCoreError) as error:
             raise AuthenticationError(str(error)) from error
+
+
+def iam_login(session: "aioboto3.Session", *, username: str, cluster_id: str, region: str) -> AsyncPassword:
+    """A login as this user with a new token for each connection, signed with the session's credentials."""
+
+    async def ask() -> tuple[str, str]:
+        # A coroutine since aiobotocore's session makes it, whatever the stubs say.
+        pending = cast("Awaitable[AioCredentials | None]", session.get_credentials())
+        credentials = await pending
+        if credentials is None:
+            raise SettingsError(
+                f"the cache's user {username} logs in with IAM, and there are no AWS credentials"
+            )
+        frozen = await credentials.get_frozen_credentials()
+        return username, iam_token(frozen, username=username, cluster_id=cluster_id, region=region)
+
+    return AsyncPassword(ask)
 
 
 def iam_token(credentials: ReadOnlyCredentials, *, username: str, cluster_id: str, region: str) -> str:

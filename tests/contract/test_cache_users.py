@@ -12,11 +12,13 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from local.servers import ValkeyServer
-from processor.adapters.cache import RedisCache, redis_client
+from processor.adapters.cache import RedisCache
+from processor.adapters.redis_client import redis_client
 from processor.adapters.redis_login import AsyncPassword
 from processor.product import Product, lease_key, value_key
 from processor.reader import CatalogReader
 from tests.contract.deployed import STACK_IDS, Block, block_of, processor, references
+from tests.shop import ReadPool
 from tests.synthesized import Stack
 
 PASSWORD: Final = "as good as a token"
@@ -40,6 +42,7 @@ FORBIDDEN_TO_BOTH: Final = (
     ("UNLINK", "other:a"),
     ("SET", "other:a", "1"),
     ("GET", "other:a"),
+    ("GET", "leases"),
     ("RENAME", "product:a", "product:b"),
 )
 
@@ -65,8 +68,9 @@ class Cache:
         async def login() -> tuple[str, str]:
             return user, PASSWORD
 
-        client = redis_client(host="127.0.0.1", port=self.port, tls=False, login=AsyncPassword(login))
-        async with client:
+        async with redis_client(
+            host="127.0.0.1", port=self.port, tls=False, login=AsyncPassword(login), max_connections=1
+        ) as client:
             yield client
 
     async def denied(self) -> set[str]:
@@ -85,12 +89,11 @@ class Cache:
         } - ours
 
 
-class Row:
-    """A pool whose every query finds the product."""
-
-    async def fetchrow(self, query: str, *arguments: object) -> tuple[object, ...]:
-        del query, arguments
-        return (PRODUCT.product_id, PRODUCT.inventory, PRODUCT.price, PRODUCT.last_updated)
+async def row(product_id: str) -> tuple[object, ...] | None:
+    """What the catalog has of a product."""
+    if product_id != PRODUCT.product_id:
+        return None
+    return (PRODUCT.product_id, PRODUCT.inventory, PRODUCT.price, PRODUCT.last_updated)
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +147,8 @@ def allowed(cache: Cache, user: str) -> set[str]:
 
 async def test_the_processor_invalidates(cache: Cache, processor_user: str) -> None:
     product_ids = [str(number) for number in range(600)]
-    keys = [key(product_id) for product_id in product_ids for key in (value_key, lease_key)]
+    kinds = (value_key, lease_key, lambda product_id: f"product:{product_id}:lease")
+    keys = [key(product_id) for product_id in product_ids for key in kinds]
     await cache.administrator.mset(dict.fromkeys(keys, "old"))
     await cache.calls()
 
@@ -158,11 +162,12 @@ async def test_the_processor_invalidates(cache: Cache, processor_user: str) -> N
 
 async def test_the_shop_reads_through_leases(cache: Cache, shop_user: str) -> None:
     async with cache.as_shop(shop_user) as client:
-        reader = CatalogReader(Row(), client)  # type: ignore[arg-type]
+        reader = CatalogReader(ReadPool(row), client)  # type: ignore[arg-type]
         assert [await reader.get("a"), await reader.get("a")] == [PRODUCT, PRODUCT]
+        assert await reader.get("nobody knows it") is None
 
     statistics = reader.statistics
-    assert (statistics.misses, statistics.stores, statistics.hits) == (1, 1, 1)
+    assert (statistics.misses, statistics.stores, statistics.hits) == (2, 1, 1)
     assert statistics.cache_errors == 0
     assert await cache.administrator.exists(value_key("a"))
     assert await cache.denied() <= PLEASANTRIES

@@ -83,7 +83,7 @@ def test_users_prove_who_they_are_with_iam(
     }
 
 
-def test_users_may_run_commands_by_name_on_products_alone(stack: Stack) -> None:
+def test_users_may_run_commands_by_name_on_products_and_their_leases_alone(stack: Stack) -> None:
     """Which commands they are is tried on a real server, in tests/contract/test_cache_users.py."""
     for user in stack.all("aws_elasticache_user").values():
-        assert re.fullmatch(r"on ~product:\* -@all( \+[a-z]+(\|[a-z_]+)?)+", user["access_string"])
+        assert re.fullmatch(r"on ~product:\* ~lease:\* -@all( \+[a-z]+(\|[a-z_]+)?)+", user["access_string"])

@@ -15,7 +15,7 @@ REFERENCE = '{"product_id": "product123", "inventory": 100, "price": 29.99}'
 
 async def test_the_reference_update_reaches_row_archive_and_cache(world: World) -> None:
     await world.redis.set("product:product123", "an old value")
-    await world.redis.set("product:product123:lease", "somebody's")
+    await world.redis.set("lease:product123", "somebody's")
 
     answer = await world.invoke(kinesis_event(kinesis_record(REFERENCE, partition_key="product123")))
 
@@ -180,7 +180,7 @@ async def test_a_missing_quarantine_bucket_answers_the_first_rejected_record(wor
 
 async def test_the_schedule_makes_up_for_missed_invalidations(world: World) -> None:
     await world.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a'), ('b')")
-    await world.redis.mset({"product:a": "old", "product:b:lease": "x", "product:c": "good"})
+    await world.redis.mset({"product:a": "old", "lease:b": "x", "product:c": "good"})
     answer = await world.invoke({"source": "aws.events", "detail-type": "Scheduled Event"})
     assert answer == {"invalidations_made_up": 2}
     assert await world.pending() == set()

@@ -13,8 +13,10 @@ from local.servers import Servers, ValkeyServer
 from processor.adapters.cache import RedisCache
 from processor.product import Product
 from processor.reader import CatalogReader
+from tests.shop import ReadPool
 from tests.world import World, open_world
 
+SELECT = "SELECT product_id, inventory, price, last_updated FROM products WHERE product_id = $1"
 A = Product("a", 1, Decimal("2.50"), datetime(2026, 1, 1, tzinfo=UTC))
 
 
@@ -46,7 +48,7 @@ async def test_the_second_read_comes_from_the_cache(
     assert [await reader.get("a"), await reader.get("a")] == [A, A]
     assert (reader.statistics.hits, reader.statistics.misses, reader.statistics.stores) == (1, 1, 1)
     assert 0 < await world.redis.ttl("product:a") <= 300
-    assert await world.redis.keys("*:lease") == []
+    assert await world.redis.keys("lease:*") == []
 
 
 async def test_a_client_that_does_not_decode_serves_as_well(
@@ -70,13 +72,37 @@ async def test_what_was_read_before_an_invalidation_is_never_stored_after_it(
     world: World, pool: "asyncpg.Pool[asyncpg.Record]"
 ) -> None:
     """The reader holds the old row while the pipeline commits and invalidates."""
-    reader = CatalogReader(SlowPool(pool, world), world.redis)  # type: ignore[arg-type]
+
+    async def read_then_update(product_id: str) -> "asyncpg.Record | None":
+        row = await pool.fetchrow(SELECT, product_id)
+        await world.database.execute("UPDATE products SET inventory = 2")
+        await RedisCache(world.redis).invalidate(["a"])
+        return row
+
+    reader = CatalogReader(ReadPool(read_then_update), world.redis)  # type: ignore[arg-type]
     assert await reader.get("a") == A
     assert reader.statistics.refused_stores == 1
     assert await world.redis.keys("*") == []
     later = await CatalogReader(pool, world.redis).get("a")
     assert later is not None
     assert later.inventory == 2
+
+
+@pytest.mark.parametrize("damage", ["list", "no text", "half a gigabyte"])
+async def test_whatever_somebody_else_put_there_is_a_miss_and_replaced(
+    world: World, pool: "asyncpg.Pool[asyncpg.Record]", damage: str
+) -> None:
+    match damage:
+        case "list":
+            await world.redis.rpush("product:a", "x")
+        case "no text":
+            await world.redis.set("product:a", b'{"product_id": "\xff\xfe"}')
+        case _:
+            await world.redis.setrange("product:a", 2**29 - 1, b"x")
+    reader = CatalogReader(pool, world.redis)
+    assert [await reader.get("a"), await reader.get("a")] == [A, A]
+    statistics = reader.statistics
+    assert (statistics.misses, statistics.hits, statistics.cache_errors) == (1, 1, 0)
 
 
 async def test_of_two_readers_that_miss_one_stores(
@@ -88,16 +114,18 @@ async def test_of_two_readers_that_miss_one_stores(
     assert sum(reader.statistics.refused_stores for reader in readers) == 0
 
 
-async def test_a_product_named_like_a_lease_is_served_right(
+async def test_a_product_named_like_a_lease_is_cached_beside_the_other(
     world: World, pool: "asyncpg.Pool[asyncpg.Record]"
 ) -> None:
+    """Also where a reader of the release before holds the lease that was called so."""
     named = Product("a:lease", 7, None, A.last_updated)
     await insert(world, named)
     reader = CatalogReader(pool, world.redis)
     await world.redis.set("product:a:lease", "0123456789abcdef")
-    assert await reader.get("a:lease") == named
-    assert await reader.get("a") == A
-    assert await reader.get("a:lease") == named
+    for _ in range(2):
+        assert await reader.get("a:lease") == named
+        assert await reader.get("a") == A
+    assert (reader.statistics.misses, reader.statistics.hits) == (2, 2)
     await RedisCache(world.redis).invalidate(["a", "a:lease"])
     assert await world.redis.keys("*") == []
 
@@ -113,17 +141,3 @@ async def test_it_reads_the_database_when_the_cache_is_gone(
             own_valkey.kill() if how == "down" else own_valkey.pause()
             assert await reader.get("a") == A
             assert reader.statistics.cache_errors > 0
-
-
-class SlowPool:
-    """Reads the row, and lets the pipeline commit and invalidate before it gives the row back."""
-
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", world: World) -> None:
-        self._pool = pool
-        self._world = world
-
-    async def fetchrow(self, query: str, *arguments: object) -> "asyncpg.Record | None":
-        row = await self._pool.fetchrow(query, *arguments)
-        await self._world.database.execute("UPDATE products SET inventory = 2")
-        await RedisCache(self._world.redis).invalidate(["a"])
-        return row

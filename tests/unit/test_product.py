@@ -71,5 +71,9 @@ def test_what_is_no_value_of_this_product_is_a_miss(value: bytes) -> None:
 
 
 def test_keys() -> None:
-    assert value_key("p") == "product:p"
-    assert lease_key("p") == "product:p:lease" == value_key("p:lease")
+    assert (value_key("p"), lease_key("p")) == ("product:p", "lease:p")
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_no_lease_has_the_key_of_a_value(one: str, other: str) -> None:
+    assert lease_key(one) != value_key(other)

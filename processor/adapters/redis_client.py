@@ -1,0 +1,133 @@
+"""The client of Redis or Valkey that the processor and the shop's readers share."""
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Any, Final
+
+from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
+from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.credentials import CredentialProvider
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from processor.event_loop import Lookups
+
+COMMAND_TIMEOUT_SECONDS: Final = 0.3
+# Name, TCP, TLS, the password's secret, AUTH: nobody waits so long for it, see `PatientPool`.
+CONNECT_TIMEOUT_SECONDS: Final = 3.0
+
+
+def redis_client(
+    *,
+    host: str,
+    port: int,
+    tls: bool,
+    login: CredentialProvider | None,
+    max_connections: int,
+    ca_file: Path | None = None,
+) -> Redis:
+    """A client that gives up soon: redis-py's own defaults hang on a stalled server for over 20 s.
+
+    `tls`: the server's certificate and name are verified, by `ca_file` or what the system trusts.
+    """
+    options: dict[str, Any] = {"connection_class": Connection}
+    if tls:
+        options = {"connection_class": SSLConnection, "ssl_ca_certs": ca_file and str(ca_file)}
+    pool = PatientPool(
+        host=host,
+        port=port,
+        credential_provider=login,
+        socket_timeout=COMMAND_TIMEOUT_SECONDS,
+        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        redis_connect_func=_log_in,
+        # READONLY: this connection leads to what was the primary before a failover.
+        retry=Retry(NoBackoff(), 1, (RedisConnectionError, RedisTimeoutError, ReadOnlyError)),
+        # Under the third, redis-py 8.1 hands out connections that the server has closed, and logs in with one
+        # more round trip.
+        protocol=2,
+        driver_info=None,
+        max_connections=max_connections,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        **options,
+    )
+    return Redis.from_pool(pool)
+
+
+class PatientPool(BlockingConnectionPool):
+    """At its limit it waits; and a connection is made to the end, whoever stops waiting for it.
+
+    Whoever needs an answer soon could otherwise never log in where that takes a little longer: each try
+    would throw away what the one before had begun.
+    """
+
+    def __init__(self, *, host: str, port: int, **options: Any) -> None:
+        super().__init__(host=host, port=port, **options)
+        self._address = host, port
+        self._lookups = Lookups()
+        self._pending: set[asyncio.Task[Any]] = set()
+
+    async def get_connection(
+        self, command_name: object = None, *keys: object, **options: object
+    ) -> AbstractConnection:
+        """A connection that is ready; cancelled, it will be ready for the next who asks."""
+        del command_name, keys, options
+        getting = self._start(super().get_connection())  # type: ignore[no-untyped-call]
+        try:
+            return await asyncio.shield(getting)
+        except asyncio.CancelledError:
+            getting.add_done_callback(self._keep)
+            raise
+
+    async def ensure_connection(self, connection: AbstractConnection) -> None:
+        """Connect, log in and see that nothing is left to read, within one limit for all."""
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+                if not connection.is_connected:
+                    # Where the loop is not ours, a name that hangs must not take all threads of it.
+                    await self._lookups.find(*self._address)
+                await super().ensure_connection(connection)
+        except socket.gaierror as error:
+            raise RedisConnectionError(f"{self._address[0]}: {error.strerror}") from error
+        except TimeoutError as error:
+            raise RedisTimeoutError(f"no connection within {CONNECT_TIMEOUT_SECONDS:g} s") from error
+
+    async def release(self, connection: AbstractConnection) -> None:
+        """Give a connection back, also when cancelled meanwhile."""
+        await asyncio.shield(self._start(super().release(connection)))
+
+    async def aclose(self) -> None:
+        """Close all connections, those that are being made too."""
+        while pending := set(self._pending):
+            for task in pending:
+                task.cancel()
+            await asyncio.wait(pending)
+        await super().aclose()
+
+    def _start(self, work: Any) -> "asyncio.Task[Any]":
+        task: asyncio.Task[Any] = asyncio.ensure_future(work)
+        self._pending.add(task)
+        task.add_done_callback(self._pending.discard)
+        return task
+
+    def _keep(self, getting: "asyncio.Task[Any]") -> None:
+        if not getting.cancelled() and getting.exception() is None:
+            self._start(super().release(getting.result()))
+
+
+async def _log_in(connection: AbstractConnection) -> None:
+    """What redis-py does with a new connection, but the limit of a command is none of a login's answer.
+
+    It does not close a connection whose login was cancelled: the next to use it would not be logged in.
+    """
+    connection.socket_timeout = CONNECT_TIMEOUT_SECONDS
+    try:
+        await connection.on_connect()
+    except BaseException:
+        await connection.disconnect(nowait=True)
+        raise
+    finally:
+        connection.socket_timeout = COMMAND_TIMEOUT_SECONDS

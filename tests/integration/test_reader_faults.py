@@ -1,0 +1,167 @@
+"""A reader whose stores fall silent under it: the caller's limit holds, and nothing is kept."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeAlias
+
+import asyncpg
+import pytest
+
+from processor.reader import GIVE_BACK_WAIT_SECONDS, CatalogReader
+from tests.proxy import Proxy, open_proxy
+from tests.world import World, until
+
+if TYPE_CHECKING:
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+
+LIMIT_SECONDS = 0.5
+# What a busy machine may add.
+SLACK_SECONDS = 0.4
+POOL_SIZE = 4
+
+
+@pytest.fixture
+async def proxy(world: World) -> AsyncIterator[Proxy]:
+    """The reader's way to the database."""
+    async with open_proxy(world.postgres.host, world.postgres.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def pool(world: World, proxy: Proxy) -> AsyncIterator["Pool"]:
+    """A pool as asyncpg makes it."""
+    address = world.postgres
+    pool = await asyncpg.create_pool(
+        host=proxy.host,
+        port=proxy.port,
+        user=address.user,
+        password=address.password,
+        database=address.database,
+        min_size=0,
+        max_size=POOL_SIZE,
+    )
+    yield pool
+    pool.terminate()
+
+
+@pytest.fixture
+def reader(pool: "Pool", world: World) -> CatalogReader:
+    return CatalogReader(pool, world.redis)
+
+
+async def get_in_time(reader: CatalogReader) -> bool:
+    """Whether a read that no cache can answer is done within the caller's limit; it ends by then."""
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(LIMIT_SECONDS):
+            assert await reader.get("nobody knows it") is None
+            return True
+    except TimeoutError:
+        return False
+    finally:
+        assert time.monotonic() - began < LIMIT_SECONDS + GIVE_BACK_WAIT_SECONDS + SLACK_SECONDS
+
+
+async def all_are_free(pool: "Pool") -> bool:
+    """Whether as many connections as the pool may have can be had at once."""
+    try:
+        taken = await asyncio.gather(*(pool.acquire(timeout=1) for _ in range(POOL_SIZE)))
+    except TimeoutError:
+        return False
+    for connection in taken:
+        await pool.release(connection)
+    return True
+
+
+@pytest.mark.parametrize("warm", [True, False], ids=["connected", "not connected"])
+async def test_a_silent_database_keeps_no_caller_and_no_connection(
+    world: World, proxy: Proxy, pool: "Pool", reader: CatalogReader, *, warm: bool
+) -> None:
+    if warm:
+        assert await get_in_time(reader)
+    proxy.swallow()
+    for _ in range(3):
+        assert not await get_in_time(reader)
+        assert await world.redis.keys("*") == [], "the lease was not given back"
+    proxy.heal()
+    assert await get_in_time(reader)
+    assert await all_are_free(pool)
+
+
+async def test_connections_that_died_unnoticed_cost_a_read_each_at_most(
+    proxy: Proxy, pool: "Pool", reader: CatalogReader
+) -> None:
+    assert await all_are_free(pool)
+    proxy.swallow(new=False)
+    for _ in range(POOL_SIZE):
+        await get_in_time(reader)
+    assert await get_in_time(reader)
+    assert await all_are_free(pool)
+
+
+async def test_a_database_that_falls_silent_when_a_connection_is_given_back_costs_no_read(
+    proxy: Proxy, pool: "Pool", reader: CatalogReader
+) -> None:
+    silent = proxy.swallow_from(b"UNLISTEN")
+    assert await get_in_time(reader)
+    assert silent.is_set()
+    proxy.heal()
+    assert await get_in_time(reader)
+    assert await all_are_free(pool)
+
+
+async def test_hundreds_of_readers_while_black_holes_come_and_go(
+    world: World, proxy: Proxy, pool: "Pool", reader: CatalogReader
+) -> None:
+    dice = random.Random(11)
+
+    async def black_holes() -> None:
+        for _ in range(8):
+            if dice.random() < 0.3:
+                proxy.cut()
+            proxy.swallow(existing=dice.random() < 0.7, new=dice.random() < 0.5)
+            await asyncio.wait(readers, timeout=0.15)
+            proxy.heal()
+            await asyncio.wait(readers, timeout=0.1)
+
+    async def read() -> None:
+        for _ in range(6):
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):  # a cut connection
+                await get_in_time(reader)
+
+    readers = [asyncio.create_task(read()) for _ in range(300)]
+    await black_holes()
+    await asyncio.gather(*readers)
+    assert await get_in_time(reader)
+    assert await all_are_free(pool)
+    assert await world.redis.keys("lease:*") == []
+
+
+async def test_a_reader_that_is_cancelled_leaves_neither_a_lease_nor_a_statement(
+    world: World, reader: CatalogReader
+) -> None:
+    """While it waits for a row that somebody has locked away."""
+
+    async def leased() -> bool:
+        return bool(await world.redis.exists("lease:a"))
+
+    async def nobody_waits() -> bool:
+        waiting = await world.database.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return int(waiting) == 0
+
+    async def reads() -> bool:
+        return not await nobody_waits()
+
+    async with world.database.transaction():
+        await world.database.execute("LOCK TABLE products")
+        reading = asyncio.create_task(reader.get("a"))
+        await until(reads)
+        assert await leased()
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        assert not await leased()
+        await until(nobody_waits)

@@ -1,0 +1,66 @@
+"""Invariant I6 where the cache's name hangs in the resolver: each batch is done on time."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from processor.adapters.cache import INVALIDATION_TIMEOUT_SECONDS
+from processor.readers import CacheAddress, open_reader
+from tests.events import kinesis_event, kinesis_record
+from tests.world import ALL_DONE, World
+
+CACHE = "cache.example"
+# More than a loop has threads, if each were to keep one.
+BATCHES = 10
+# What a batch takes otherwise, on a busy machine.
+SLACK_SECONDS = 1.5
+
+
+@pytest.fixture
+def hanging_name(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The system's resolver does not come back for the cache's name."""
+    resolve, let_go = socket.getaddrinfo, threading.Event()
+
+    def hang(host: object, *arguments: Any, **options: Any) -> Any:
+        if host == CACHE:
+            let_go.wait(60)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return resolve(host, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    yield
+    let_go.set()
+
+
+@pytest.mark.usefixtures("hanging_name")
+async def test_a_cache_whose_name_hangs_holds_up_no_batch(world: World) -> None:
+    # The other names must be looked up, too.
+    world.account.environment.update(REDIS_ENDPOINT=CACHE, DB_HOST="localhost")
+    for number in range(BATCHES):
+        event = kinesis_event(kinesis_record(f'{{"product_id": "a", "inventory": {number}}}', number))
+        began = time.monotonic()
+        assert await world.invoke(event) == ALL_DONE
+        assert time.monotonic() - began < INVALIDATION_TIMEOUT_SECONDS + SLACK_SECONDS
+        row = await world.row("a")
+        assert row is not None
+        assert row["inventory"] == number
+    assert len(await world.archive_lines()) == BATCHES
+    assert await world.pending() == {"a"}
+
+
+@pytest.mark.usefixtures("hanging_name")
+async def test_nor_a_reader_on_a_loop_that_is_not_ours(world: World) -> None:
+    dsn = world.postgres.dsn.replace("127.0.0.1", "localhost")
+    cache = CacheAddress(host=CACHE, tls=False)
+    async with open_reader(dsn=dsn, ca_file=None, cache=cache) as reader:
+        for _ in range(3):
+            async with asyncio.timeout(SLACK_SECONDS):
+                assert await asyncio.gather(*(reader.get(f"{number}") for number in range(40))) == [None] * 40
+        async with asyncio.timeout(SLACK_SECONDS):
+            assert await asyncio.to_thread(lambda: "not waited for")
+    assert sum(thread.name == "name lookup" for thread in threading.enumerate()) == 1

@@ -1,0 +1,268 @@
+"""A shop whose readers and pipeline act on a cache and a catalog in memory, one step at a time."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final, TypeAlias, cast
+
+from processor.adapters.cache import RedisCache
+from processor.product import Product, cached_product, value_key
+from processor.reader import CatalogReader
+
+Turn: TypeAlias = Callable[[], Awaitable[None]]
+Row: TypeAlias = Sequence[object]
+
+# As readers of the release before this one store.
+_OLD_STORE: Final = """
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+redis.call('DEL', KEYS[2])
+return 1
+"""
+
+
+async def at_once() -> None:
+    """A turn that is there at once."""
+
+
+def product(product_id: str, inventory: int) -> Product:
+    """A product as the catalog has it."""
+    return Product(product_id, inventory, Decimal("1.50"), datetime(2026, 1, 31, tzinfo=UTC))
+
+
+class ReadPool:
+    """As much of a pool as a reader needs: `read` answers a product's row."""
+
+    def __init__(self, read: Callable[[str], Awaitable[Row | None]]) -> None:
+        self._read = read
+
+    async def acquire(self) -> "ReadPool":
+        return self
+
+    async def fetchrow(self, _statement: str, product_id: str) -> Row | None:
+        return await self._read(product_id)
+
+    async def release(self, connection: "ReadPool", *, timeout: float) -> None:  # noqa: ASYNC109 asyncpg's
+        assert connection is self
+        assert timeout > 0
+
+
+@dataclass(frozen=True)
+class ConnectionPool:
+    """Connections there are always enough of."""
+
+    max_connections: int = 100
+
+    async def get_connection(self) -> None:
+        pass
+
+    async def release(self, connection: None) -> None:
+        pass
+
+
+class FakeRedis:
+    """The commands the reader and the pipeline send, each done at once when its turn has come.
+
+    `answer_turn` comes between a command that was done and its answer.
+    """
+
+    connection_pool: Final = ConnectionPool()
+
+    def __init__(self, turn: Turn = at_once, answer_turn: Turn = at_once) -> None:
+        self.turn = turn
+        self.answer_turn = answer_turn
+        self.values: dict[str, str] = {}
+        self.seconds_to_live: dict[str, object] = {}
+        self.fault: Exception | None = None
+
+    async def getrange(self, key: str, start: int, end: int) -> bytes:
+        await self._begin()
+        value = self.values.get(key, "").encode()[start : end + 1]
+        await self.answer_turn()
+        return value
+
+    async def set(self, key: str, value: str, *, nx: bool, ex: int) -> bool | None:
+        assert nx
+        await self._begin()
+        is_set = key not in self.values
+        if is_set:
+            self._set(key, value, ex)
+        await self.answer_turn()
+        return True if is_set else None
+
+    def pipeline(self, *, transaction: bool) -> "Pipeline":
+        assert not transaction
+        return Pipeline(self)
+
+    async def unlink(self, *keys: str) -> None:
+        await self._begin()
+        for key in keys:
+            self.values.pop(key, None)
+
+    def register_script(self, source: str) -> Callable[..., Coroutine[Any, Any, int]]:
+        async def run(*, keys: list[str], args: list[object]) -> int:
+            await self._begin()
+            returned = self._run(source, keys, [str(argument) for argument in args])
+            await self.answer_turn()
+            return returned
+
+        return run
+
+    async def _begin(self) -> None:
+        await self.turn()
+        if self.fault is not None:
+            raise self.fault
+
+    def _set(self, key: str, value: str, seconds: object) -> None:
+        self.values[key] = value
+        self.seconds_to_live[key] = int(str(seconds))
+
+    def _run(self, source: str, keys: Sequence[str], args: Sequence[str]) -> int:
+        """As much of Lua as the reader's scripts are written in."""
+
+        def value_of(text: str) -> str:
+            if held := re.fullmatch(r"(KEYS|ARGV)\[(\d)\]", text):
+                return (keys if held[1] == "KEYS" else args)[int(held[2]) - 1]
+            return text.strip("'")
+
+        def call(arguments: str) -> str | None:
+            return self._call(*(value_of(one.strip()) for one in arguments.split(",")))
+
+        for line in source.strip().splitlines():
+            if guard := re.fullmatch(r"if redis\.call\((.+)\) ~= (\S+) then return (\d+) end", line):
+                if call(guard[1]) != value_of(guard[2]):
+                    return int(guard[3])
+            elif called := re.fullmatch(r"redis\.call\((.+)\)", line):
+                call(called[1])
+            elif returned := re.fullmatch(r"return (\d+)", line):
+                return int(returned[1])
+            else:
+                raise AssertionError(f"the fake cannot read {line!r}")
+        raise AssertionError("the script returns nothing")
+
+    def _call(self, *command: str) -> str | None:
+        match command:
+            case "GET", key:
+                return self.values.get(key)
+            case "SET", key, value, "EX", seconds:
+                self._set(key, value, seconds)
+            case "DEL", key:
+                self.values.pop(key, None)
+            case _:
+                raise AssertionError(f"the fake knows no {command}")
+        return None
+
+
+class Pipeline:
+    """Deletions that are sent together."""
+
+    def __init__(self, redis: FakeRedis) -> None:
+        self._redis = redis
+        self._keys: list[str] = []
+
+    async def __aenter__(self) -> "Pipeline":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    def unlink(self, *keys: str) -> None:
+        self._keys += keys
+
+    async def execute(self) -> None:
+        await self._redis.unlink(*self._keys)
+
+
+class Shop:
+    """A catalog and its cache with one product of each name; `read` counts how often rows were asked for."""
+
+    def __init__(self, *product_ids: str, turn: Turn = at_once) -> None:
+        self.turn = turn
+        self.database_turn: Turn | None = None
+        self.redis = FakeRedis(turn)
+        self.rows = {product_id: product(product_id, 0) for product_id in product_ids}
+        self.read = 0
+        self._tokens = 0
+        self._leaving: dict[str, asyncio.Task[Any] | None] = {}
+
+    def reader(self) -> CatalogReader:
+        """A reader of its own."""
+        return CatalogReader(
+            cast(Any, ReadPool(self.fetch)), cast(Any, self.redis), new_token=self._new_token
+        )
+
+    async def get(self, *product_ids: str) -> None:
+        """A reader reads these one after the other."""
+        reader = self.reader()
+        for product_id in product_ids:
+            found = await reader.get(product_id)
+            assert found is not None
+            assert found.product_id == product_id
+
+    async def get_until_cancelled(self, product_id: str) -> None:
+        """A reader reads this, unless `cancel` comes first, be it while an answer is on its way."""
+        self.redis.answer_turn = self.turn
+        self._leaving[product_id] = asyncio.current_task()
+        with suppress(asyncio.CancelledError):
+            await self.reader().get(product_id)
+        self._leaving[product_id] = None
+
+    async def cancel(self, product_id: str) -> None:
+        """The reader of `get_until_cancelled` leaves."""
+        await self.turn()
+        if (leaving := self._leaving[product_id]) is not None:
+            leaving.cancel()
+
+    async def get_as_the_release_before(self, product_id: str) -> None:
+        """A reader whose lease is where leases were before they got a prefix (ADR 15)."""
+        key, token = f"product:{product_id}:lease", self._new_token()
+        leased = await self.redis.set(key, token, nx=True, ex=10)
+        row = await self.fetch(product_id)
+        assert row is not None
+        if leased:
+            store = self.redis.register_script(_OLD_STORE)
+            value = Product(*cast(Any, row)).to_json()
+            await store(keys=[f"product:{product_id}", key], args=[token, value, 300])
+
+    async def update(self, product_id: str, *inventories: int) -> None:
+        """The pipeline commits, then invalidates; for each of these values."""
+        for inventory in inventories:
+            await self.turn()
+            self.rows[product_id] = product(product_id, inventory)
+            await RedisCache(cast(Any, self.redis)).invalidate([product_id])
+
+    async def lose(self, *keys: str) -> None:
+        """The cache evicts these keys, or they expire."""
+        for key in keys:
+            await self.turn()
+            self.redis.values.pop(key, None)
+
+    def cache(self, product_id: str) -> None:
+        """The product has been read before."""
+        self.redis.values[value_key(product_id)] = self.rows[product_id].to_json()
+
+    def check_nothing_stale(self) -> None:
+        """No cached product is older than its row."""
+        for product_id, row in self.rows.items():
+            value = self.redis.values.get(value_key(product_id))
+            if value is not None and (cached := cached_product(product_id, value)) is not None:
+                assert cached == row
+
+    def check_no_lease_left(self) -> None:
+        """Every reader that left has given its lease back."""
+        assert not [key for key in self.redis.values if key.startswith("lease:")]
+
+    def _new_token(self) -> str:
+        self._tokens += 1
+        return f"token {self._tokens}"
+
+    async def fetch(self, product_id: str) -> Row | None:
+        """The product's row."""
+        await (self.database_turn or self.turn)()
+        self.read += 1
+        row = self.rows.get(product_id)
+        return None if row is None else (row.product_id, row.inventory, row.price, row.last_updated)

@@ -1,0 +1,136 @@
+"""Name lookups that hang hold up nobody else, on real threads with a resolver of our own."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from processor.event_loop import EventLoop
+
+ADDRESSES = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))]
+HANGS_FOR_EVER = """
+import asyncio, threading
+from processor.event_loop import EventLoop
+
+async def main():
+    try:
+        async with asyncio.timeout(0.1):
+            await asyncio.open_connection("hangs", 80)
+    except TimeoutError:
+        print("gave up")
+
+with asyncio.Runner(loop_factory=lambda: EventLoop(lambda *_: threading.Event().wait())) as runner:
+    runner.run(main())
+"""
+
+
+class Resolver:
+    """Knows every name at once, but `hangs`, until it is let go; `asked` for these."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.let_go = threading.Event()
+
+    def __call__(self, host: str, *_: object) -> list[Any]:
+        self.asked.append(host)
+        if host == "unknown":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        if host == "hangs":
+            self.let_go.wait(30)
+        return ADDRESSES
+
+
+@pytest.fixture
+def resolver() -> Iterator[Resolver]:
+    resolver = Resolver()
+    yield resolver
+    resolver.let_go.set()
+
+
+async def given_up(lookup: Any) -> bool:
+    """Whether the lookup takes longer than a moment."""
+    try:
+        async with asyncio.timeout(0.01):
+            await lookup
+    except TimeoutError:
+        return True
+    return False
+
+
+def run(resolver: Resolver, scenario: Callable[[EventLoop], Any]) -> None:
+    with asyncio.Runner(loop_factory=lambda: EventLoop(resolver)) as runner:
+        loop = runner.get_loop()
+        assert isinstance(loop, EventLoop)
+        runner.run(scenario(loop))
+
+
+def test_a_name_that_hangs_costs_one_thread_and_holds_up_no_other(resolver: Resolver) -> None:
+    async def scenario(loop: EventLoop) -> None:
+        threads = threading.active_count()
+        for _ in range(100):
+            assert await given_up(loop.getaddrinfo("hangs", 6379))
+        assert threading.active_count() == threads + 1
+        async with asyncio.timeout(10):
+            assert await loop.getaddrinfo("known", 443) == ADDRESSES
+            assert await asyncio.to_thread(lambda: "not waited for") == "not waited for"
+        assert resolver.asked == ["hangs", "known"]
+
+    run(resolver, scenario)
+
+
+def test_who_waits_for_the_same_name_shares_the_lookup_also_after_one_was_cancelled(
+    resolver: Resolver,
+) -> None:
+    async def scenario(loop: EventLoop) -> None:
+        assert await given_up(loop.getaddrinfo("hangs", 6379))
+        waiting = [asyncio.create_task(loop.getaddrinfo("hangs", 6379)) for _ in range(3)]
+        other = asyncio.create_task(loop.getaddrinfo("hangs", 6379, family=socket.AF_INET6))
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        resolver.let_go.set()
+        assert await asyncio.gather(*waiting[1:], other) == [ADDRESSES] * 3
+        assert len(resolver.asked) == 2
+        assert await loop.getaddrinfo("hangs", 6379) == ADDRESSES
+        assert len(resolver.asked) == 3, "an old answer was kept"
+
+    run(resolver, scenario)
+
+
+def test_an_unknown_name_is_an_error_each_time(resolver: Resolver) -> None:
+    async def scenario(loop: EventLoop) -> None:
+        for _ in range(2):
+            with pytest.raises(socket.gaierror, match="not known"):
+                await asyncio.open_connection("unknown", 80)
+
+    run(resolver, scenario)
+
+
+def test_a_lookup_that_ends_after_the_loop_is_nobodys_business(resolver: Resolver) -> None:
+    async def scenario(loop: EventLoop) -> None:
+        assert await given_up(loop.getaddrinfo("hangs", 6379))
+
+    run(resolver, scenario)
+    lookups = [thread for thread in threading.enumerate() if thread.name == "name lookup"]
+    resolver.let_go.set()
+    for thread in lookups:
+        thread.join(10)
+    assert lookups
+    assert not any(thread.is_alive() for thread in lookups)
+
+
+def test_names_are_looked_up_by_the_system() -> None:
+    with asyncio.Runner(loop_factory=EventLoop) as runner:
+        found = runner.run(runner.get_loop().getaddrinfo("localhost", 80, type=socket.SOCK_STREAM))
+    assert {address[4][0] for address in found} & {"127.0.0.1", "::1"}
+
+
+def test_a_process_ends_though_a_lookup_hangs() -> None:
+    ended = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", HANGS_FOR_EVER], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert ended.stdout == "gave up\n"
