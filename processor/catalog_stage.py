@@ -23,6 +23,7 @@ _RESERVE_SECONDS: Final = 2.0
 _FIRST_PART: Final = 16
 _SMALLER: Final = 8
 _LARGER: Final = 2
+_ONE_BY_ONE_AT_ONCE: Final = 1_000
 
 
 class CatalogStage:
@@ -35,7 +36,6 @@ class CatalogStage:
         self._report = report
         self._deadline = deadline
         self._budget = deadline - ports.clock.monotonic()
-        self._refused: list[Rejection] = []
 
     async def run(self) -> None:
         """Apply what there is time for. Raises: DependencyFailed if that is not all."""
@@ -53,6 +53,9 @@ class CatalogStage:
             raise DependencyFailed(f"{timed_out}; {applied} of {count} updates were done") from timed_out
 
     async def _upsert(self, updates: Sequence[Update]) -> None:
+        updates = self._not_refused(updates)
+        if not updates:
+            return
         folded = fold(updates)
         try:
             upserted = await self._ports.catalog.upsert(folded.changes, within_seconds=self._time_left())
@@ -64,18 +67,28 @@ class CatalogStage:
         self._report.invalidations_pending |= upserted.invalidations_pending
 
     async def _upsert_one_by_one(self, updates: Sequence[Update]) -> None:
-        """Each update on its own: folded, a good one would go down with a newer one that is refused."""
+        """Each update on its own: folded, a good one would go down with a newer one that is refused.
+
+        What is refused is remembered at once: if the time is up before all is done, the next attempt goes on
+        from there.
+        """
         # In the order in which every upsert locks rows.
         updates = sorted(updates, key=lambda update: update.product_id)
-        upserted, refusals = await self._ports.catalog.upsert_one_by_one(
-            [fold([update]).changes[0] for update in updates], within_seconds=self._time_left()
-        )
-        for position, message in refusals:
-            update = updates[position]
-            self._refused.append(Rejection(update.record, Reason.CATALOG_REFUSED, message, update.supplier))
-        self._report.products_changed += upserted.changed
-        self._report.stale_updates += len(updates) - len(refusals) - upserted.changed
-        self._report.invalidations_pending |= upserted.invalidations_pending
+        for start in range(0, len(updates), _ONE_BY_ONE_AT_ONCE):
+            part = updates[start : start + _ONE_BY_ONE_AT_ONCE]
+            changes = [fold([update]).changes[0] for update in part]
+            upserted, refusals = await self._ports.catalog.upsert_one_by_one(
+                changes, within_seconds=self._time_left()
+            )
+            for position, message in refusals:
+                self._ports.refused.add(part[position].record, message)
+            self._report.products_changed += upserted.changed
+            self._report.stale_updates += len(part) - len(refusals) - upserted.changed
+            self._report.invalidations_pending |= upserted.invalidations_pending
+
+    def _not_refused(self, updates: Sequence[Update]) -> Sequence[Update]:
+        refused = self._ports.refused
+        return [update for update in updates if update.record not in refused] if refused else updates
 
     async def _upsert_in_parts(self) -> int:
         """Upsert as many updates, in order, as there is time for; how many."""
@@ -101,27 +114,49 @@ class CatalogStage:
 
     async def _waiting(self) -> list[int]:
         """Positions of the updates that no earlier attempt has applied: a look costs less than a write."""
-        changes = await self._ports.catalog.outdated(
-            fold(self._updates).changes, within_seconds=self._time_left()
-        )
+        updates = self._not_refused(self._updates)
+        if not updates:
+            return []
+        changes = await self._ports.catalog.outdated(fold(updates).changes, within_seconds=self._time_left())
         products = {change.product_id for change in changes}
-        return [place for place, update in enumerate(self._updates) if update.product_id in products]
+        refused = self._ports.refused
+        return [
+            place
+            for place, update in enumerate(self._updates)
+            if update.product_id in products and update.record not in refused
+        ]
 
     async def _finish(self, updates: Sequence[Update]) -> None:
         """What follows the commit, after which the updates' records are safe."""
         started = self._ports.clock.monotonic()
         try:
-            left_out = {rejection.record for rejection in self._refused}
             # Also when nothing changed: an earlier attempt may have committed and died before this.
-            products = {update.product_id for update in updates if update.record not in left_out}
-            await self._invalidate(sorted(products))
+            await self._invalidate(sorted({update.product_id for update in self._not_refused(updates)}))
         finally:
             self._report.add_stage_time("invalidate", self._ports.clock.monotonic() - started)
-        if self._refused:
-            await self._ports.quarantine.put(self._refused)
-            self._report.count_rejections(self._refused)
-            self._report.accepted -= len(self._refused)
-        self.done.update(update.record for update in updates)
+        whole = self._whole(updates)
+        await self._quarantine_refused(whole)
+        self.done.update(update.record for update in whole)
+
+    def _whole(self, updates: Sequence[Update]) -> Sequence[Update]:
+        """Without those of a Kinesis record that comes again, since not all of it was done."""
+        if len(updates) == len(self._updates):
+            return updates
+        cut = self._updates[len(updates)].record.sequence_number
+        return [update for update in updates if update.record.sequence_number != cut]
+
+    async def _quarantine_refused(self, updates: Sequence[Update]) -> None:
+        refused = self._ports.refused
+        rejections = [
+            Rejection(update.record, Reason.CATALOG_REFUSED, refused.message(update.record), update.supplier)
+            for update in updates
+            if update.record in refused
+        ]
+        if rejections:
+            await self._ports.quarantine.put(rejections)
+            self._report.count_rejections(rejections)
+            self._report.accepted -= len(rejections)
+            refused.forget(rejection.record for rejection in rejections)
 
     async def _invalidate(self, products: Sequence[str]) -> None:
         if not products:

@@ -1,11 +1,12 @@
 """What the road of a batch needs from the outside, named by role."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from processor.fold import Change
 from processor.records import Record
+from processor.refused import RefusedRecords
 from processor.updates import Rejection
 
 
@@ -130,3 +131,4 @@ class Ports:
     catalog: Catalog
     cache: Cache
     clock: Clock
+    refused: RefusedRecords = field(default_factory=RefusedRecords)

@@ -134,13 +134,15 @@ class Row:
 class FakeCatalog:
     """See `ports.Catalog`. `refuses` names further changes the table refuses, besides its CHECKs.
 
-    `row_seconds`: how long it works on a row; `locked`: products whose rows somebody holds for ever.
+    `row_seconds`: how long it works on a row, `refusing_seconds`: on one that it refuses among others;
+    `locked`: products whose rows somebody holds for ever.
     """
 
     def __init__(self, faults: Faults, refuses: Callable[[Change], bool] = lambda _: False) -> None:
         self._faults = faults
         self.refuses = refuses
         self.row_seconds = 0.0
+        self.refusing_seconds = 0.0
         self.locked: set[str] = set()
         self.rows: dict[str, Row] = {}
         self.missed: dict[str, MissedInvalidation] = {}
@@ -169,7 +171,8 @@ class FakeCatalog:
         names = [change.product_id for change in changes]
         assert names == sorted(names), "not in the order in which rows are locked"
         async with self._faults.around("catalog.upsert_one_by_one", DependencyFailed):
-            await self._work(changes, within_seconds)
+            seconds = self.refusing_seconds * sum(self._refusal(change) for change in changes)
+            await self._work(changes, within_seconds, seconds)
             refusals = [
                 Refusal(position, f"the table refuses {change.product_id}")
                 for position, change in enumerate(changes)
@@ -184,9 +187,9 @@ class FakeCatalog:
             return [change for change in changes if self._applied(change) != self.rows.get(change.product_id)]
         raise AssertionError
 
-    async def _work(self, changes: Sequence[Change], within_seconds: float) -> None:
+    async def _work(self, changes: Sequence[Change], within_seconds: float, more: float = 0.0) -> None:
         """Take the time it takes; half of what is left is a statement's, as in `adapters.postgres`."""
-        seconds = self.row_seconds * len(changes)
+        seconds = self.row_seconds * len(changes) + more
         if seconds > within_seconds / 2 or not self.locked.isdisjoint(
             change.product_id for change in changes
         ):

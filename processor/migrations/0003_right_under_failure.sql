@@ -27,6 +27,7 @@ RETURNS TABLE (refused integer, message text, changed bigint, invalidations_pend
 DECLARE
     this_changed bigint;
     constraint_of text;
+    known text := '';
     table_of text;
     context_of text;
     state_of text;
@@ -42,7 +43,10 @@ BEGIN
             GET STACKED DIAGNOSTICS constraint_of = CONSTRAINT_NAME, table_of = TABLE_NAME,
                 context_of = PG_EXCEPTION_CONTEXT, state_of = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
             IF state_of = '23514' THEN
-                IF NOT looks_only_at(table_of, constraint_of, written_columns) THEN RAISE; END IF;
+                IF known <> constraint_of || ' of ' || table_of THEN
+                    IF NOT looks_only_at(table_of, constraint_of, written_columns) THEN RAISE; END IF;
+                    known := constraint_of || ' of ' || table_of;
+                END IF;
             ELSIF context_of ~ 'PL/pgSQL function (?!apply_one_by_one\()' THEN
                 RAISE;
             END IF;

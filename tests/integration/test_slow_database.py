@@ -1,11 +1,14 @@
 """A database that answers, but not in time: it is asked for less, and nothing is left behind in it."""
 
 import json
+from functools import partial
 
 import asyncpg
 import pytest
 
+from tests.event_source_mapping.simulation import with_settings
 from tests.events import aggregate, kinesis_event, kinesis_record, sequence
+from tests.lambda_delivery import deliver
 from tests.world import ALL_DONE, World, until
 
 ROWS = 100
@@ -38,19 +41,23 @@ async def backends(world: World) -> int:
     return int(found)
 
 
-async def test_each_attempt_at_a_batch_that_is_too_much_gets_further(world: World) -> None:
+@pytest.mark.parametrize("halved", [False, True])
+@pytest.mark.parametrize("bisect", [False, True])
+async def test_a_batch_that_is_too_much_is_done_whatever_aws_splits(
+    world: World, *, bisect: bool, halved: bool
+) -> None:
+    """100 rows of 50 ms, 3 s of function time: each attempt gets further, under any rule of splitting."""
     await slow_down(world, 0.05)
-    done = invocations = 0
-    while done < ROWS:
-        event = kinesis_event(*(kinesis_record(update(position), position) for position in range(done, ROWS)))
-        answer = await world.invoke(event, remaining_ms=3_000)
-        invocations += 1
-        before = done
-        failures = answer["batchItemFailures"]
-        done = int(failures[0]["itemIdentifier"]) - int(sequence(0)) if failures else ROWS
-        assert done > before, "an attempt got no further"
-        assert await world.database.fetchval("SELECT count(*) FROM products") >= done
-    assert invocations <= 40
+    delivery = await deliver(
+        partial(world.invoke, remaining_ms=3_000),
+        [kinesis_record(update(position), position) for position in range(ROWS)],
+        batch_size=ROWS,
+        bisect=bisect,
+        limit_invocations=20,
+        settings=with_settings(halve_reported_batch=halved),
+    )
+    assert (delivery.unfinished, delivery.discarded) == ([], [])
+    assert not any(isinstance(answer, Exception) for answer in delivery.answers)
     assert await world.database.fetchval("SELECT count(*) FROM products") == ROWS
 
 
@@ -120,10 +127,13 @@ async def test_a_timeout_of_the_servers_own_makes_the_work_smaller(world: World,
         await world.database.execute(f"ALTER ROLE inventory_processor RESET {state}")
 
 
-async def test_thousands_of_refusals_in_one_record_are_done_at_once(world: World) -> None:
+async def test_thousands_of_refusals_in_one_record_are_soon_done(world: World) -> None:
     await world.database.execute("ALTER TABLE products ADD CHECK (inventory < 0) NOT VALID")
     packed = aggregate([("k", update(position).encode()) for position in range(4_000)])
-    assert await world.invoke(kinesis_event(kinesis_record(packed)), remaining_ms=4_000) == ALL_DONE
+    delivery = await deliver(
+        partial(world.invoke, remaining_ms=4_000), [kinesis_record(packed)], limit_invocations=5
+    )
+    assert (delivery.unfinished, delivery.discarded) == ([], [])
     lines = await world.quarantine_lines()
     assert len(lines) == 4_000
     assert {line["reason"] for line in lines} == {"catalog_refused"}

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from processor.errors import DependencyFailed
+from processor.refused import MOST, RefusedRecords
 from tests.batches import FAULTS, check_done, good, stocks
 from tests.events import aggregate, record, sequence
 from tests.fakes import Fault, World, always
@@ -140,12 +141,37 @@ def test_refused_updates_of_the_parts_that_were_done_are_quarantined() -> None:
     assert [one.record for one in world.quarantine.rejections] == [good(3)]
 
 
-def test_thousands_of_refusals_cost_two_statements() -> None:
+def test_thousands_of_refusals_cost_a_statement_a_thousand() -> None:
     world = World()
     world.catalog.refuses = lambda _: True
     check_done(world.process(record(aggregate([("k", good(place).data) for place in range(4_000)]), 0)))
     assert len(world.quarantine.rejections) == 4_000
     assert [name for name in world.faults.begun if name.startswith("catalog.")] == [
         "catalog.upsert",
-        "catalog.upsert_one_by_one",
+        *["catalog.upsert_one_by_one"] * 4,
     ]
+
+
+def test_refusals_that_take_longer_than_one_attempt_are_kept_from_each() -> None:
+    world = World()
+    world.catalog.refuses = lambda change: int(change.product_id[1:]) % 2 == 0
+    world.catalog.refusing_seconds = 0.001
+    packed = record(aggregate([("k", good(place).data) for place in range(10_000)]), 0)
+    attempts = 0
+    while world.process(packed, budget_seconds=4.0).first_unfinished is not None:
+        attempts += 1
+        assert attempts < 20, "it never ends"
+    assert attempts, "it was not too much for one attempt"
+    assert len(world.quarantine.puts) == 1
+    assert len(world.quarantine.rejections) == 5_000
+    assert len(world.catalog.rows) == 5_000
+    assert len(world.ports.refused) == 0
+
+
+def test_what_is_remembered_of_refusals_is_bounded() -> None:
+    refused = RefusedRecords()
+    for place in range(MOST + 10):
+        refused.add(good(place), "refused")
+    assert len(refused) == MOST
+    assert good(9) not in refused
+    assert good(10) in refused

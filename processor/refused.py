@@ -1,0 +1,42 @@
+"""Which records the table refused, until they are in quarantine: the next attempt need not find out anew."""
+
+from collections.abc import Iterable
+from typing import Final, TypeAlias
+
+from processor.records import Record
+
+# Some aggregates' worth; what is forgotten is found out again.
+MOST: Final = 100_000
+_Identity: TypeAlias = tuple[str, str, int]
+
+
+class RefusedRecords:
+    """Records and the table's words, in this process alone; at most `MOST`, the newest."""
+
+    def __init__(self) -> None:
+        self._messages: dict[_Identity, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def __contains__(self, record: Record) -> bool:
+        return _identity(record) in self._messages
+
+    def add(self, record: Record, message: str) -> None:
+        """Remember that the table refused the record."""
+        self._messages[_identity(record)] = message
+        if len(self._messages) > MOST:
+            del self._messages[next(iter(self._messages))]
+
+    def message(self, record: Record) -> str:
+        """Why it was refused. Raises: KeyError."""
+        return self._messages[_identity(record)]
+
+    def forget(self, records: Iterable[Record]) -> None:
+        """They are in quarantine."""
+        for record in records:
+            self._messages.pop(_identity(record), None)
+
+
+def _identity(record: Record) -> _Identity:
+    return record.shard, record.sequence_number, record.sub_sequence
