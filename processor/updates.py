@@ -6,21 +6,24 @@ or the database (invariant I3). Any 64 KiB of bytes are judged in well under 50 
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from processor.json_values import NumberText, kind_of, shown
+from processor.product import REGISTERS
 from processor.records import Record
+from processor.registers import Refused
 
 MAX_BYTES: Final = 64 * 1024
 MAX_DEPTH: Final = 8
 MAX_PRODUCT_ID: Final = 255
 MAX_SUPPLIER: Final = 64
-MAX_INVENTORY: Final = 2_147_483_647
-MAX_PRICE_CENTS: Final = 9_999_999_999
 MAX_CLOCK_SKEW_US: Final = 5 * 60 * 1_000_000
-_SHOWN: Final = 60
+_FRACTIONAL_DIGITS: Final = 9  # what Go prints; .NET prints 7
 _INTEGER_DIGITS: Final = 4_300  # Python refuses longer integers; a record this short holds none
 
+_READ: Final = [(name, register.read) for name, register in REGISTERS.items()]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_UTC: Final = _EPOCH.replace(tzinfo=None)  # prints without an offset
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -31,24 +34,22 @@ _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _OPENS: Final = ord("[")
 _OPENS_AND_CLOSES: Final = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
-_NUMBER: Final = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
 # RFC 3339, section 5.6; "T" and "Z" may be written small there.
 _RFC3339: Final = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-9]{2})(?:\.([0-9]{1,6}))?"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-9]{2})(?:\.([0-9]+))?"
     r"(?:[Zz]|([+-](?:[01][0-9]|2[0-3]):[0-5][0-9]))"
 )
 
 
 class Update(NamedTuple):
-    """A valid record's content; a field it does not mention is None.
+    """A valid record's content; `values`: register → value inside, of those it mentions.
 
     `version` orders updates of one field: event time, then sequence number as a number, sub-sequence and
     shard, as one text that compares byte by byte (see `version_text`).
     """
 
     product_id: str
-    inventory: int | None
-    price_cents: int | None
+    values: Mapping[str, object]
     version: str
     supplier: str | None
     record: Record
@@ -97,21 +98,12 @@ class _Invalid(Exception):
         self.message = message
 
 
-class _NumberText:
-    """A JSON number with a fraction, an exponent or endless digits, as written: never made a float."""
-
-    __slots__ = ("text",)
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise _Invalid("duplicate_key", f"the key {_shown(twice)} stands twice; at most once")
+        raise _Invalid("duplicate_key", f"the key {shown(twice)} stands twice; at most once")
     return members
 
 
@@ -119,14 +111,14 @@ def _constant(name: str) -> None:
     raise _Invalid("invalid_json", f"{name} is not JSON")
 
 
-def _integer(text: str) -> int | _NumberText:
+def _integer(text: str) -> int | NumberText:
     # Python refuses integers of over 4,300 digits; none of ours has more than ten.
-    return int(text) if len(text) <= 20 else _NumberText(text)
+    return int(text) if len(text) <= 20 else NumberText(text)
 
 
-_FAST: Final = json.JSONDecoder(object_pairs_hook=_object, parse_float=_NumberText, parse_constant=_constant)
+_FAST: Final = json.JSONDecoder(object_pairs_hook=_object, parse_float=NumberText, parse_constant=_constant)
 _LONG: Final = json.JSONDecoder(
-    object_pairs_hook=_object, parse_float=_NumberText, parse_constant=_constant, parse_int=_integer
+    object_pairs_hook=_object, parse_float=NumberText, parse_constant=_constant, parse_int=_integer
 )
 
 
@@ -145,11 +137,12 @@ def _read_json(data: bytes) -> dict[str, Any]:
     try:
         fields = (_FAST if len(data) <= _INTEGER_DIGITS else _LONG).decode(text)
     except json.JSONDecodeError as error:
+        said = error.msg.removesuffix(" at")  # as of an "Unterminated string starting at"
         raise _Invalid(
-            "invalid_json", f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+            "invalid_json", f"not JSON: {said} at line {error.lineno}, column {error.colno}"
         ) from error
     if not isinstance(fields, dict):
-        raise _Invalid("not_an_object", f"the record is {_kind(fields)}; a JSON object is accepted")
+        raise _Invalid("not_an_object", f"the record is {kind_of(fields)}; a JSON object is accepted")
     return fields
 
 
@@ -170,21 +163,18 @@ def _validate(fields: dict[str, Any], record: Record) -> Update:
     _check_schema(fields)
     product_id = _product_id(fields)
     supplier = _supplier(fields)
-    inventory = _inventory(fields["inventory"]) if "inventory" in fields else None
-    price_cents = _price_cents(fields["price"]) if "price" in fields else None
-    if inventory is None and price_cents is None:
-        raise _Invalid("nothing_to_update", 'neither "inventory" nor "price"; at least one is needed')
+    values = _values(fields)
     event_time_us = record.arrival_ms * 1000
     if "event_time" in fields:
         event_time_us = _event_time_us(fields["event_time"], event_time_us)
-    return Update(product_id, inventory, price_cents, version_text(event_time_us, record), supplier, record)
+    return Update(product_id, values, version_text(event_time_us, record), supplier, record)
 
 
 def _check_schema(fields: dict[str, Any]) -> None:
     if "schema_version" in fields:
         version = fields["schema_version"]
         if type(version) is not int or version != 1:
-            raise _Invalid("unknown_schema", f"schema_version is {_shown(version)}; 1 is accepted")
+            raise _Invalid("unknown_schema", f"schema_version is {shown(version)}; 1 is accepted")
 
 
 def _product_id(fields: dict[str, Any]) -> str:
@@ -192,7 +182,7 @@ def _product_id(fields: dict[str, Any]) -> str:
         raise _Invalid("invalid_product_id", "product_id is missing")
     product_id = fields["product_id"]
     if not isinstance(product_id, str):
-        raise _Invalid("invalid_product_id", f"product_id is {_kind(product_id)}; a string is accepted")
+        raise _Invalid("invalid_product_id", f"product_id is {kind_of(product_id)}; a string is accepted")
     if not 1 <= len(product_id) <= MAX_PRODUCT_ID:
         raise _Invalid(
             "invalid_product_id", f"product_id has {len(product_id)} characters; 1 to {MAX_PRODUCT_ID}"
@@ -200,7 +190,7 @@ def _product_id(fields: dict[str, Any]) -> str:
     if not (product_id.isascii() and product_id.isprintable()):
         _refuse_characters("product_id", product_id)
     if product_id != product_id.strip():
-        raise _Invalid("invalid_product_id", f"product_id has white space around it: {_shown(product_id)}")
+        raise _Invalid("invalid_product_id", f"product_id has white space around it: {shown(product_id)}")
     return product_id
 
 
@@ -216,56 +206,24 @@ def _supplier(fields: dict[str, Any]) -> str | None:
         return None
     supplier = fields["supplier"]
     if not isinstance(supplier, str):
-        raise _Invalid("invalid_supplier", f"supplier is {_kind(supplier)}; a string is accepted")
+        raise _Invalid("invalid_supplier", f"supplier is {kind_of(supplier)}; a string is accepted")
     if not 1 <= len(supplier) <= MAX_SUPPLIER:
         raise _Invalid("invalid_supplier", f"supplier has {len(supplier)} characters; 1 to {MAX_SUPPLIER}")
     return supplier
 
 
-def _inventory(value: object) -> int:
-    if type(value) is int and 0 <= value <= MAX_INVENTORY:
-        return value
-    if type(value) is int or (isinstance(value, _NumberText) and value.text.lstrip("-").isdigit()):
-        raise _Invalid("invalid_inventory", f"inventory is {_shown(value)}; 0 to {MAX_INVENTORY}")
-    shown = _shown(value) if isinstance(value, _NumberText) else _kind(value)
-    raise _Invalid("invalid_inventory", f"inventory is {shown}; an integer is accepted")
-
-
-def _price_cents(value: object) -> int:
-    """Cents of a price given as a JSON number or its text, exactly: no float, no rounding."""
-    if type(value) is int:
-        cents = value * 100
-    elif isinstance(value, _NumberText):
-        cents = _cents(value.text, value)
-    elif isinstance(value, str):
-        cents = _cents(value, value)
-    else:
-        raise _Invalid("invalid_price", f"price is {_kind(value)}; a number or its text is accepted")
-    if not 0 <= cents <= MAX_PRICE_CENTS:
-        raise _Invalid("invalid_price", f"price is {_shown(value)}; 0 to 99999999.99")
-    return cents
-
-
-def _cents(text: str, value: object) -> int:
-    matched = _NUMBER.fullmatch(text)
-    if matched is None:
-        raise _Invalid(
-            "invalid_price", f"price is {_shown(value)}; a decimal number such as 19.99 is accepted"
-        )
-    sign, whole, fraction, exponent_text = matched.groups(default="")
-    # The exponent is judged by its length before it is made a number: 1E+999999 would take minutes.
-    digits = exponent_text.lstrip("+-").lstrip("0")
-    significant = (whole + fraction).lstrip("0")
-    if len(digits) > 4 or len(significant) > 400:
-        if not significant and not exponent_text.startswith("-"):
-            return 0
-        raise _Invalid("invalid_price", f"price is {_shown(value)}; 0 to 99999999.99, at most 2 decimals")
-    exponent = int(digits or "0") * (-1 if exponent_text.startswith("-") else 1)
-    decimals = max(0, len(fraction) - exponent)
-    if decimals > 2:
-        raise _Invalid("invalid_price", f"price has {decimals} decimals: {_shown(value)}; at most 2")
-    cents: int = int(significant or "0") * 10 ** (exponent - len(fraction) + 2)
-    return -cents if sign else cents
+def _values(fields: dict[str, Any]) -> dict[str, object]:
+    values = {}
+    for name, read in _READ:
+        if name in fields:
+            try:
+                values[name] = read(fields[name])
+            except Refused as refused:
+                raise _Invalid(f"invalid_{name}", f"{name} {refused}") from refused
+    if not values:
+        names = ", ".join(f'"{name}"' for name in REGISTERS)
+        raise _Invalid("nothing_to_update", f"none of {names}; at least one is needed")
+    return values
 
 
 def _event_time_us(value: object, arrival_us: int) -> int:
@@ -273,64 +231,41 @@ def _event_time_us(value: object, arrival_us: int) -> int:
     if matched is None:
         raise _Invalid(
             "invalid_event_time",
-            f"event_time is {_shown(value)}; RFC 3339 with an offset and at most 6 fractional digits "
-            "is accepted, such as 2026-01-31T08:30:00Z",
+            f"event_time is {shown(value)}; RFC 3339 with an offset and at most {_FRACTIONAL_DIGITS} "
+            "fractional digits is accepted, such as 2026-01-31T08:30:00Z",
         )
-    date, time, fraction, offset = matched.groups()
+    date, time, fraction, offset = matched.groups("")
+    if len(fraction) > _FRACTIONAL_DIGITS:
+        raise _Invalid(
+            "invalid_event_time",
+            f"event_time has {len(fraction)} fractional digits: {shown(value)}; at most {_FRACTIONAL_DIGITS}",
+        )
     try:
-        moment = datetime.fromisoformat(f"{date}T{time}+00:00")
+        since_epoch = datetime.fromisoformat(f"{date}T{time}") - _EPOCH_UTC
     except ValueError as error:
         raise _Invalid(
-            "invalid_event_time", f"event_time is {_shown(value)}, no date and time: {error}"
+            "invalid_event_time", f"event_time is {shown(value)}, no date and time: {error}"
         ) from error
-    event_time_us = (moment - _EPOCH) // _MICROSECOND + int((fraction or "").ljust(6, "0"))
-    event_time_us -= _offset_us(offset)
-    if moment.year < _EPOCH.year or event_time_us < 0:
-        raise _Invalid("invalid_event_time", f"event_time is {_shown(value)}; 1970 or later is accepted")
+    event_time_us = (since_epoch.days * 86_400 + since_epoch.seconds) * 1_000_000
+    if fraction:
+        event_time_us += int(fraction[:6].ljust(6, "0"))
+    if offset:
+        event_time_us -= _offset_us(offset)
+    if since_epoch.days < 0 or event_time_us < 0:
+        raise _Invalid("invalid_event_time", f"event_time is {shown(value)}; 1970 or later is accepted")
     if event_time_us > arrival_us + MAX_CLOCK_SKEW_US:
         raise _Invalid(
             "event_time_in_future",
-            f"event_time {_shown(value)} is later than the arrival time {_instant(arrival_us)} "
+            f"event_time {shown(value)} is later than the arrival time {_instant(arrival_us)} "
             "by more than 5 minutes",
         )
     return event_time_us
 
 
-def _offset_us(offset: str | None) -> int:
-    if offset is None:
-        return 0
+def _offset_us(offset: str) -> int:
     minutes = int(offset[1:3]) * 60 + int(offset[4:6])
     return minutes * 60_000_000 * (-1 if offset[0] == "-" else 1)
 
 
 def _instant(time_us: int) -> str:
     return (_EPOCH + time_us * _MICROSECOND).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _kind(value: object) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return "an integer"
-        case _NumberText():
-            return "a number"
-        case str():
-            return "a string"
-        case list():
-            return "an array"
-        case _:
-            return "an object"
-
-
-def _shown(value: object) -> str:
-    """A value as a supplier would recognise it, safe to print and short."""
-    if isinstance(value, _NumberText):
-        text = value.text
-    elif isinstance(value, str | int | float | bool | None):
-        text = json.dumps(value)
-    else:
-        return _kind(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from processor.adapters.postgres import Database
+from processor.adapters.upsert import FROM_ARRAYS, row, upsert_statement
 from processor.fold import Change
 from processor.ports import MissedInvalidation, Upserted
 from processor.records import Record
@@ -11,37 +12,7 @@ from processor.records import Record
 if TYPE_CHECKING:
     from processor.adapters.postgres import Connection
 
-# A version begins with its event time in 27 characters. Comparing with '' lets no version lose to any;
-# a change that does not mention a field compares as NULL and leaves the field alone.
-_UPSERT: Final = """
-WITH changed AS (
-    INSERT INTO products AS held
-        (product_id, inventory, inventory_version, price, price_version, last_updated)
-    SELECT
-        product_id,
-        coalesce(inventory, 0),
-        inventory_version,
-        price_cents * 0.01,
-        price_version,
-        left(greatest(inventory_version COLLATE "C", price_version COLLATE "C"), 27)::timestamptz
-    FROM unnest($1::text[], $2::integer[], $3::text[], $4::bigint[], $5::text[])
-        AS change (product_id, inventory, inventory_version, price_cents, price_version)
-    ON CONFLICT (product_id) DO UPDATE SET
-        inventory = CASE
-            WHEN excluded.inventory_version > coalesce(held.inventory_version, '') THEN excluded.inventory
-            ELSE held.inventory END,
-        inventory_version = greatest(excluded.inventory_version, held.inventory_version),
-        price = CASE
-            WHEN excluded.price_version > coalesce(held.price_version, '') THEN excluded.price
-            ELSE held.price END,
-        price_version = greatest(excluded.price_version, held.price_version),
-        last_updated = greatest(excluded.last_updated, held.last_updated)
-    WHERE excluded.inventory_version > coalesce(held.inventory_version, '')
-       OR excluded.price_version > coalesce(held.price_version, '')
-    RETURNING 1
-)
-SELECT count(*) AS changed, EXISTS (SELECT FROM pending_invalidation) AS invalidations_pending FROM changed
-"""
+_UPSERT: Final = upsert_statement(FROM_ARRAYS)
 
 # Marks older than a record is retried (24 h) are of an earlier life: it was discarded and redriven.
 _MARK: Final = """
@@ -66,12 +37,12 @@ class PostgresCatalog:
 
     async def upsert(self, changes: Sequence[Change]) -> Upserted:
         """See `ports.Catalog`."""
-        columns = list(zip(*changes, strict=True))
+        columns = list(zip(*map(row, changes), strict=True))
 
         async def operation(connection: "Connection") -> Upserted:
-            row = await connection.fetchrow(_UPSERT, *columns)
-            assert row is not None  # noqa: S101 an aggregate always has a row
-            return Upserted(row["changed"], row["invalidations_pending"])
+            answer = await connection.fetchrow(_UPSERT, *columns)
+            assert answer is not None  # noqa: S101 an aggregate always has a row
+            return Upserted(answer["changed"], answer["invalidations_pending"])
 
         return await self._database.run(operation)
 

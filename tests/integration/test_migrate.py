@@ -26,33 +26,33 @@ async def test_migrating_again_applies_nothing(world: World) -> None:
         again = await asyncio.to_thread(migrate.handler, {"any": "event"}, None)
     assert again == {
         "applied": [],
-        "version": 2,
+        "version": 3,
         "application_role": "inventory_processor",
         "reader_role": "product_shop",
     }
 
 
 async def test_two_deploys_at_once_apply_each_migration_once(world: World) -> None:
-    third = Migration(3, "third", "CREATE TABLE third (id integer)")
+    fourth = Migration(4, "fourth", "CREATE TABLE fourth (id integer)")
     connections = [await asyncpg.connect(world.postgres.dsn) for _ in range(4)]
-    migrations = [*migrate.read_migrations(), third]
+    migrations = [*migrate.read_migrations(), fourth]
 
     async def deploy(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
         async with migrate.one_deploy_at_a_time(connection):
             return await migrate.migrate(connection, migrations)
 
     applied = await asyncio.gather(*map(deploy, connections))
-    assert sorted(applied) == [[], [], [], ["third"]]
+    assert sorted(applied) == [[], [], [], ["fourth"]]
     for connection in connections:
         await connection.close()
 
 
 async def test_a_failing_migration_leaves_nothing_half_done(world: World) -> None:
-    bad = Migration(3, "bad", "CREATE TABLE half (id integer); SELECT 1 / 0")
+    bad = Migration(4, "bad", "CREATE TABLE half (id integer); SELECT 1 / 0")
     with pytest.raises(asyncpg.DivisionByZeroError):
         await migrate.migrate(world.database, [*migrate.read_migrations(), bad])
     assert await world.database.fetchval("SELECT to_regclass('half')") is None
-    assert await world.database.fetchval("SELECT max(number) FROM schema_migration") == 2
+    assert await world.database.fetchval("SELECT max(number) FROM schema_migration") == 3
     assert await world.database.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
 
 
@@ -150,7 +150,7 @@ async def test_an_administrator_as_rds_has_it_may_migrate(
         with environment(account.environment):
             first = await asyncio.to_thread(migrate.handler, {}, None)
             second = await asyncio.to_thread(migrate.handler, {}, None)
-    assert (first["applied"], second["applied"]) == (["catalog", "roles"], [])
+    assert (first["applied"], second["applied"]) == (["catalog", "roles", "discontinued"], [])
     application = replace(address, user="inventory_processor", password=PASSWORD)
     connection = await asyncpg.connect(application.dsn)
     await connection.execute(

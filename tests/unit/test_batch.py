@@ -44,8 +44,8 @@ def bad(position: int) -> Record:
     return record(b"no JSON", position)
 
 
-def stocks(world: World) -> dict[str, int]:
-    return {product_id: row.inventory for product_id, row in world.catalog.rows.items()}
+def stocks(world: World) -> dict[str, object]:
+    return {product_id: row.values.get("inventory", 0) for product_id, row in world.catalog.rows.items()}
 
 
 def check_done(report: BatchReport) -> None:
@@ -69,7 +69,7 @@ def test_a_batch_is_archived_quarantined_upserted_and_invalidated() -> None:
     assert world.archive.puts == [[(one, place in (0, 2, 3)) for place, one in enumerate(batch)]]
     assert [[one.record for one in put] for put in world.quarantine.puts] == [[batch[1], batch[4]]]
     assert stocks(world) == {"a": 5, "b": 6}
-    assert world.catalog.rows["b"].price_cents == 150
+    assert world.catalog.rows["b"].values["price"] == 150
     assert world.cache.invalidated == [["a", "b"]]
     assert world.faults.begun.index("catalog.upsert") < world.faults.begun.index("cache.invalidate")
     assert (report.kinesis_records, report.records, report.accepted) == (5, 5, 3)
@@ -343,14 +343,13 @@ def test_what_the_table_refuses_is_isolated_and_quarantined(count: int, culprits
 
 def test_of_one_product_only_the_refused_update_is_quarantined() -> None:
     world = World()
-    world.catalog.refuses = lambda change: change.inventory == 2
+    world.catalog.refuses = lambda change: change.value("inventory") == 2
     report = world.process(good(1, "p", price=1), good(2, "p", supplier="acme"), good(0, "p", price=3))
     check_done(report)
     assert [one.record for one in world.quarantine.rejections] == [good(2, "p", supplier="acme")]
     assert report.rejected_by_supplier == {"acme": 1}
     # Of the other two, position 1 has the higher sequence number.
-    assert world.catalog.rows["p"].inventory == 1
-    assert world.catalog.rows["p"].price_cents == 100
+    assert world.catalog.rows["p"].values == {"inventory": 1, "price": 100}
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
@@ -559,6 +558,7 @@ def histories(draw: st.DrawFn) -> list[Record]:
         optional={
             "inventory": st.integers(0, 9),
             "price": st.integers(0, 9),
+            "discontinued": st.booleans(),
             "event_time": st.sampled_from(["2026-01-31T08:30:00Z", "2026-01-31T08:29:00Z"]),
         },
     )
@@ -583,9 +583,8 @@ def check_acknowledged(world: World, acknowledged: Sequence[Record]) -> None:
         if isinstance(verdict, Rejection) or verdict.product_id == "refused":
             assert one in {rejection.record for rejection in world.quarantine.rejections}
             continue
-        row = world.catalog.rows[verdict.product_id]
-        assert verdict.inventory is None or not is_newer(verdict.version, row.inventory_version)
-        assert verdict.price_cents is None or not is_newer(verdict.version, row.price_version)
+        versions = world.catalog.rows[verdict.product_id].versions
+        assert not any(is_newer(verdict.version, versions.get(register)) for register in verdict.values)
 
 
 def check_cached(world: World, products: set[str]) -> None:
@@ -602,11 +601,7 @@ def expected_rows(history: Sequence[Record]) -> dict[str, Row]:
         for one in expand(received):
             update = decode(one)
             if isinstance(update, Update) and update.product_id != "refused":
-                stock = update.version if update.inventory is not None else None
-                price = update.version if update.price_cents is not None else None
-                world.catalog.apply(
-                    Change(update.product_id, update.inventory, stock, update.price_cents, price)
-                )
+                world.catalog.apply(Change(update.product_id, dict.fromkeys(update.values, update)))
     return world.catalog.rows
 
 
