@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import RedisError
 
-from processor.product import TIME_TO_LIVE_SECONDS, Product, cached_product, lease_key, value_key
+from processor.product import COLUMNS, TIME_TO_LIVE_SECONDS, Product, cached_product, lease_key, value_key
 
 if TYPE_CHECKING:
     import asyncpg
@@ -30,7 +30,8 @@ redis.call('DEL', KEYS[2])
 return 1
 """
 _NO_ANSWER: Final = object()
-_SELECT: Final = "SELECT product_id, inventory, price, last_updated FROM products WHERE product_id = $1"
+# Migrations come before code, so that every column is there.
+_SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM products WHERE product_id = $1"  # noqa: S608 our own names
 
 
 @dataclass(slots=True)

@@ -31,9 +31,13 @@ class FakeS3:
             raise self._answers.pop(0)
 
 
-def refusal(code: str) -> ClientError:
+def refusal(status: int, code: str = "any") -> ClientError:
     """What S3 refuses a put with."""
-    return ClientError({"Error": {"Code": code, "Message": "on purpose"}}, "PutObject")
+    answer: Any = {
+        "Error": {"Code": code, "Message": "on purpose"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(answer, "PutObject")
 
 
 def archive(client: FakeS3) -> None:
@@ -55,14 +59,16 @@ def test_a_put_is_conditional_checked_and_the_same_every_time() -> None:
     assert first["Key"].endswith(".ndjson.gz")
 
 
-def test_what_is_there_already_is_done() -> None:
-    client = FakeS3(refusal("PreconditionFailed"))
+@pytest.mark.parametrize("code", ["PreconditionFailed", "412", "", "Unknown"])
+def test_what_is_there_already_is_done(code: str) -> None:
+    """Known by its status: what stands between may lose the body."""
+    client = FakeS3(refusal(412, code))
     archive(client)
     assert len(client.puts) == 1
 
 
 def test_a_conflict_is_tried_again() -> None:
-    client = FakeS3(refusal("ConditionalRequestConflict"), refusal("ConditionalRequestConflict"))
+    client = FakeS3(refusal(409), refusal(409))
     archive(client)
     assert len(client.puts) == 3
 
@@ -70,9 +76,9 @@ def test_a_conflict_is_tried_again() -> None:
 @pytest.mark.parametrize(
     "answers",
     [
-        [refusal("ConditionalRequestConflict")] * 3,
-        [refusal("AccessDenied")],
-        [refusal("SlowDown")],
+        [refusal(409)] * 3,
+        [refusal(403, "AccessDenied")],
+        [refusal(503, "PreconditionFailed")],
         [EndpointConnectionError(endpoint_url="http://127.0.0.1")],
         [TimeoutError("late")],
     ],
