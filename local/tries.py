@@ -15,12 +15,14 @@ from aiobotocore.config import AioConfig
 from local.account import REGION
 from local.lambda_service import PROJECT
 from local.pipeline import Pipeline
+from processor.product import COLUMNS, REGISTERS
 from processor.readers import CacheAddress, open_reader
 
 STATE: Final = PROJECT / ".local" / "kept-run.json"
 _WAIT_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.2
 _KEY_CHARACTERS: Final = 256  # more, Kinesis refuses
+_VERSION_LIKE: Final = " OR ".join(f"{register}_version LIKE $1" for register in REGISTERS)
 
 
 class KeptRunError(Exception):
@@ -88,8 +90,7 @@ async def put(update: str, partition_key: str | None) -> int:
         async with asyncio.timeout(_WAIT_SECONDS):
             while True:
                 row = await connection.fetchrow(
-                    "SELECT product_id, inventory, price, last_updated FROM products "
-                    "WHERE inventory_version LIKE $1 OR price_version LIKE $1",
+                    f"SELECT {', '.join(COLUMNS)} FROM products WHERE {_VERSION_LIKE}",  # noqa: S608 our own
                     f"% {len(sequence_number):03d}:{sequence_number} 0000000 {shard} %",
                 )
                 if row is not None:

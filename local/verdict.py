@@ -3,7 +3,7 @@
 import base64
 import gzip
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Identity = tuple[str, str, int]
 _SHOWN: Final = 3
+# What a product's fields hold until an update mentions them.
+_UNTOLD: Final[dict[str, Any]] = {"inventory": 0, "price": None, "discontinued": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +32,10 @@ class Finding:
 
 
 async def catalog_is_the_fold(sent: Sequence[Sent], connection: "asyncpg.Connection[Any]") -> Finding:
-    """Every row is the newest inventory and the newest price sent for it, and no row is missing or extra."""
+    """Every row is the newest sent of each of its fields, and no row is missing or extra."""
     expected = _fold(sent)
-    rows = await connection.fetch("SELECT product_id, inventory, price, last_updated FROM products")
-    actual = {row["product_id"]: (row["inventory"], row["price"], row["last_updated"]) for row in rows}
+    rows = await connection.fetch("SELECT * FROM products")
+    actual = {row["product_id"]: (*_values(row), row["last_updated"]) for row in rows}
     return _compare("catalog = fold of what was sent", expected, actual, "products")
 
 
@@ -69,15 +71,15 @@ async def quarantine_is_the_bad(sent: Sequence[Sent], s3: "S3Client", bucket: st
 
 async def no_stale_cache(redis: "Redis", connection: "asyncpg.Connection[Any]") -> Finding:
     """Every cached product equals its row, and no missed invalidation is waiting."""
-    rows = await connection.fetch("SELECT product_id, inventory, price FROM products")
-    held = {row["product_id"]: (row["inventory"], row["price"]) for row in rows}
-    cached: dict[str, tuple[int, Decimal | None]] = {}
+    rows = await connection.fetch("SELECT * FROM products")
+    held = {row["product_id"]: _values(row) for row in rows}
+    cached: dict[str, tuple[Any, ...]] = {}
     async for key in redis.scan_iter("product:*", count=1000):
         value = await redis.get(key)
         if value is not None:
             product = json.loads(value)
-            price = None if product["price"] is None else Decimal(product["price"])
-            cached[product["product_id"]] = (product["inventory"], price)
+            product["price"] = None if product["price"] is None else Decimal(product["price"])
+            cached[product["product_id"]] = _values(product)
     expected = {product_id: held.get(product_id) for product_id in cached}
     finding = _compare("no stale cache entry", expected, cached, "cached products")
     waiting = await connection.fetchval("SELECT count(*) FROM pending_invalidation")
@@ -96,27 +98,28 @@ def leases_were_tried(hits: int, refused_stores: int, *, least_hits: int, least_
     )
 
 
-def _fold(sent: Iterable[Sent]) -> dict[str, tuple[int, Decimal | None, datetime]]:
+def _values(product: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(product[field] for field in _UNTOLD)
+
+
+def _fold(sent: Iterable[Sent]) -> dict[str, tuple[Any, ...]]:
     newest: dict[tuple[str, str], tuple[tuple[datetime, int, str], Any]] = {}
     for one in sent:
         if not one.record.good:
             continue
         update = json.loads(one.record.data, parse_float=Decimal)
         version = (datetime.fromisoformat(update["event_time"]), int(one.sequence_number), one.shard)
-        for field in ("inventory", "price"):
+        for field in _UNTOLD:
             held = newest.get((update["product_id"], field))
             if field in update and (held is None or version > held[0]):
                 newest[update["product_id"], field] = (version, update[field])
     folded = {}
     for product_id in {product_id for product_id, _ in newest}:
-        inventory = newest.get((product_id, "inventory"))
-        price = newest.get((product_id, "price"))
-        times = [entry[0][0] for entry in (inventory, price) if entry is not None]
-        folded[product_id] = (
-            inventory[1] if inventory is not None else 0,
-            Decimal(price[1]) if price is not None else None,
-            max(times),
-        )
+        told = {field: newest[product_id, field] for field in _UNTOLD if (product_id, field) in newest}
+        values = {**_UNTOLD, **{field: value for field, (_, value) in told.items()}}
+        if "price" in told:
+            values["price"] = Decimal(values["price"])
+        folded[product_id] = (*_values(values), max(version[0] for version, _ in told.values()))
     return folded
 
 

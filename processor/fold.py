@@ -1,23 +1,30 @@
-"""Updates → one change a product and field: last writer wins, by version.
+"""Updates → one change a product: of each register the newest update, by version.
 
-Each field is a last-writer-wins register, so folding commutes, is associative and idempotent: any
+A register's last writer wins, so folding commutes, is associative and idempotent: any
 permutation, duplication or batching of the same updates folds to the same changes (invariant I1).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from processor.updates import Update
 
 
 class Change(NamedTuple):
-    """What a batch says of one product; a field without a version is not mentioned."""
+    """What a batch says of one product: of each register it mentions, the newest update."""
 
     product_id: str
-    inventory: int | None
-    inventory_version: str | None
-    price_cents: int | None
-    price_version: str | None
+    newest: Mapping[str, Update]
+
+    def value(self, register: str) -> object:
+        """The register's value inside; None if it is not mentioned."""
+        update = self.newest.get(register)
+        return None if update is None else update.values[register]
+
+    def version(self, register: str) -> str | None:
+        """That value's version; None if it is not mentioned."""
+        update = self.newest.get(register)
+        return None if update is None else update.version
 
 
 class Folded(NamedTuple):
@@ -28,30 +35,22 @@ class Folded(NamedTuple):
 
 
 def fold(updates: Iterable[Update]) -> Folded:
-    """The newest inventory and the newest price of every product.
+    """The newest update of every register of every product.
 
     Ordered, because concurrent upserts that lock rows in different orders deadlock.
     """
-    newest_inventory: dict[str, tuple[str, int]] = {}
-    newest_price: dict[str, tuple[str, int]] = {}
+    products: dict[str, dict[str, Update]] = {}
     superseded = 0
-    for product_id, inventory, price_cents, version, _, _ in updates:
+    for update in updates:
+        product_id, values, version, _, _ = update
+        newest = products.get(product_id)
+        if newest is None:
+            products[product_id] = dict.fromkeys(values, update)
+            continue
         wins = False
-        if inventory is not None:
-            held = newest_inventory.get(product_id)
-            if held is None or version > held[0]:
-                newest_inventory[product_id] = (version, inventory)
-                wins = True
-        if price_cents is not None:
-            held = newest_price.get(product_id)
-            if held is None or version > held[0]:
-                newest_price[product_id] = (version, price_cents)
+        for register in values:
+            if register not in newest or version > newest[register].version:
+                newest[register] = update
                 wins = True
         superseded += not wins
-    nothing = (None, None)
-    changes = []
-    for product_id in sorted(newest_inventory.keys() | newest_price.keys()):
-        inventory_version, inventory = newest_inventory.get(product_id, nothing)
-        price_version, price_cents = newest_price.get(product_id, nothing)
-        changes.append(Change(product_id, inventory, inventory_version, price_cents, price_version))
-    return Folded(changes, superseded)
+    return Folded([Change(product_id, products[product_id]) for product_id in sorted(products)], superseded)

@@ -1,53 +1,75 @@
-"""A product as the shop sees it, and how the cache holds it."""
+"""A product: which registers it has, how the shop sees it, and how the cache holds it.
+
+Here a register is named, and in the migrations; decode, fold, the upsert and the reader follow `REGISTERS`.
+"""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
-from typing import Final
+from decimal import Decimal
+from typing import Annotated, Any, Final, get_type_hints
+
+from processor.registers import Refused, Register, flag, money, whole_number
 
 TIME_TO_LIVE_SECONDS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """One row of the catalog; `price` is None until a supplier has told one; `last_updated` is UTC."""
+    """One row of the catalog; `price` is None until a supplier has told one; `last_updated` is UTC.
+
+    A register's name here is its name in a record, its column's, and its member's in the cache. New ones
+    come last, with a default.
+    """
 
     product_id: str
-    inventory: int
-    price: Decimal | None
+    inventory: Annotated[int, whole_number(2_147_483_647)]
+    price: Annotated[Decimal | None, money(9_999_999_999)]
     last_updated: datetime
+    discontinued: Annotated[bool, flag()] = False
 
     def to_json(self) -> str:
-        """The cached value: `price` as a string or null, `last_updated` as RFC 3339 in UTC."""
-        return json.dumps(
-            {
-                "product_id": self.product_id,
-                "inventory": self.inventory,
-                "price": None if self.price is None else str(self.price),
-                "last_updated": self.last_updated.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-            }
-        )
+        """The cached value: a price as a string or null, `last_updated` as RFC 3339 in UTC."""
+        members = {name: register.to_cache(getattr(self, name)) for name, register in REGISTERS.items()}
+        last_updated = self.last_updated.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return json.dumps({"product_id": self.product_id, **members, "last_updated": last_updated})
+
+
+def _registers() -> dict[str, Register]:
+    """The registers that `Product` declares, in its order."""
+    found = {}
+    for name, hint in get_type_hints(Product, include_extras=True).items():
+        for register in getattr(hint, "__metadata__", ()):
+            if isinstance(register, Register):
+                found[name] = register
+    return found
+
+
+# By name.
+REGISTERS: Final[Mapping[str, Register]] = _registers()
+COLUMNS: Final = tuple(field.name for field in fields(Product))
 
 
 def cached_product(product_id: str, value: bytes | str) -> Product | None:
-    """The product a cached value holds; None if it is not one of this product.
+    """The product a cached value holds; None if it is not one of this product, whole and in range.
 
     A product may be called `x:lease`; then its key is the lease of `x`, and what stands there may be
-    that lease's token.
+    that lease's token. A value of the release before this one lacks its new registers: a miss too, so that
+    old and new code share a cache during a deploy.
     """
     try:
-        fields = json.loads(value)
-        if fields["product_id"] != product_id:
+        members = json.loads(value)
+        if members["product_id"] != product_id:
             return None
-        price = fields["price"]
-        return Product(
-            product_id,
-            fields["inventory"],
-            None if price is None else Decimal(price),
-            datetime.fromisoformat(fields["last_updated"]),
-        )
-    except (ValueError, TypeError, KeyError, InvalidOperation):
+        told: dict[str, Any] = {
+            name: register.from_cache(members[name]) for name, register in REGISTERS.items()
+        }
+        last_updated = datetime.fromisoformat(members["last_updated"])
+        if last_updated.utcoffset() is None:
+            return None
+        return Product(product_id=product_id, last_updated=last_updated.astimezone(UTC), **told)
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, Refused):
         return None
 
 

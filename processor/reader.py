@@ -18,7 +18,7 @@ import asyncpg
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
-from processor.product import TIME_TO_LIVE_SECONDS, Product, cached_product, lease_key, value_key
+from processor.product import COLUMNS, TIME_TO_LIVE_SECONDS, Product, cached_product, lease_key, value_key
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -49,7 +49,8 @@ redis.call('DEL', KEYS[1])
 return 1
 """
 _NO_ANSWER: Final = object()
-_SELECT: Final = "SELECT product_id, inventory, price, last_updated FROM products WHERE product_id = $1"
+# Migrations come before code, so that every column is there.
+_SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM products WHERE product_id = $1"  # noqa: S608 our own names
 
 
 @dataclass(slots=True)

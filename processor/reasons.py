@@ -48,6 +48,7 @@ class Reason(StrEnum):
     INVALID_SUPPLIER = "invalid_supplier", "`supplier` is no text of 1 to 64 characters."
     INVALID_INVENTORY = "invalid_inventory", "`inventory` is no whole number from 0 to 2147483647."
     INVALID_PRICE = "invalid_price", "`price` is no amount from 0 to 99999999.99 with at most 2 decimals."
+    INVALID_DISCONTINUED = "invalid_discontinued", "`discontinued` is not true or false."
     INVALID_EVENT_TIME = (
         "invalid_event_time",
         "`event_time` is no RFC 3339 time with an offset, from 1970 on.",

@@ -5,39 +5,42 @@ or the database (invariant I3). Any 64 KiB of bytes are judged in well under 50 
 """
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from processor.json_object import read_object
-from processor.json_values import NumberText, kind_of, shown
+from processor.json_values import shown
+from processor.product import REGISTERS
 from processor.reasons import Invalid, Reason
 from processor.records import Record
+from processor.registers import Refused
 from processor.texts import read_product_id, read_supplier, readable_supplier
 
-MAX_INVENTORY: Final = 2_147_483_647
-MAX_PRICE_CENTS: Final = 9_999_999_999
 MAX_CLOCK_SKEW_US: Final = 5 * 60 * 1_000_000
+_FRACTIONAL_DIGITS: Final = 9  # what Go prints; .NET prints 7
+
+# Each register's name, how it is read, and why it is rejected.
+_READ: Final = [(name, register.read, Reason(f"invalid_{name}")) for name, register in REGISTERS.items()]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_UTC: Final = _EPOCH.replace(tzinfo=None)  # prints without an offset
 _MICROSECOND: Final = timedelta(microseconds=1)
-_NUMBER: Final = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
 # RFC 3339, section 5.6; "T" and "Z" may be written small there.
 _RFC3339: Final = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-9]{2})(?:\.([0-9]{1,6}))?"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-9]{2})(?:\.([0-9]+))?"
     r"(?:[Zz]|([+-](?:[01][0-9]|2[0-3]):[0-5][0-9]))"
 )
 
 
 class Update(NamedTuple):
-    """A valid record's content; a field it does not mention is None.
+    """A valid record's content; `values`: register → value inside, of those it mentions.
 
     `version` orders updates of one field: event time, then sequence number as a number, sub-sequence and
     shard, as one text that compares byte by byte (see `version_text`).
     """
 
     product_id: str
-    inventory: int | None
-    price_cents: int | None
+    values: Mapping[str, object]
     version: str
     supplier: str | None
     record: Record
@@ -83,14 +86,11 @@ def _validate(fields: dict[str, Any], record: Record) -> Update:
     _check_schema(fields)
     product_id = read_product_id(fields)
     supplier = read_supplier(fields)
-    inventory = _inventory(fields["inventory"]) if "inventory" in fields else None
-    price_cents = _price_cents(fields["price"]) if "price" in fields else None
-    if inventory is None and price_cents is None:
-        raise Invalid(Reason.NOTHING_TO_UPDATE, 'neither "inventory" nor "price"; at least one is needed')
+    values = _values(fields)
     event_time_us = record.arrival_ms * 1000
     if "event_time" in fields:
         event_time_us = _event_time_us(fields["event_time"], event_time_us)
-    return Update(product_id, inventory, price_cents, version_text(event_time_us, record), supplier, record)
+    return Update(product_id, values, version_text(event_time_us, record), supplier, record)
 
 
 def _check_schema(fields: dict[str, Any]) -> None:
@@ -100,50 +100,18 @@ def _check_schema(fields: dict[str, Any]) -> None:
             raise Invalid(Reason.UNKNOWN_SCHEMA, f"schema_version is {shown(version)}; 1 is accepted")
 
 
-def _inventory(value: object) -> int:
-    if type(value) is int and 0 <= value <= MAX_INVENTORY:
-        return value
-    if type(value) is int or (isinstance(value, NumberText) and value.text.lstrip("-").isdigit()):
-        raise Invalid(Reason.INVALID_INVENTORY, f"inventory is {shown(value)}; 0 to {MAX_INVENTORY}")
-    described = shown(value) if isinstance(value, NumberText) else kind_of(value)
-    raise Invalid(Reason.INVALID_INVENTORY, f"inventory is {described}; an integer is accepted")
-
-
-def _price_cents(value: object) -> int:
-    """Cents of a price given as a JSON number or its text, exactly: no float, no rounding."""
-    if type(value) is int:
-        cents = value * 100
-    elif isinstance(value, NumberText):
-        cents = _cents(value.text, value)
-    elif isinstance(value, str):
-        cents = _cents(value, value)
-    else:
-        raise Invalid(Reason.INVALID_PRICE, f"price is {kind_of(value)}; a number or its text is accepted")
-    if not 0 <= cents <= MAX_PRICE_CENTS:
-        raise Invalid(Reason.INVALID_PRICE, f"price is {shown(value)}; 0 to 99999999.99")
-    return cents
-
-
-def _cents(text: str, value: object) -> int:
-    matched = _NUMBER.fullmatch(text)
-    if matched is None:
-        raise Invalid(
-            Reason.INVALID_PRICE, f"price is {shown(value)}; a decimal number such as 19.99 is accepted"
-        )
-    sign, whole, fraction, exponent_text = matched.groups(default="")
-    # The exponent is judged by its length before it is made a number: 1E+999999 would take minutes.
-    digits = exponent_text.lstrip("+-").lstrip("0")
-    significant = (whole + fraction).lstrip("0")
-    if len(digits) > 4 or len(significant) > 400:
-        if not significant and not exponent_text.startswith("-"):
-            return 0
-        raise Invalid(Reason.INVALID_PRICE, f"price is {shown(value)}; 0 to 99999999.99, at most 2 decimals")
-    exponent = int(digits or "0") * (-1 if exponent_text.startswith("-") else 1)
-    decimals = max(0, len(fraction) - exponent)
-    if decimals > 2:
-        raise Invalid(Reason.INVALID_PRICE, f"price has {decimals} decimals: {shown(value)}; at most 2")
-    cents: int = int(significant or "0") * 10 ** (exponent - len(fraction) + 2)
-    return -cents if sign else cents
+def _values(fields: dict[str, Any]) -> dict[str, object]:
+    values = {}
+    for name, read, reason in _READ:
+        if name in fields:
+            try:
+                values[name] = read(fields[name])
+            except Refused as refused:
+                raise Invalid(reason, f"{name} {refused}") from refused
+    if not values:
+        names = ", ".join(f'"{name}"' for name in REGISTERS)
+        raise Invalid(Reason.NOTHING_TO_UPDATE, f"none of {names}; at least one is needed")
+    return values
 
 
 def _event_time_us(value: object, arrival_us: int) -> int:
@@ -151,19 +119,27 @@ def _event_time_us(value: object, arrival_us: int) -> int:
     if matched is None:
         raise Invalid(
             Reason.INVALID_EVENT_TIME,
-            f"event_time is {shown(value)}; RFC 3339 with an offset and at most 6 fractional digits "
-            "is accepted, such as 2026-01-31T08:30:00Z",
+            f"event_time is {shown(value)}; RFC 3339 with an offset and at most {_FRACTIONAL_DIGITS} "
+            "fractional digits is accepted, such as 2026-01-31T08:30:00Z",
         )
-    date, time, fraction, offset = matched.groups()
+    date, time, fraction, offset = matched.groups("")
+    if len(fraction) > _FRACTIONAL_DIGITS:
+        raise Invalid(
+            Reason.INVALID_EVENT_TIME,
+            f"event_time has {len(fraction)} fractional digits: {shown(value)}; at most {_FRACTIONAL_DIGITS}",
+        )
     try:
-        moment = datetime.fromisoformat(f"{date}T{time}+00:00")
+        since_epoch = datetime.fromisoformat(f"{date}T{time}") - _EPOCH_UTC
     except ValueError as error:
         raise Invalid(
             Reason.INVALID_EVENT_TIME, f"event_time is {shown(value)}, no date and time: {error}"
         ) from error
-    event_time_us = (moment - _EPOCH) // _MICROSECOND + int((fraction or "").ljust(6, "0"))
-    event_time_us -= _offset_us(offset)
-    if moment.year < _EPOCH.year or event_time_us < 0:
+    event_time_us = (since_epoch.days * 86_400 + since_epoch.seconds) * 1_000_000
+    if fraction:
+        event_time_us += int(fraction[:6].ljust(6, "0"))
+    if offset:
+        event_time_us -= _offset_us(offset)
+    if since_epoch.days < 0 or event_time_us < 0:
         raise Invalid(Reason.INVALID_EVENT_TIME, f"event_time is {shown(value)}; 1970 or later is accepted")
     if event_time_us > arrival_us + MAX_CLOCK_SKEW_US:
         raise Invalid(
@@ -174,9 +150,7 @@ def _event_time_us(value: object, arrival_us: int) -> int:
     return event_time_us
 
 
-def _offset_us(offset: str | None) -> int:
-    if offset is None:
-        return 0
+def _offset_us(offset: str) -> int:
     minutes = int(offset[1:3]) * 60 + int(offset[4:6])
     return minutes * 60_000_000 * (-1 if offset[0] == "-" else 1)
 

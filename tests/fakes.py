@@ -1,9 +1,9 @@
 """In-memory ports for `process_batch`, with faults on demand."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import pairwise
 from typing import Final, NoReturn, TypeAlias
@@ -122,12 +122,10 @@ class FakeQuarantine:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of `products`."""
+    """A row of `products`: register → value inside, and register → its version, of those that were told."""
 
-    inventory: int = 0
-    inventory_version: str | None = None
-    price_cents: int | None = None
-    price_version: str | None = None
+    values: Mapping[str, object] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
     last_updated: str = ""
 
 
@@ -201,7 +199,7 @@ class FakeCatalog:
         return self.refuses(change) or not _table_takes(change)
 
     def apply(self, change: Change) -> bool:
-        """Change the fields whose version is newer than the one that wrote them; whether any was."""
+        """Change the registers whose version is newer than the one that wrote them; whether any was."""
         row = self._applied(change)
         if row == self.rows.get(change.product_id):
             return False
@@ -209,13 +207,12 @@ class FakeCatalog:
         return True
 
     def _applied(self, change: Change) -> Row:
-        held = row = self.rows.get(change.product_id, Row())
-        if change.inventory is not None and is_newer(change.inventory_version, held.inventory_version):
-            row = replace(row, inventory=change.inventory, inventory_version=change.inventory_version)
-        if change.price_cents is not None and is_newer(change.price_version, held.price_version):
-            row = replace(row, price_cents=change.price_cents, price_version=change.price_version)
-        times = [version[:27] for version in (row.inventory_version, row.price_version) if version]
-        return row if row == held else replace(row, last_updated=max(times))
+        held = self.rows.get(change.product_id, Row())
+        values, versions = dict(held.values), dict(held.versions)
+        for name, update in change.newest.items():
+            if is_newer(update.version, held.versions.get(name)):
+                values[name], versions[name] = update.values[name], update.version
+        return Row(values, versions, max(version[:27] for version in versions.values()))
 
     async def add_missed_invalidations(self, product_ids: Sequence[str]) -> None:
         async with self._faults.around("catalog.add_missed_invalidations", DependencyFailed):
@@ -281,8 +278,9 @@ class FakeCatalog:
 
 
 def _table_takes(change: Change) -> bool:
-    inventory = 0 if change.inventory is None else change.inventory
-    cents = 0 if change.price_cents is None else change.price_cents
+    inventory, cents = change.value("inventory") or 0, change.value("price") or 0
+    assert isinstance(inventory, int)
+    assert isinstance(cents, int)
     return 1 <= len(change.product_id) <= 255 and 0 <= inventory <= MAX_INTEGER and 0 <= cents <= MAX_CENTS
 
 

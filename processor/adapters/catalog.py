@@ -1,12 +1,20 @@
 """The catalog in PostgreSQL: one statement a method, so that each is one transaction."""
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
 from processor.adapters.postgres import OPERATION_SECONDS, Database
+from processor.adapters.upsert import (
+    FROM_ARRAYS,
+    FROM_JSON,
+    WRITTEN,
+    json_row,
+    outdated_statement,
+    row,
+    upsert_statement,
+)
 from processor.errors import CatalogRefused, reason_of
 from processor.fold import Change
 from processor.ports import MissedInvalidation, Refusal, Upserted
@@ -15,58 +23,9 @@ from processor.records import Record
 if TYPE_CHECKING:
     from processor.adapters.postgres import Connection
 
-# A version begins with its event time in 27 characters. Comparing with '' lets no version lose to any;
-# a change that does not mention a field compares as NULL and leaves the field alone.
-_UPSERT_FROM: Final = """
-WITH changed AS (
-    INSERT INTO products AS held
-        (product_id, inventory, inventory_version, price, price_version, last_updated)
-    SELECT
-        product_id,
-        coalesce(inventory, 0),
-        inventory_version,
-        price_cents * 0.01,
-        price_version,
-        left(greatest(inventory_version COLLATE "C", price_version COLLATE "C"), 27)::timestamptz
-    FROM {changes}
-    ON CONFLICT (product_id) DO UPDATE SET
-        inventory = CASE
-            WHEN excluded.inventory_version > coalesce(held.inventory_version, '') THEN excluded.inventory
-            ELSE held.inventory END,
-        inventory_version = greatest(excluded.inventory_version, held.inventory_version),
-        price = CASE
-            WHEN excluded.price_version > coalesce(held.price_version, '') THEN excluded.price
-            ELSE held.price END,
-        price_version = greatest(excluded.price_version, held.price_version),
-        last_updated = greatest(excluded.last_updated, held.last_updated)
-    WHERE excluded.inventory_version > coalesce(held.inventory_version, '')
-       OR excluded.price_version > coalesce(held.price_version, '')
-    RETURNING 1
-)
-SELECT count(*) AS changed, EXISTS (SELECT FROM pending_invalidation) AS invalidations_pending FROM changed
-"""
-_ARRAYS: Final = """unnest($1::text[], $2::integer[], $3::text[], $4::bigint[], $5::text[])
-        AS change (product_id, inventory, inventory_version, price_cents, price_version)"""
-_ONE: Final = """jsonb_to_record($1) AS change (
-        product_id text, inventory integer, inventory_version text, price_cents bigint, price_version text)"""
-_UPSERT: Final = _UPSERT_FROM.format(changes=_ARRAYS)
-_UPSERT_ONE: Final = _UPSERT_FROM.format(changes=_ONE)
-_OUTDATED_FROM: Final = """
-SELECT change.product_id FROM {changes} LEFT JOIN products AS held USING (product_id)
-WHERE held.product_id IS NULL
-   OR change.inventory_version > coalesce(held.inventory_version, '')
-   OR change.price_version > coalesce(held.price_version, '')
-"""
-_OUTDATED: Final = _OUTDATED_FROM.format(changes=_ARRAYS)
-_WRITTEN: Final = (
-    "product_id",
-    "inventory",
-    "inventory_version",
-    "price",
-    "price_version",
-    "last_updated",
-)
-
+_UPSERT: Final = upsert_statement(FROM_ARRAYS)
+_UPSERT_ONE: Final = upsert_statement(FROM_JSON)
+_OUTDATED: Final = outdated_statement(FROM_ARRAYS)
 _APPLY_ONE_BY_ONE: Final = "SELECT * FROM apply_one_by_one($1, $2::text[], $3::text[])"
 _LOOKS_ONLY_AT: Final = "SELECT looks_only_at($1, $2, $3::text[])"
 
@@ -127,18 +86,18 @@ class PostgresCatalog:
         self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
     ) -> Upserted:
         """See `ports.Catalog`."""
-        columns = list(zip(*changes, strict=True))
+        columns = list(zip(*map(row, changes), strict=True))
 
         async def operation(connection: "Connection") -> Upserted:
             try:
-                row = await connection.fetchrow(_UPSERT, *columns)
+                answer = await connection.fetchrow(_UPSERT, *columns)
             except asyncpg.CheckViolationError as error:
                 names = (error.table_name, error.constraint_name)
-                if await connection.fetchval(_LOOKS_ONLY_AT, *names, _WRITTEN):
+                if await connection.fetchval(_LOOKS_ONLY_AT, *names, WRITTEN):
                     raise CatalogRefused(f"database: {reason_of(error)} ({error.sqlstate})") from error
                 raise
-            assert row is not None  # noqa: S101 an aggregate always has a row
-            return Upserted(row["changed"], row["invalidations_pending"])
+            assert answer is not None  # noqa: S101 an aggregate always has a row
+            return Upserted(answer["changed"], answer["invalidations_pending"])
 
         return await self._database.run(operation, within_seconds=within_seconds)
 
@@ -146,27 +105,27 @@ class PostgresCatalog:
         self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
     ) -> tuple[Upserted, list[Refusal]]:
         """See `ports.Catalog`."""
-        texts = [json.dumps(change._asdict()) for change in changes]
-        rows = await self._database.run(
-            lambda connection: connection.fetch(_APPLY_ONE_BY_ONE, _UPSERT_ONE, texts, _WRITTEN),
+        texts = [json_row(change) for change in changes]
+        answers = await self._database.run(
+            lambda connection: connection.fetch(_APPLY_ONE_BY_ONE, _UPSERT_ONE, texts, WRITTEN),
             within_seconds=within_seconds,
         )
         refusals = [
-            Refusal(row["refused"], f"database: {row['message']}")
-            for row in rows
-            if row["refused"] is not None
+            Refusal(answer["refused"], f"database: {answer['message']}")
+            for answer in answers
+            if answer["refused"] is not None
         ]
-        return Upserted(rows[-1]["changed"], rows[-1]["invalidations_pending"]), refusals
+        return Upserted(answers[-1]["changed"], answers[-1]["invalidations_pending"]), refusals
 
     async def outdated(
         self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
     ) -> list[Change]:
         """See `ports.Catalog`."""
-        columns = list(zip(*changes, strict=True))
-        rows = await self._database.run(
+        columns = list(zip(*map(row, changes), strict=True))
+        answers = await self._database.run(
             lambda connection: connection.fetch(_OUTDATED, *columns), within_seconds=within_seconds
         )
-        wanted = {row["product_id"] for row in rows}
+        wanted = {answer["product_id"] for answer in answers}
         return [change for change in changes if change.product_id in wanted]
 
     async def add_missed_invalidations(self, product_ids: Sequence[str]) -> None:

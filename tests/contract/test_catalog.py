@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,13 +15,13 @@ from processor.adapters.postgres import Database
 from processor.errors import CatalogRefused
 from processor.fold import Change, fold
 from processor.ports import Catalog
-from processor.updates import Update, decode, version_text
+from processor.product import REGISTERS
+from processor.updates import Update, decode
 from tests.events import record
 from tests.fakes import FakeCatalog, Faults
 from tests.world import World
 
-VERSION = version_text(0, record("any"))
-State = dict[str, tuple[int, str | None, Decimal | None, str | None]]
+State = dict[str, dict[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +35,22 @@ class Pair:
     async def rows(self) -> State:
         """The real one's rows."""
         found = await self.world.database.fetch("SELECT * FROM products")
-        return {
-            row["product_id"]: (
-                row["inventory"],
-                row["inventory_version"],
-                row["price"],
-                row["price_version"],
-            )
-            for row in found
-        }
+        return {row["product_id"]: dict(row) for row in found}
 
     def fake_rows(self) -> State:
         """The fake one's rows, as the real one shows them."""
-        return {
-            product_id: (
-                row.inventory,
-                row.inventory_version,
-                None if row.price_cents is None else Decimal(row.price_cents).scaleb(-2),
-                row.price_version,
-            )
-            for product_id, row in self.fake.rows.items()
-        }
+        rows = {}
+        for product_id, row in self.fake.rows.items():
+            cents = row.values.get("price")
+            rows[product_id] = {
+                "product_id": product_id,
+                "inventory": row.values.get("inventory", 0),
+                "price": Decimal(cents).scaleb(-2) if isinstance(cents, int) else None,
+                "discontinued": row.values.get("discontinued", False),
+                **{f"{register}_version": row.versions.get(register) for register in REGISTERS},
+                "last_updated": datetime.fromisoformat(row.last_updated),
+            }
+        return rows
 
 
 @pytest.fixture
@@ -75,17 +71,19 @@ def update(position: int, **fields: Any) -> Update:
 
 histories = st.lists(
     st.builds(
-        lambda position, product, inventory, cents, day: update(
-            position,
-            product_id=product,
-            event_time=f"2026-01-{day:02d}T00:00:00Z",
-            **({} if inventory is None and cents is not None else {"inventory": inventory or 0}),
-            **({} if cents is None else {"price": f"{cents // 100}.{cents % 100:02d}"}),
+        lambda position, product, told, day: update(
+            position, product_id=product, event_time=f"2026-01-{day:02d}T00:00:00Z", **told
         ),
         position=st.integers(0, 99),
         product=st.sampled_from(["a", "b", "B", "ä", "a:lease"]),
-        inventory=st.none() | st.integers(0, 2_147_483_647),
-        cents=st.none() | st.integers(0, 9_999_999_999),
+        told=st.fixed_dictionaries(
+            {},
+            optional={
+                "inventory": st.integers(0, 2_147_483_647),
+                "price": st.integers(0, 9_999_999_999).map(lambda c: f"{c // 100}.{c % 100:02d}"),
+                "discontinued": st.booleans(),
+            },
+        ).filter(bool),
         day=st.integers(1, 3),
     ),
     max_size=12,
@@ -93,13 +91,16 @@ histories = st.lists(
 )
 
 
-@settings(
+QUICKLY = settings(
     max_examples=40,
     deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+
+
+@QUICKLY
 @given(histories)
 async def test_both_hold_the_same_rows_after_any_history(pair: Pair, history: list[Update]) -> None:
     await pair.world.database.execute("TRUNCATE products")
@@ -182,13 +183,7 @@ async def test_marks_left_standing_are_taken_back(pair: Pair, which: str) -> Non
     assert await catalog.mark_attempt(record("x", 1)) == set()
 
 
-@settings(
-    max_examples=20,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@QUICKLY
 @given(histories)
 async def test_one_by_one_ends_in_the_same_rows_and_both_tell_what_is_outdated(
     pair: Pair, history: list[Update]
@@ -224,8 +219,9 @@ async def test_old_misses_and_marks_are_forgotten(pair: Pair) -> None:
 
 
 async def test_the_real_one_refuses_what_the_table_forbids_and_keeps_nothing_of_it(pair: Pair) -> None:
-    good = Change("good", 1, VERSION, None, None)
-    for bad in (Change("bad", -1, VERSION, None, None), Change("bad", None, None, -1, VERSION)):
+    good = update(0, product_id="good", inventory=1)
+    for bad in ({"inventory": -1}, {"price": -1}):
+        refused = Change("bad", dict.fromkeys(bad, good._replace(values=bad)))
         with pytest.raises(CatalogRefused):
-            await pair.real.upsert([bad, good])
+            await pair.real.upsert([refused, *fold([good]).changes])
     assert await pair.rows() == {}

@@ -108,6 +108,23 @@ async def test_a_product_first_heard_of_by_price_has_no_inventory_version(world:
     assert row["inventory"] == 4
 
 
+async def test_a_discontinued_product_keeps_its_row_and_only_a_newer_update_brings_it_back(
+    world: World,
+) -> None:
+    async def after(position: int, day: int, **fields: object) -> tuple[object, ...]:
+        told = {"product_id": "a", "event_time": f"2026-01-{day:02d}T00:00:00Z", **fields}
+        assert await world.invoke(kinesis_event(kinesis_record(told, position))) == ALL_DONE
+        row = await world.row("a")
+        assert row is not None
+        return row["discontinued"], row["inventory"], row["inventory_version"] is None
+
+    assert await after(1, 5, discontinued=True) == (True, 0, True)
+    assert await after(2, 3, inventory=4, discontinued=False) == (True, 4, False)
+    assert await after(3, 4, discontinued=False) == (True, 4, False)
+    assert await after(4, 6, inventory=9) == (True, 9, False)
+    assert await after(5, 7, discontinued=False) == (False, 9, False)
+
+
 async def test_versions_compare_bytewise_whatever_the_database_collates(world: World) -> None:
     # The shard decides last; en_US would order "_" and "-" otherwise than bytes do.
     same = '{"product_id": "a", "inventory": %d, "event_time": "2026-01-01T00:00:00Z"}'

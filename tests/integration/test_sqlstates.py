@@ -64,6 +64,7 @@ async def test_a_prepared_statement_that_a_pooler_lost_is_prepared_anew(world: W
         "ADD CHECK (inventory < 1)",
         "ADD CHECK (product_id > 'a' OR price IS NOT NULL)",
         "ADD CHECK (last_updated < '1980-01-01')",
+        "ADD CHECK (discontinued)",
     ],
 )
 async def test_a_value_that_the_table_refuses_is_quarantined(world: World, rule: str) -> None:

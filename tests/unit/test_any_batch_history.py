@@ -24,6 +24,7 @@ def histories(draw: st.DrawFn) -> list[Record]:
         optional={
             "inventory": st.integers(0, 9),
             "price": st.integers(0, 9),
+            "discontinued": st.booleans(),
             "event_time": st.sampled_from(["2026-01-31T08:30:00Z", "2026-01-31T08:29:00Z"]),
         },
     )
@@ -48,9 +49,8 @@ def check_acknowledged(world: World, acknowledged: Sequence[Record]) -> None:
         if isinstance(verdict, Rejection) or verdict.product_id == "refused":
             assert one in {rejection.record for rejection in world.quarantine.rejections}
             continue
-        row = world.catalog.rows[verdict.product_id]
-        assert verdict.inventory is None or not is_newer(verdict.version, row.inventory_version)
-        assert verdict.price_cents is None or not is_newer(verdict.version, row.price_version)
+        versions = world.catalog.rows[verdict.product_id].versions
+        assert not any(is_newer(verdict.version, versions.get(register)) for register in verdict.values)
 
 
 def check_cached(world: World, products: set[str]) -> None:
@@ -67,11 +67,7 @@ def expected_rows(history: Sequence[Record]) -> dict[str, Row]:
         for one in expand(received):
             update = decode(one)
             if isinstance(update, Update) and update.product_id != "refused":
-                stock = update.version if update.inventory is not None else None
-                price = update.version if update.price_cents is not None else None
-                world.catalog.apply(
-                    Change(update.product_id, update.inventory, stock, update.price_cents, price)
-                )
+                world.catalog.apply(Change(update.product_id, dict.fromkeys(update.values, update)))
     return world.catalog.rows
 
 

@@ -33,7 +33,7 @@ def test_a_batch_is_archived_quarantined_upserted_and_invalidated() -> None:
     assert world.archive.puts == [list(zip(batch, verdicts, strict=True))]
     assert [[one.record for one in put] for put in world.quarantine.puts] == [[batch[1], batch[4]]]
     assert stocks(world) == {"a": 5, "b": 6}
-    assert world.catalog.rows["b"].price_cents == 150
+    assert world.catalog.rows["b"].values["price"] == 150
     assert world.cache.invalidated == [["a", "b"]]
     assert world.faults.begun.index("catalog.upsert") < world.faults.begun.index("cache.invalidate")
     assert (report.kinesis_records, report.records, report.accepted) == (5, 5, 3)

@@ -16,6 +16,7 @@ from tests.events import ARRIVAL_MS, record, sequence
 from tests.fakes import FakeCatalog, Faults, Row
 
 SHARDS: Final = ("shardId-1", "shardId-10", "shardId-1-a", "shardId-2", "shardId_1", "a.b", "Z")
+INSIDE: Final = {"inventory": "inventory", "price": "price_cents", "discontinued": "discontinued"}
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -26,6 +27,7 @@ class Entry(NamedTuple):
     product_id: str
     inventory: int | None
     price_cents: int | None
+    discontinued: bool | None = None
 
     def update(self) -> Update:
         event_time_us, number, sub_sequence, shard = self.order
@@ -34,6 +36,8 @@ class Entry(NamedTuple):
             fields["inventory"] = self.inventory
         if self.price_cents is not None:
             fields["price"] = f"{self.price_cents // 100}.{self.price_cents % 100:02d}"
+        if self.discontinued is not None:
+            fields["discontinued"] = self.discontinued
         arrival_ms, rest_us = divmod(event_time_us, 1000)
         if rest_us:  # else the arrival time is the event time
             event_time = EPOCH + timedelta(microseconds=event_time_us)
@@ -45,20 +49,17 @@ class Entry(NamedTuple):
 
 
 def naive_rows(history: Sequence[Entry]) -> dict[str, Row]:
-    """The newest inventory and price of each product, looked up field by field."""
+    """The newest value of each register of each product, looked up one by one."""
     rows = {}
     for product_id in {entry.product_id for entry in history}:
-        own = [entry for entry in history if entry.product_id == product_id]
-        stock = max((entry for entry in own if entry.inventory is not None), default=None)
-        price = max((entry for entry in own if entry.price_cents is not None), default=None)
-        newest = [entry.update().version for entry in (stock, price) if entry is not None]
-        rows[product_id] = Row(
-            inventory=0 if stock is None or stock.inventory is None else stock.inventory,
-            inventory_version=None if stock is None else stock.update().version,
-            price_cents=None if price is None else price.price_cents,
-            price_version=None if price is None else price.update().version,
-            last_updated=max(version[:27] for version in newest),
-        )
+        values: dict[str, object] = {}
+        versions = {}
+        for register, attribute in INSIDE.items():
+            told = [entry for entry in history if getattr(entry, attribute) is not None]
+            if own := [entry for entry in told if entry.product_id == product_id]:
+                values[register] = getattr(max(own), attribute)
+                versions[register] = max(own).update().version
+        rows[product_id] = Row(values, versions, max(version[:27] for version in versions.values()))
     return rows
 
 
@@ -72,9 +73,9 @@ ENTRIES: Final = st.builds(
     lambda order, product_id, values: Entry(order, product_id, *values),
     ORDERS,
     st.sampled_from(["p", "q", "p:lease"]),
-    st.tuples(st.none() | st.integers(0, 5), st.none() | st.integers(0, 500)).filter(
-        lambda values: values != (None, None)
-    ),
+    st.tuples(
+        st.none() | st.integers(0, 5), st.none() | st.integers(0, 500), st.none() | st.booleans()
+    ).filter(lambda values: values != (None, None, None)),
 )
 HISTORIES: Final = st.lists(ENTRIES, min_size=1, max_size=12, unique_by=lambda entry: entry.order)
 
@@ -113,17 +114,34 @@ def entry(number: int, inventory: int | None, price_cents: int | None, product_i
 
 def test_each_field_has_its_own_newest_update() -> None:
     stock, both, price = entry(3, 30, None), entry(1, 10, 100), entry(2, None, 200)
-    expected = Change("p", 30, stock.version, 200, price.version)
+    expected = Change("p", {"inventory": stock, "price": price})
     assert fold([stock, both, price]) == Folded([expected], 0)
     assert fold([both, price, stock]) == Folded([expected], 0)
 
 
-def test_a_field_nobody_mentions_has_no_version() -> None:
+def test_a_field_nobody_mentions_has_no_value_and_no_version() -> None:
     only_stock, only_price = entry(1, 0, None, "a"), entry(2, None, 0, "b")
-    assert fold([only_price, only_stock]).changes == [
-        Change("a", 0, only_stock.version, None, None),
-        Change("b", None, None, 0, only_price.version),
-    ]
+    (a, b) = fold([only_price, only_stock]).changes
+    assert (a.value("inventory"), a.version("inventory")) == (0, only_stock.version)
+    assert (a.value("price"), a.version("price")) == (None, None)
+    assert (b.value("price"), b.version("price")) == (0, only_price.version)
+    assert (b.value("inventory"), b.version("inventory")) == (None, None)
+
+
+def test_only_a_newer_update_brings_a_discontinued_product_back() -> None:
+    catalog = FakeCatalog(Faults())
+    for number, told, discontinued in (
+        (5, True, True),
+        (4, False, True),
+        (6, None, True),
+        (7, False, False),
+        (3, True, False),
+    ):
+        update = Entry((ARRIVAL_MS * 1000, number, 0, "shardId-1"), "p", number, None, told).update()
+        for change in fold([update]).changes:
+            catalog.apply(change)
+        assert catalog.rows["p"].values["discontinued"] is discontinued
+    assert catalog.rows["p"].values["inventory"] == 7
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,18 @@ HOSTILE: Final[dict[str, tuple[bytes, str | None]]] = {
     "an exponent of zeros": (b'{"product_id":"p","price":1e' + b"0" * 65_000 + b"2}", None),
     "a tiny number made large": (
         b'{"product_id":"p","price":0.' + b"0" * 60_000 + b"1e60001}",
+        None,
+    ),
+    "endless zeros": (b'{"product_id":"p","price":0.' + b"0" * 65_000 + b"}", None),
+    "endless zeros in the middle": (
+        b'{"product_id":"p","price":1.' + b"0" * 65_000 + b"1}",
         "invalid_price",
+    ),
+    "an inventory of endless zeros": (b'{"product_id":"p","inventory":1' + b"0" * 65_000 + b"e-65000}", None),
+    "an inventory without end": (b'{"product_id":"p","inventory":1E+999999}', "invalid_inventory"),
+    "a time without end": (
+        b'{"product_id":"p","price":1,"event_time":"2026-01-31T08:30:00.' + b"1" * 65_000 + b'Z"}',
+        "invalid_event_time",
     ),
     "constants": (filled(b"[", b"NaN,", b"1]"), "invalid_json"),
     "escaped control characters": (filled(b'{"product_id":"', b"\\u0000", b'"}'), "invalid_product_id"),
@@ -89,7 +100,9 @@ NESTED: Final = st.recursive(
 )
 EVENTS: Final = st.fixed_dictionaries(
     {"product_id": NESTED | st.just("p"), "price": NESTED | st.just("19.99")},
-    optional=dict.fromkeys(("inventory", "event_time", "supplier", "schema_version", "x"), NESTED),
+    optional=dict.fromkeys(
+        ("inventory", "discontinued", "event_time", "supplier", "schema_version", "x"), NESTED
+    ),
 ).map(lambda fields: json.dumps(fields).encode())
 
 
@@ -133,6 +146,13 @@ REPEATED: Final = st.builds(
 )
 
 
+def whole(update: Update, register: str) -> int:
+    """A register's value, which must be an integer if there is one."""
+    told = update.values.get(register, 0)
+    assert type(told) is int
+    return told
+
+
 @settings(max_examples=300)
 @given(
     data=st.binary(max_size=300) | EVENTS | mutated() | REPEATED,
@@ -149,9 +169,10 @@ def test_every_record_gets_one_verdict(data: bytes, arrival_ms: int) -> None:
         assert type(verdict.product_id) is str
         assert 1 <= len(verdict.product_id) <= 255
         verdict.product_id.encode()
-        assert verdict.inventory is not None or verdict.price_cents is not None
-        assert 0 <= (verdict.inventory or 0) < 2**31
-        assert 0 <= (verdict.price_cents or 0) < 10**10
+        assert verdict.values
+        assert 0 <= whole(verdict, "inventory") < 2**31
+        assert 0 <= whole(verdict, "price") < 10**10
+        assert type(verdict.values.get("discontinued", False)) is bool
         assert verdict.version.isascii()
     else:
         assert verdict.reason in Reason

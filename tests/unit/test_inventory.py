@@ -6,10 +6,28 @@ from tests.verdicts import accept, event, reject
 
 
 @pytest.mark.parametrize(
-    ("inventory", "expected"), [("0", 0), ("-0", 0), ("1", 1), ("2147483647", 2147483647)]
+    ("inventory", "expected"),
+    [
+        ("0", 0),
+        ("-0", 0),
+        ("1", 1),
+        ("2147483647", 2147483647),
+        ("12.0", 12),
+        ("12.0000", 12),
+        ("1.2e1", 12),
+        ("1e2", 100),
+        ("1200e-2", 12),
+        ("-0.0", 0),
+        ("0.0e-999999999", 0),
+        ("2147483647.000", 2147483647),
+        ("12." + "0" * 60_000, 12),
+        ("0." + "0" * 60_000 + "12e60002", 12),
+        ("12" + "0" * 60_000 + "e-60000", 12),
+    ],
 )
 def test_inventory_accepted(inventory: str, expected: int) -> None:
-    assert accept(event(inventory=inventory)).inventory == expected
+    told = accept(event(inventory=inventory)).values["inventory"]
+    assert (type(told), told) == (int, expected)
 
 
 @pytest.mark.parametrize(
@@ -20,9 +38,17 @@ def test_inventory_accepted(inventory: str, expected: int) -> None:
         ("9" * 4300, "9" * 60 + "… (4300 characters); 0 to 2147483647"),
         ("9" * 4301, "9" * 60 + "… (4301 characters); 0 to 2147483647"),
         ("-" + "9" * 60_000, "-" + "9" * 59 + "… (60001 characters); 0 to 2147483647"),
-        ("1.0", "1.0; an integer is accepted"),
-        ("1e2", "1e2; an integer is accepted"),
-        ('"5"', "a string; an integer is accepted"),
+        ("12.5", "12.5; an integer is accepted"),
+        ("125e-1", "125e-1; an integer is accepted"),
+        ("-0.5", "-0.5; an integer is accepted"),
+        ("1e-999999", "1e-999999; an integer is accepted"),
+        ("-12.0", "-12.0; 0 to 2147483647"),
+        ("2147483648.0", "2147483648.0; 0 to 2147483647"),
+        ("1E+999999", "1E+999999; 0 to 2147483647"),
+        ("1." + "1" * 60_000, "1." + "1" * 58 + "… (60002 characters); an integer is accepted"),
+        ('"12"', 'the string "12"; an integer is accepted'),
+        ('""', 'the string ""; an integer is accepted'),
+        (f'"{"1" * 60_000}"', f'the string "{"1" * 59}… (60002 characters); an integer is accepted'),
         ("true", "true; an integer is accepted"),
         ("false", "false; an integer is accepted"),
         ("null", "null; an integer is accepted"),

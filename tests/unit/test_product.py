@@ -18,6 +18,7 @@ def test_the_cached_value() -> None:
         "product_id": "p",
         "inventory": 7,
         "price": "19.90",
+        "discontinued": False,
         "last_updated": "2026-01-31T08:30:00.123000Z",
     }
 
@@ -38,12 +39,34 @@ def test_times_are_told_in_utc() -> None:
         st.integers(0, 2**31 - 1),
         st.none() | st.decimals(0, Decimal("99999999.99"), places=2),
         st.datetimes(datetime(1970, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 the strategy adds it
+        st.booleans(),
     )
 )
 def test_a_product_comes_back_as_it_was_stored(product: Product) -> None:
     for value in (product.to_json(), product.to_json().encode()):
         assert cached_product(product.product_id, value) == product
         assert cached_product(product.product_id + ":lease", value) is None
+
+
+STORED = {
+    "product_id": '"p"',
+    "inventory": "7",
+    "price": '"19.90"',
+    "discontinued": "true",
+    "last_updated": '"2026-01-31T08:30:00.123000Z"',
+}
+
+
+def cached(**members: str) -> bytes:
+    """A cached value, with these members' JSON in place of its own; "" leaves one out."""
+    merged = {**STORED, **members}
+    return ("{" + ",".join(f'"{name}":{value}' for name, value in merged.items() if value) + "}").encode()
+
+
+def test_what_is_whole_is_a_product() -> None:
+    product = Product("p", 7, Decimal("19.90"), LAST_UPDATED, discontinued=True)
+    assert cached_product("p", cached()) == product
+    assert cached_product("p", cached(last_updated='"2026-01-30T23:00:00.123-09:30"')) == product
 
 
 @pytest.mark.parametrize(
@@ -54,20 +77,34 @@ def test_a_product_comes_back_as_it_was_stored(product: Product) -> None:
         b"1" * 32,  # leases' tokens are hexadecimal: some are JSON numbers
         b"12345678e90123456789012345678901",
         b"0" * 32,
+        b"9" * 5000,
         b"null",
         b"[]",
         b'"x"',
         b"{}",
         b"\xff",
-        b'{"product_id":"p"}',
-        b'{"product_id":"p","inventory":1,"price":"cheap","last_updated":"2026-01-31T08:30:00Z"}',
-        b'{"product_id":"p","inventory":1,"price":"1","last_updated":"yesterday"}',
-        b'{"product_id":"p","inventory":1,"price":"1","last_updated":5}',
-        b'{"product_id":"q","inventory":1,"price":"1","last_updated":"2026-01-31T08:30:00Z"}',
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        cached(product_id='"q"'),
+        cached(product_id='["p"]'),
+        *[cached(**{name: ""}) for name in STORED],
+        *[cached(**{name: '"many"'}) for name in STORED],
+        *[cached(**{name: "{}"}) for name in STORED],
+        *[cached(inventory=value) for value in ("null", "true", "7.0", '"7"', "-1", "2147483648", "NaN")],
+        *[cached(price=value) for value in ("5", "19.9", "true", "NaN", "1e9999", "[]", "Infinity")],
+        *[cached(price=f'"{value}"') for value in ("", "NaN", "1e9999", "-1", "100000000", "1.995", "inf")],
+        *[cached(discontinued=value) for value in ("null", "0", "1", '"true"')],
+        *[cached(last_updated=value) for value in ("5", "null", '"2026-01-31"', '"2026-01-31T08:30:00"')],
+        cached(last_updated='"0001-01-01T00:00:00+23:59"'),
+        cached(price="[" * 100_000),
     ],
 )
 def test_what_is_no_value_of_this_product_is_a_miss(value: bytes) -> None:
     assert cached_product("p", value) is None
+
+
+def test_a_value_of_the_previous_release_is_a_miss() -> None:
+    assert cached_product("p", cached(discontinued="")) is None
 
 
 def test_keys() -> None:

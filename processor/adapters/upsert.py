@@ -1,0 +1,107 @@
+"""The statements that compare changes with the table of products and apply them, made from its registers.
+
+A change's row is the same from whatever source: the product's id, each register's value inside, and each
+register's version; NULL where the change does not mention the register.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Final
+
+from processor.fold import Change
+from processor.product import REGISTERS
+
+# Name and PostgreSQL type of each column of a change's row; `row` gives its values in this order.
+COLUMNS: Final = (
+    ("product_id", "text"),
+    *((name, register.parameter) for name, register in REGISTERS.items()),
+    *((f"{name}_version", "text") for name in REGISTERS),
+)
+# A FROM item of as many parameters as a row has columns: arrays of the columns of any number of changes.
+FROM_ARRAYS: Final = "unnest({}) AS change ({})".format(
+    ", ".join(f"${number}::{type_}[]" for number, (_, type_) in enumerate(COLUMNS, 1)),
+    ", ".join(name for name, _ in COLUMNS),
+)
+# A FROM item of one parameter: one change as a JSON object.
+FROM_JSON: Final = (
+    f"jsonb_to_record($1) AS change ({', '.join(f'{name} {type_}' for name, type_ in COLUMNS)})"
+)
+# The columns of the table that an upsert writes.
+WRITTEN: Final = (*(name for name, _ in COLUMNS), "last_updated")
+
+
+def row(change: Change) -> list[object]:
+    """A change as a row of `COLUMNS`."""
+    return [change.product_id, *map(change.value, REGISTERS), *map(change.version, REGISTERS)]
+
+
+def json_row(change: Change) -> str:
+    """A change as the parameter of `FROM_JSON`."""
+    return json.dumps({name: value for (name, _), value in zip(COLUMNS, row(change), strict=True)})
+
+
+def outdated_statement(source: str) -> str:
+    """SQL that answers the `product_id` of each change of `source` that would write a row.
+
+    `source`: see `apply_changes`.
+    """
+    newer = (_newer(name, "change") for name in REGISTERS)
+    return f"""
+SELECT change.product_id FROM {source} LEFT JOIN products AS held USING (product_id)
+WHERE held.product_id IS NULL
+    OR {_lines(newer, " OR")}
+"""  # noqa: S608 the one thing put in is ours
+
+
+def upsert_statement(source: str) -> str:
+    """SQL that applies the changes of `source` and answers one row about it.
+
+    `changed`: how many products' rows were written; `invalidations_pending`: whether missed ones wait.
+    `source`: see `apply_changes`.
+    """
+    return f"""
+WITH changed AS ({apply_changes(source)}    RETURNING 1
+)
+SELECT count(*) AS changed, EXISTS (SELECT FROM pending_invalidation) AS invalidations_pending FROM changed
+"""  # noqa: S608 the one thing put in is ours
+
+
+def apply_changes(source: str) -> str:
+    """SQL that writes each register whose change is newer than what the row holds, and rows of such alone.
+
+    It may be followed by RETURNING, of the rows it wrote. `source`: a FROM item called `change` with
+    `COLUMNS`, at most one row a product; ordered by product, since concurrent upserts would deadlock.
+    """
+    columns: list[str] = []
+    values: list[str] = []
+    assignments: list[str] = []
+    for name, register in REGISTERS.items():
+        columns += [name, f"{name}_version"]
+        values += [register.stored.format(f"change.{name}"), f"change.{name}_version"]
+        assignments += [
+            f"{name} = CASE WHEN {_newer(name)} THEN excluded.{name} ELSE held.{name} END",
+            f"{name}_version = greatest(excluded.{name}_version, held.{name}_version)",
+        ]
+    versions = ", ".join(f'change.{name}_version COLLATE "C"' for name in REGISTERS)
+    # A version begins with its event time in 27 characters.
+    return f"""
+    INSERT INTO products AS held (product_id, {", ".join(columns)}, last_updated)
+    SELECT
+        change.product_id,
+        {_lines(values, ",")},
+        left(greatest({versions}), 27)::timestamptz
+    FROM {source}
+    ON CONFLICT (product_id) DO UPDATE SET
+        {_lines(assignments, ",")},
+        last_updated = greatest(excluded.last_updated, held.last_updated)
+    WHERE {_lines(map(_newer, REGISTERS), " OR")}
+"""  # noqa: S608 all that is put in is ours
+
+
+def _newer(name: str, told: str = "excluded") -> str:
+    # Comparing with '' lets no version lose to any; a change without one compares as NULL and is not newer.
+    return f"{told}.{name}_version > coalesce(held.{name}_version, '')"
+
+
+def _lines(parts: Iterable[str], separator: str) -> str:
+    return f"{separator}\n        ".join(parts)

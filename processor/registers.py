@@ -1,0 +1,151 @@
+"""What a register is, and the kinds there are: how each is read from a record, stored and cached.
+
+A register is a field of a product that keeps the newest value it was told, by a version of its own. Inside, a
+value is what its kind reads: a whole number, whole cents (ADR 5), a boolean; never None.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from processor.json_values import NumberText, kind_of, shown
+
+_NUMBER: Final = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
+# No range reaches so far, and no 64 KiB of digits bring a larger exponent back into one.
+_BEYOND_DIGITS: Final = 20
+_BEYOND_EXPONENT: Final = 1_000_000
+_MANY_DECIMALS: Final = 100_000
+
+
+class Refused(Exception):
+    """Why a value is none of its register's; reads on from the register's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Register:
+    """The rule of one field of a product.
+
+    Args:
+        read: a record's JSON value → the value inside. Raises: Refused.
+        parameter: the PostgreSQL type of a value inside.
+        stored: SQL from the value inside, `{}`, which may be NULL, to the value of a new row's column.
+        to_cache: the column's value → its JSON value in the cache.
+        from_cache: the reverse, of a value that may be anything. Raises: Refused.
+    """
+
+    read: Callable[[object], object]
+    parameter: str
+    stored: str
+    to_cache: Callable[[Any], object]
+    from_cache: Callable[[object], object]
+
+
+def whole_number(most: int) -> Register:
+    """0 to `most`, however it is printed (`12.0`); 0 until it is told."""
+
+    def read(value: object) -> int:
+        if type(value) is int:
+            number: int | None = value
+        else:
+            number = _whole(*_decimal(value.text)) if isinstance(value, NumberText) else None
+        if number is None:
+            raise Refused(f"is {_described(value)}; an integer is accepted")
+        if not 0 <= number <= most:
+            raise Refused(f"is {shown(value)}; 0 to {most}")
+        return number
+
+    return Register(
+        read=read, parameter="integer", stored="coalesce({}, 0)", to_cache=_as_it_is, from_cache=read
+    )
+
+
+def money(most_cents: int) -> Register:
+    """0 to `most_cents`, given as a number or its text: no float, no rounding; none until it is told."""
+    accepted = f"0 to {Decimal(most_cents).scaleb(-2)}"
+
+    def read(value: object) -> int:
+        if type(value) is int:
+            cents = value * 100
+        else:
+            text = value.text if isinstance(value, NumberText) else value
+            if not isinstance(text, str):
+                raise Refused(f"is {_described(value)}; a number or its text is accepted")
+            digits, exponent = _decimal(text)
+            exact = _whole(digits, exponent + 2)
+            if exact is None:
+                decimals = -exponent if -exponent < _MANY_DECIMALS else f"over {_MANY_DECIMALS}"
+                raise Refused(f"has {decimals} decimals: {shown(value)}; at most 2")
+            cents = exact
+        if not 0 <= cents <= most_cents:
+            raise Refused(f"is {shown(value)}; {accepted}")
+        return cents
+
+    def to_cache(stored: Decimal | None) -> str | None:
+        return None if stored is None else str(stored)
+
+    def from_cache(value: object) -> Decimal | None:
+        if not isinstance(value, str | None):
+            raise Refused("is no text")
+        return None if value is None else Decimal(read(value)).scaleb(-2)
+
+    return Register(
+        read=read, parameter="bigint", stored="{} * 0.01", to_cache=to_cache, from_cache=from_cache
+    )
+
+
+def flag() -> Register:
+    """True or false; false until it is told."""
+
+    def read(value: object) -> bool:
+        if not isinstance(value, bool):
+            raise Refused(f"is {_described(value)}; true or false is accepted")
+        return value
+
+    return Register(
+        read=read, parameter="boolean", stored="coalesce({}, false)", to_cache=_as_it_is, from_cache=read
+    )
+
+
+def _as_it_is(value: object) -> object:
+    return value
+
+
+def _described(value: object) -> str:
+    if isinstance(value, str):
+        return f"the string {shown(value)}"
+    return shown(value) if isinstance(value, int | NumberText) else kind_of(value)
+
+
+def _decimal(text: str) -> tuple[str, int]:
+    """A JSON number's value, exactly: digits that end in none but a lone 0, and their power of ten.
+
+    "-19.990" is ("-1999", -2). Raises: Refused.
+    """
+    matched = _NUMBER.fullmatch(text)
+    if matched is None:
+        raise Refused(f"is {shown(text)}; a decimal number such as 19.99 is accepted")
+    sign, whole, fraction, exponent = matched.groups("")
+    written = whole + fraction
+    digits = written.rstrip("0")
+    if not digits:
+        return "0", 0
+    power = len(written) - len(digits) - len(fraction)
+    return sign + digits.lstrip("0"), power + _exponent(exponent) if exponent else power
+
+
+def _exponent(text: str) -> int:
+    """The exponent, or one as far beyond every bound: judged by its length, since `int` takes its time."""
+    digits = text.lstrip("+-").lstrip("0")
+    size = int(digits or "0") if len(digits) < len(str(_BEYOND_EXPONENT)) else _BEYOND_EXPONENT
+    return -size if text.startswith("-") else size
+
+
+def _whole(digits: str, power: int) -> int | None:
+    """The digits times ten to the power, if that is whole; what no range holds is some other such number."""
+    if power < 0:
+        return None
+    if len(digits) + power > _BEYOND_DIGITS:
+        return -(10**_BEYOND_DIGITS) if digits.startswith("-") else 10**_BEYOND_DIGITS
+    return int(digits) * 10**power  # type: ignore[no-any-return] # a power of 0 or more keeps it whole
