@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from processor.adapters.postgres import Database
-from processor.adapters.upsert import FROM_ARRAYS, row, upsert_statement
+from processor.adapters.upsert import FROM_ARRAYS, columns, upsert_statement
 from processor.fold import Change
 from processor.ports import MissedInvalidation, Upserted
 from processor.records import Record
@@ -37,12 +37,12 @@ class PostgresCatalog:
 
     async def upsert(self, changes: Sequence[Change]) -> Upserted:
         """See `ports.Catalog`."""
-        columns = list(zip(*map(row, changes), strict=True))
+        arrays = columns(changes)
 
         async def operation(connection: "Connection") -> Upserted:
-            answer = await connection.fetchrow(_UPSERT, *columns)
-            assert answer is not None  # noqa: S101 an aggregate always has a row
-            return Upserted(answer["changed"], answer["invalidations_pending"])
+            row = await connection.fetchrow(_UPSERT, *arrays)
+            assert row is not None  # noqa: S101 an aggregate always has a row
+            return Upserted(row["changed"], row["invalidations_pending"])
 
         return await self._database.run(operation)
 

@@ -162,14 +162,14 @@ async def test_the_marks_of_other_processes_are_counted_until_cleared(pair: Pair
 async def test_the_statement_writes_the_same_from_json_as_from_arrays(
     pair: Pair, history: list[Update]
 ) -> None:
-    columns = ", ".join(f"{name} {type_}" for name, type_ in upsert.COLUMNS)
-    from_json = upsert.upsert_statement(f"jsonb_to_recordset($1) AS change ({columns})")
+    names = [name for name, _ in upsert.COLUMNS]
+    definition = ", ".join(f"{name} {type_}" for name, type_ in upsert.COLUMNS)
+    from_json = upsert.upsert_statement(f"jsonb_to_recordset($1) AS change ({definition})")
     await pair.world.database.execute("TRUNCATE products")
     pair.fake.rows.clear()
     for start in range(0, len(history), 3):
         changes = fold(history[start : start + 3]).changes
-        names = [name for name, _ in upsert.COLUMNS]
-        rows = [dict(zip(names, upsert.row(change), strict=True)) for change in changes]
+        rows = [dict(zip(names, row, strict=True)) for row in zip(*upsert.columns(changes), strict=True)]
         answer = await pair.world.database.fetchrow(from_json, json.dumps(rows))
         assert answer is not None
         assert Upserted(*answer) == await pair.fake.upsert(changes)
