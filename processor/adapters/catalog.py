@@ -10,9 +10,9 @@ from processor.adapters.upsert import (
     FROM_ARRAYS,
     FROM_JSON,
     WRITTEN,
-    json_row,
+    columns,
+    json_rows,
     outdated_statement,
-    row,
     upsert_statement,
 )
 from processor.errors import CatalogRefused, reason_of
@@ -86,11 +86,11 @@ class PostgresCatalog:
         self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
     ) -> Upserted:
         """See `ports.Catalog`."""
-        columns = list(zip(*map(row, changes), strict=True))
+        arrays = columns(changes)
 
         async def operation(connection: "Connection") -> Upserted:
             try:
-                answer = await connection.fetchrow(_UPSERT, *columns)
+                answer = await connection.fetchrow(_UPSERT, *arrays)
             except asyncpg.CheckViolationError as error:
                 names = (error.table_name, error.constraint_name)
                 if await connection.fetchval(_LOOKS_ONLY_AT, *names, WRITTEN):
@@ -105,7 +105,7 @@ class PostgresCatalog:
         self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
     ) -> tuple[Upserted, list[Refusal]]:
         """See `ports.Catalog`."""
-        texts = [json_row(change) for change in changes]
+        texts = json_rows(changes)
         answers = await self._database.run(
             lambda connection: connection.fetch(_APPLY_ONE_BY_ONE, _UPSERT_ONE, texts, WRITTEN),
             within_seconds=within_seconds,
@@ -121,9 +121,9 @@ class PostgresCatalog:
         self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
     ) -> list[Change]:
         """See `ports.Catalog`."""
-        columns = list(zip(*map(row, changes), strict=True))
+        arrays = columns(changes)
         answers = await self._database.run(
-            lambda connection: connection.fetch(_OUTDATED, *columns), within_seconds=within_seconds
+            lambda connection: connection.fetch(_OUTDATED, *arrays), within_seconds=within_seconds
         )
         wanted = {answer["product_id"] for answer in answers}
         return [change for change in changes if change.product_id in wanted]

@@ -5,13 +5,13 @@ register's version; NULL where the change does not mention the register.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from processor.fold import Change
 from processor.product import REGISTERS
 
-# Name and PostgreSQL type of each column of a change's row; `row` gives its values in this order.
+# Name and PostgreSQL type of each column of a change's row; `columns` gives their values in this order.
 COLUMNS: Final = (
     ("product_id", "text"),
     *((name, register.parameter) for name, register in REGISTERS.items()),
@@ -30,14 +30,19 @@ FROM_JSON: Final = (
 WRITTEN: Final = (*(name for name, _ in COLUMNS), "last_updated")
 
 
-def row(change: Change) -> list[object]:
-    """A change as a row of `COLUMNS`."""
-    return [change.product_id, *map(change.value, REGISTERS), *map(change.version, REGISTERS)]
+def columns(changes: Sequence[Change]) -> list[Sequence[object]]:
+    """The changes' rows, as a list a column of `COLUMNS`."""
+    return [
+        [change.product_id for change in changes],
+        *([change.value(name) for change in changes] for name in REGISTERS),
+        *([change.version(name) for change in changes] for name in REGISTERS),
+    ]
 
 
-def json_row(change: Change) -> str:
-    """A change as the parameter of `FROM_JSON`."""
-    return json.dumps({name: value for (name, _), value in zip(COLUMNS, row(change), strict=True)})
+def json_rows(changes: Sequence[Change]) -> list[str]:
+    """Each of the changes as the parameter of `FROM_JSON`."""
+    names = [name for name, _ in COLUMNS]
+    return [json.dumps(dict(zip(names, row, strict=True))) for row in zip(*columns(changes), strict=True)]
 
 
 def outdated_statement(source: str) -> str:
@@ -72,11 +77,11 @@ def apply_changes(source: str) -> str:
     It may be followed by RETURNING, of the rows it wrote. `source`: a FROM item called `change` with
     `COLUMNS`, at most one row a product; ordered by product, since concurrent upserts would deadlock.
     """
-    columns: list[str] = []
+    names: list[str] = []
     values: list[str] = []
     assignments: list[str] = []
     for name, register in REGISTERS.items():
-        columns += [name, f"{name}_version"]
+        names += [name, f"{name}_version"]
         values += [register.stored.format(f"change.{name}"), f"change.{name}_version"]
         assignments += [
             f"{name} = CASE WHEN {_newer(name)} THEN excluded.{name} ELSE held.{name} END",
@@ -85,7 +90,7 @@ def apply_changes(source: str) -> str:
     versions = ", ".join(f'change.{name}_version COLLATE "C"' for name in REGISTERS)
     # A version begins with its event time in 27 characters.
     return f"""
-    INSERT INTO products AS held (product_id, {", ".join(columns)}, last_updated)
+    INSERT INTO products AS held (product_id, {", ".join(names)}, last_updated)
     SELECT
         change.product_id,
         {_lines(values, ",")},
