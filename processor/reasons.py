@@ -5,6 +5,8 @@ docs/rejections.md repeats the sentences, and the stacks have an alarm for each 
 
 from enum import StrEnum
 
+from processor.product import REGISTERS
+
 
 class Fault(StrEnum):
     """Who has to mend it."""
@@ -30,6 +32,13 @@ class Reason(StrEnum):
         reason.fault = fault
         return reason
 
+    # A register's own, `invalid_<its name>`, so that a new register is said once: `of_register` finds it.
+    vars().update(
+        {
+            f"INVALID_{name.upper()}": (f"invalid_{name}", f"`{name}` is not {register.rule}.")
+            for name, register in REGISTERS.items()
+        }
+    )
     BAD_AGGREGATE = (
         "bad_aggregate",
         "The record begins like an aggregate of the Kinesis Producer Library but cannot be unpacked.",
@@ -46,9 +55,6 @@ class Reason(StrEnum):
         "`product_id` is missing, no text of 1 to 255 characters, or could be mistaken for another.",
     )
     INVALID_SUPPLIER = "invalid_supplier", "`supplier` is no text of 1 to 64 characters."
-    INVALID_INVENTORY = "invalid_inventory", "`inventory` is no whole number from 0 to 2147483647."
-    INVALID_PRICE = "invalid_price", "`price` is no amount from 0 to 99999999.99 with at most 2 decimals."
-    INVALID_DISCONTINUED = "invalid_discontinued", "`discontinued` is not true or false."
     INVALID_EVENT_TIME = (
         "invalid_event_time",
         "`event_time` is no RFC 3339 time with an offset, from 1970 on.",
@@ -74,6 +80,11 @@ class Reason(StrEnum):
         "Three processes died while they worked on the record alone.",
         Fault.OURS,
     )
+
+
+def of_register(name: str) -> Reason:
+    """The reason for which a register's value is rejected."""
+    return Reason(f"invalid_{name}")
 
 
 class Invalid(Exception):

@@ -28,6 +28,7 @@ class Register:
     """The rule of one field of a product.
 
     Args:
+        rule: what every value is; reads on from "is not ".
         read: a record's JSON value → the value inside. Raises: Refused.
         parameter: the PostgreSQL type of a value inside.
         stored: SQL from the value inside, `{}`, which may be NULL, to the value of a new row's column.
@@ -35,6 +36,7 @@ class Register:
         from_cache: the reverse, of a value that may be anything. Raises: Refused.
     """
 
+    rule: str
     read: Callable[[object], object]
     parameter: str
     stored: str
@@ -57,7 +59,12 @@ def whole_number(most: int) -> Register:
         return number
 
     return Register(
-        read=read, parameter="integer", stored="coalesce({}, 0)", to_cache=_as_it_is, from_cache=read
+        rule=f"a whole number from 0 to {most}",
+        read=read,
+        parameter="integer",
+        stored="coalesce({}, 0)",
+        to_cache=_as_it_is,
+        from_cache=read,
     )
 
 
@@ -91,7 +98,12 @@ def money(most_cents: int) -> Register:
         return None if value is None else Decimal(read(value)).scaleb(-2)
 
     return Register(
-        read=read, parameter="bigint", stored="{} * 0.01", to_cache=to_cache, from_cache=from_cache
+        rule=f"an amount from {accepted} with at most 2 decimals",
+        read=read,
+        parameter="bigint",
+        stored="{} * 0.01",
+        to_cache=to_cache,
+        from_cache=from_cache,
     )
 
 
@@ -104,7 +116,12 @@ def flag() -> Register:
         return value
 
     return Register(
-        read=read, parameter="boolean", stored="coalesce({}, false)", to_cache=_as_it_is, from_cache=read
+        rule="true or false",
+        read=read,
+        parameter="boolean",
+        stored="coalesce({}, false)",
+        to_cache=_as_it_is,
+        from_cache=read,
     )
 
 

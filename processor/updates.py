@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from processor.json_object import read_object
 from processor.json_values import shown
 from processor.product import REGISTERS
-from processor.reasons import Invalid, Reason
+from processor.reasons import Invalid, Reason, of_register
 from processor.records import Record
 from processor.registers import Refused
 from processor.texts import read_product_id, read_supplier, readable_supplier
@@ -21,7 +21,7 @@ MAX_CLOCK_SKEW_US: Final = 5 * 60 * 1_000_000
 _FRACTIONAL_DIGITS: Final = 9  # what Go prints; .NET prints 7
 
 # Each register's name, how it is read, and why it is rejected.
-_READ: Final = [(name, register.read, Reason(f"invalid_{name}")) for name, register in REGISTERS.items()]
+_READ: Final = [(name, register.read, of_register(name)) for name, register in REGISTERS.items()]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_UTC: Final = _EPOCH.replace(tzinfo=None)  # prints without an offset
 _MICROSECOND: Final = timedelta(microseconds=1)

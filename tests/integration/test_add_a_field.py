@@ -1,4 +1,4 @@
-"""CONTRIBUTING, "Add a field to the catalog": one entry, one reason and one migration are all of it."""
+"""CONTRIBUTING, "Add a field to the catalog": one entry and one migration are all of it."""
 
 import json
 import shutil
@@ -17,10 +17,6 @@ from tests.world import ALL_DONE, World
 
 LAST: Final = "    discontinued: Annotated[bool, flag()] = False\n"
 ENTRY: Final = "    sale_price: Annotated[Decimal | None, money(9_999_999_999)] = None\n"
-LAST_REASON: Final = (
-    '    INVALID_DISCONTINUED = "invalid_discontinued", "`discontinued` is not true or false."\n'
-)
-REASON: Final = '    INVALID_SALE_PRICE = "invalid_sale_price", "`sale_price` is no amount."\n'
 MIGRATION: Final = """
 ALTER TABLE products
     ADD COLUMN sale_price numeric(10, 2) CHECK (sale_price >= 0),
@@ -73,14 +69,13 @@ async def started(copy: Path, handler: str, world: World, logs: list[str]) -> As
 
 
 def copy_with_sale_price(folder: Path) -> Path:
-    """The processor's code with one more entry, one more reason and one more migration."""
+    """The processor's code with one more entry and one more migration."""
     copy = folder / "copy"
     shutil.copytree(PROJECT / "processor", copy / "processor", ignore=shutil.ignore_patterns("__pycache__"))
-    for module, last, added in (("product.py", LAST, ENTRY), ("reasons.py", LAST_REASON, REASON)):
-        source = copy / "processor" / module
-        before, found, after = source.read_text().partition(last)
-        assert found
-        source.write_text(before + last + added + after)
+    source = copy / "processor" / "product.py"
+    before, found, after = source.read_text().partition(LAST)
+    assert found
+    source.write_text(before + LAST + ENTRY + after)
     number = len(read_migrations()) + 1
     (copy / "processor" / "migrations" / f"{number:04d}_sale_price.sql").write_text(MIGRATION)
     (copy / "shop.py").write_text(SHOP)

@@ -18,7 +18,7 @@ from processor.objects import (
     object_key,
     quarantine_line,
 )
-from processor.reasons import Reason
+from processor.reasons import of_register
 from processor.records import Record
 from processor.updates import Rejection, Update, decode
 from tests.events import ARRIVAL_MS, ARRIVAL_TIME, SHARD, record, sequence
@@ -168,7 +168,7 @@ def test_every_record_comes_back_byte_for_byte(
 )
 def test_quarantine_lines(data: bytes, partition_key: str | None, supplier: str | None, message: str) -> None:
     received = record(data, 9, sub_sequence=1, partition_key=partition_key)
-    assert members(quarantine_line(Rejection(received, Reason.INVALID_PRICE, message, supplier))) == {
+    assert members(quarantine_line(Rejection(received, of_register("price"), message, supplier))) == {
         "shard": SHARD,
         "sequence_number": sequence(9),
         "sub_sequence": 1,
