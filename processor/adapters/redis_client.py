@@ -79,6 +79,8 @@ class PatientPool(BlockingConnectionPool):
         try:
             return await asyncio.shield(getting)
         except asyncio.CancelledError:
+            if getting.cancelled():
+                raise RedisConnectionError("the client is closed") from None
             getting.add_done_callback(self._keep)
             raise
 

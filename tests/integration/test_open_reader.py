@@ -91,6 +91,24 @@ async def test_connections_that_were_reset_are_no_errors(
 
 
 @both_ways
+async def test_a_cache_that_was_silent_is_used_again(
+    world: World, own_valkey: ValkeyServer, product: str, opened: type
+) -> None:
+    async with (
+        open_proxy("127.0.0.1", own_valkey.port) as proxy,
+        opened(world, proxy.port) as reader,
+    ):
+        await reader.get(product)
+        proxy.swallow()
+        for _ in range(2):
+            await asyncio.gather(*(reader.get(product) for _ in range(40)))
+        proxy.heal()
+        from_the_cache(reader)
+        await asyncio.gather(*(reader.get(product) for _ in range(40)))
+        assert from_the_cache(reader) == (40, 0, 0)
+
+
+@both_ways
 async def test_more_readers_than_connections_wait_for_their_turn(
     world: World, own_valkey: ValkeyServer, product: str, opened: type
 ) -> None:
