@@ -49,6 +49,8 @@ redis.call('DEL', KEYS[1])
 return 1
 """
 _NO_ANSWER: Final = object()
+# The latter two: writing to a connection that was reset, https://github.com/python/cpython/issues/136234.
+_CLOSED: Final = (RedisConnectionError, AttributeError, TypeError)
 # Migrations come before code, so that every column is there.
 _SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM products WHERE product_id = $1"  # noqa: S608 our own names
 
@@ -139,17 +141,17 @@ class CatalogReader:
         connection = await self._pool.acquire()
         try:
             row = await connection.fetchrow(_SELECT, product_id)
-        except BaseException:
-            # Not waited for: a server that is silent holds it up, and one that is not ends the statement.
-            self._start(self._release(connection))
-            raise
-        await self._release(connection)
+        finally:
+            # Who is cancelled does not wait for it: a server that is silent holds it up, and one that is only
+            # slow is told to end the statement.
+            releasing = self._start(self._release(connection))
+        await asyncio.wait({releasing})
         return None if row is None else Product(*row)
 
     async def _release(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
         # Without a limit it would wait for ever for a silent server (asyncpg issue 431); what is not released
         # in time, asyncpg drops.
-        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
             await self._pool.release(connection, timeout=RELEASE_TIMEOUT_SECONDS)
 
     async def _store(self, product: Product, token: str) -> bool:
@@ -188,7 +190,7 @@ class CatalogReader:
                     return await _twice_if_closed(command)
         except UnicodeDecodeError:
             return None
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, *_CLOSED) as error:
             if isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE"):
                 return None
             self.statistics.cache_errors += 1
@@ -199,8 +201,8 @@ async def _twice_if_closed(command: Callable[[], Awaitable[Any]]) -> Any:
     """The reply; asked for again where redis-py handed out a closed connection, as it does under RESP3."""
     try:
         return await command()
-    except RedisConnectionError as error:
-        if type(error) is not RedisConnectionError:
+    except _CLOSED as error:
+        if isinstance(error, RedisConnectionError) and type(error) is not RedisConnectionError:
             raise  # a login that fails, for one
     return await command()
 

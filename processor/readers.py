@@ -23,6 +23,9 @@ DATABASE_CONNECT_TIMEOUT_SECONDS: Final = 5.0
 DATABASE_READ_TIMEOUT_SECONDS: Final = 5.0
 # Connections idle for longer may have been dropped without a word by what lies between.
 DATABASE_IDLE_SECONDS: Final = 240.0
+# Ready ones are as many as there are commands at once; others may still be in the making, for readers that
+# have gone to the database meanwhile.
+_CACHE_CONNECTIONS: Final = 10 * CACHE_COMMANDS_AT_ONCE
 _CLOSE_SECONDS: Final = 2.0
 
 
@@ -48,7 +51,7 @@ class Iam:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CacheAddress:
-    """Where the cache is, and how to log in; `ca_file`: whom to trust instead of what the system does."""
+    """Where the cache is, and how to log in; `ca_file`: whom to trust besides what the system does."""
 
     host: str
     port: int = 6379
@@ -86,7 +89,7 @@ async def open_reader(
         tls=cache.tls,
         ca_file=cache.ca_file,
         login=_login(cache),
-        max_connections=CACHE_COMMANDS_AT_ONCE,
+        max_connections=_CACHE_CONNECTIONS,
     )
     async with client, _open_pool(dsn, tls, database_connections) as pool:
         yield CatalogReader(pool, client)

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CLOSE_SECONDS: Final = 2.0
-# One is used at a time; another, where the first is still being made.
-_CACHE_CONNECTIONS: Final = 2
+# One is used at a time; the others may still be in the making, for invalidations that were given up.
+_CACHE_CONNECTIONS: Final = 8
 
 
 class Runtime:

@@ -34,9 +34,9 @@ def redis_client(
 
     `tls`: the server's certificate and name are verified, by `ca_file` or what the system trusts.
     """
-    options: dict[str, Any] = {"connection_class": Connection}
+    options: dict[str, Any] = {"connection_class": _Plain}
     if tls:
-        options = {"connection_class": SSLConnection, "ssl_ca_certs": ca_file and str(ca_file)}
+        options = {"connection_class": _Secure, "ssl_ca_certs": ca_file and str(ca_file)}
     pool = PatientPool(
         host=host,
         port=port,
@@ -79,6 +79,8 @@ class PatientPool(BlockingConnectionPool):
         try:
             return await asyncio.shield(getting)
         except asyncio.CancelledError:
+            if getting.cancelled():
+                raise RedisConnectionError("the client is closed") from None
             getting.add_done_callback(self._keep)
             raise
 
@@ -116,6 +118,28 @@ class PatientPool(BlockingConnectionPool):
     def _keep(self, getting: "asyncio.Task[Any]") -> None:
         if not getting.cancelled() and getting.exception() is None:
             self._start(super().release(getting.result()))
+
+
+class _Resettable(AbstractConnection):
+    """A connection that is made anew where the other side has reset it.
+
+    redis-py writes to it all the same, by `writelines`, which in CPythons of before September 2025 leaves the
+    closed socket in the loop's selector, where it spoils whichever connection is given its number next:
+    https://github.com/python/cpython/issues/136234.
+    """
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: FBT001, FBT002
+        if self._writer is not None and self._writer.is_closing():
+            await self.disconnect(nowait=True)
+        await super().send_packed_command(command, check_health)
+
+
+class _Plain(_Resettable, Connection):
+    pass
+
+
+class _Secure(_Resettable, SSLConnection):
+    pass
 
 
 async def _log_in(connection: AbstractConnection) -> None:

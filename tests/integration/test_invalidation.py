@@ -56,7 +56,7 @@ async def late() -> tuple[str]:
 async def client_of(proxy: Proxy, login: AsyncPassword | None = None) -> AsyncIterator[Redis]:
     """The processor's client."""
     async with redis_client(
-        host=proxy.host, port=proxy.port, tls=False, login=login or AsyncPassword(at_once), max_connections=2
+        host=proxy.host, port=proxy.port, tls=False, login=login or AsyncPassword(at_once), max_connections=8
     ) as client:
         yield client
 
@@ -94,7 +94,7 @@ async def test_a_login_that_takes_longer_than_an_invalidation_may(proxy: Proxy, 
         assert not await invalidates(cache)
         await invalidates(cache)
         assert await invalidates(cache)
-        assert proxy.accepted == 2
+        assert proxy.accepted <= 3
     assert not await administrator.exists("product:a")
 
 
@@ -116,7 +116,8 @@ async def test_a_silent_cache_is_given_up_in_time_and_found_again(
             assert await invalidates(cache)
             await administrator.set("product:a", "old")
         proxy.swallow()
-        assert not await invalidates(cache, within_seconds)
+        for _ in range(3):
+            assert not await invalidates(cache, within_seconds)
         proxy.heal()
         assert await invalidates(cache)
     assert not await administrator.exists("product:a")

@@ -30,17 +30,17 @@ async def product(world: World) -> str:
 
 
 @asynccontextmanager
-async def as_opened(world: World, valkey: ValkeyServer) -> AsyncIterator[CatalogReader]:
+async def as_opened(world: World, cache_port: int) -> AsyncIterator[CatalogReader]:
     """A reader as `open_reader` makes it."""
-    cache = CacheAddress(host="127.0.0.1", port=valkey.port, tls=False)
+    cache = CacheAddress(host="127.0.0.1", port=cache_port, tls=False)
     async with open_reader(dsn=world.postgres.dsn, ca_file=None, cache=cache) as reader:
         yield reader
 
 
 @asynccontextmanager
-async def as_redis_py_does(world: World, valkey: ValkeyServer) -> AsyncIterator[CatalogReader]:
+async def as_redis_py_does(world: World, cache_port: int) -> AsyncIterator[CatalogReader]:
     """A reader with a client and a pool of somebody who read no further than the names."""
-    url = f"redis://127.0.0.1:{valkey.port}"
+    url = f"redis://127.0.0.1:{cache_port}"
     async with asyncpg.create_pool(world.postgres.dsn) as pool, Redis.from_url(url) as redis:
         yield CatalogReader(pool, redis)
 
@@ -61,7 +61,7 @@ async def test_connections_that_the_cache_closed_are_no_errors(
     world: World, own_valkey: ValkeyServer, product: str, opened: type
 ) -> None:
     async with (
-        opened(world, own_valkey) as reader,
+        opened(world, own_valkey.port) as reader,
         Redis(host="127.0.0.1", port=own_valkey.port) as administrator,
     ):
         await reader.get(product)
@@ -75,10 +75,44 @@ async def test_connections_that_the_cache_closed_are_no_errors(
 
 
 @both_ways
+async def test_connections_that_were_reset_are_no_errors(
+    world: World, own_valkey: ValkeyServer, product: str, opened: type
+) -> None:
+    async with (
+        open_proxy("127.0.0.1", own_valkey.port) as proxy,
+        opened(world, proxy.port) as reader,
+    ):
+        await reader.get(product)
+        from_the_cache(reader)
+        for _ in range(20):
+            await asyncio.gather(*(reader.get(product) for _ in range(10)))
+            proxy.cut()
+        assert from_the_cache(reader) == (200, 0, 0)
+
+
+@both_ways
+async def test_a_cache_that_was_silent_is_used_again(
+    world: World, own_valkey: ValkeyServer, product: str, opened: type
+) -> None:
+    async with (
+        open_proxy("127.0.0.1", own_valkey.port) as proxy,
+        opened(world, proxy.port) as reader,
+    ):
+        await reader.get(product)
+        proxy.swallow()
+        for _ in range(2):
+            await asyncio.gather(*(reader.get(product) for _ in range(40)))
+        proxy.heal()
+        from_the_cache(reader)
+        await asyncio.gather(*(reader.get(product) for _ in range(40)))
+        assert from_the_cache(reader) == (40, 0, 0)
+
+
+@both_ways
 async def test_more_readers_than_connections_wait_for_their_turn(
     world: World, own_valkey: ValkeyServer, product: str, opened: type
 ) -> None:
-    async with opened(world, own_valkey) as reader:
+    async with opened(world, own_valkey.port) as reader:
         await reader.get(product)
         from_the_cache(reader)
         await asyncio.gather(*(reader.get(product) for _ in range(READS)))
