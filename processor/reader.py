@@ -9,8 +9,8 @@ as they must be.
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -185,9 +185,9 @@ class CatalogReader:
     async def _cache(self, command: Callable[[], Awaitable[Any]]) -> Any:
         """The command's reply, None if what the cache holds is of no use to it, or `_NO_ANSWER`."""
         try:
-            async with asyncio.timeout(CACHE_QUEUE_TIMEOUT_SECONDS), self._turns:
-                async with asyncio.timeout(CACHE_TIMEOUT_SECONDS):
-                    return await _twice_if_closed(command)
+            in_all = asyncio.timeout(CACHE_QUEUE_TIMEOUT_SECONDS)
+            async with in_all, self._turns, _limit(CACHE_TIMEOUT_SECONDS):
+                return await _twice_if_closed(command)
         except UnicodeDecodeError:
             return None
         except (RedisError, OSError, *_CLOSED) as error:
@@ -195,6 +195,29 @@ class CatalogReader:
                 return None
             self.statistics.cache_errors += 1
             return _NO_ANSWER
+
+
+@asynccontextmanager
+async def _limit(seconds: float) -> AsyncIterator[None]:
+    """As `asyncio.timeout`, but a pause of this process counts as a third at most.
+
+    A garbage collection takes half a second in a large one, and says nothing of the cache.
+    """
+    loop, limit, third = asyncio.get_running_loop(), asyncio.timeout(None), seconds / 3
+    timer = loop.call_later(third, lambda: pass_third(2))
+
+    def pass_third(left: int) -> None:
+        nonlocal timer
+        if left:
+            timer = loop.call_later(third, pass_third, left - 1)
+        else:
+            limit.reschedule(loop.time())
+
+    try:
+        async with limit:
+            yield
+    finally:
+        timer.cancel()
 
 
 async def _twice_if_closed(command: Callable[[], Awaitable[Any]]) -> Any:

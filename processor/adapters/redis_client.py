@@ -79,7 +79,8 @@ class PatientPool(BlockingConnectionPool):
         try:
             return await asyncio.shield(getting)
         except asyncio.CancelledError:
-            if getting.cancelled():
+            asking = asyncio.current_task()
+            if getting.cancelled() and asking is not None and not asking.cancelling():
                 raise RedisConnectionError("the client is closed") from None
             getting.add_done_callback(self._keep)
             raise
@@ -145,7 +146,7 @@ class _Secure(_Resettable, SSLConnection):
 async def _log_in(connection: AbstractConnection) -> None:
     """What redis-py does with a new connection, but the limit of a command is none of a login's answer.
 
-    It does not close a connection whose login was cancelled: the next to use it would not be logged in.
+    Nor does redis-py close a connection whose login was cancelled: the next to use it would not be logged in.
     """
     connection.socket_timeout = CONNECT_TIMEOUT_SECONDS
     try:

@@ -132,6 +132,19 @@ async def test_a_dead_connection_is_replaced_at_once(proxy: Proxy, administrator
     assert not await administrator.exists("product:a")
 
 
+async def test_a_client_that_is_closed_is_an_unavailable_cache(proxy: Proxy) -> None:
+    """Its connections in the making, too."""
+    proxy.swallow()
+    async with client_of(proxy) as client:
+        invalidating = asyncio.create_task(invalidates(RedisCache(client)))
+
+        async def connects() -> bool:
+            return proxy.connections > 0
+
+        await until(connects)
+    assert await invalidating is False
+
+
 async def test_a_login_that_was_given_up_leaves_no_connection_without_one(own_valkey: ValkeyServer) -> None:
     """A secret that hangs: what connected for it must not go on as the default user, who may little."""
     asked = 0

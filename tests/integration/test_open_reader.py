@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -88,6 +89,22 @@ async def test_connections_that_were_reset_are_no_errors(
             await asyncio.gather(*(reader.get(product) for _ in range(10)))
             proxy.cut()
         assert from_the_cache(reader) == (200, 0, 0)
+
+
+@both_ways
+async def test_a_pause_of_the_process_is_no_error_of_the_cache(
+    world: World, own_valkey: ValkeyServer, product: str, opened: type
+) -> None:
+    """As long as a garbage collection of a large one."""
+    async with opened(world, own_valkey.port) as reader:
+        await reader.get(product)
+        from_the_cache(reader)
+        reading = asyncio.gather(*(reader.get(product) for _ in range(40)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        time.sleep(0.5)  # noqa: ASYNC251 the pause
+        await reading
+        assert from_the_cache(reader) == (40, 0, 0)
 
 
 @both_ways
