@@ -102,9 +102,12 @@ class Database:
             CatalogRefused: the table refuses a value.
             asyncpg.PostgresError, asyncpg.InterfaceError: nobody foresaw it.
         """
-        deadline = asyncio.get_running_loop().time() + within_seconds
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within_seconds
         retries = {_TRANSACTION_ROLLBACK: _TRANSACTION_RETRIES, _INVALID_AUTHORIZATION: 1, "connection": 1}
         while True:
+            if loop.time() >= deadline:
+                raise DependencyFailed("database: no time was left to ask it")
             try:
                 return await self._once(operation, deadline)
             except (
