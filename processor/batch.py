@@ -22,6 +22,8 @@ from processor.updates import Rejection, Update, decode
 SLICE_RECORDS: Final = 20_000
 # What is left to a cancelled stage for letting go of its connections.
 _CANCEL_SECONDS: Final = 0.25
+# Of a batch of thousands of such records; their number is in the figures.
+_MOST_WARNINGS: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,7 +167,9 @@ def _decode(record: Record, report: BatchReport) -> Update | Rejection:
 
 
 def _internal_error(error: Exception, report: BatchReport) -> Defect:
-    report.warnings.append(error)
+    if len(report.warnings) < _MOST_WARNINGS:
+        # Without its traceback, which would keep what the record was taken apart into.
+        report.warnings.append(error.with_traceback(None))
     return Defect(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
 
 

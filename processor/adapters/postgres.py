@@ -284,13 +284,15 @@ def _is_misuse(error: Exception) -> bool:
 
 def _ours(error: Exception) -> Exception:
     message = f"database: {reason_of(error)}"
+    if "for query argument $" in str(error):
+        return CatalogRefused(message)  # asyncpg cannot encode a value, and names it
     if _is_misuse(error):
-        # A value that cannot be encoded is named before anything is sent; all else is a setting of ours.
-        return CatalogRefused(message) if "for query argument $" in str(error) else error
+        return error
     if not isinstance(error, asyncpg.PostgresError):
         return DependencyFailed(message)
     state = error.sqlstate or ""
-    if state in _REFUSED_VALUES and not error.context:  # a trigger's or function's error has one
+    # A trigger's or function's own error has a context; a value that the server cannot read has this one.
+    if state in _REFUSED_VALUES and (not error.context or "portal parameter $" in error.context):
         return CatalogRefused(f"{message} ({state})")
     if state in _TIMED_OUT_STATES:
         return StatementTimedOut(f"{message} ({state})")

@@ -1,12 +1,18 @@
 -- A product waits once for its invalidation, under an id that is new each time it is missed: a drain deletes the
--- ids it read before its UNLINK. (Until the deploy is over, the earlier release fails to record a product that
--- waits already; its batch comes again.)
+-- ids it read before its UNLINK.
 DELETE FROM pending_invalidation AS older USING pending_invalidation AS newer
 WHERE older.product_id = newer.product_id AND older.id < newer.id;
 ALTER TABLE pending_invalidation DROP CONSTRAINT pending_invalidation_pkey;
 ALTER TABLE pending_invalidation ALTER COLUMN product_id TYPE text COLLATE "C";
 ALTER TABLE pending_invalidation ADD PRIMARY KEY (product_id);
 GRANT UPDATE ON pending_invalidation TO catalog_writer;
+-- The release before this one inserts without looking; it runs beside this one during a deploy, and after a rollback.
+CREATE FUNCTION wait_anew() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM pending_invalidation WHERE product_id = NEW.product_id;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER wait_anew BEFORE INSERT ON pending_invalidation FOR EACH ROW EXECUTE FUNCTION wait_anew();
 -- After two million deletes the upsert's look would walk dead pages until autovacuum comes.
 GRANT MAINTAIN ON pending_invalidation TO catalog_writer;
 
@@ -39,7 +45,7 @@ BEGIN
             changed := changed + this_changed;
         EXCEPTION
             WHEN check_violation OR numeric_value_out_of_range OR string_data_right_truncation
-                OR character_not_in_repertoire OR untranslatable_character THEN
+                OR character_not_in_repertoire OR untranslatable_character OR invalid_text_representation THEN
             GET STACKED DIAGNOSTICS constraint_of = CONSTRAINT_NAME, table_of = TABLE_NAME,
                 context_of = PG_EXCEPTION_CONTEXT, state_of = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
             IF state_of = '23514' THEN

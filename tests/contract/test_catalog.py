@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -203,6 +203,44 @@ async def test_one_by_one_ends_in_the_same_rows_and_both_tell_what_is_outdated(
         assert real == fake
         assert await pair.rows() == pair.fake_rows()
         assert await pair.real.outdated(folded) == []
+
+
+async def test_the_release_before_may_miss_a_product_again(pair: Pair) -> None:
+    """Its statement runs beside ours during a deploy."""
+    for _ in range(2):
+        await pair.world.database.execute(
+            "INSERT INTO pending_invalidation (product_id) SELECT unnest($1::text[])", ["a", "b"]
+        )
+    (first, _) = await pair.real.missed_invalidations(10)
+    await pair.real.add_missed_invalidations(["a"])
+    (again, _) = await pair.real.missed_invalidations(10)
+    assert (again.product_id, again.id > first.id) == ("a", True)
+
+
+BEYOND_THE_TABLE: Final = [
+    update(0, inventory=1)._replace(values={"inventory": 2**31}),
+    update(0, inventory=1)._replace(values={"inventory": -1}),
+    update(0, price=1)._replace(values={"price": 10**10}),
+    update(0, price=1)._replace(values={"price": 2**63}),
+    update(0, price=1)._replace(product_id="NUL \0"),
+    update(0, price=1)._replace(product_id="\ud800"),
+    update(0, price=1)._replace(product_id="x" * 256),
+]
+
+
+@pytest.mark.parametrize(
+    "bad", BEYOND_THE_TABLE, ids=lambda bad: repr((bad.product_id[:9], *bad.values.values()))
+)
+async def test_a_value_that_no_column_holds_is_refused_and_found(pair: Pair, bad: Update) -> None:
+    """As if validation had a hole: at once nothing is kept, one by one the others are."""
+    good = update(1, product_id="a good one", inventory=1)
+    changes = sorted([*fold([good]).changes, *fold([bad]).changes], key=lambda change: change.product_id)
+    with pytest.raises(CatalogRefused):
+        await pair.real.upsert(changes)
+    upserted, refusals = await pair.real.upsert_one_by_one(changes)
+    assert upserted.changed == 1
+    assert [changes[refusal.position].product_id for refusal in refusals] == [bad.product_id]
+    assert set(await pair.rows()) == {"a good one"}
 
 
 async def test_old_misses_and_marks_are_forgotten(pair: Pair) -> None:

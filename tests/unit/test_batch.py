@@ -313,3 +313,12 @@ def test_a_shortage_of_memory_is_no_bad_record() -> None:
     with pytest.raises(MemoryError):
         world.process(good(0), starved)
     assert world.quarantine.rejections == []
+
+
+def test_of_thousands_of_errors_that_nobody_foresaw_a_few_are_told() -> None:
+    world = World()
+    report = world.process(*(good(place)._replace(arrival_ms=10**17) for place in range(2_000)))
+    check_done(report)
+    assert report.rejected == {"internal_error": 2_000}
+    assert len(report.warnings) == 20
+    assert all(error.__traceback__ is None for error in report.warnings)
