@@ -27,15 +27,22 @@ def may_be_deadly(batch: Sequence[Record], clock: Clock) -> bool:
     return len(batch) == 1 and clock.now_ms() - batch[0].arrival_ms > LONE_RECORD_AGE_MS
 
 
+class NoTimeLeft(DependencyFailed):
+    """The record was not tried."""
+
+
 async def mark(record: Record, ports: Ports, deadline: float) -> bool:
     """Mark that this process tries the record; whether it killed those that tried before.
 
     A process that met an outage could not clear its mark, but lives: it is no death if it noted so.
 
-    Raises: DependencyFailed.
+    Raises: NoTimeLeft if no mark was left; DependencyFailed.
     """
+    left = deadline - ports.clock.monotonic()
+    if left <= 0:
+        raise NoTimeLeft("mark of the attempt: no time was left to leave it")
     try:
-        async with asyncio.timeout(deadline - ports.clock.monotonic()):
+        async with asyncio.timeout(left):
             others = await ports.catalog.mark_attempt(record)
             if len(others) >= DEATHS:
                 others -= await ports.quarantine.survivors(record)

@@ -190,4 +190,5 @@ async def _process_marked(
     except Exception as error:  # noqa: BLE001 filed by kind, like a stage's error
         _file_error(error, report)
         report.first_unfinished = record.sequence_number
-        await attempts.note_survival(record, ports, report)
+        if not isinstance(error, attempts.NoTimeLeft):
+            await attempts.note_survival(record, ports, report)

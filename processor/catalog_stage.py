@@ -19,11 +19,11 @@ from processor.updates import Rejection, Update
 # What is left to the invalidation and to quarantine after the last part.
 _RESERVE_SHARE: Final = 0.25
 _RESERVE_SECONDS: Final = 2.0
-# A part much smaller than what failed: half of a batch that needs ten times its time would fail as well.
-_FIRST_PART: Final = 16
-_SMALLER: Final = 8
-_LARGER: Final = 2
+# Parts begin with one update, and get larger by this as long as there is time for it.
+_GROWTH: Final = 4
 _ONE_BY_ONE_AT_ONCE: Final = 1_000
+# 10,000 products take a few milliseconds, a login up to a second; what takes this long is no cache.
+_INVALIDATE_SECONDS: Final = 1.5
 
 
 class CatalogStage:
@@ -40,17 +40,25 @@ class CatalogStage:
     async def run(self) -> None:
         """Apply what there is time for. Raises: DependencyFailed if that is not all."""
         count = len(self._updates)
-        timed_out: StatementTimedOut | None = None
-        try:
-            await self._upsert(self._updates)
-            applied = count
-        except StatementTimedOut as error:
-            timed_out = error
-            applied = await self._upsert_in_parts()
+        applied, failed = await self._upsert_what_fits()
         if applied:
             await self._finish(self._updates[:applied])
-        if timed_out is not None and applied < count:
-            raise DependencyFailed(f"{timed_out}; {applied} of {count} updates were done") from timed_out
+        self._ports.memory.slow = applied < count
+        if failed is not None and applied < count:
+            raise DependencyFailed(f"{failed}; {applied} of {count} updates were done") from failed
+
+    async def _upsert_what_fits(self) -> tuple[int, DependencyFailed | None]:
+        """How many of the updates, in order, are in their rows, and why not all."""
+        # After a batch that was too much, the next is not tried at once: that would take half of its time.
+        if not self._ports.memory.slow:
+            try:
+                await self._upsert(self._updates)
+            except StatementTimedOut as error:
+                if len(self._updates) == 1:
+                    return 0, error
+            else:
+                return len(self._updates), None
+        return await self._upsert_in_parts()
 
     async def _upsert(self, updates: Sequence[Update]) -> None:
         updates = self._not_refused(updates)
@@ -81,36 +89,44 @@ class CatalogStage:
                 changes, within_seconds=self._time_left()
             )
             for position, message in refusals:
-                self._ports.refused.add(part[position].record, message)
+                self._ports.memory.refused.add(part[position].record, message)
             self._report.products_changed += upserted.changed
             self._report.stale_updates += len(part) - len(refusals) - upserted.changed
             self._report.invalidations_pending |= upserted.invalidations_pending
 
     def _not_refused(self, updates: Sequence[Update]) -> Sequence[Update]:
-        refused = self._ports.refused
+        refused = self._ports.memory.refused
         return [update for update in updates if update.record not in refused] if refused else updates
 
-    async def _upsert_in_parts(self) -> int:
-        """Upsert as many updates, in order, as there is time for; how many."""
+    async def _upsert_in_parts(self) -> tuple[int, DependencyFailed | None]:
+        """Upsert as many updates, in order, as there is time for; how many, and what ended it."""
         clock = self._ports.clock
         waiting = await self._waiting()
-        begin, size = 0, max(1, len(waiting) // _FIRST_PART)
-        while begin < len(waiting) and self._time_left() > 0:
+        failed: DependencyFailed | None = None
+        begin, size, most = 0, 1, len(waiting)
+        while begin < len(waiting):
             started = clock.monotonic()
             part = [self._updates[position] for position in waiting[begin : begin + size]]
             try:
                 await self._upsert(part)
-            except StatementTimedOut:
+            except StatementTimedOut as error:
+                failed = error
                 if size == 1:
                     break
-                size = max(1, size // _SMALLER)
+                most = size = max(1, size // _GROWTH)
                 continue
+            except DependencyFailed as error:
+                failed = error  # what was done before it is done all the same
+                break
             begin += len(part)
             one = (clock.monotonic() - started) / len(part)
-            # The next has half of the time left before it is cut off.
-            fitting = int(self._time_left() / 3 / one) if one > 0 else size * _LARGER
-            size = max(1, min(size * _LARGER, fitting))
-        return waiting[begin] if begin < len(waiting) else len(self._updates)
+            # The next one has half of the time left before it is cut off.
+            fitting = int(self._time_left() / 3 / one) if one > 0 else most
+            if fitting < 1 and self._time_left() < 2 * one:
+                failed = failed or DependencyFailed(f"database: {one:.2f} s a row")
+                break
+            size = max(1, min(size * _GROWTH, fitting, most))
+        return (waiting[begin] if begin < len(waiting) else len(self._updates)), failed
 
     async def _waiting(self) -> list[int]:
         """Positions of the updates that no earlier attempt has applied: a look costs less than a write."""
@@ -119,7 +135,7 @@ class CatalogStage:
             return []
         changes = await self._ports.catalog.outdated(fold(updates).changes, within_seconds=self._time_left())
         products = {change.product_id for change in changes}
-        refused = self._ports.refused
+        refused = self._ports.memory.refused
         return [
             place
             for place, update in enumerate(self._updates)
@@ -146,7 +162,7 @@ class CatalogStage:
         return [update for update in updates if update.record.sequence_number != cut]
 
     async def _quarantine_refused(self, updates: Sequence[Update]) -> None:
-        refused = self._ports.refused
+        refused = self._ports.memory.refused
         rejections = [
             Rejection(update.record, Reason.CATALOG_REFUSED, refused.message(update.record), update.supplier)
             for update in updates
@@ -162,7 +178,9 @@ class CatalogStage:
         if not products:
             return
         try:
-            await self._ports.cache.invalidate(products)
+            # Half of the time: then there is some to write down that it was missed.
+            left = self._deadline - self._ports.clock.monotonic()
+            await self._ports.cache.invalidate(products, within_seconds=min(_INVALIDATE_SECONDS, left / 2))
         except CacheUnavailable as error:
             self._report.warnings.append(error)
             await self._ports.catalog.add_missed_invalidations(products)

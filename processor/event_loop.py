@@ -32,9 +32,13 @@ class Lookups:
             loop = asyncio.get_running_loop()
             lookup = self._pending[name] = loop.create_future()
             lookup.add_done_callback(lambda done: self._forget(name, done))
-            threading.Thread(
+            thread = threading.Thread(
                 target=self._look_up, args=(name, lookup, loop), name="name lookup", daemon=True
-            ).start()
+            )
+            try:
+                thread.start()
+            except RuntimeError as error:  # no more threads can be had: the next one may try again
+                lookup.set_exception(OSError(f"no thread to look {name[0]} up: {error}"))
         return await asyncio.shield(lookup)
 
     def _look_up(self, name: tuple[object, ...], lookup: _Lookup, loop: asyncio.AbstractEventLoop) -> None:

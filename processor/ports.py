@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from processor.fold import Change
+from processor.memory import Memory
 from processor.records import Record
-from processor.refused import RefusedRecords
 from processor.updates import Rejection
 
 
@@ -131,4 +131,4 @@ class Ports:
     catalog: Catalog
     cache: Cache
     clock: Clock
-    refused: RefusedRecords = field(default_factory=RefusedRecords)
+    memory: Memory = field(default_factory=Memory)

@@ -11,6 +11,7 @@ from processor.adapters.upsert import (
     FROM_JSON,
     WRITTEN,
     columns,
+    fits_statement,
     json_rows,
     outdated_statement,
     upsert_statement,
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
 
 _UPSERT: Final = upsert_statement(FROM_ARRAYS)
 _UPSERT_ONE: Final = upsert_statement(FROM_JSON)
+_FITS_ONE: Final = fits_statement(FROM_JSON)
 _OUTDATED: Final = outdated_statement(FROM_ARRAYS)
-_APPLY_ONE_BY_ONE: Final = "SELECT * FROM apply_one_by_one($1, $2::text[], $3::text[])"
-_LOOKS_ONLY_AT: Final = "SELECT looks_only_at($1, $2, $3::text[])"
+# A CHECK, or a value too long, out of range or no character of the database's encoding; whose fault it is,
+# `apply_one_by_one` tells.
+_REFUSED: Final = frozenset({"23514", "22001", "22003", "22021", "22P05"})
+_APPLY_ONE_BY_ONE: Final = "SELECT * FROM apply_one_by_one($1, $2, $3::text[], $4::text[])"
 
 # An id is new each time a product is missed, so that a drain forgets no miss that is newer than its UNLINK.
 _ADD_MISSED: Final = """
@@ -89,17 +93,16 @@ class PostgresCatalog:
         arrays = columns(changes)
 
         async def operation(connection: "Connection") -> Upserted:
-            try:
-                answer = await connection.fetchrow(_UPSERT, *arrays)
-            except asyncpg.CheckViolationError as error:
-                names = (error.table_name, error.constraint_name)
-                if await connection.fetchval(_LOOKS_ONLY_AT, *names, WRITTEN):
-                    raise CatalogRefused(f"database: {reason_of(error)} ({error.sqlstate})") from error
-                raise
+            answer = await connection.fetchrow(_UPSERT, *arrays)
             assert answer is not None  # noqa: S101 an aggregate always has a row
             return Upserted(answer["changed"], answer["invalidations_pending"])
 
-        return await self._database.run(operation, within_seconds=within_seconds)
+        try:
+            return await self._database.run(operation, within_seconds=within_seconds, divisible=True)
+        except asyncpg.PostgresError as error:
+            if error.sqlstate in _REFUSED:
+                raise CatalogRefused(f"database: {reason_of(error)} ({error.sqlstate})") from error
+            raise
 
     async def upsert_one_by_one(
         self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
@@ -107,8 +110,9 @@ class PostgresCatalog:
         """See `ports.Catalog`."""
         texts = json_rows(changes)
         answers = await self._database.run(
-            lambda connection: connection.fetch(_APPLY_ONE_BY_ONE, _UPSERT_ONE, texts, WRITTEN),
+            lambda connection: connection.fetch(_APPLY_ONE_BY_ONE, _UPSERT_ONE, _FITS_ONE, texts, WRITTEN),
             within_seconds=within_seconds,
+            divisible=True,
         )
         refusals = [
             Refusal(answer["refused"], f"database: {answer['message']}")

@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
@@ -29,6 +30,8 @@ CLIENT_CHECK_MS: Final = 500
 # Many round trips: a server that lives answers in time. A third of what is left leaves two for another try.
 _PROBE_SECONDS: Final = 1.0
 _LEAST_STATEMENT_TIMEOUT_SECONDS: Final = 10.0
+# asyncpg closes a connection after so many, and waits for the server to agree: never.
+_MOST_QUERIES: Final = 2**31
 
 # https://www.postgresql.org/docs/18/errcodes-appendix.html
 _DEPENDENCY_CLASSES: Final = frozenset({"08", "53", "55", "57", "58"})
@@ -36,10 +39,8 @@ _TRANSACTION_ROLLBACK: Final = "40"
 _INVALID_AUTHORIZATION: Final = "28"
 # Read-only, a changed result type, and a prepared statement that a pooler's other connection does not know.
 _STALE_CONNECTION_STATES: Final = frozenset({"25006", "0A000", "26000", "42P05"})
-# Cancelled (by statement_timeout or a person), and a lock that lock_timeout gave up.
-_TIMED_OUT_STATES: Final = frozenset({"57014", "55P03"})
-# Too long, out of range, or no character of the database's encoding: only a value can be that.
-_REFUSED_VALUES: Final = frozenset({"22001", "22003", "22021", "22P05"})
+# Cancelled (by statement_timeout or a person), transaction_timeout, and a lock that lock_timeout gave up.
+_TIMED_OUT_STATES: Final = frozenset({"57014", "25P04", "55P03"})
 _TRANSACTION_RETRIES: Final = 3
 
 
@@ -90,11 +91,13 @@ class Database:
         operation: Callable[["Connection"], Awaitable[T]],
         *,
         within_seconds: float = OPERATION_SECONDS,
+        divisible: bool = False,
     ) -> T:
         """The operation's result. It may run more than once, so it must be safe to repeat.
 
         An attempt has half of the time that is left, so that another connection can still be tried when this
-        one turns out to be dead.
+        one turns out to be dead. `divisible`: less can be asked for instead, and is better after silence than
+        the same again.
 
         Raises:
             StatementTimedOut: no answer to the operation, though the server answers.
@@ -110,6 +113,13 @@ class Database:
                 raise DependencyFailed("database: no time was left to ask it")
             try:
                 return await self._once(operation, deadline)
+            except _Silence as silence:
+                if not divisible and retries["connection"]:
+                    retries["connection"] -= 1
+                    continue
+                # Dead, or at work and deaf to the request to cancel: is the database there?
+                await self.run(_sign, within_seconds=(deadline - loop.time()) / 2)
+                raise StatementTimedOut(f"database: {silence}") from silence
             except (
                 asyncpg.PostgresError,
                 asyncpg.InterfaceError,
@@ -136,8 +146,11 @@ class Database:
         except BaseException as error:
             if not _leaves_usable(error):
                 # Giving it back would wait for a server that may never answer (asyncpg issue 431).
-                connection.terminate()
-            if isinstance(error, Exception) and _reaction(error) == "connection":
+                with suppress(asyncpg.InterfaceError):  # it has gone back by itself: the server ended it
+                    connection.terminate()
+            if isinstance(error, _Silence) or (
+                isinstance(error, Exception) and _reaction(error) == "connection"
+            ):
                 self._drop(pool)  # what happened to one connection has happened to those beside it
             raise
         finally:
@@ -150,9 +163,10 @@ class Database:
             async with asyncio.timeout(seconds):
                 return await pool.acquire()
         except TimeoutError as error:
-            raise asyncpg.ConnectionDoesNotExistError(f"no connection within {seconds:.1f} s") from error
-        except asyncpg.InvalidAuthorizationSpecificationError:
-            self._drop(pool)  # the password was rotated: the next pool asks for it
+            self._drop(pool)
+            raise asyncpg.ConnectionDoesNotExistError("no connection in time") from error
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+            self._drop(pool)  # the password was rotated, or the database has moved: the next pool asks anew
             raise
 
     async def _limited(
@@ -171,11 +185,9 @@ class Database:
             # asyncpg has asked the server to cancel the statement; this is answered once it is cancelled.
             try:
                 async with asyncio.timeout(min(_PROBE_SECONDS, (deadline - loop.time()) / 3)):
-                    await connection.execute("SELECT")
+                    await _sign(connection)
             except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-                raise asyncpg.ConnectionDoesNotExistError(
-                    f"no answer for {seconds:.1f} s, and none to a question after it"
-                ) from error
+                raise _Silence(f"no answer for {seconds:.1f} s, and no sign of life after it") from error
             raise StatementTimedOut(f"database: the statement took more than {seconds:.1f} s") from error
 
     async def _opened_pool(self) -> "Pool":
@@ -193,6 +205,7 @@ class Database:
                     max_size=self._pool_size,
                     timeout=CONNECT_TIMEOUT_SECONDS,
                     max_inactive_connection_lifetime=IDLE_LIFETIME_SECONDS,
+                    max_queries=_MOST_QUERIES,
                     server_settings={"application_name": "inventory-processor"},
                     connect=self._connect,
                     connection_class=_NamedApart,
@@ -222,6 +235,15 @@ class Database:
         pool.terminate()
         if self._pool is pool:
             self._pool = None
+
+
+class _Silence(Exception):
+    """A connection gives no sign: it is dead, or its server is at work and deaf to the request to cancel."""
+
+
+async def _sign(connection: "Connection") -> None:
+    """Ask the server for nothing."""
+    await connection.execute("SELECT")
 
 
 class _NamedApart(asyncpg.Connection):
@@ -291,9 +313,6 @@ def _ours(error: Exception) -> Exception:
     if not isinstance(error, asyncpg.PostgresError):
         return DependencyFailed(message)
     state = error.sqlstate or ""
-    # A trigger's or function's own error has a context; a value that the server cannot read has this one.
-    if state in _REFUSED_VALUES and (not error.context or "portal parameter $" in error.context):
-        return CatalogRefused(f"{message} ({state})")
     if state in _TIMED_OUT_STATES:
         return StatementTimedOut(f"{message} ({state})")
     retried = (

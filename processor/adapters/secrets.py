@@ -20,10 +20,11 @@ async def read_secret_text(client: "SecretsManagerClient", arn: str) -> str:
     """A secret's text. Raises: DependencyFailed if it cannot be read now, or has none."""
     try:
         response = await client.get_secret_value(SecretId=arn)
-    except (ClientError, BotoCoreError, OSError) as error:
+    except (ClientError, BotoCoreError, OSError, ValueError, AttributeError, TypeError) as error:
+        # The last three are of botocore's parsers, where what answers is no Secrets Manager.
         raise DependencyFailed(f"secret {arn}: {reason_of(error)}") from error
-    text = response.get("SecretString")
-    if not text:
+    text: object = response.get("SecretString")
+    if not isinstance(text, str) or not text:
         raise DependencyFailed(f"secret {arn} holds no text")
     return text
 
@@ -64,7 +65,7 @@ def member(secret: dict[str, Any], arn: str, name: str) -> str:
 def _members(text: str) -> dict[str, Any] | None:
     try:
         members = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return members if isinstance(members, dict) else None
 

@@ -58,6 +58,20 @@ WHERE held.product_id IS NULL
 """  # noqa: S608 the one thing put in is ours
 
 
+def fits_statement(source: str) -> str:
+    """SQL that fails if a value of a change of `source` fits not into its column, and for nothing else.
+
+    No default, generated column, index, CHECK or trigger of the table has a say in it. `source`: see
+    `apply_changes`.
+    """
+    values = [f"'{name}', {register.stored.format(f'change.{name}')}" for name, register in REGISTERS.items()]
+    return f"""
+SELECT jsonb_populate_record(NULL::products, jsonb_build_object('product_id', change.product_id,
+        {_lines(values, ",")}))
+FROM {source}
+"""  # noqa: S608 all that is put in is ours
+
+
 def upsert_statement(source: str) -> str:
     """SQL that applies the changes of `source` and answers one row about it.
 

@@ -25,18 +25,20 @@ CREATE TABLE invalidation_drain (
 INSERT INTO invalidation_drain DEFAULT VALUES;
 GRANT SELECT, UPDATE ON invalidation_drain TO catalog_writer;
 
--- Runs a statement once for each change, given as JSON, and tells which ones the table refuses: by a CHECK that
--- looks only at columns the statement writes, or because a value fits no column. Whatever else is wrong, a
--- trigger's own errors among it, is no change's fault and ends the call.
-CREATE FUNCTION apply_one_by_one(statement text, changes text[], written_columns text[])
+-- Runs a statement once for each change, given as JSON, and tells which ones the table refuses: by a CHECK of
+-- products that looks only at columns the statement writes, or because a value fits not into its column, which the
+-- statement `fits` tells. Whatever else is wrong, a trigger's own errors among it, is no change's fault and ends the
+-- call.
+CREATE FUNCTION apply_one_by_one(statement text, fits text, changes text[], written_columns text[])
 RETURNS TABLE (refused integer, message text, changed bigint, invalidations_pending boolean) LANGUAGE plpgsql AS $$
 DECLARE
     this_changed bigint;
-    constraint_of text;
-    known text := '';
+    schema_of text;
     table_of text;
+    constraint_of text;
     context_of text;
     state_of text;
+    known text := '';
 BEGIN
     changed := 0;
     FOR position IN 1 .. cardinality(changes) LOOP
@@ -46,15 +48,15 @@ BEGIN
         EXCEPTION
             WHEN check_violation OR numeric_value_out_of_range OR string_data_right_truncation
                 OR character_not_in_repertoire OR untranslatable_character OR invalid_text_representation THEN
-            GET STACKED DIAGNOSTICS constraint_of = CONSTRAINT_NAME, table_of = TABLE_NAME,
+            GET STACKED DIAGNOSTICS constraint_of = CONSTRAINT_NAME, table_of = TABLE_NAME, schema_of = SCHEMA_NAME,
                 context_of = PG_EXCEPTION_CONTEXT, state_of = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
-            IF state_of = '23514' THEN
-                IF known <> constraint_of || ' of ' || table_of THEN
-                    IF NOT looks_only_at(table_of, constraint_of, written_columns) THEN RAISE; END IF;
-                    known := constraint_of || ' of ' || table_of;
-                END IF;
-            ELSIF context_of ~ 'PL/pgSQL function (?!apply_one_by_one\()' THEN
+            IF context_of ~ 'PL/pgSQL function (?!(\w+\.)?apply_one_by_one\()' THEN
                 RAISE;
+            ELSIF state_of <> '23514' THEN
+                IF fits_into_columns(fits, changes[position]) THEN RAISE; END IF;
+            ELSIF known <> schema_of || '.' || table_of || '.' || constraint_of THEN
+                IF NOT looks_only_at(schema_of, table_of, constraint_of, written_columns) THEN RAISE; END IF;
+                known := schema_of || '.' || table_of || '.' || constraint_of;
             END IF;
             refused := position - 1;
             RETURN NEXT;
@@ -66,12 +68,23 @@ BEGIN
     RETURN NEXT;
 END $$;
 
+CREATE FUNCTION fits_into_columns(fits text, change text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE fits USING change::jsonb;
+    RETURN true;
+EXCEPTION WHEN data_exception THEN
+    RETURN false;
+END $$;
+
 -- Whether a CHECK of products depends on these columns alone, so that its refusal names a value of the record.
-CREATE FUNCTION looks_only_at(table_name text, constraint_name text, columns text[])
+CREATE FUNCTION looks_only_at(schema_name text, table_name text, constraint_name text, columns text[])
 RETURNS boolean LANGUAGE sql STABLE AS $$
-SELECT table_name = 'products' AND EXISTS (
+SELECT EXISTS (
     SELECT FROM pg_constraint
-    WHERE conrelid = 'products'::regclass AND conname = constraint_name AND contype = 'c'
-      AND conkey <@ ARRAY(SELECT attnum FROM pg_attribute WHERE attrelid = 'products'::regclass AND attname = ANY(columns))
+    JOIN pg_class ON pg_class.oid = conrelid
+    JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE conrelid = 'products'::regclass AND nspname = schema_name AND relname = table_name
+      AND conname = constraint_name AND contype = 'c'
+      AND conkey <@ ARRAY(SELECT attnum FROM pg_attribute WHERE attrelid = conrelid AND attname = ANY(columns))
 )
 $$;

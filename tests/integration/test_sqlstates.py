@@ -94,6 +94,9 @@ async def test_a_value_out_of_the_columns_range_is_quarantined_alone(world: Worl
         "ADD brand text DEFAULT '' CHECK (brand <> '')",
         "ADD brand text DEFAULT '', ADD CHECK (brand <> '' OR inventory > 0)",
         "ADD share integer GENERATED ALWAYS AS (1 / inventory) STORED",
+        "ADD reserve integer GENERATED ALWAYS AS (2000000000 + (inventory + 1) * 2000000000) STORED",
+        "ADD writer varchar(4), ALTER writer SET DEFAULT current_user",
+        "ADD CHECK (2000000000 + (inventory + 1) * 2000000000 > 0) NOT VALID",
         "ADD CHECK (false)",
     ],
 )
@@ -103,6 +106,27 @@ async def test_a_mistake_in_the_schema_condemns_no_record(world: World, mistake:
     event = kinesis_event(kinesis_record('{"product_id": "a", "inventory": 0}', 0))
     with pytest.raises(asyncpg.PostgresError):
         await world.invoke(event)
+    assert await world.quarantine_lines() == []
+
+
+async def test_a_rule_of_another_table_of_the_same_name_condemns_no_record(world: World) -> None:
+    await world.database.execute(
+        """
+        CREATE SCHEMA audit;
+        CREATE TABLE audit.products (LIKE products INCLUDING ALL);
+        GRANT USAGE ON SCHEMA audit TO catalog_writer;
+        GRANT INSERT ON audit.products TO catalog_writer;
+        CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO audit.products (product_id, inventory, last_updated)
+            VALUES (NEW.product_id, -1, now());
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER audit AFTER INSERT ON products FOR EACH ROW EXECUTE FUNCTION audit();
+        """
+    )
+    with pytest.raises(asyncpg.CheckViolationError):
+        await world.invoke(EVENT)
     assert await world.quarantine_lines() == []
 
 

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from processor.errors import DependencyFailed
-from processor.refused import MOST, RefusedRecords
+from processor.memory import MOST, RefusedRecords
 from tests.batches import FAULTS, check_done, good, stocks
 from tests.events import aggregate, record, sequence
 from tests.fakes import Fault, World, always
@@ -164,7 +164,7 @@ def test_refusals_that_take_longer_than_one_attempt_are_kept_from_each() -> None
     assert len(world.quarantine.puts) == 1
     assert len(world.quarantine.rejections) == 5_000
     assert len(world.catalog.rows) == 5_000
-    assert len(world.ports.refused) == 0
+    assert len(world.ports.memory.refused) == 0
 
 
 def test_what_is_remembered_of_refusals_is_bounded() -> None:

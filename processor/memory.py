@@ -1,6 +1,7 @@
-"""Which records the table refused, until they are in quarantine: the next attempt need not find out anew."""
+"""What a process remembers from batch to batch, so that an attempt goes on where the last one ended."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from processor.records import Record
@@ -11,7 +12,7 @@ _Identity: TypeAlias = tuple[str, str, int]
 
 
 class RefusedRecords:
-    """Records and the table's words, in this process alone; at most `MOST`, the newest."""
+    """Records that the table refused, and its words; at most `MOST`, the newest."""
 
     def __init__(self) -> None:
         self._messages: dict[_Identity, str] = {}
@@ -36,6 +37,14 @@ class RefusedRecords:
         """They are in quarantine."""
         for record in records:
             self._messages.pop(_identity(record), None)
+
+
+@dataclass(slots=True)
+class Memory:
+    """`refused`: what is not yet in quarantine; `slow`: the last batch was too much for the database."""
+
+    refused: RefusedRecords = field(default_factory=RefusedRecords)
+    slow: bool = False
 
 
 def _identity(record: Record) -> _Identity:
