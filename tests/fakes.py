@@ -295,17 +295,23 @@ def _parts(version: str) -> tuple[str, int, int, str]:
 
 
 class FakeCache:
-    """See `ports.Cache`. `values` is what the shop has cached; `deleting` is called before each delete."""
+    """See `ports.Cache`. `values` is what the shop has cached; `deleting` is called before each delete.
+
+    `hangs`: it does not answer, until the time for it is up.
+    """
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
         self.values: dict[str, object] = {}
         self.invalidated: list[list[str]] = []
         self.deleting: Callable[[], None] = lambda: None
+        self.hangs = False
 
     async def invalidate(self, product_ids: Sequence[str], *, within_seconds: float = 1.5) -> None:
-        del within_seconds
         async with self._faults.around("cache.invalidate", CacheUnavailable):
+            if self.hangs:
+                await asyncio.sleep(within_seconds)
+                raise CacheUnavailable("no answer in time")
             self.deleting()
             self.invalidated.append(list(product_ids))
             for product_id in product_ids:

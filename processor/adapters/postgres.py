@@ -113,13 +113,6 @@ class Database:
                 raise DependencyFailed("database: no time was left to ask it")
             try:
                 return await self._once(operation, deadline)
-            except _Silence as silence:
-                if not divisible and retries["connection"]:
-                    retries["connection"] -= 1
-                    continue
-                # Dead, or at work and deaf to the request to cancel: is the database there?
-                await self.run(_sign, within_seconds=(deadline - loop.time()) / 2)
-                raise StatementTimedOut(f"database: {silence}") from silence
             except (
                 asyncpg.PostgresError,
                 asyncpg.InterfaceError,
@@ -127,9 +120,14 @@ class Database:
                 OSError,
             ) as error:
                 reaction = _reaction(error)
-                if reaction is None or not retries[reaction]:
+                ends = reaction is None or not retries[reaction]
+                if divisible and reaction == "connection" and (ends or isinstance(error, _Silence)):
+                    # The connection may be dead, or it is the statement that is too much for it.
+                    await self.run(_sign, within_seconds=(deadline - loop.time()) / 2)
+                    raise StatementTimedOut(f"database: {reason_of(error)}") from error
+                if ends:
                     raise _ours(error) from error
-                retries[reaction] -= 1
+                retries[reaction or ""] -= 1
 
     def terminate(self) -> None:
         """Drop all connections at once; the next use opens new ones."""
@@ -148,9 +146,7 @@ class Database:
                 # Giving it back would wait for a server that may never answer (asyncpg issue 431).
                 with suppress(asyncpg.InterfaceError):  # it has gone back by itself: the server ended it
                     connection.terminate()
-            if isinstance(error, _Silence) or (
-                isinstance(error, Exception) and _reaction(error) == "connection"
-            ):
+            if isinstance(error, Exception) and _reaction(error) == "connection":
                 self._drop(pool)  # what happened to one connection has happened to those beside it
             raise
         finally:
@@ -237,7 +233,7 @@ class Database:
             self._pool = None
 
 
-class _Silence(Exception):
+class _Silence(asyncpg.ConnectionDoesNotExistError):
     """A connection gives no sign: it is dead, or its server is at work and deaf to the request to cancel."""
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from local.servers import MotoServer, PostgresServer, Servers, ValkeyServer
 from tests.events import kinesis_event, kinesis_record, sequence
+from tests.proxy import open_proxy
 from tests.world import ALL_DONE, World, open_world
 
 
@@ -91,6 +92,29 @@ async def test_a_rotated_password_is_fetched_again(world: World) -> None:
         assert await world.invoke(batch(2)) == ALL_DONE
     finally:
         await world.database.execute("ALTER ROLE inventory_processor PASSWORD 'first-password'")
+
+
+async def test_a_database_that_moved_is_found_by_its_secret(world: World) -> None:
+    environment = world.account.environment
+    del environment["DB_HOST"], environment["DB_PORT"]
+    address = world.postgres
+
+    async def lead_to(port: int) -> None:
+        login = {"username": "inventory_processor", "password": "first-password"}
+        async with world_secrets(world) as secrets:
+            await secrets.put_secret_value(
+                SecretId=environment["DB_SECRET_ARN"],
+                SecretString=json.dumps({**login, "host": address.host, "port": port}),
+            )
+
+    async with open_proxy(address.host, address.port) as old, open_proxy(address.host, address.port) as new:
+        await lead_to(old.port)
+        assert await world.invoke(batch(1)) == ALL_DONE
+        await lead_to(new.port)
+        old.cut()
+        old.refuse()
+        assert await world.invoke(batch(2)) == ALL_DONE
+        assert new.accepted == 1
 
 
 async def test_a_wrong_password_is_a_failed_dependency(world: World) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.event_source_mapping.simulation import with_settings
 from tests.events import aggregate, kinesis_event, kinesis_record, sequence
 from tests.lambda_delivery import deliver
+from tests.proxy import open_proxy
 from tests.world import ALL_DONE, World, until
 
 ROWS = 100
@@ -41,8 +42,7 @@ async def backends(world: World) -> int:
     return int(found)
 
 
-@pytest.mark.parametrize("halved", [False, True])
-@pytest.mark.parametrize("bisect", [False, True])
+@pytest.mark.parametrize(("bisect", "halved"), [(False, False), (True, False), (True, True)])
 async def test_a_batch_that_is_too_much_is_done_whatever_aws_splits(
     world: World, *, bisect: bool, halved: bool
 ) -> None:
@@ -110,7 +110,7 @@ async def test_statements_that_nobody_waits_for_end(world: World) -> None:
         await holder.close()
 
 
-@pytest.mark.parametrize("state", ["statement_timeout", "lock_timeout"])
+@pytest.mark.parametrize("state", ["statement_timeout", "lock_timeout", "transaction_timeout"])
 async def test_a_timeout_of_the_servers_own_makes_the_work_smaller(world: World, state: str) -> None:
     await world.database.execute(f"ALTER ROLE inventory_processor SET {state} = '300ms'")
     try:
@@ -125,6 +125,37 @@ async def test_a_timeout_of_the_servers_own_makes_the_work_smaller(world: World,
         await holder.close()
     finally:
         await world.database.execute(f"ALTER ROLE inventory_processor RESET {state}")
+
+
+async def test_a_batch_that_is_too_much_is_done_though_no_request_to_cancel_gets_through(
+    world: World,
+) -> None:
+    """Where a pooler or a firewall swallows them, silence is no sign that the database is gone."""
+    await slow_down(world, 0.05)
+    async with open_proxy(world.postgres.host, world.postgres.port) as way:
+        # https://www.postgresql.org/docs/18/protocol-message-formats.html, CancelRequest
+        cancelled = way.swallow_from(b"\x04\xd2\x16\x2e")
+        world.account.environment["DB_PORT"] = str(way.port)
+        delivery = await deliver(
+            partial(world.invoke, remaining_ms=4_000),
+            [kinesis_record(update(position), position) for position in range(ROWS)],
+            batch_size=ROWS,
+            limit_invocations=20,
+        )
+    assert cancelled.is_set()
+    assert (delivery.unfinished, delivery.discarded) == ([], [])
+
+
+async def test_refusals_by_a_slow_table_are_done_too(world: World) -> None:
+    await slow_down(world, 0.02)
+    await world.database.execute("ALTER TABLE products ADD CHECK (inventory % 2 = 0) NOT VALID")
+    packed = aggregate([("k", update(position).encode()) for position in range(60)])
+    delivery = await deliver(
+        partial(world.invoke, remaining_ms=3_000), [kinesis_record(packed)], limit_invocations=20
+    )
+    assert delivery.unfinished == []
+    assert len(await world.quarantine_lines()) == 30
+    assert await world.database.fetchval("SELECT count(*) FROM products") == 30
 
 
 async def test_thousands_of_refusals_in_one_record_are_soon_done(world: World) -> None:

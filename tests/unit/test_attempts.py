@@ -167,3 +167,9 @@ def test_survivors_that_cannot_be_asked_for_condemn_nobody() -> None:
     world = old_world(always(quarantine_survivors=Fault.FAILS), marks=3)
     assert world.process(good(0)).first_unfinished == sequence(0)
     assert world.quarantine.rejections == []
+
+
+def test_without_time_a_record_is_not_marked_and_nobody_is_told_of_it() -> None:
+    world = old_world()
+    assert world.process(good(0), budget_seconds=-1.0).first_unfinished == sequence(0)
+    assert world.faults.begun == []

@@ -174,3 +174,36 @@ def test_what_is_remembered_of_refusals_is_bounded() -> None:
     assert len(refused) == MOST
     assert good(9) not in refused
     assert good(10) in refused
+
+
+def test_what_was_done_in_parts_before_the_database_failed_is_acknowledged() -> None:
+    upserts = itertools.count(1)
+    world = World(
+        lambda operation: Fault.FAILS if operation == "catalog.upsert" and next(upserts) == 4 else None
+    )
+    world.catalog.row_seconds = 0.5
+    report = world.process(*(good(place) for place in range(100)))
+    assert report.first_unfinished == sequence(5), "after parts of one and of four"
+    assert set(stocks(world)) == {f"p{place}" for place in range(5)}
+
+
+def test_after_a_batch_that_was_too_much_the_next_begins_small_and_then_all_is_well_again() -> None:
+    world = World()
+    world.catalog.row_seconds = 0.5
+    assert world.process(*(good(place) for place in range(100))).first_unfinished
+    world.catalog.row_seconds = 0.0
+    world.faults.begun.clear()
+    check_done(world.process(*(good(place) for place in range(100))))
+    assert "catalog.outdated" in world.faults.begun
+    world.faults.begun.clear()
+    check_done(world.process(*(good(place) for place in range(100))))
+    assert world.faults.begun.count("catalog.upsert") == 1
+    assert "catalog.outdated" not in world.faults.begun
+
+
+@pytest.mark.parametrize("budget_seconds", [0.3, 1.0, 2.0, 48.0])
+def test_a_cache_that_hangs_leaves_time_to_write_down_what_it_missed(budget_seconds: float) -> None:
+    world = World()
+    world.cache.hangs = True
+    check_done(world.process(good(0), good(1), budget_seconds=budget_seconds))
+    assert set(world.catalog.missed) == {"p0", "p1"}
