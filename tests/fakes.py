@@ -12,6 +12,7 @@ from processor.batch import process_batch
 from processor.errors import CacheUnavailable, CatalogRefused, DependencyFailed, StatementTimedOut
 from processor.fold import Change
 from processor.ports import MissedInvalidation, Ports, Refusal, Upserted
+from processor.product import REGISTERS
 from processor.records import Record
 from processor.report import BatchReport
 from processor.updates import Rejection
@@ -209,9 +210,10 @@ class FakeCatalog:
     def _applied(self, change: Change) -> Row:
         held = self.rows.get(change.product_id, Row())
         values, versions = dict(held.values), dict(held.versions)
-        for name, update in change.newest.items():
-            if is_newer(update.version, held.versions.get(name)):
-                values[name], versions[name] = update.values[name], update.version
+        for name in REGISTERS:
+            version = change.version(name)
+            if version is not None and is_newer(version, held.versions.get(name)):
+                values[name], versions[name] = change.value(name), version
         return Row(values, versions, max(version[:27] for version in versions.values()))
 
     async def add_missed_invalidations(self, product_ids: Sequence[str]) -> None:

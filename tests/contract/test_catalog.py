@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from processor.adapters.catalog import PostgresCatalog
 from processor.adapters.postgres import Database
 from processor.errors import CatalogRefused
-from processor.fold import Change, fold
+from processor.fold import fold
 from processor.ports import Catalog
 from processor.product import REGISTERS
 from processor.updates import Update, decode
@@ -221,7 +221,7 @@ async def test_old_misses_and_marks_are_forgotten(pair: Pair) -> None:
 async def test_the_real_one_refuses_what_the_table_forbids_and_keeps_nothing_of_it(pair: Pair) -> None:
     good = update(0, product_id="good", inventory=1)
     for bad in ({"inventory": -1}, {"price": -1}):
-        refused = Change("bad", dict.fromkeys(bad, good._replace(values=bad)))
+        (refused,) = fold([good._replace(product_id="bad", values=bad)]).changes
         with pytest.raises(CatalogRefused):
             await pair.real.upsert([refused, *fold([good]).changes])
     assert await pair.rows() == {}
