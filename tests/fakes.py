@@ -280,10 +280,19 @@ class FakeCatalog:
 
 
 def _table_takes(change: Change) -> bool:
-    inventory, cents = change.value("inventory") or 0, change.value("price") or 0
-    assert isinstance(inventory, int)
-    assert isinstance(cents, int)
-    return 1 <= len(change.product_id) <= 255 and 0 <= inventory <= MAX_INTEGER and 0 <= cents <= MAX_CENTS
+    return 1 <= len(change.product_id) <= 255 and all(
+        _column_takes(register.parameter, change.value(name)) for name, register in REGISTERS.items()
+    )
+
+
+def _column_takes(parameter: str, value: object) -> bool:
+    """Whether a column takes a value, by its kind's type inside."""
+    match parameter, value:
+        case "integer", int():
+            return 0 <= value <= MAX_INTEGER
+        case "bigint", int():
+            return 0 <= value <= MAX_CENTS
+    return True
 
 
 def is_newer(version: str | None, than: str | None) -> bool:
