@@ -20,6 +20,8 @@ Identity = tuple[str, str, int]
 _SHOWN: Final = 3
 # What a product's fields hold until an update mentions them.
 _UNTOLD: Final[dict[str, Any]] = {"inventory": 0, "price": None, "discontinued": False}
+# Those that are told and cached as texts, and compared as numbers.
+_AMOUNTS: Final = {"price"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,6 @@ async def no_stale_cache(redis: "Redis", connection: "asyncpg.Connection[Any]") 
         value = await redis.get(key)
         if value is not None:
             product = json.loads(value)
-            product["price"] = None if product["price"] is None else Decimal(product["price"])
             cached[product["product_id"]] = _values(product)
     expected = {product_id: held.get(product_id) for product_id in cached}
     finding = _compare("no stale cache entry", expected, cached, "cached products")
@@ -99,7 +100,10 @@ def leases_were_tried(hits: int, refused_stores: int, *, least_hits: int, least_
 
 
 def _values(product: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(product[field] for field in _UNTOLD)
+    told = ((field, product[field]) for field in _UNTOLD)
+    return tuple(
+        Decimal(value) if field in _AMOUNTS and value is not None else value for field, value in told
+    )
 
 
 def _fold(sent: Iterable[Sent]) -> dict[str, tuple[Any, ...]]:
@@ -117,8 +121,6 @@ def _fold(sent: Iterable[Sent]) -> dict[str, tuple[Any, ...]]:
     for product_id in {product_id for product_id, _ in newest}:
         told = {field: newest[product_id, field] for field in _UNTOLD if (product_id, field) in newest}
         values = {**_UNTOLD, **{field: value for field, (_, value) in told.items()}}
-        if "price" in told:
-            values["price"] = Decimal(values["price"])
         folded[product_id] = (*_values(values), max(version[0] for version, _ in told.values()))
     return folded
 

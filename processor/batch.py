@@ -11,6 +11,7 @@ from typing import Final
 
 from processor import attempts, invalidations
 from processor.catalog_stage import CatalogStage
+from processor.characters import MOST_ESCAPED_BYTES
 from processor.errors import DependencyFailed
 from processor.objects import ACCEPTED
 from processor.ports import Clock, Ports
@@ -20,6 +21,11 @@ from processor.report import BatchReport
 from processor.updates import Rejection, Update, decode
 
 SLICE_RECORDS: Final = 20_000
+# Of lines in one object, in archive or quarantine: four times as much is held at once. No batch of records
+# that are not aggregated reaches it, unless their partition keys are hostile.
+SLICE_BYTES: Final = 16 * 1024 * 1024
+# What a line holds besides key and data: the identity, and in quarantine the message.
+_LINE_BYTES: Final = 400
 # What is left to a cancelled stage for letting go of its connections.
 _CANCEL_SECONDS: Final = 0.25
 # Of a batch of thousands of such records; their number is in the figures.
@@ -54,7 +60,7 @@ async def process_batch(batch: Sequence[Record], ports: Ports, *, deadline: floa
 
 
 async def _process(batch: Sequence[Record], ports: Ports, report: BatchReport, deadline: float) -> None:
-    """Process slice after slice: one for all but the largest aggregates, whose memory this bounds."""
+    """Process slice after slice: one for all but large aggregates, whose memory this bounds."""
     for records in _slices(batch, report):
         started = ports.clock.monotonic()
         if started >= deadline:
@@ -71,15 +77,29 @@ async def _process(batch: Sequence[Record], ports: Ports, report: BatchReport, d
 
 
 def _slices(batch: Sequence[Record], report: BatchReport) -> Iterator[list[Record]]:
-    """The batch's user records, in order, in lists that end with the Kinesis record that fills them."""
+    """The batch's user records, in order, in lists that each end with the record that fills it.
+
+    A slice may end within an aggregate. Where depends on the records alone, so that the same batch again has
+    the same slices, and makes the same objects.
+    """
     records: list[Record] = []
+    left = SLICE_BYTES
     for received in batch:
-        records += _expand(received, report)
-        if len(records) >= SLICE_RECORDS:
-            yield records
-            records = []
+        for record in _expand(received, report):
+            records.append(record)
+            left -= _line_bytes(record)
+            if left <= 0 or len(records) >= SLICE_RECORDS:
+                yield records
+                records, left = [], SLICE_BYTES
     if records:
         yield records
+
+
+def _line_bytes(record: Record) -> int:
+    """About what a record takes in archive or quarantine: its data in base64, its partition key in JSON."""
+    key = record.partition_key or ""
+    escaped = len(key) if key.isascii() and key.isprintable() else len(key) * MOST_ESCAPED_BYTES
+    return _LINE_BYTES + escaped + len(record.data) * 4 // 3
 
 
 async def _store(

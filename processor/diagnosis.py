@@ -1,6 +1,7 @@
 """What a record that is no JSON object, or an object of someone else's, looks like: words for its supplier.
 
-Asked only about records that are rejected already. Nothing here walks through the bytes in Python.
+Asked only about records that are rejected already. A wrong guess would mislead: each asks for evidence that
+nothing else gives. Nothing here walks through the bytes in Python.
 """
 
 import base64
@@ -9,21 +10,31 @@ import codecs
 import json
 import re
 import zlib
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Final, TypeVar
 
 from processor import aggregation
 from processor.json_values import shown
 
 _BEGINNINGS: Final = (
     (codecs.BOM_UTF8, "begins with a byte order mark; JSON without one is accepted"),
-    (b"\x1f\x8b", "looks like gzip; JSON that is not compressed is accepted"),
+    (b"\x1f\x8b\x08", "looks like gzip; JSON that is not compressed is accepted"),
     (b"\x28\xb5\x2f\xfd", "looks like Zstandard; JSON that is not compressed is accepted"),
     (aggregation.MAGIC, "is an aggregated record within another; JSON is accepted there"),
 )
-_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
-# A separator between two characters that are no space: prose has one after its commas.
-_CSV: Final = re.compile(r"[^\r\n{}\[\]<]{0,1000}?[^\s{}\[\]<,;|][,;|\t][^\s{}\[\]<]")
+_BASE64: Final = re.compile(r"([A-Za-z0-9+/_-]+)={0,2}")
+# An object, perhaps the first of a list, with the name of its first member.
+_OBJECT: Final = re.compile(r'\s*(?:\[\s*)?\{\s*"[^"\\]{1,255}"\s*:')
+# As much of a record as is enough to know it by.
+_HEAD: Final = 1024
+_SEPARATOR: Final = re.compile(r"[,;|\t]")
+# Brackets, names of members, the pairs of a form, and prose, which has a space after its commas.
+_NO_CSV: Final = re.compile(r"""[\][{}<>()=&]|["']\s*:|[,;|:]\s""")
+_LETTER: Final = re.compile(r"[^\W\d_]")
+_NUMBER_FIELD: Final = re.compile(r'(?:^|[,;|\t])"?-?[0-9]+(?:\.[0-9]+)?"?(?:$|[,;|\t])')
+_STANDARD_DIGITS: Final = str.maketrans("-_", "+/")
+_GZIP: Final = zlib.MAX_WBITS + 16
 _ANOTHER_OBJECT: Final = re.compile(r"[,;]?\s*\{")
 _FOUND: Final = 20
 # By Python's words for it, which differ between versions and are made for programmers.
@@ -41,7 +52,29 @@ _EXPECTED: Final = {
     "Invalid \\uXXXX escape": "\\u is not followed by four hexadecimal digits",
 }
 
+_Asked = TypeVar("_Asked")
 
+
+def never_raising(diagnose: Callable[[_Asked], str | None]) -> Callable[[_Asked], str | None]:
+    """The diagnosis, or none where there is a mistake in it.
+
+    The verdict stands before a diagnosis is asked for: no mistake in one may turn what is wrong with a
+    supplier's record into an error of ours.
+    """
+
+    @wraps(diagnose)
+    def diagnosed(asked: _Asked) -> str | None:
+        try:
+            return diagnose(asked)
+        except MemoryError:
+            raise  # the shortage of a moment says nothing about the record
+        except Exception:  # noqa: BLE001 see above
+            return None
+
+    return diagnosed
+
+
+@never_raising
 def diagnose_bytes(data: bytes) -> str | None:
     """What bytes that are no JSON look like, if they look like something known."""
     if not data:
@@ -58,33 +91,40 @@ def diagnose_bytes(data: bytes) -> str | None:
     return None
 
 
-def diagnose_text(error: json.JSONDecodeError) -> str:
-    """What a text that is no JSON looks like, or else where it stops being JSON."""
-    text, position = error.doc, error.pos
-    place = f"line {error.lineno}, column {error.colno}"
+@never_raising
+def diagnose_text(error: json.JSONDecodeError) -> str | None:
+    """What a text that is no JSON looks like, if it looks like something known."""
+    text = error.doc
     stripped = text.strip()
     if not stripped:
         return "the record holds white space alone; a JSON object is accepted"
     if _is_base64_of_json(stripped):
         return _TWICE_BASE64
-    if stripped.startswith("{") and error.msg == "Extra data" and _ANOTHER_OBJECT.match(text, position):
+    if stripped.startswith("{") and error.msg == "Extra data" and _ANOTHER_OBJECT.match(text, error.pos):
+        place = f"line {error.lineno}, column {error.colno}"
         return f"the record holds several objects, another one from {place}; one object a record is accepted"
-    if _CSV.match(stripped):
-        return "the record looks like CSV; a JSON object is accepted"
+    return "the record looks like CSV; a JSON object is accepted" if _is_csv(stripped) else None
+
+
+def not_json(error: json.JSONDecodeError) -> str:
+    """Where a text stops being JSON."""
+    text, position = error.doc, error.pos
     expected = _EXPECTED.get(error.msg.rstrip(": "), error.msg)
     found = f"{shown(text[position : position + _FOUND])} stands" if position < len(text) else "it ends"
-    return f"not JSON: {expected} at {place}, where {found}"
+    return f"not JSON: {expected} at line {error.lineno}, column {error.colno}, where {found}"
 
 
+@never_raising
 def diagnose_value(value: object) -> str | None:
     """What a JSON value that is no object looks like, if it looks like something known."""
     if not isinstance(value, str):
         return None
-    if value.lstrip().startswith("{"):
+    if _OBJECT.match(value):
         return "the record is a JSON string with JSON in it; the object itself is accepted"
     return _TWICE_BASE64 if _is_base64_of_json(value.strip()) else None
 
 
+@never_raising
 def diagnose_envelope(fields: Mapping[str, object]) -> str | None:
     """Whose envelope the members are, and which of them to send instead."""
     match fields:
@@ -92,19 +132,22 @@ def diagnose_envelope(fields: Mapping[str, object]) -> str | None:
             whose, member = "a Debezium", "payload.after"
         case {"op": _, "after": _} | {"before": _, "after": _}:
             whose, member = "a Debezium", "after"
-        case {"specversion": _}:
+        case {"specversion": _, "data_base64": _}:
+            whose, member = "a CloudEvents", "data_base64"
+        case {"specversion": _, "data": _}:
             whose, member = "a CloudEvents", "data"
         case {"Type": _, "Message": _}:
             whose, member = "an SNS", "Message"
-        case {"metadata": {"record-type": _} | {"operation": _} | {"table-name": _}}:
+        case {"data": _, "metadata": {"record-type": _} | {"operation": _} | {"table-name": _}}:
             whose, member = "a DMS", "data"
-        case {"detail-type": _}:
+        case {"detail-type": _, "detail": _}:
             whose, member = "an EventBridge", "detail"
         case {"schema": _, "payload": _}:
             whose, member = "a Kafka Connect", "payload"
         case _:
             return None
-    return f'the record looks like {whose} envelope; send its payload, the member "{member}"'
+    decoded = ", decoded" if member == "data_base64" else ""
+    return f'the record looks like {whose} envelope; send its payload, the member "{member}"{decoded}'
 
 
 _TWICE_BASE64: Final = (
@@ -113,32 +156,53 @@ _TWICE_BASE64: Final = (
 
 
 def _wide_encoding(data: bytes) -> str | None:
-    """UTF-16 or UTF-32, by a byte order mark or by where the NULs of two ASCII characters stand."""
+    """UTF-16 or UTF-32: a byte order mark before a text, or else a JSON object in it."""
     encoding = json.detect_encoding(data)
     if not encoding.startswith(("utf-16", "utf-32")):
         return None
-    head = data[:16].decode(encoding, "ignore")
-    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE))
-    plain = head and head[:2].isascii() and "\0" not in head
-    return encoding[:6].upper() if marked or plain else None
+    # The encodings that take a mark are called without their order.
+    marked = not encoding.endswith("e")
+    head = data[:_HEAD].decode(encoding, "ignore")
+    is_text = marked and head and "".join(head.split()).isprintable()
+    return encoding[:6].upper() if is_text or _OBJECT.match(head) else None
 
 
 def _is_zlib(data: bytes) -> bool:
     # RFC 1950: the two bytes of the header are a multiple of 31; text may begin like one too.
     if len(data) < 2 or data[0] != 0x78 or (data[0] << 8 | data[1]) % 31:
         return False
+    return _inflates_to_json(data, zlib.MAX_WBITS)
+
+
+def _inflates_to_json(data: bytes, window_bits: int) -> bool:
     try:
-        return bool(zlib.decompressobj().decompress(data, 1))
+        head = zlib.decompressobj(window_bits).decompress(data, _HEAD)
     except zlib.error:
         return False
+    return _OBJECT.match(head.decode("utf-8", "ignore")) is not None
 
 
 def _is_base64_of_json(text: str) -> bool:
     # Lines are broken in MIME's base64.
-    if not _BASE64.fullmatch("".join(text.split())):
+    matched = _BASE64.fullmatch("".join(text.split()))
+    if matched is None:
         return False
+    digits = matched[1].translate(_STANDARD_DIGITS)
     try:
-        inner = base64.b64decode(text[:8], validate=True)
+        inner = base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
+        return _OBJECT.match(inner.decode("utf-8")) is not None
     except binascii.Error:
         return False
-    return inner.lstrip().startswith((b"{", b"\x1f\x8b"))
+    except UnicodeDecodeError:
+        return _inflates_to_json(inner, _GZIP)
+
+
+def _is_csv(text: str) -> bool:
+    """Whether there are two lines of the same separators, or one of a number among texts."""
+    first, *rest = text[:_HEAD].splitlines()[:2]
+    separators = _SEPARATOR.findall(first)
+    if not separators or _NO_CSV.search(first):
+        return False
+    if rest and _SEPARATOR.findall(rest[0]) == separators:
+        return True
+    return _LETTER.search(first) is not None and _NUMBER_FIELD.search(first) is not None

@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any, Final
 
-from processor.diagnosis import diagnose_bytes, diagnose_text, diagnose_value
+from processor.diagnosis import diagnose_bytes, diagnose_text, diagnose_value, not_json
 from processor.json_values import NumberText, kind_of, shown
 from processor.reasons import Invalid, Reason
 
@@ -30,7 +30,7 @@ def read_object(data: bytes) -> dict[str, Any]:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        message = f"byte {error.start} of the record is not UTF-8 ({error.reason})"
+        message = f"byte {error.start + 1} of the record is not UTF-8 ({error.reason})"
         raise Invalid(Reason.INVALID_UTF8, diagnose_bytes(data) or message) from error
     # Counting brackets is cheaper than following them, and enough for almost every record.
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH:
@@ -38,7 +38,8 @@ def read_object(data: bytes) -> dict[str, Any]:
     try:
         fields = (_FAST if len(data) <= _INTEGER_DIGITS else _LONG).decode(text)
     except json.JSONDecodeError as error:
-        raise Invalid(Reason.INVALID_JSON, diagnose_bytes(data) or diagnose_text(error)) from error
+        looks = diagnose_bytes(data) or diagnose_text(error)
+        raise Invalid(Reason.INVALID_JSON, looks or not_json(error)) from error
     if not isinstance(fields, dict):
         message = f"the record is {kind_of(fields)}; a JSON object is accepted"
         raise Invalid(Reason.NOT_AN_OBJECT, diagnose_value(fields) or message)

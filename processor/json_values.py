@@ -4,8 +4,9 @@ import json
 from typing import Final
 
 _SHOWN: Final = 60
-# Python refuses to print an integer of over 4,300 digits.
-_INTEGER_BITS: Final = 14_000
+# Python refuses to print an integer of more.
+_DIGITS: Final = 4_300
+_TOO_LONG: Final = 10**_DIGITS
 
 
 class NumberText:
@@ -45,8 +46,8 @@ def shown(value: object) -> str:
         case str():
             # Cut before it is escaped: it may be megabytes long.
             text, length = json.dumps(value[:_SHOWN]), len(value) + 2
-        case int() if value.bit_length() > _INTEGER_BITS:
-            return kind_of(value)
+        case int() if not -_TOO_LONG < value < _TOO_LONG:
+            return f"an integer of over {_DIGITS} digits"
         case int() | float() | None:
             text = json.dumps(value)
         case _:

@@ -39,10 +39,10 @@ def archive_line(record: Record, verdict: str) -> bytes:
     JSON in place, byte for byte; `data_base64` anything else. Either is the last member, so that the bytes
     can be cut out again (`archived_data`).
     """
-    head = b'%s,"verdict":"%s"' % (_identity(record), verdict.encode())
+    identity, told = _identity(record), verdict.encode()
     if verdict == ACCEPTED and _is_plain(record.data):
-        return b"{%s%s%s}" % (head, _DATA, record.data)
-    return b'{%s%s%s"}' % (head, _DATA_BASE64, base64.b64encode(record.data))
+        return b'{%s,"verdict":"%s"%s%s}' % (identity, told, _DATA, record.data)
+    return b'{%s,"verdict":"%s"%s%s"}' % (identity, told, _DATA_BASE64, base64.b64encode(record.data))
 
 
 def archived_data(line: bytes) -> bytes:

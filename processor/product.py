@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final, get_type_hints
 
+from processor.characters import MOST_ESCAPED_BYTES
 from processor.registers import Refused, Register, flag, money, whole_number
 
 TIME_TO_LIVE_SECONDS: Final = 300
@@ -32,8 +33,12 @@ class Product:
     def to_json(self) -> str:
         """The cached value: a price as a string or null, `last_updated` as RFC 3339 in UTC."""
         members = {name: register.to_cache(getattr(self, name)) for name, register in REGISTERS.items()}
-        last_updated = self.last_updated.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        last_updated = _rfc3339(self.last_updated.astimezone(UTC))
         return json.dumps({"product_id": self.product_id, **members, "last_updated": last_updated})
+
+
+def _rfc3339(utc: datetime) -> str:
+    return utc.isoformat().replace("+00:00", "Z")
 
 
 def _registers() -> dict[str, Register]:
@@ -49,26 +54,33 @@ def _registers() -> dict[str, Register]:
 # By name.
 REGISTERS: Final[Mapping[str, Register]] = _registers()
 COLUMNS: Final = tuple(field.name for field in fields(Product))
+MAX_PRODUCT_ID: Final = 255
+# No cached value is longer.
+MAX_VALUE_BYTES: Final = (
+    len('{"product_id": "", "last_updated": "2026-01-31T08:30:00.123456Z"}')
+    + MAX_PRODUCT_ID * MOST_ESCAPED_BYTES
+    + sum(len(f'"{name}": , ') + register.cached_bytes for name, register in REGISTERS.items())
+)
 
 
 def cached_product(product_id: str, value: bytes | str) -> Product | None:
-    """The product a cached value holds; None if it is not one of this product, whole and in range.
+    """The product a cached value holds; None if it is not one of this product, as `to_json` writes it.
 
     A product may be called `x:lease`; then its key is the lease of `x`, and what stands there may be
     that lease's token. A value of the release before this one lacks its new registers: a miss too, so that
     old and new code share a cache during a deploy.
     """
     try:
-        members = json.loads(value)
+        members = json.loads(value if isinstance(value, str) else value.decode())
         if members["product_id"] != product_id:
             return None
         told: dict[str, Any] = {
             name: register.from_cache(members[name]) for name, register in REGISTERS.items()
         }
-        last_updated = datetime.fromisoformat(members["last_updated"])
-        if last_updated.utcoffset() is None:
+        last_updated = datetime.fromisoformat(members["last_updated"]).astimezone(UTC)
+        if _rfc3339(last_updated) != members["last_updated"]:
             return None
-        return Product(product_id=product_id, last_updated=last_updated.astimezone(UTC), **told)
+        return Product(product_id=product_id, last_updated=last_updated, **told)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, Refused):
         return None
 

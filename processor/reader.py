@@ -18,7 +18,16 @@ import asyncpg
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
-from processor.product import COLUMNS, TIME_TO_LIVE_SECONDS, Product, cached_product, lease_key, value_key
+from processor.product import (
+    COLUMNS,
+    MAX_PRODUCT_ID,
+    MAX_VALUE_BYTES,
+    TIME_TO_LIVE_SECONDS,
+    Product,
+    cached_product,
+    lease_key,
+    value_key,
+)
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -33,9 +42,6 @@ CACHE_COMMANDS_AT_ONCE: Final = 16
 RELEASE_TIMEOUT_SECONDS: Final = 0.3
 # How long a reader that leaves stays for its lease; giving it back goes on without it.
 GIVE_BACK_WAIT_SECONDS: Final = 0.1
-# No value is longer; what is, somebody else put there, and it must not fill the memory.
-MAX_VALUE_BYTES: Final = 8192
-_MAX_ID_CHARACTERS: Final = 255
 
 _STORE: Final = """
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
@@ -110,7 +116,7 @@ class CatalogReader:
         """
         if not _can_exist(product_id):
             return None
-        # Not GET: of what somebody else put there, no more than a value can have.
+        # Not GET: what is longer, somebody else put there, and it must not fill the memory.
         value = await self._cache(lambda: self._redis.getrange(value_key(product_id), 0, MAX_VALUE_BYTES - 1))
         if value is _NO_ANSWER:
             return await self._read(product_id)
@@ -231,7 +237,7 @@ async def _twice_if_closed(command: Callable[[], Awaitable[Any]]) -> Any:
 
 
 def _can_exist(product_id: str) -> bool:
-    if not 0 < len(product_id) <= _MAX_ID_CHARACTERS or "\0" in product_id:
+    if not 0 < len(product_id) <= MAX_PRODUCT_ID or "\0" in product_id:
         return False
     try:
         product_id.encode()

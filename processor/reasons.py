@@ -57,7 +57,7 @@ class Reason(StrEnum):
     INVALID_SUPPLIER = "invalid_supplier", "`supplier` is no text of 1 to 64 characters."
     INVALID_EVENT_TIME = (
         "invalid_event_time",
-        "`event_time` is no RFC 3339 time with an offset, from 1970 on.",
+        "`event_time` is no RFC 3339 time with an offset, from 1970 to 9999.",
     )
     EVENT_TIME_IN_FUTURE = (
         "event_time_in_future",

@@ -5,10 +5,9 @@ this module sees user records only, each with its identity (shard, sequence numb
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple, TypeGuard
+from typing import Any, Final, NamedTuple
 
 from processor import aggregation
 from processor.errors import EventError
@@ -58,7 +57,7 @@ def read_event(event: object) -> list[Record]:
     records = event.get("Records") if isinstance(event, Mapping) else None
     if not isinstance(records, list):
         raise EventError(f'the event has no list "Records": {_shape(event)}; a Kinesis batch is accepted')
-    return [_read_record(position, record) for position, record in enumerate(records)]
+    return [_read_record(position, record) for position, record in enumerate(records, 1)]
 
 
 def expand(record: Record) -> Iterator[Record]:
@@ -76,60 +75,81 @@ def expand(record: Record) -> Iterator[Record]:
 
 
 def _read_record(position: int, record: Any) -> Record:
-    if not isinstance(record, Mapping) or "eventSource" not in record:
-        raise EventError(f"record {position} of the event is not a Kinesis record: it has no eventSource")
-    if record["eventSource"] != "aws:kinesis":
-        source = shown(record["eventSource"])
-        raise EventError(f'record {position} comes from {source}; only "aws:kinesis" is accepted')
-    kinesis = _member(position, record, "kinesis")
-    if not isinstance(kinesis, Mapping):
-        raise _wrong(position, "kinesis", kinesis, "an object")
-    event_id = _member(position, record, "eventID")
-    shard = event_id.rpartition(":")[0] if isinstance(event_id, str) else None
-    if not _matches(shard, _SHARD):
-        raise _wrong(position, "eventID", event_id, '"<shard>:<sequence number>"')
-    sequence_number = _member(position, kinesis, "sequenceNumber", "kinesis.")
-    if not _matches(sequence_number, _SEQUENCE_NUMBER):
-        raise _wrong(position, "kinesis.sequenceNumber", sequence_number, "a string of 1 to 129 digits")
-    # None, or not there: https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-considerations.html
-    partition_key = kinesis.get("partitionKey")
-    if not isinstance(partition_key, str | None):
-        raise _wrong(position, "kinesis.partitionKey", partition_key, "a string or null")
-    arrival_ms = _arrival_ms(position, _member(position, kinesis, "approximateArrivalTimestamp", "kinesis."))
-    encoded = _member(position, kinesis, "data", "kinesis.")
-    if not isinstance(encoded, str):
-        raise _wrong(position, "kinesis.data", encoded, "a string of base64")
+    # Judged at once, and member by member only where something is wrong: that costs a quarter more.
+    try:
+        kinesis = record["kinesis"]
+        shard = record["eventID"].rpartition(":")[0]
+        sequence_number, encoded = kinesis["sequenceNumber"], kinesis["data"]
+        # None, or not there:
+        # https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-considerations.html
+        partition_key = kinesis.get("partitionKey")
+        seconds = kinesis["approximateArrivalTimestamp"]
+        sound = (
+            record["eventSource"] == "aws:kinesis"
+            and _SHARD.fullmatch(shard)
+            and _SEQUENCE_NUMBER.fullmatch(sequence_number)
+            and (partition_key is None or isinstance(partition_key, str))
+            and _is_arrival(seconds)
+            and isinstance(encoded, str)
+        )
+    except (KeyError, TypeError, AttributeError):
+        sound = False
+    if not sound:
+        raise _refusal(position, record)
     try:
         data, defect = base64.b64decode(encoded, validate=True), None
-    except (binascii.Error, ValueError) as error:
+    except ValueError as error:
         data = encoded.encode("utf-8", "surrogatepass")
         defect = Defect(Reason.INVALID_BASE64, f"the record's data is not base64: {error}")
-    return Record(shard, sequence_number, 0, partition_key, arrival_ms, data, defect)
+    return Record(shard, sequence_number, 0, partition_key, round(seconds * 1000), data, defect)
 
 
-def _arrival_ms(position: int, seconds: object) -> int:
+def _refusal(position: int, record: Any) -> EventError:
+    """What is wrong with a record in which something is."""
+    if not isinstance(record, Mapping) or "eventSource" not in record:
+        return _lacks(position, "eventSource")
+    if record["eventSource"] != "aws:kinesis":
+        return _wrong(position, "eventSource", record["eventSource"], '"aws:kinesis"')
+    for name in ("kinesis", "eventID"):
+        if name not in record:
+            return _lacks(position, name)
+    kinesis, event_id = record["kinesis"], record["eventID"]
+    if not isinstance(kinesis, Mapping):
+        return _wrong(position, "kinesis", kinesis, "an object")
+    if not (isinstance(event_id, str) and _SHARD.fullmatch(event_id.rpartition(":")[0])):
+        return _wrong(position, "eventID", event_id, '"<shard>:<sequence number>"')
+    return _kinesis_refusal(position, kinesis)
+
+
+def _kinesis_refusal(position: int, kinesis: Mapping[str, object]) -> EventError:
+    for name in ("sequenceNumber", "approximateArrivalTimestamp", "data"):
+        if name not in kinesis:
+            return _lacks(position, f"kinesis.{name}")
+    sequence_number, partition_key = kinesis["sequenceNumber"], kinesis.get("partitionKey")
+    if not (isinstance(sequence_number, str) and _SEQUENCE_NUMBER.fullmatch(sequence_number)):
+        return _wrong(position, "kinesis.sequenceNumber", sequence_number, "a string of 1 to 129 digits")
+    if not isinstance(partition_key, str | None):
+        return _wrong(position, "kinesis.partitionKey", partition_key, "a string or null")
+    seconds = kinesis["approximateArrivalTimestamp"]
+    if not _is_arrival(seconds):
+        accepted = "a number of seconds since 1970, to the end of 9999,"
+        return _wrong(position, "kinesis.approximateArrivalTimestamp", seconds, accepted)
+    return _wrong(position, "kinesis.data", kinesis["data"], "a string of base64")
+
+
+def _is_arrival(seconds: object) -> bool:
     # A boolean is an integer to Python; NaN and the infinities are in no range.
-    if isinstance(seconds, int | float) and not isinstance(seconds, bool):
-        milliseconds = seconds * 1000
-        if 0 <= milliseconds <= _LATEST_ARRIVAL_MS:
-            return round(milliseconds)
-    accepted = "a number of seconds since 1970, to the end of 9999,"
-    raise _wrong(position, "kinesis.approximateArrivalTimestamp", seconds, accepted)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return False
+    return 0 <= seconds * 1000 <= _LATEST_ARRIVAL_MS
 
 
-def _member(position: int, parent: Mapping[str, Any], name: str, path: str = "") -> Any:
-    if name not in parent:
-        raise EventError(f"record {position} of the event is not a Kinesis record: it has no {path}{name}")
-    return parent[name]
+def _lacks(position: int, field: str) -> EventError:
+    return EventError(f"record {position} of the event is not a Kinesis record: it has no {field}")
 
 
 def _wrong(position: int, field: str, value: object, accepted: str) -> EventError:
-    said = shown(value)
-    return EventError(f"record {position} of the event: {field} is {said}; {accepted} is accepted")
-
-
-def _matches(value: object, pattern: re.Pattern[str]) -> TypeGuard[str]:
-    return isinstance(value, str) and pattern.fullmatch(value) is not None
+    return EventError(f"record {position} of the event: {field} is {shown(value)}; {accepted} is accepted")
 
 
 def _shape(event: object) -> str:

@@ -1,7 +1,7 @@
 """What a register is, and the kinds there are: how each is read from a record, stored and cached.
 
 A register is a field of a product that keeps the newest value it was told, by a version of its own. Inside, a
-value is what its kind reads: a whole number, whole cents (ADR 5), a boolean; never None.
+value is what its kind reads: a whole number, whole cents (ADR 5), a boolean, a text; never None.
 """
 
 import re
@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from processor import characters
 from processor.json_values import NumberText, kind_of, shown
 
 _NUMBER: Final = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
+# As the column tells it: two decimals, no sign.
+_AMOUNT: Final = re.compile(r"(0|[1-9][0-9]{0,17})\.([0-9]{2})")
 # No range reaches so far, and no 64 KiB of digits bring a larger exponent back into one.
 _BEYOND_DIGITS: Final = 20
 _BEYOND_EXPONENT: Final = 1_000_000
@@ -29,11 +32,13 @@ class Register:
 
     Args:
         rule: what every value is; reads on from "is not ".
-        read: a record's JSON value → the value inside. Raises: Refused.
+        read: a record's JSON value → the value inside, which JSON can hold: changes that are applied one
+            by one are told to PostgreSQL in JSON. Raises: Refused.
         parameter: the PostgreSQL type of a value inside.
         stored: SQL from the value inside, `{}`, which may be NULL, to the value of a new row's column.
         to_cache: the column's value → its JSON value in the cache.
         from_cache: the reverse, of a value that may be anything. Raises: Refused.
+        cached_bytes: the most that the JSON value in the cache takes.
     """
 
     rule: str
@@ -42,6 +47,7 @@ class Register:
     stored: str
     to_cache: Callable[[Any], object]
     from_cache: Callable[[object], object]
+    cached_bytes: int
 
 
 def whole_number(most: int) -> Register:
@@ -65,12 +71,14 @@ def whole_number(most: int) -> Register:
         stored="coalesce({}, 0)",
         to_cache=_as_it_is,
         from_cache=read,
+        cached_bytes=len(str(most)),
     )
 
 
 def money(most_cents: int) -> Register:
     """0 to `most_cents`, given as a number or its text: no float, no rounding; none until it is told."""
-    accepted = f"0 to {Decimal(most_cents).scaleb(-2)}"
+    most_told = f"{most_cents // 100}.{most_cents % 100:02d}"
+    accepted = f"0 to {most_told}"
 
     def read(value: object) -> int:
         if type(value) is int:
@@ -93,9 +101,13 @@ def money(most_cents: int) -> Register:
         return None if stored is None else str(stored)
 
     def from_cache(value: object) -> Decimal | None:
-        if not isinstance(value, str | None):
-            raise Refused("is no text")
-        return None if value is None else Decimal(read(value)).scaleb(-2)
+        if value is None:
+            return None
+        matched = _AMOUNT.fullmatch(value) if isinstance(value, str) else None
+        if matched is None or int("".join(matched.groups())) > most_cents:
+            raise Refused("is no amount as it is cached")
+        # From its text: arithmetic would follow the shop's decimal context, and may round.
+        return Decimal(matched[0])
 
     return Register(
         rule=f"an amount from {accepted} with at most 2 decimals",
@@ -104,6 +116,7 @@ def money(most_cents: int) -> Register:
         stored="{} * 0.01",
         to_cache=to_cache,
         from_cache=from_cache,
+        cached_bytes=max(len("null"), len(f'"{most_told}"')),
     )
 
 
@@ -122,6 +135,34 @@ def flag() -> Register:
         stored="coalesce({}, false)",
         to_cache=_as_it_is,
         from_cache=read,
+        cached_bytes=len("false"),
+    )
+
+
+def text(most: int) -> Register:
+    """1 to `most` characters, none of them a control character, in Unicode's normal form C; none until told.
+
+    The column is `text`, NULL until it is told.
+    """
+
+    def read(value: object) -> str:
+        if not isinstance(value, str):
+            raise Refused(f"is {_described(value)}; a string is accepted")
+        if fault := characters.fault(value, most, characters.CONTROL_OR_SURROGATE):
+            raise Refused(fault)
+        return value
+
+    def from_cache(value: object) -> str | None:
+        return None if value is None else read(value)
+
+    return Register(
+        rule=f"a text of 1 to {most} characters without control characters in Unicode's normal form C",
+        read=read,
+        parameter="text",
+        stored="{}",
+        to_cache=_as_it_is,
+        from_cache=from_cache,
+        cached_bytes=len('""') + characters.MOST_ESCAPED_BYTES * most,
     )
 
 

@@ -24,6 +24,7 @@ _FRACTIONAL_DIGITS: Final = 9  # what Go prints; .NET prints 7
 _READ: Final = [(name, register.read, of_register(name)) for name, register in REGISTERS.items()]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_UTC: Final = _EPOCH.replace(tzinfo=None)  # prints without an offset
+_LATEST_US: Final = 253_402_300_800 * 1_000_000 - 1
 _MICROSECOND: Final = timedelta(microseconds=1)
 # RFC 3339, section 5.6; "T" and "Z" may be written small there.
 _RFC3339: Final = re.compile(
@@ -147,6 +148,8 @@ def _event_time_us(value: object, arrival_us: int) -> int:
             f"event_time {shown(value)} is later than the arrival time {_instant(arrival_us)} "
             "by more than 5 minutes",
         )
+    if event_time_us > _LATEST_US:
+        raise Invalid(Reason.INVALID_EVENT_TIME, f"event_time is {shown(value)}, later than 9999 in UTC")
     return event_time_us
 
 

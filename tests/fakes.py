@@ -12,6 +12,7 @@ from processor.batch import process_batch
 from processor.errors import CacheUnavailable, CatalogRefused, DependencyFailed, StatementTimedOut
 from processor.fold import Change
 from processor.ports import MissedInvalidation, Ports, Refusal, Upserted
+from processor.product import REGISTERS
 from processor.records import Record
 from processor.report import BatchReport
 from processor.updates import Rejection
@@ -209,9 +210,10 @@ class FakeCatalog:
     def _applied(self, change: Change) -> Row:
         held = self.rows.get(change.product_id, Row())
         values, versions = dict(held.values), dict(held.versions)
-        for name, update in change.newest.items():
-            if is_newer(update.version, held.versions.get(name)):
-                values[name], versions[name] = update.values[name], update.version
+        for name in REGISTERS:
+            version = change.version(name)
+            if version is not None and is_newer(version, held.versions.get(name)):
+                values[name], versions[name] = change.value(name), version
         return Row(values, versions, max(version[:27] for version in versions.values()))
 
     async def add_missed_invalidations(self, product_ids: Sequence[str]) -> None:
@@ -278,10 +280,19 @@ class FakeCatalog:
 
 
 def _table_takes(change: Change) -> bool:
-    inventory, cents = change.value("inventory") or 0, change.value("price") or 0
-    assert isinstance(inventory, int)
-    assert isinstance(cents, int)
-    return 1 <= len(change.product_id) <= 255 and 0 <= inventory <= MAX_INTEGER and 0 <= cents <= MAX_CENTS
+    return 1 <= len(change.product_id) <= 255 and all(
+        _column_takes(register.parameter, change.value(name)) for name, register in REGISTERS.items()
+    )
+
+
+def _column_takes(parameter: str, value: object) -> bool:
+    """Whether a column takes a value, by its kind's type inside."""
+    match parameter, value:
+        case "integer", int():
+            return 0 <= value <= MAX_INTEGER
+        case "bigint", int():
+            return 0 <= value <= MAX_CENTS
+    return True
 
 
 def is_newer(version: str | None, than: str | None) -> bool:

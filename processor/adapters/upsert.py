@@ -31,12 +31,9 @@ WRITTEN: Final = (*(name for name, _ in COLUMNS), "last_updated")
 
 
 def columns(changes: Sequence[Change]) -> list[Sequence[object]]:
-    """The changes' rows, as a list a column of `COLUMNS`."""
-    return [
-        [change.product_id for change in changes],
-        *([change.value(name) for change in changes] for name in REGISTERS),
-        *([change.version(name) for change in changes] for name in REGISTERS),
-    ]
+    """The rows of one change or more, column after column of `COLUMNS`."""
+    rows = zip(*(change.row for change in changes), strict=True)
+    return [[change.product_id for change in changes], *rows]
 
 
 def json_rows(changes: Sequence[Change]) -> list[str]:

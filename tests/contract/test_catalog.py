@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from processor.adapters.catalog import PostgresCatalog
 from processor.adapters.postgres import Database
 from processor.errors import CatalogRefused
-from processor.fold import Change, fold
+from processor.fold import fold
 from processor.ports import Catalog
 from processor.product import REGISTERS
+from processor.registers import Register
 from processor.updates import Update, decode
 from tests.events import record
 from tests.fakes import FakeCatalog, Faults
@@ -39,18 +40,27 @@ class Pair:
 
     def fake_rows(self) -> State:
         """The fake one's rows, as the real one shows them."""
-        rows = {}
-        for product_id, row in self.fake.rows.items():
-            cents = row.values.get("price")
-            rows[product_id] = {
+        return {
+            product_id: {
                 "product_id": product_id,
-                "inventory": row.values.get("inventory", 0),
-                "price": Decimal(cents).scaleb(-2) if isinstance(cents, int) else None,
-                "discontinued": row.values.get("discontinued", False),
-                **{f"{register}_version": row.versions.get(register) for register in REGISTERS},
+                **{name: column(kind, row.values.get(name)) for name, kind in REGISTERS.items()},
+                **{f"{name}_version": row.versions.get(name) for name in REGISTERS},
                 "last_updated": datetime.fromisoformat(row.last_updated),
             }
-        return rows
+            for product_id, row in self.fake.rows.items()
+        }
+
+
+def column(kind: Register, inside: Any) -> object:
+    """What a register's column holds, by its type inside; None is not told."""
+    match kind.parameter:
+        case "integer":
+            return inside or 0
+        case "bigint":
+            return None if inside is None else Decimal(inside).scaleb(-2)
+        case "boolean":
+            return inside or False
+    return inside
 
 
 @pytest.fixture
@@ -259,7 +269,7 @@ async def test_old_misses_and_marks_are_forgotten(pair: Pair) -> None:
 async def test_the_real_one_refuses_what_the_table_forbids_and_keeps_nothing_of_it(pair: Pair) -> None:
     good = update(0, product_id="good", inventory=1)
     for bad in ({"inventory": -1}, {"price": -1}):
-        refused = Change("bad", dict.fromkeys(bad, good._replace(values=bad)))
+        (refused,) = fold([good._replace(product_id="bad", values=bad)]).changes
         with pytest.raises(CatalogRefused):
             await pair.real.upsert([refused, *fold([good]).changes])
     assert await pair.rows() == {}

@@ -1,8 +1,10 @@
-"""CONTRIBUTING, "Add a field to the catalog": one entry and one migration are all of it."""
+"""CONTRIBUTING, "Add a field to the catalog": one entry and one migration are all of the code."""
 
 import json
+import re
 import shutil
 import sys
+import textwrap
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,13 +17,13 @@ from processor.migrate import read_migrations
 from tests.events import kinesis_event, kinesis_record
 from tests.world import ALL_DONE, World
 
-LAST: Final = "    discontinued: Annotated[bool, flag()] = False\n"
-ENTRY: Final = "    sale_price: Annotated[Decimal | None, money(9_999_999_999)] = None\n"
-MIGRATION: Final = """
-ALTER TABLE products
-    ADD COLUMN sale_price numeric(10, 2) CHECK (sale_price >= 0),
-    ADD COLUMN sale_price_version text COLLATE "C";
-"""
+# The fields of CONTRIBUTING may have been added since: these nobody adds.
+NAMES: Final = {"sale_price": "price_of_this_test", "title": "text_of_this_test"}
+PRICE, TEXT = NAMES.values()
+KINDS: Final = "from processor.registers import money, text\n"
+LONGEST: Final = "\U0001f600" * 200
+# An entry comes before the first method.
+METHOD: Final = "\n    def to_json("
 # A shop whose one product is read twice: from the database, then from the cache.
 SHOP: Final = """
 import asyncio
@@ -42,7 +44,7 @@ async def read(dsn, cache):
         reader = CatalogReader(pool, redis)
         products = [await reader.get("a"), await reader.get("a")]
         return {
-            "read": [str(product.sale_price) for product in products],
+            "read": [[str(product.price_of_this_test), product.text_of_this_test] for product in products],
             "hits": reader.statistics.hits,
             "cached": (await redis.get(value_key("a"))).decode(),
         }
@@ -68,16 +70,30 @@ async def started(copy: Path, handler: str, world: World, logs: list[str]) -> As
         await function.close()
 
 
-def copy_with_sale_price(folder: Path) -> Path:
-    """The processor's code with one more entry and one more migration."""
+def told(language: str) -> str:
+    """What CONTRIBUTING says in a language, under names that nobody adds."""
+    block: str
+    (block,) = re.findall(
+        rf"   ```{language}\n(.*?)   ```\n", (PROJECT / "CONTRIBUTING.md").read_text(), re.DOTALL
+    )
+    for name, other in NAMES.items():
+        block = block.replace(name, other)
+    return block
+
+
+def copy_with_two_fields(folder: Path) -> Path:
+    """The processor's code with the entries and the migration that CONTRIBUTING tells."""
     copy = folder / "copy"
     shutil.copytree(PROJECT / "processor", copy / "processor", ignore=shutil.ignore_patterns("__pycache__"))
     source = copy / "processor" / "product.py"
-    before, found, after = source.read_text().partition(LAST)
+    entries = textwrap.indent(textwrap.dedent(told("python")), "    ")
+    before, found, after = source.read_text().partition(METHOD)
     assert found
-    source.write_text(before + LAST + ENTRY + after)
+    imports, found, product = before.partition("\nTIME_TO_LIVE_SECONDS")
+    assert found
+    source.write_text(imports + KINDS + found + product + entries + METHOD + after)
     number = len(read_migrations()) + 1
-    (copy / "processor" / "migrations" / f"{number:04d}_sale_price.sql").write_text(MIGRATION)
+    (copy / "processor" / "migrations" / f"{number:04d}_two_fields.sql").write_text(told("sql"))
     (copy / "shop.py").write_text(SHOP)
     return copy
 
@@ -88,19 +104,17 @@ def update(position: int, day: int, **fields: object) -> dict[str, object]:
     return kinesis_event(kinesis_record(told, position))
 
 
-async def test_a_sale_price_takes_one_entry_one_reason_and_one_migration(
-    world: World, tmp_path: Path
-) -> None:
-    copy = copy_with_sale_price(tmp_path)
+async def test_a_field_takes_one_entry_and_one_migration(world: World, tmp_path: Path) -> None:
+    copy = copy_with_two_fields(tmp_path)
     logs: list[str] = []
     async with started(copy, "processor.migrate:handler", world, logs) as migrations:
         migrated: Any = await migrations.invoke({})
-    assert migrated["applied"] == ["sale_price"], logs
+    assert migrated["applied"] == ["two_fields"], logs
 
     async def held() -> tuple[object, ...]:
         row = await world.row("a")
         assert row is not None, logs
-        return row["inventory"], row["price"], row["discontinued"], row["sale_price"]
+        return row["inventory"], row["price"], row["discontinued"], row[PRICE], row[TEXT]
 
     connection = world.redis.connection_pool.connection_kwargs
     cache = {"host": connection["host"], "port": connection["port"]}
@@ -112,23 +126,31 @@ async def test_a_sale_price_takes_one_entry_one_reason_and_one_migration(
         async def read() -> Any:
             return await shop.invoke({"dsn": world.postgres.dsn, "cache": cache})
 
-        assert await function.invoke(update(1, 2, sale_price="4.990", price=5)) == ALL_DONE, logs
-        assert await held() == (0, Decimal("5.00"), False, Decimal("4.99"))
+        async def send(position: int, day: int, **fields: object) -> None:
+            assert await function.invoke(update(position, day, **fields)) == ALL_DONE, logs
+
+        await send(1, 2, price=5, **{PRICE: "4.990"})
+        assert await held() == (0, Decimal("5.00"), False, Decimal("4.99"), None)
+        await send(2, 2, **{TEXT: LONGEST})
+        assert await held() == (0, Decimal("5.00"), False, Decimal("4.99"), LONGEST)
         first = await read()
-        assert (first["read"], first["hits"]) == (["4.99", "4.99"], 1)
-        assert json.loads(first["cached"])["sale_price"] == "4.99"
+        assert (first["read"], first["hits"]) == ([["4.99", LONGEST]] * 2, 1)
+        cached = json.loads(first["cached"])
+        assert (cached[PRICE], cached[TEXT]) == ("4.99", LONGEST)
 
-        older = update(2, 1, sale_price=1, inventory=7)
-        assert await function.invoke(older) == ALL_DONE, logs
-        assert await held() == (7, Decimal("5.00"), False, Decimal("4.99"))
+        await send(3, 1, inventory=7, **{PRICE: 1, TEXT: "older"})
+        assert await held() == (7, Decimal("5.00"), False, Decimal("4.99"), LONGEST)
 
-        newer = update(3, 3, sale_price=3.5)
-        assert await function.invoke(newer) == ALL_DONE, logs
-        assert await held() == (7, Decimal("5.00"), False, Decimal("3.50"))
-        assert (await read())["read"] == ["3.50", "3.50"]
+        await send(4, 3, **{PRICE: 3.5, TEXT: "newer"})
+        assert await held() == (7, Decimal("5.00"), False, Decimal("3.50"), "newer")
+        assert (await read())["read"] == [["3.50", "newer"]] * 2
 
-        assert await function.invoke(update(4, 4, sale_price="3.505")) == ALL_DONE, logs
-        assert await held() == (7, Decimal("5.00"), False, Decimal("3.50"))
-    (rejected,) = await world.quarantine_lines()
-    assert rejected["reason"] == "invalid_sale_price"
-    assert rejected["message"] == 'sale_price has 3 decimals: "3.505"; at most 2'
+        await send(5, 4, **{PRICE: "3.505"})
+        await send(6, 4, **{TEXT: "a\0b"})
+        await send(7, 4, **{TEXT: "a\ud800"})
+        assert await held() == (7, Decimal("5.00"), False, Decimal("3.50"), "newer")
+    assert {(line["reason"], line["message"]) for line in await world.quarantine_lines()} == {
+        (f"invalid_{PRICE}", f'{PRICE} has 3 decimals: "3.505"; at most 2'),
+        (f"invalid_{TEXT}", f"{TEXT} holds the control character U+0000 at character 2"),
+        (f"invalid_{TEXT}", f"{TEXT} holds the lone surrogate U+D800 at character 2"),
+    }

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processor.attempts import LONE_RECORD_AGE_MS
-from processor.fold import Change
+from processor.fold import fold
 from processor.invalidations import drain
 from processor.records import Record, expand
 from processor.updates import Rejection, Update, decode
@@ -67,7 +67,7 @@ def expected_rows(history: Sequence[Record]) -> dict[str, Row]:
         for one in expand(received):
             update = decode(one)
             if isinstance(update, Update) and update.product_id != "refused":
-                world.catalog.apply(Change(update.product_id, dict.fromkeys(update.values, update)))
+                world.catalog.apply(*fold([update]).changes)
     return world.catalog.rows
 
 

@@ -8,10 +8,11 @@ from typing import Final
 import pytest
 
 from processor.attempts import LONE_RECORD_AGE_MS
-from processor.batch import SLICE_RECORDS, process_batch
+from processor.batch import SLICE_BYTES, SLICE_RECORDS, process_batch
 from processor.errors import CacheUnavailable, DependencyFailed
+from processor.objects import archive_line
 from processor.ports import Ports
-from processor.records import Record
+from processor.records import Record, expand
 from tests.batches import FAULTS, bad, check_done, good, stocks
 from tests.events import ARRIVAL_MS, aggregate, record, sequence
 from tests.fakes import BUDGET_SECONDS, Fault, World, always
@@ -280,6 +281,40 @@ def test_a_batch_too_large_for_memory_goes_in_slices() -> None:
     check_done(report)
     assert [len(put) for put in world.archive.puts] == [SLICE_RECORDS, 1]
     assert (report.records, report.accepted, report.products_changed) == (len(LARGE),) * 3
+
+
+# A key of 256 characters that each take 12 bytes in JSON, in 5,600 lines of about 3.4 KB.
+HOSTILE: Final = record(aggregate(("\U0001f600".encode() * 256, b"") for _ in range(5_600)), 1)
+
+
+def sizes(world: World) -> list[int]:
+    return [len(put) for put in world.archive.puts]
+
+
+def test_lines_too_large_for_memory_go_in_slices_even_of_one_aggregate() -> None:
+    world = World()
+    report = world.process(good(0), HOSTILE, good(2))
+    check_done(report)
+    assert report.records == sum(sizes(world)) == 5_602
+    assert len(sizes(world)) == 2
+    for put in world.archive.puts:
+        lines = sum(len(archive_line(*archived)) for archived in put)
+        assert lines < 1.1 * SLICE_BYTES
+    again = World()
+    again.process(good(0), HOSTILE, good(2))
+    assert again.archive.puts == world.archive.puts
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_an_aggregate_is_unfinished_until_its_last_slice_is_done(failing: int) -> None:
+    puts = itertools.count()
+    world = World(
+        lambda operation: Fault.FAILS if operation == "quarantine.put" and next(puts) == failing else None
+    )
+    assert world.process(good(0), HOSTILE, good(2)).first_unfinished == sequence(1)
+    assert set(stocks(world)) == {"p0", "p2"} if failing else {"p0"}
+    check_done(world.process(HOSTILE, good(2)))
+    assert {one.record for one in world.quarantine.rejections} == set(expand(HOSTILE))
 
 
 def test_what_a_slice_leaves_unfinished_is_answered_and_what_was_before_is_done() -> None:

@@ -4,6 +4,7 @@ import base64
 import codecs
 import gzip
 import json
+import struct
 import sys
 import zlib
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from types import FrameType
 from typing import Any, Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from processor import diagnosis
 from processor.json_object import MAX_BYTES
@@ -75,9 +78,9 @@ BYTES: Final[dict[str, tuple[bytes, str, str]]] = {
         "invalid_utf8",
         "looks like UTF-16; JSON in UTF-8 is accepted",
     ),
-    "UTF-16 of CSV": (
-        "product_id,price".encode("utf-16-le"),
-        "invalid_json",
+    "UTF-16 of CSV with a mark": (
+        codecs.BOM_UTF16_LE + "product_id,price".encode("utf-16-le"),
+        "invalid_utf8",
         "looks like UTF-16; JSON in UTF-8 is accepted",
     ),
     "UTF-32": (TEXT.encode("utf-32-le"), "invalid_json", "looks like UTF-32; JSON in UTF-8 is accepted"),
@@ -114,7 +117,7 @@ BYTES: Final[dict[str, tuple[bytes, str, str]]] = {
     "CSV with quotes": (b'"p","100"\n', "invalid_json", "looks like CSV; a JSON object is accepted"),
     "CSV with semicolons": (b"p;100;29,99", "invalid_json", "looks like CSV; a JSON object is accepted"),
     "CSV with tabs": (b"p q\t100", "invalid_json", "looks like CSV; a JSON object is accepted"),
-    "CSV of numbers": (b"4711,100", "invalid_json", "looks like CSV; a JSON object is accepted"),
+    "CSV of numbers": (b"4711,100\n4712,7", "invalid_json", "looks like CSV; a JSON object is accepted"),
     "NDJSON": (
         in_one(TEXT, "\n", TEXT, "\n"),
         "invalid_json",
@@ -149,11 +152,10 @@ def test_what_the_bytes_look_like(data: bytes, reason: str, looks: str) -> None:
         base64.b64encode(JSON),
         base64.b64encode(JSON) + b"\n",
         base64.encodebytes(JSON * 9),
-        base64.urlsafe_b64encode(b'{"a":"\xff\xfe\xfd?>"}'),
+        base64.urlsafe_b64encode('{"a":">>>???ÿÿÿ"}'.encode()),
         base64.b64encode(JSON).rstrip(b"="),
         base64.b64encode(b'\n { "product_id": "p" }'),
         base64.b64encode(gzip.compress(JSON)),
-        b"e30=",
     ],
 )
 def test_base64_within_base64(data: bytes) -> None:
@@ -182,11 +184,69 @@ def test_json_in_a_json_string() -> None:
         b"<a>1,2</a>",
         b"[1,2",
         b"\x1f\x8a",
+        b"\xff\xfe",
+        struct.pack("<4I", 1, 2, 3, 4),
+        struct.pack("<8H", *range(1, 9)),
+        struct.pack("<4I", *b"numb"),
+        struct.pack("<H4I", 0xFEFF, 1, 2, 3, 4),
+        zlib.compress(b"no JSON"),
+        b"x^2+y^2=1",
+        *[b"exit", b"exam", b"eyes", b"expected", b"H4sIcker", b"e30=", b"eyJ9", b"eyIiOg"],
+        base64.b64encode(gzip.compress(b"no JSON")),
+        *[b"hello,world", b"a|b", b"1,5", b"4711,100", b"Hello world. a|b 5"],
+        *[b"a=1&b=2,c", b"a=1,2", b"f(x,2)", b"a:1, b,2"],
+        b'"product_id":"p","inventory":3}',
+        b'"product_id":"p","inventory":3',
+        b"'product_id':'p',3",
     ],
 )
 def test_what_looks_like_nothing_is_said_to_be_nothing(data: bytes) -> None:
     message = reject_any(data)
     assert message.startswith(("not JSON: ", "byte "))
+
+
+@pytest.mark.parametrize("text", ["exit", "{name}, hello", "{}", "eyes", "a,1"])
+def test_a_json_string_without_json_in_it_is_a_string(text: str) -> None:
+    reject(json.dumps(text), "not_an_object", "the record is a string; a JSON object is accepted")
+
+
+# White space to `str.split` and `str.strip`, some of it to none but them.
+SPACES: Final = "".join(character for character in map(chr, range(0x3001)) if character.isspace())
+
+
+@given(st.text(f'aeyJ0+/=x{{}}[]",;:\0{SPACES}', max_size=12))
+def test_no_diagnosis_of_a_short_text_raises(text: str) -> None:
+    """Unguarded: `never_raising` would hide it."""
+    diagnose_bytes, diagnose_text = unguarded(diagnosis.diagnose_bytes), unguarded(diagnosis.diagnose_text)
+    diagnose_bytes(text.encode())
+    unguarded(diagnosis.diagnose_value)(text)
+    diagnose_text(json.JSONDecodeError("Expecting value", text, 0))
+    assert getattr(decode(record(text)), "reason", None) != "internal_error"
+
+
+def unguarded(diagnose: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
+    original: Callable[[Any], str | None] = diagnose.__wrapped__  # type: ignore[attr-defined] # by functools.wraps
+    return original
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_white_space_that_json_does_not_know_is_no_error_of_ours(space: str) -> None:
+    assert reject_any(f"a{space}b".encode()).startswith("not JSON: ")
+    reject(
+        json.dumps(f"Hello{space}World"), "not_an_object", "the record is a string; a JSON object is accepted"
+    )
+
+
+def test_a_diagnosis_that_fails_tells_nothing() -> None:
+    def fails(_: object) -> str:
+        raise ValueError("a mistake")
+
+    def runs_out(_: object) -> str:
+        raise MemoryError
+
+    assert diagnosis.never_raising(fails)(b"x") is None
+    with pytest.raises(MemoryError):
+        diagnosis.never_raising(runs_out)(b"x")
 
 
 def reject_any(data: bytes) -> str:
@@ -244,9 +304,23 @@ def test_an_envelope_is_named_with_what_to_send_of_it(data: dict[str, Any], whos
     accept({**data, "product_id": "p", "price": 1})
 
 
+def test_the_payload_of_a_cloud_event_may_be_in_base64() -> None:
+    data = {"specversion": "1.0", "data_base64": base64.b64encode(JSON).decode()}
+    member = 'a CloudEvents envelope; send its payload, the member "data_base64", decoded'
+    reject(data, "invalid_product_id", f"product_id is missing; the record looks like {member}")
+
+
 @pytest.mark.parametrize(
     "data",
-    [{"payload": 1}, {"metadata": []}, {"data": {}}, {"Message": ""}, {"metadata": {"x": 1}}, {"op": 1}],
+    [
+        {"payload": 1},
+        {"metadata": []},
+        {"data": {}},
+        {"Message": ""},
+        {"metadata": {"x": 1}},
+        {"op": 1},
+        {"specversion": 1},
+    ],
 )
 def test_another_object_without_a_product_id_is_no_envelope(data: dict[str, Any]) -> None:
     reject(data, "invalid_product_id", "product_id is missing")

@@ -152,3 +152,13 @@ def test_event_time_reaches_to_the_end_of_9999() -> None:
 def test_without_event_time_the_arrival_time_counts(arrival_ms: int) -> None:
     milliseconds = arrival_ms % 1000
     assert f".{milliseconds:03d}000Z " in accept(event(), arrival_ms=arrival_ms).version
+
+
+@pytest.mark.parametrize("event_time", ["9999-12-31T23:59:59-00:01", "9999-12-31T23:59:00.000001-00:01"])
+def test_event_time_that_is_later_than_9999_in_utc_is_rejected(event_time: str) -> None:
+    reject(
+        event(event_time=f'"{event_time}"'),
+        "invalid_event_time",
+        f'event_time is "{event_time}", later than 9999 in UTC',
+        arrival_ms=LAST_ARRIVAL_MS,
+    )

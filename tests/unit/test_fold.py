@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processor.fold import Change, Folded, fold
+from processor.fold import Folded, fold
 from processor.records import Record
 from processor.updates import Update, decode, version_text
 from tests.events import ARRIVAL_MS, record, sequence
@@ -114,9 +114,11 @@ def entry(number: int, inventory: int | None, price_cents: int | None, product_i
 
 def test_each_field_has_its_own_newest_update() -> None:
     stock, both, price = entry(3, 30, None), entry(1, 10, 100), entry(2, None, 200)
-    expected = Change("p", {"inventory": stock, "price": price})
-    assert fold([stock, both, price]) == Folded([expected], 0)
-    assert fold([both, price, stock]) == Folded([expected], 0)
+    for order in ([stock, both, price], [both, price, stock]):
+        (change,), superseded = fold(order)
+        assert superseded == 0
+        assert (change.value("inventory"), change.version("inventory")) == (30, stock.version)
+        assert (change.value("price"), change.version("price")) == (200, price.version)
 
 
 def test_a_field_nobody_mentions_has_no_value_and_no_version() -> None:

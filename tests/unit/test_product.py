@@ -2,19 +2,21 @@
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, Rounded, localcontext
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.product import Product, cached_product, lease_key, value_key
+from processor.product import MAX_VALUE_BYTES, REGISTERS, Product, cached_product, lease_key, value_key
 
 LAST_UPDATED = datetime(2026, 1, 31, 8, 30, 0, 123000, tzinfo=UTC)
 
 
 def test_the_cached_value() -> None:
-    assert json.loads(Product("p", 7, Decimal("19.90"), LAST_UPDATED).to_json()) == {
+    members = json.loads(Product("p", 7, Decimal("19.90"), LAST_UPDATED).to_json())
+    assert set(members) == {"product_id", *REGISTERS, "last_updated"}
+    assert members == members | {
         "product_id": "p",
         "inventory": 7,
         "price": "19.90",
@@ -48,13 +50,8 @@ def test_a_product_comes_back_as_it_was_stored(product: Product) -> None:
         assert cached_product(product.product_id + ":lease", value) is None
 
 
-STORED = {
-    "product_id": '"p"',
-    "inventory": "7",
-    "price": '"19.90"',
-    "discontinued": "true",
-    "last_updated": '"2026-01-31T08:30:00.123000Z"',
-}
+PRODUCT = Product("p", 7, Decimal("19.90"), LAST_UPDATED, discontinued=True)
+STORED = {name: json.dumps(value) for name, value in json.loads(PRODUCT.to_json()).items()}
 
 
 def cached(**members: str) -> bytes:
@@ -64,9 +61,7 @@ def cached(**members: str) -> bytes:
 
 
 def test_what_is_whole_is_a_product() -> None:
-    product = Product("p", 7, Decimal("19.90"), LAST_UPDATED, discontinued=True)
-    assert cached_product("p", cached()) == product
-    assert cached_product("p", cached(last_updated='"2026-01-30T23:00:00.123-09:30"')) == product
+    assert cached_product("p", cached()) == PRODUCT
 
 
 @pytest.mark.parametrize(
@@ -88,19 +83,43 @@ def test_what_is_whole_is_a_product() -> None:
         cached(product_id='"q"'),
         cached(product_id='["p"]'),
         *[cached(**{name: ""}) for name in STORED],
-        *[cached(**{name: '"many"'}) for name in STORED],
+        *[cached(**{name: "[]"}) for name in STORED],
         *[cached(**{name: "{}"}) for name in STORED],
         *[cached(inventory=value) for value in ("null", "true", "7.0", '"7"', "-1", "2147483648", "NaN")],
         *[cached(price=value) for value in ("5", "19.9", "true", "NaN", "1e9999", "[]", "Infinity")],
-        *[cached(price=f'"{value}"') for value in ("", "NaN", "1e9999", "-1", "100000000", "1.995", "inf")],
+        *[cached(price=f'"{value}"') for value in ("", "NaN", "1e9999", "-1", "1.995", "inf")],
+        *[cached(price=f'"{value}"') for value in ("100000000.00", "5", "19.9", "1e2", "-0.00", "019.90")],
+        *[cached(price=f'"{value}"') for value in ("١٩.٩٠", "19.90\\n")],
         *[cached(discontinued=value) for value in ("null", "0", "1", '"true"')],
+        cached(inventory='"many"'),
         *[cached(last_updated=value) for value in ("5", "null", '"2026-01-31"', '"2026-01-31T08:30:00"')],
+        *[cached(last_updated=f'"{value}"') for value in ("2026-W05-6T08:30:00Z", "20260131T083000Z")],
+        *[
+            cached(last_updated=f'"{value}"')
+            for value in ("2026-01-31T08:30:00-09:30", "2026-01-31 08:30:00Z")
+        ],
+        cached().decode().encode("utf-16"),
         cached(last_updated='"0001-01-01T00:00:00+23:59"'),
         cached(price="[" * 100_000),
     ],
 )
 def test_what_is_no_value_of_this_product_is_a_miss(value: bytes) -> None:
     assert cached_product("p", value) is None
+
+
+@pytest.mark.parametrize("context", [Context(prec=3), Context(prec=3, traps=[Inexact, Rounded])])
+def test_a_price_is_exact_whatever_the_shops_arithmetic(context: Context) -> None:
+    product = Product("p", 7, Decimal("99999999.99"), LAST_UPDATED)
+    with localcontext(context):
+        assert cached_product("p", product.to_json()) == product
+
+
+def test_no_value_is_longer_than_the_reader_reads() -> None:
+    longest = Product("\U0001f600" * 255, 2_147_483_647, Decimal("99999999.99"), LAST_UPDATED)
+    members = json.loads(longest.to_json())
+    unused = {name: kind.cached_bytes - len(json.dumps(members[name])) for name, kind in REGISTERS.items()}
+    assert unused["inventory"] == unused["price"] == unused["discontinued"] == 0
+    assert len(longest.to_json()) + sum(unused.values()) == MAX_VALUE_BYTES
 
 
 def test_a_value_of_the_previous_release_is_a_miss() -> None:

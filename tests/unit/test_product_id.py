@@ -64,55 +64,55 @@ def test_product_id_accepted(product_id: str) -> None:
         ('"\\u2028p"', 'product_id has white space around it: "\\u2028p"'),
         ('"p\\u2029"', 'product_id has white space around it: "p\\u2029"'),
         ('"p\u205f"', 'product_id has white space around it: "p\\u205f"'),
-        (r'"p\t"', "product_id holds the control character U+0009 at character 1"),
-        (r'"a\u0000b"', "product_id holds the control character U+0000 at character 1"),
-        (r'"\u001f"', "product_id holds the control character U+001F at character 0"),
-        ('"ab\x7f"', "product_id holds the control character U+007F at character 2"),
-        ('"\x80"', "product_id holds the control character U+0080 at character 0"),
-        (r'"é\u0085"', "product_id holds the control character U+0085 at character 1"),
-        (r'"\u009fx"', "product_id holds the control character U+009F at character 0"),
-        (r'"a\ud800"', "product_id holds the lone surrogate U+D800 at character 1"),
-        (r'"\udfffa"', "product_id holds the lone surrogate U+DFFF at character 0"),
-        (r'"\ude00\ud83d"', "product_id holds the lone surrogate U+DE00 at character 0"),
+        (r'"p\t"', "product_id holds the control character U+0009 at character 2"),
+        (r'"a\u0000b"', "product_id holds the control character U+0000 at character 2"),
+        (r'"\u001f"', "product_id holds the control character U+001F at character 1"),
+        ('"ab\x7f"', "product_id holds the control character U+007F at character 3"),
+        ('"\x80"', "product_id holds the control character U+0080 at character 1"),
+        (r'"é\u0085"', "product_id holds the control character U+0085 at character 2"),
+        (r'"\u009fx"', "product_id holds the control character U+009F at character 1"),
+        (r'"a\ud800"', "product_id holds the lone surrogate U+D800 at character 2"),
+        (r'"\udfffa"', "product_id holds the lone surrogate U+DFFF at character 1"),
+        (r'"\ude00\ud83d"', "product_id holds the lone surrogate U+DE00 at character 1"),
         (
             '"\u200b"',
-            "product_id holds the format character U+200B (ZERO WIDTH SPACE) at character 0",
+            "product_id holds the format character U+200B (ZERO WIDTH SPACE) at character 1",
         ),
         (
             r'"a\u200d"',
-            "product_id holds the format character U+200D (ZERO WIDTH JOINER) at character 1",
+            "product_id holds the format character U+200D (ZERO WIDTH JOINER) at character 2",
         ),
-        ('"a\u00adb"', "product_id holds the format character U+00AD (SOFT HYPHEN) at character 1"),
+        ('"a\u00adb"', "product_id holds the format character U+00AD (SOFT HYPHEN) at character 2"),
         (
             '"\ufeffp"',
-            "product_id holds the format character U+FEFF (ZERO WIDTH NO-BREAK SPACE) at character 0",
+            "product_id holds the format character U+FEFF (ZERO WIDTH NO-BREAK SPACE) at character 1",
         ),
         (
             '"ab\u202ec"',
-            "product_id holds the format character U+202E (RIGHT-TO-LEFT OVERRIDE) at character 2",
+            "product_id holds the format character U+202E (RIGHT-TO-LEFT OVERRIDE) at character 3",
         ),
         (
             '"p\U000e0041"',
-            "product_id holds the format character U+E0041 (TAG LATIN CAPITAL LETTER A) at character 1",
+            "product_id holds the format character U+E0041 (TAG LATIN CAPITAL LETTER A) at character 2",
         ),
         (
             '"cafe\u0301"',
-            "product_id has U+0065 at character 3 where normal form C has U+00E9: "
+            "product_id has U+0065 at character 4 where normal form C has U+00E9: "
             '"cafe\\u0301"; Unicode normal form C is accepted',
         ),
         (
             '"\u212b"',  # the sign of the angstrom
-            "product_id has U+212B at character 0 where normal form C has U+00C5: "
+            "product_id has U+212B at character 1 where normal form C has U+00C5: "
             '"\\u212b"; Unicode normal form C is accepted',
         ),
         (
             '"1\u0958"',  # composed, but not in normal form C
-            "product_id has U+0958 at character 1 where normal form C has U+0915: "
+            "product_id has U+0958 at character 2 where normal form C has U+0915: "
             '"1\\u0958"; Unicode normal form C is accepted',
         ),
         (
             '"q\u0307\u0323"',  # two marks in the other order
-            "product_id has U+0307 at character 1 where normal form C has U+0323: "
+            "product_id has U+0307 at character 2 where normal form C has U+0323: "
             '"q\\u0307\\u0323"; Unicode normal form C is accepted',
         ),
     ],
@@ -146,6 +146,6 @@ def test_whatever_is_not_in_normal_form_c_is_named(product_id: str) -> None:
             r"product_id has U\+(\w+) at character (\d+) where normal form C has U\+(\w+):", verdict.message
         )
         assert named is not None
-        position = int(named[2])
+        position = int(named[2]) - 1
         assert product_id[:position] == normal[:position]
         assert (ord(product_id[position]), ord(normal[position])) == (int(named[1], 16), int(named[3], 16))

@@ -89,12 +89,12 @@ def test_text_that_is_no_json_is_rejected(data: bytes, message: str) -> None:
 @pytest.mark.parametrize(
     ("data", "byte"),
     [
-        (b'{"product_id":"\xff","price":1}', 15),
-        (b'{"product_id":"\xed\xa0\x80","price":1}', 15),
-        (b'{"product_id":"\xc0\x80","price":1}', 15),
-        (b'{"product_id":"p","price":1}\xe2\x82', 28),
-        (b"\xff" * 9, 0),
-        (b"[[[[[[[[[\xff", 9),
+        (b'{"product_id":"\xff","price":1}', 16),
+        (b'{"product_id":"\xed\xa0\x80","price":1}', 16),
+        (b'{"product_id":"\xc0\x80","price":1}', 16),
+        (b'{"product_id":"p","price":1}\xe2\x82', 29),
+        (b"\xff" * 9, 1),
+        (b"[[[[[[[[[\xff", 10),
     ],
 )
 def test_bytes_that_are_no_text_are_rejected(data: bytes, byte: int) -> None:

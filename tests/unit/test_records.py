@@ -176,12 +176,12 @@ API_GATEWAY: Final = {
         ({"Records": {}}, "the event has no list \"Records\": an object with ['Records']"),
         (S3_TEST, "an object with ['Bucket', 'Event', 'HostId', 'RequestId', 'Service', 'Time']"),
         (API_GATEWAY, "['body', 'httpMethod', 'path', 'requestContext', 'resource']"),
-        (SQS, 'record 0 comes from "aws:sqs"; only "aws:kinesis" is accepted'),
-        (S3, 'record 0 comes from "aws:s3"; only "aws:kinesis" is accepted'),
-        (DYNAMODB, 'record 0 comes from "aws:dynamodb"; only "aws:kinesis" is accepted'),
-        ({"Records": [None]}, "record 0 of the event is not a Kinesis record"),
-        ({"Records": ["text"]}, "record 0 of the event is not a Kinesis record"),
-        ({"Records": [{}]}, "record 0 "),
+        (SQS, 'record 1 of the event: eventSource is "aws:sqs"; "aws:kinesis" is accepted'),
+        (S3, 'record 1 of the event: eventSource is "aws:s3"; "aws:kinesis" is accepted'),
+        (DYNAMODB, 'record 1 of the event: eventSource is "aws:dynamodb"; "aws:kinesis" is accepted'),
+        ({"Records": [None]}, "record 1 of the event is not a Kinesis record"),
+        ({"Records": ["text"]}, "record 1 of the event is not a Kinesis record"),
+        ({"Records": [{}]}, "record 1 "),
     ],
 )
 def test_another_event_is_refused(event: object, message: str) -> None:
@@ -201,7 +201,7 @@ EVENT_ID: Final = '"<shard>:<sequence number>" is accepted'
     ("field", "value", "message"),
     [
         ("eventSource", ABSENT, "it has no eventSource"),
-        ("eventSource", 7, "record 1 comes from 7; only"),
+        ("eventSource", 7, 'record 2 of the event: eventSource is 7; "aws:kinesis" is accepted'),
         ("eventID", ABSENT, "it has no eventID"),
         ("eventID", None, f"eventID is null; {EVENT_ID}"),
         ("eventID", 7, f"eventID is 7; {EVENT_ID}"),
@@ -277,7 +277,7 @@ def test_a_huge_value_is_shown_in_short(field: str) -> None:
     for value, shown in (
         ("5" * 5_000_000, f'"{"5" * 59}… (5000002 characters)'),
         (10**400, f"1{'0' * 59}… (401 characters)"),
-        (10**5000, "an integer"),
+        (10**4300, "an integer of over 4300 digits"),
         (["5" * 5_000_000], "an array"),
         ({"5" * 5_000_000: 1}, "" if field == "kinesis" else "an object"),
     ):
@@ -301,7 +301,7 @@ def check_refused(field: str, value: object, message: str) -> None:
         del parent[name]
     else:
         parent[name] = value
-    with pytest.raises(EventError, match=r"^record 1 ") as refusal:
+    with pytest.raises(EventError, match=r"^record 2 ") as refusal:
         read_event(event)
     assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)

@@ -13,11 +13,18 @@ MODULES = sorted(Path(processor.__path__[0]).rglob("*.py"))
 
 
 def words(module: Path) -> Iterator[str]:
-    """Every identifier and every text of a module, its docstrings included."""
+    """Every text of a module, and every attribute that it takes from a product: so a register is named.
+
+    Variables and methods may be called as a register is.
+    """
     for node in ast.walk(ast.parse(module.read_text())):
-        for _, value in ast.iter_fields(node):
-            if isinstance(value, str):
-                yield value
+        match node:
+            case ast.Constant(value=str(text)):
+                yield text
+            case ast.Attribute(value=ast.Name(id="product"), attr=name):
+                yield name
+            case ast.AnnAssign(target=ast.Name(id=name)) if module.name == "product.py":
+                yield name
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from processor.product import REGISTERS
 from processor.reasons import Reason
 from processor.records import Defect
 from processor.updates import Rejection, decode
@@ -32,8 +33,8 @@ def test_a_missing_field_is_left_alone(fields: dict[str, str], values: dict[str,
 
 
 def test_an_update_updates_something() -> None:
-    message = 'none of "inventory", "price", "discontinued"; at least one is needed'
-    reject('{"product_id": "p"}', "nothing_to_update", message)
+    names = ", ".join(f'"{name}"' for name in REGISTERS)
+    reject('{"product_id": "p"}', "nothing_to_update", f"none of {names}; at least one is needed")
 
 
 def test_a_defect_found_before_decoding_is_the_reason() -> None:

@@ -1,0 +1,47 @@
+"""What a text's characters may be: why one that a supplier told is refused."""
+
+from collections.abc import Mapping
+from typing import Final
+from unicodedata import category, is_normalized, name, normalize
+
+from processor.json_values import shown
+
+CONTROL_OR_SURROGATE: Final = {"Cc": "control character", "Cs": "lone surrogate"}
+"""Unicode's categories of characters that no text has: those break lines, these have no UTF-8."""
+
+MOST_ESCAPED_BYTES: Final = len(r"\ud83d\ude00")
+"""What the longest character takes in JSON as Python writes it."""
+
+
+def fault(text: str, most: int, refused: Mapping[str, str]) -> str | None:
+    """Why a text is not 1 to `most` characters in normal form C, none of a refused category; None if it is.
+
+    Reads on from the text's name. `refused`: categories that are not printable → what messages call them.
+    """
+    if not 1 <= len(text) <= most:
+        return f"has {len(text)} characters; 1 to {most}"
+    # No character of those categories is printable.
+    if not text.isprintable() and (found := _refused_character(text, refused)):
+        return found
+    if not (text.isascii() or is_normalized("NFC", text)):
+        return _other_form(text)
+    return None
+
+
+def _refused_character(text: str, refused: Mapping[str, str]) -> str | None:
+    for position, character in enumerate(text, 1):
+        if what := refused.get(category(character)):
+            called = f" ({name(character)})" if name(character, "") else ""
+            return f"holds the {what} U+{ord(character):04X}{called} at character {position}"
+    return None
+
+
+def _other_form(text: str) -> str:
+    normal = normalize("NFC", text)
+    # Neither is a beginning of the other: they have the same decomposition.
+    differing = (pair for pair in enumerate(zip(text, normal, strict=False), 1) if len(set(pair[1])) == 2)
+    position, (found, wanted) = next(differing)
+    return (
+        f"has U+{ord(found):04X} at character {position} where normal form C has U+{ord(wanted):04X}: "
+        f"{shown(text)}; Unicode normal form C is accepted"
+    )
