@@ -44,7 +44,7 @@ class CatalogStage:
         if applied:
             await self._finish(self._updates[:applied])
         self._ports.memory.slow = applied < count
-        if failed is not None and applied < count:
+        if applied < count:
             raise DependencyFailed(f"{failed}; {applied} of {count} updates were done") from failed
 
     async def _upsert_what_fits(self) -> tuple[int, DependencyFailed | None]:
