@@ -27,7 +27,7 @@ _INVALIDATE_SECONDS: Final = 1.5
 
 
 class CatalogStage:
-    """The catalog's stage for some updates; `done`: the records that are safe, also when it is cut off."""
+    """The catalog's stage for some updates; `done`: the records that are safe although it fails."""
 
     def __init__(self, updates: Sequence[Update], ports: Ports, report: BatchReport, deadline: float) -> None:
         self.done: set[Record] = set()
@@ -150,19 +150,19 @@ class CatalogStage:
             await self._invalidate(sorted({update.product_id for update in self._not_refused(updates)}))
         finally:
             self._report.add_stage_time("invalidate", self._ports.clock.monotonic() - started)
-        whole = self._whole(updates)
-        await self._quarantine_refused(whole)
-        self.done.update(update.record for update in whole)
-
-    def _whole(self, updates: Sequence[Update]) -> Sequence[Update]:
-        """Without those of a Kinesis record that comes again, since not all of it was done."""
-        if len(updates) == len(self._updates):
-            return updates
-        cut = self._updates[len(updates)].record.sequence_number
-        return [update for update in updates if update.record.sequence_number != cut]
+        if len(updates) < len(self._updates):
+            # Without those of a Kinesis record that comes again, since not all of it was done.
+            cut = self._updates[len(updates)].record.sequence_number
+            updates = [update for update in updates if update.record.sequence_number != cut]
+            await self._quarantine_refused(updates)
+            self.done.update(update.record for update in updates)
+        else:
+            await self._quarantine_refused(updates)
 
     async def _quarantine_refused(self, updates: Sequence[Update]) -> None:
         refused = self._ports.memory.refused
+        if not refused:
+            return
         rejections = [
             Rejection(update.record, Reason.CATALOG_REFUSED, refused.message(update.record), update.supplier)
             for update in updates
