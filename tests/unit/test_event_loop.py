@@ -194,7 +194,7 @@ async def test_without_a_thread_to_be_had_the_next_who_asks_tries_again(
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", no_more)
         with pytest.raises(OSError, match=r"^no thread to look known up: can't start new thread$"):
-            await lookups.find("known")
+            await asyncio.wait_for(lookups.find("known"), 10)
     assert await lookups.find("known") == ADDRESSES
 
 
@@ -204,7 +204,7 @@ def test_a_lookup_of_a_loop_that_was_closed_is_begun_anew_on_the_next() -> None:
     assert asyncio.run(given_up(lookups.find("name")))
     resolver.let_go[0].set()
     resolver.let_go[1].set()
-    assert asyncio.run(lookups.find("name")) == ADDRESSES
+    assert asyncio.run(asyncio.wait_for(lookups.find("name"), 10)) == ADDRESSES
 
 
 def test_names_are_looked_up_by_the_system() -> None:
