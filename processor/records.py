@@ -55,9 +55,10 @@ def read_event(event: object) -> list[Record]:
     Raises:
         EventError: the event is not what an event source mapping of a Kinesis stream sends.
     """
-    records = event.get("Records") if isinstance(event, Mapping) else None
+    records = event["Records"] if _has_records(event) else None
     if not isinstance(records, list):
-        raise EventError(f'the event has no list "Records": {_shape(event)}; a Kinesis batch is accepted')
+        held = f'"Records" is {shown(records)}' if _has_records(event) else _shape(event)
+        raise EventError(f'the event has no list "Records": {held}; a Kinesis batch is accepted')
     return [_read_record(position, record) for position, record in enumerate(records)]
 
 
@@ -130,6 +131,10 @@ def _wrong(position: int, field: str, value: object, accepted: str) -> EventErro
 
 def _matches(value: object, pattern: re.Pattern[str]) -> TypeGuard[str]:
     return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _has_records(event: object) -> TypeGuard[Mapping[str, object]]:
+    return isinstance(event, Mapping) and "Records" in event
 
 
 def _shape(event: object) -> str:
