@@ -14,7 +14,7 @@ setup: ## make .venv and install what Pipfile.lock pins (PYTHON=… chooses the 
 	@bash scripts/setup.sh
 
 local: setup ## run the whole pipeline on this machine and judge it (KEEP=1 leaves it running)
-	@$(BIN)/python -m local run $(if $(KEEP),--keep)
+	@$(BIN)/python -m local run $(if $(filter 1,$(KEEP)),--keep)
 
 test: setup ## run all tests
 	@$(BIN)/python -m pytest
@@ -50,7 +50,7 @@ destroy: setup ## destroy STACK: shows the plan, and asks
 	@bash scripts/cdktf.sh destroy $(STACK)
 
 deploy-local: setup ## deploy dev-stack to an emulator, send an update, destroy; twice (ONCE=1: not twice)
-	@$(BIN)/python -m local deploy $(if $(ONCE),--once)
+	@$(BIN)/python -m local deploy $(if $(filter 1,$(ONCE)),--once)
 
 bench-synth: setup ## measure what importing the binding sparingly saves
 	@$(BIN)/python scripts/bench_synth.py

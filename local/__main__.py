@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 
 import asyncpg
@@ -12,6 +13,7 @@ from local import run, tries
 from local.deploy import run as deployment
 from local.mapping import FunctionError, MappingEndedError
 from local.servers import ServerError
+from local.shell import stay_on_this_machine
 
 _SERVER_ERRORS = (
     OSError,
@@ -41,6 +43,7 @@ def main() -> int:
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
         words = ["run", *words]
     arguments = _parser().parse_args(words)
+    stay_on_this_machine(os.environ)
     try:
         return asyncio.run(_command(arguments))
     except KeyboardInterrupt:

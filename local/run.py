@@ -132,7 +132,7 @@ async def _judge(
 ) -> list[verdict.Finding]:
     account, servers = pipeline.account, pipeline.servers
     valkey = servers.valkey.address
-    connection = await asyncpg.connect(servers.postgres.address.dsn)
+    connection = await asyncpg.connect(servers.postgres.address.dsn, ssl=False)
     redis = Redis(host=valkey.host, port=valkey.port)
     try:
         return [

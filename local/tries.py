@@ -2,9 +2,10 @@
 
 import asyncio
 import base64
+import gzip
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ STATE: Final = PROJECT / ".local" / "kept-run.json"
 _WAIT_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.2
 _KEY_CHARACTERS: Final = 256  # more, Kinesis refuses
+_PREFIXES: Final = {"archive": "inventory/", "quarantine": "quarantine/"}
 _VERSION_LIKE: Final = " OR ".join(f"{register}_version LIKE $1" for register in REGISTERS)
 
 
@@ -37,6 +39,7 @@ def announce(pipeline: Pipeline) -> Iterator[None]:
         "pid": os.getpid(),
         "endpoint_url": servers.moto.endpoint_url,
         "stream": account.stream_name,
+        "archive_bucket": account.archive_bucket,
         "quarantine_bucket": account.quarantine_bucket,
         "dsn": servers.postgres.address.dsn,
         "redis_host": servers.valkey.address.host,
@@ -85,7 +88,7 @@ async def put(update: str, partition_key: str | None) -> int:
         )
     shard, sequence_number = answer["ShardId"], answer["SequenceNumber"]
     print(f"put as {sequence_number} on {shard}")
-    connection = await asyncpg.connect(state["dsn"])
+    connection = await asyncpg.connect(state["dsn"], ssl=False)
     try:
         async with asyncio.timeout(_WAIT_SECONDS):
             while True:
@@ -96,16 +99,24 @@ async def put(update: str, partition_key: str | None) -> int:
                 if row is not None:
                     print("in the catalog:", json.dumps(dict(row), default=str))
                     return 0
-                for line in await _quarantined(state):
+                async for line in _lines(state, "quarantine"):
                     if (line["shard"], line["sequence_number"]) == (shard, sequence_number):
                         print(f"rejected: {line['reason']}: {line['message']}")
                         return 0
                 await asyncio.sleep(_POLL_SECONDS)
     except TimeoutError:
-        print("nothing changed: the catalog already holds a newer value of each field (see event_time)")
+        print(await why_nothing_changed(state, shard, sequence_number))
         return 1
     finally:
         await connection.close()
+
+
+async def why_nothing_changed(state: Mapping[str, Any], shard: str, sequence_number: str) -> str:
+    """What became of a record the catalog and quarantine do not show; all that are processed are archived."""
+    async for line in _lines(state, "archive"):
+        if (line["shard"], line["sequence_number"]) == (shard, sequence_number):
+            return "nothing changed: the catalog already holds a newer value of each field (see event_time)"
+    return f"not processed after {_WAIT_SECONDS:g} s; see .local/function.log"
 
 
 async def read(product_id: str) -> int:
@@ -126,7 +137,7 @@ async def read(product_id: str) -> int:
 
 async def rejected(count: int) -> int:
     """Show the newest rejected records: why, and what their bytes were."""
-    lines = await _quarantined(_state())
+    lines = [line async for line in _lines(_state(), "quarantine")]
     for line in sorted(lines, key=lambda line: str(line["arrival_time"]))[-count:]:
         data = base64.b64decode(line.pop("data_base64"))
         print(json.dumps(line, indent=2))
@@ -134,17 +145,16 @@ async def rejected(count: int) -> int:
     return 0 if lines else 1
 
 
-async def _quarantined(state: dict[str, Any]) -> list[dict[str, Any]]:
-    lines = []
+async def _lines(state: Mapping[str, Any], kept: str) -> AsyncIterator[dict[str, Any]]:
+    """Every line of the `kept`, "archive" or "quarantine"."""
+    bucket, prefix = state[f"{kept}_bucket"], _PREFIXES[kept]
     async with _client("s3", state) as s3:
-        pages = s3.get_paginator("list_objects_v2").paginate(
-            Bucket=state["quarantine_bucket"], Prefix="quarantine/"
-        )
-        async for page in pages:
+        async for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             for found in page.get("Contents", []):
-                answer = await s3.get_object(Bucket=state["quarantine_bucket"], Key=found["Key"])
-                lines += [json.loads(line) for line in (await answer["Body"].read()).splitlines()]
-    return lines
+                answer = await s3.get_object(Bucket=bucket, Key=found["Key"])
+                body = await answer["Body"].read()
+                for line in (gzip.decompress(body) if kept == "archive" else body).splitlines():
+                    yield json.loads(line)
 
 
 def _partition_key(update: str) -> str:
@@ -155,7 +165,7 @@ def _partition_key(update: str) -> str:
         return "-"
 
 
-def _client(service: str, state: dict[str, Any]) -> Any:
+def _client(service: str, state: Mapping[str, Any]) -> Any:
     session = aioboto3.Session(
         aws_access_key_id="local",
         aws_secret_access_key="local",  # noqa: S106

@@ -177,14 +177,21 @@ class CatalogStage:
     async def _invalidate(self, products: Sequence[str]) -> None:
         if not products:
             return
+        if self._report.invalidations_missed:
+            # The batch's other slices have waited for a cache that is ill; this one need not.
+            await self._miss(products)
+            return
         try:
             # Half of the time: then there is some to write down that it was missed.
             left = self._deadline - self._ports.clock.monotonic()
             await self._ports.cache.invalidate(products, within_seconds=min(_INVALIDATE_SECONDS, left / 2))
         except CacheUnavailable as error:
             self._report.warnings.append(error)
-            await self._ports.catalog.add_missed_invalidations(products)
-            self._report.invalidations_missed += len(products)
+            await self._miss(products)
+
+    async def _miss(self, products: Sequence[str]) -> None:
+        await self._ports.catalog.add_missed_invalidations(products)
+        self._report.invalidations_missed += len(products)
 
     def _time_left(self) -> float:
         """Seconds in which rows may be written: less is left to what follows them."""

@@ -1,6 +1,8 @@
 """Making up for missed invalidations: read who waits, delete what is cached of them, forget the misses."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 from processor.errors import CacheUnavailable, DependencyFailed
@@ -23,11 +25,11 @@ async def make_up(ports: Ports, report: BatchReport, deadline: float) -> None:
     """Make up for some of the earlier batches' missed invalidations; whatever happens, this batch is done."""
     try:
         async with asyncio.timeout(min(_BATCH_SECONDS, deadline - ports.clock.monotonic())):
-            missed = await ports.catalog.missed_invalidations(PAGE_OF_A_BATCH)
-            if missed:
-                await ports.cache.invalidate([miss.product_id for miss in missed])
-                report.invalidations_made_up = await ports.catalog.forget_missed_invalidations(missed)
-            await ports.catalog.end_drain()
+            async with _drain_ended(ports):
+                missed = await ports.catalog.missed_invalidations(PAGE_OF_A_BATCH)
+                if missed:
+                    await ports.cache.invalidate([miss.product_id for miss in missed])
+                    report.invalidations_made_up = await ports.catalog.forget_missed_invalidations(missed)
     except Exception as error:  # noqa: BLE001 they are still recorded, and an error here would halve a done batch
         report.warnings.append(error)
 
@@ -35,7 +37,7 @@ async def make_up(ports: Ports, report: BatchReport, deadline: float) -> None:
 async def drain(ports: Ports, deadline: float) -> DrainReport:
     """Make up for all missed invalidations; what is left at the deadline waits for the next schedule.
 
-    Two drains never overlap: the second one finds nothing to do.
+    Two drains never overlap: the second one leaves the work to the first, and reports it.
     """
     report = DrainReport()
     try:
@@ -54,18 +56,22 @@ async def drain(ports: Ports, deadline: float) -> DrainReport:
 
 async def _drain_pages(ports: Ports, report: DrainReport) -> None:
     after = ""
-    try:
+    async with _drain_ended(ports):
         while missed := await ports.catalog.missed_invalidations(PAGE_OF_THE_SCHEDULE, after=after):
             products = [miss.product_id for miss in missed]
             await ports.cache.invalidate(products, within_seconds=_SCHEDULE_PATIENCE_SECONDS)
             # Only what was read before the delete: a miss recorded since may be of a newer value.
             report.invalidations_made_up += await ports.catalog.forget_missed_invalidations(missed)
             after = products[-1]
+        report.another_drains = missed is None
+
+
+@asynccontextmanager
+async def _drain_ended(ports: Ports) -> AsyncIterator[None]:
+    """Let another process drain afterwards; cancelled, nothing is waited for: the drain ends by itself."""
+    try:
+        yield
     finally:
-        if not _is_cancelled():
+        task = asyncio.current_task()
+        if task is None or not task.cancelling():
             await ports.catalog.end_drain()
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

@@ -166,7 +166,7 @@ def _check_history(applied: dict[int, tuple[str, str]], migrations: list[Migrati
 async def _migrate_from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     migrations = read_migrations()
     settings = read_database_settings(environment, "DB_ADMIN_SECRET_ARN")
-    region = read_region(environment, settings.secret_arn)
+    region = read_region(environment, "DB_ADMIN_SECRET_ARN")
     async with aioboto3.Session(region_name=region).client("secretsmanager") as secrets:
         login = await _login(settings, secrets)
         roles = await _roles(environment, secrets)

@@ -80,8 +80,8 @@ class Catalog(Protocol):
     async def add_missed_invalidations(self, product_ids: Sequence[str]) -> None:
         """Remember products whose cached values may be old; one that waits already waits anew."""
 
-    async def missed_invalidations(self, limit: int, *, after: str = "") -> list[MissedInvalidation]:
-        """The next misses by product, at most `limit`; none while another process drains."""
+    async def missed_invalidations(self, limit: int, *, after: str = "") -> list[MissedInvalidation] | None:
+        """The next misses by product, at most `limit`; None while another process drains."""
 
     async def forget_missed_invalidations(self, missed: Sequence[MissedInvalidation]) -> int:
         """Forget exactly these misses; how many there still were."""

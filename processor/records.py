@@ -54,9 +54,10 @@ def read_event(event: object) -> list[Record]:
     Raises:
         EventError: the event is not what an event source mapping of a Kinesis stream sends.
     """
-    records = event.get("Records") if isinstance(event, Mapping) else None
+    records = event["Records"] if _has_records(event) else None
     if not isinstance(records, list):
-        raise EventError(f'the event has no list "Records": {_shape(event)}; a Kinesis batch is accepted')
+        held = f'"Records" is {shown(records)}' if _has_records(event) else _shape(event)
+        raise EventError(f'the event has no list "Records": {held}; a Kinesis batch is accepted')
     return [_read_record(position, record) for position, record in enumerate(records, 1)]
 
 
@@ -150,6 +151,10 @@ def _lacks(position: int, field: str) -> EventError:
 
 def _wrong(position: int, field: str, value: object, accepted: str) -> EventError:
     return EventError(f"record {position} of the event: {field} is {shown(value)}; {accepted} is accepted")
+
+
+def _has_records(event: object) -> TypeGuard[Mapping[str, object]]:
+    return isinstance(event, Mapping) and "Records" in event
 
 
 def _shape(event: object) -> str:

@@ -53,9 +53,11 @@ class BatchReport:
 class DrainReport:
     """What one scheduled drain did; `warnings`: why it ended before nothing was left.
 
-    `invalidations_forgotten`: misses so old that what was cached then has expired.
+    `invalidations_forgotten`: misses so old that what was cached then has expired. `another_drains`: the rest
+    was left to another process, which is at it.
     """
 
     invalidations_made_up: int = 0
     invalidations_forgotten: int = 0
+    another_drains: bool = False
     warnings: list[Exception] = field(default_factory=list)

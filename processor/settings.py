@@ -1,5 +1,6 @@
 """The environment variables as a typed value; a wrong one is named in one line."""
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ _SUFFIX: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _REGION: Final = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 _URL: Final = re.compile(r"https?://[^\s/]+(/\S*)?")
-_ARN_REGION: Final = re.compile(r"arn:[^:]+:[^:]+:([^:]+):")
+_NOT_IN_A_HOST: Final = re.compile(r"[\s:/@?#,\[\]]")
+_ARN_REGION: Final = re.compile(r"arn:[^:]+:secretsmanager:([^:]+):")
 
 
 class RedisAuth(Enum):
@@ -84,7 +86,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         archive_bucket=_bucket(environment, "ARCHIVE_BUCKET"),
         quarantine_bucket=_bucket(environment, "QUARANTINE_BUCKET"),
         environment_suffix=suffix,
-        region=read_region(environment, database.secret_arn),
+        region=read_region(environment, "DB_SECRET_ARN"),
         endpoint_url=_url(environment, "AWS_ENDPOINT_URL_S3") or _url(environment, "AWS_ENDPOINT_URL"),
     )
 
@@ -102,7 +104,7 @@ def read_database_settings(environment: Mapping[str, str], secret_variable: str)
             raise SettingsError(f"DB_CA_FILE is {str(ca_file)!r}, which is no file; a PEM file is accepted")
     return DatabaseSettings(
         secret_arn=_required(environment, secret_variable),
-        host=environment.get("DB_HOST", "").strip() or None,
+        host=_host("DB_HOST", environment.get("DB_HOST", ""), "DB_PORT") or None,
         port=_number(environment, "DB_PORT", 1, 65535, default=None),
         name=environment.get("DB_NAME") or None,
         ca_file=ca_file,
@@ -111,8 +113,8 @@ def read_database_settings(environment: Mapping[str, str], secret_variable: str)
     )
 
 
-def read_region(environment: Mapping[str, str], secret_arn: str) -> str:
-    """The AWS region: as Lambda tells it, else the one in the secret's ARN.
+def read_region(environment: Mapping[str, str], secret_variable: str) -> str:
+    """The AWS region: as Lambda tells it, else the one in the ARN that `secret_variable` holds.
 
     Raises:
         SettingsError: neither tells it.
@@ -122,9 +124,13 @@ def read_region(environment: Mapping[str, str], secret_arn: str) -> str:
             if not _REGION.fullmatch(told):
                 raise SettingsError(f"{name} is {told!r}; a region such as eu-central-1 is accepted")
             return told
+    secret_arn = _required(environment, secret_variable)
     if found := _ARN_REGION.match(secret_arn):
         return found.group(1)
-    raise SettingsError("AWS_REGION is missing; the region of the secret and the buckets is accepted")
+    raise SettingsError(
+        f"AWS_REGION is missing, and {secret_variable} is {secret_arn!r}, no ARN that tells it; "
+        "the region of the secret and the buckets is accepted, or an ARN of Secrets Manager"
+    )
 
 
 def _read_redis_settings(environment: Mapping[str, str]) -> RedisSettings:
@@ -132,7 +138,7 @@ def _read_redis_settings(environment: Mapping[str, str]) -> RedisSettings:
         _one_of(environment, "REDIS_AUTH", tuple(kind.value for kind in RedisAuth), default="none")
     )
     settings = RedisSettings(
-        host=_required(environment, "REDIS_ENDPOINT"),
+        host=_host("REDIS_ENDPOINT", _required(environment, "REDIS_ENDPOINT"), "REDIS_PORT"),
         port=_number(environment, "REDIS_PORT", 1, 65535, default=6379) or 6379,
         tls=_one_of(environment, "REDIS_TLS", ("true", "false"), default="true") == "true",
         auth=auth,
@@ -152,6 +158,21 @@ def _required(environment: Mapping[str, str], name: str) -> str:
     if not value.strip():
         raise SettingsError(f"{name} is missing; the processor cannot start without it")
     return value
+
+
+def _host(name: str, value: str, port_name: str) -> str:
+    host = value.strip()
+    if _NOT_IN_A_HOST.search(host) and not _is_ip_address(host):
+        raise SettingsError(f"{name} is {value!r}; a host name is accepted, the port is {port_name}")
+    return host
+
+
+def _is_ip_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _bucket(environment: Mapping[str, str], name: str) -> str:

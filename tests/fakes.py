@@ -227,10 +227,10 @@ class FakeCatalog:
         self.missed[product_id] = MissedInvalidation(self._misses, product_id)
         return self._misses
 
-    async def missed_invalidations(self, limit: int, *, after: str = "") -> list[MissedInvalidation]:
+    async def missed_invalidations(self, limit: int, *, after: str = "") -> list[MissedInvalidation] | None:
         async with self._faults.around("catalog.missed_invalidations", DependencyFailed):
             if self.drained_by not in (None, self.process_id):
-                return []
+                return None
             self.drained_by = self.process_id
             return [miss for name, miss in sorted(self.missed.items()) if name > after][:limit]
         raise AssertionError

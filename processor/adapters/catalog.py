@@ -38,16 +38,17 @@ _ADD_MISSED: Final = """
 INSERT INTO pending_invalidation (product_id) SELECT unnest($1::text[])
 ON CONFLICT (product_id) DO UPDATE SET id = DEFAULT, missed_at = now()
 """
-# Who has the one row, or finds that nobody has, reads: drains do not do the same work twice.
+# Who has the one row, or finds that nobody has, reads: drains do not do the same work twice. No row at all:
+# another process has it; one of NULLs: nobody waits.
 _MISSED: Final = """
 WITH held AS (
     UPDATE invalidation_drain SET held_by = $1, held_until = now() + $2 * interval '1 second'
     WHERE held_by = $1 OR held_until < now()
     RETURNING 1
 )
-SELECT id, product_id FROM pending_invalidation
-WHERE product_id > $3 AND EXISTS (SELECT FROM held)
-ORDER BY product_id LIMIT $4
+SELECT id, product_id FROM held LEFT JOIN (
+    SELECT id, product_id FROM pending_invalidation WHERE product_id > $3 ORDER BY product_id LIMIT $4
+) AS page ON true ORDER BY product_id
 """
 _FORGET_MISSED: Final = """
 DELETE FROM pending_invalidation AS missed
@@ -136,12 +137,14 @@ class PostgresCatalog:
         """See `ports.Catalog`."""
         await self._database.run(lambda connection: connection.execute(_ADD_MISSED, sorted(set(product_ids))))
 
-    async def missed_invalidations(self, limit: int, *, after: str = "") -> list[MissedInvalidation]:
+    async def missed_invalidations(self, limit: int, *, after: str = "") -> list[MissedInvalidation] | None:
         """See `ports.Catalog`."""
         rows = await self._database.run(
             lambda connection: connection.fetch(_MISSED, self.process_id, _DRAIN_SECONDS, after, limit)
         )
-        return [MissedInvalidation(row["id"], row["product_id"]) for row in rows]
+        if not rows:
+            return None
+        return [MissedInvalidation(row["id"], row["product_id"]) for row in rows if row["id"] is not None]
 
     async def forget_missed_invalidations(self, missed: Sequence[MissedInvalidation]) -> int:
         """See `ports.Catalog`."""

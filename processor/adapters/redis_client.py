@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,10 +65,8 @@ class PatientPool(BlockingConnectionPool):
     would throw away what the one before had begun.
     """
 
-    def __init__(self, *, host: str, port: int, **options: Any) -> None:
-        super().__init__(host=host, port=port, **options)
-        self._address = host, port
-        self._lookups = Lookups()
+    def __init__(self, **options: Any) -> None:
+        super().__init__(lookups=Lookups(), **options)
         self._pending: set[asyncio.Task[Any]] = set()
 
     async def get_connection(
@@ -89,12 +88,7 @@ class PatientPool(BlockingConnectionPool):
         """Connect, log in and see that nothing is left to read, within one limit for all."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
-                if not connection.is_connected:
-                    # Where the loop is not ours, a name that hangs must not take all threads of it.
-                    await self._lookups.find(*self._address)
                 await super().ensure_connection(connection)
-        except socket.gaierror as error:
-            raise RedisConnectionError(f"{self._address[0]}: {error.strerror}") from error
         except TimeoutError as error:
             raise RedisTimeoutError(f"no connection within {CONNECT_TIMEOUT_SECONDS:g} s") from error
 
@@ -121,26 +115,48 @@ class PatientPool(BlockingConnectionPool):
             self._start(super().release(getting.result()))
 
 
-class _Resettable(AbstractConnection):
-    """A connection that is made anew where the other side has reset it.
+class _Plain(Connection):
+    """A connection to the address that we found ourselves, and made anew where the other side has reset it.
 
-    redis-py writes to it all the same, by `writelines`, which in CPythons of before September 2025 leaves the
-    closed socket in the loop's selector, where it spoils whichever connection is given its number next:
-    https://github.com/python/cpython/issues/136234.
+    Where the loop is not ours, a name that hangs must not take all threads of it: redis-py is given numbers,
+    which asyncio looks up on none.
+
+    redis-py writes to a connection that was reset all the same, by `writelines`, which in CPythons of before
+    September 2025 leaves the closed socket in the loop's selector, where it spoils whichever connection is
+    given its number next: https://github.com/python/cpython/issues/136234.
     """
+
+    def __init__(self, *, lookups: Lookups, **options: Any) -> None:
+        super().__init__(**options)
+        self._lookups = lookups
+        self._address = self.host
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: FBT001, FBT002
         if self._writer is not None and self._writer.is_closing():
             await self.disconnect(nowait=True)
         await super().send_packed_command(command, check_health)
 
+    async def _connect(self) -> None:
+        async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+            found = await self._lookups.find(self.host, self.port, 0, socket.SOCK_STREAM)
+            refused: OSError | None = None
+            for *_, address in found:
+                self._address = address[0]
+                try:
+                    await super()._connect()  # type: ignore[no-untyped-call]
+                except OSError as error:
+                    refused = error
+                else:
+                    return
+            raise refused or OSError(f"{self.host} has no address")
 
-class _Plain(_Resettable, Connection):
-    pass
+    def _connection_arguments(self) -> Mapping[str, Any]:
+        return {**super()._connection_arguments(), "host": self._address}
 
 
-class _Secure(_Resettable, SSLConnection):
-    pass
+class _Secure(_Plain, SSLConnection):
+    def _connection_arguments(self) -> Mapping[str, Any]:
+        return {**super()._connection_arguments(), "server_hostname": self.host}
 
 
 async def _log_in(connection: AbstractConnection) -> None:

@@ -103,6 +103,7 @@ class Telemetry:
             request_id=request_id,
             invalidations_made_up=report.invalidations_made_up,
             invalidations_forgotten=report.invalidations_forgotten,
+            another_process_drains=report.another_drains,
         )
         self._publish({"InvalidationsMadeUp": report.invalidations_made_up}, {})
 

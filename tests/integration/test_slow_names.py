@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from local.servers import Servers
 from processor.adapters.cache import INVALIDATION_TIMEOUT_SECONDS
+from processor.event_loop import MOST_THREADS
 from processor.readers import CacheAddress, open_reader
 from tests.events import kinesis_event, kinesis_record
 from tests.world import ALL_DONE, World
@@ -63,4 +65,27 @@ async def test_nor_a_reader_on_a_loop_that_is_not_ours(world: World) -> None:
                 assert await asyncio.gather(*(reader.get(f"{number}") for number in range(40))) == [None] * 40
         async with asyncio.timeout(SLACK_SECONDS):
             assert await asyncio.to_thread(lambda: "not waited for")
-    assert sum(thread.name == "name lookup" for thread in threading.enumerate()) == 1
+    assert sum(thread.name == "name lookup" for thread in threading.enumerate()) <= MOST_THREADS
+
+
+async def test_nor_is_the_name_ever_looked_up_on_the_threads_of_such_a_loop(
+    world: World, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve, threads = socket.getaddrinfo, set()
+
+    def note(host: object, *arguments: Any, **options: Any) -> Any:
+        if host == CACHE:
+            threads.add(threading.current_thread().name)
+            host = servers.valkey.address.host
+        return resolve(host, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", note)
+    cache = CacheAddress(host=CACHE, port=servers.valkey.address.port, tls=False)
+    async with open_reader(dsn=world.postgres.dsn, ca_file=None, cache=cache) as reader:
+        await world.database.execute(
+            "INSERT INTO products (product_id, inventory, last_updated) VALUES ('a', 1, now())"
+        )
+        for _ in range(2):
+            assert await reader.get("a") is not None
+        assert reader.statistics.hits == 1
+    assert threads == {"name lookup"}

@@ -325,6 +325,15 @@ def test_what_a_slice_leaves_unfinished_is_answered_and_what_was_before_is_done(
     assert len(world.archive.records) == SLICE_RECORDS
 
 
+def test_a_cache_that_is_ill_is_waited_for_by_one_slice() -> None:
+    world = World(always(cache_invalidate=Fault.FAILS))
+    report = world.process(*LARGE)
+    check_done(report)
+    assert world.faults.begun.count("cache.invalidate") == 1
+    assert (report.invalidations_missed, len(report.warnings)) == (len(LARGE), 1)
+    assert len(world.catalog.missed) == len(LARGE)
+
+
 def test_a_slice_is_not_begun_after_the_deadline() -> None:
     world = World()
     world.cache.deleting = lambda: world.clock.compute(BUDGET_SECONDS)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from processor.event_loop import EventLoop
+from processor.event_loop import MOST_THREADS, EventLoop, Lookups
 
 ADDRESSES = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))]
 HANGS_FOR_EVER = """
@@ -63,7 +63,7 @@ async def given_up(lookup: Any) -> bool:
 
 
 def run(resolver: Resolver, scenario: Callable[[EventLoop], Any]) -> None:
-    with asyncio.Runner(loop_factory=lambda: EventLoop(resolver)) as runner:
+    with asyncio.Runner(loop_factory=lambda: EventLoop(resolver, patience_seconds=60)) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, EventLoop)
         runner.run(scenario(loop))
@@ -121,6 +121,90 @@ def test_a_lookup_that_ends_after_the_loop_is_nobodys_business(resolver: Resolve
         thread.join(10)
     assert lookups
     assert not any(thread.is_alive() for thread in lookups)
+
+
+class Scripted:
+    """A resolver whose nth lookup waits for the nth of the events, and gives the nth of the answers."""
+
+    def __init__(self, *answers: object) -> None:
+        self.let_go = [threading.Event() for _ in answers]
+        self._begun = [threading.Event() for _ in answers]
+        self._answers = iter(enumerate(answers))
+
+    def __call__(self, *_: object) -> object:
+        number, answer = next(self._answers)
+        self._begun[number].set()
+        self.let_go[number].wait(30)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def has_begun(self, number: int) -> None:
+        assert await asyncio.to_thread(self._begun[number].wait, 10)
+
+
+class Ahead(asyncio.SelectorEventLoop):
+    """A loop whose time can be moved on."""
+
+    seconds = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.seconds
+
+
+@pytest.mark.parametrize("answers", [("too late", "found"), (OSError("was ill"), "found")])
+def test_a_lookup_that_hangs_is_not_waited_for_by_those_who_ask_later(answers: tuple[object, ...]) -> None:
+    resolver = Scripted(*answers)
+    lookups = Lookups(resolver, patience_seconds=60)
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, Ahead)
+        asking = [asyncio.create_task(lookups.find("name"))]
+        await resolver.has_begun(0)
+        loop.seconds = 60
+        asking.append(asyncio.create_task(lookups.find("name")))
+        await resolver.has_begun(1)
+        if isinstance(answers[0], Exception):
+            resolver.let_go[0].set()
+            assert await given_up(asyncio.shield(asking[0])), "an older lookup's error counted"
+        resolver.let_go[1].set()
+        assert await asyncio.gather(*asking) == ["found"] * 2
+
+    with asyncio.Runner(loop_factory=Ahead) as runner:
+        runner.run(scenario())
+    resolver.let_go[0].set()
+
+
+async def test_a_name_that_hangs_for_ever_costs_few_threads(resolver: Resolver) -> None:
+    lookups = Lookups(resolver, patience_seconds=0.0)
+    threads = threading.active_count()
+    for _ in range(10):
+        assert await given_up(lookups.find("hangs"))
+    assert threading.active_count() == threads + MOST_THREADS
+
+
+async def test_without_a_thread_to_be_had_the_next_who_asks_tries_again(
+    monkeypatch: pytest.MonkeyPatch, resolver: Resolver
+) -> None:
+    def no_more(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    lookups = Lookups(resolver)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_more)
+        with pytest.raises(OSError, match=r"^no thread to look known up: can't start new thread$"):
+            await asyncio.wait_for(lookups.find("known"), 10)
+    assert await lookups.find("known") == ADDRESSES
+
+
+def test_a_lookup_of_a_loop_that_was_closed_is_begun_anew_on_the_next() -> None:
+    resolver = Scripted("too late", ADDRESSES)
+    lookups = Lookups(resolver)
+    assert asyncio.run(given_up(lookups.find("name")))
+    resolver.let_go[0].set()
+    resolver.let_go[1].set()
+    assert asyncio.run(asyncio.wait_for(lookups.find("name"), 10)) == ADDRESSES
 
 
 def test_names_are_looked_up_by_the_system() -> None:

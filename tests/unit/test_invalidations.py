@@ -76,10 +76,10 @@ def test_a_drain_leaves_the_work_to_the_one_that_is_at_it() -> None:
     world = World()
     world.catalog.miss("p")
     world.catalog.drained_by = "another process"
-    assert drained(world).invalidations_made_up == 0
+    assert drained(world) == DrainReport(another_drains=True)
     assert world.cache.invalidated == []
     world.catalog.drained_by = None
-    assert drained(world).invalidations_made_up == 1
+    assert drained(world) == DrainReport(invalidations_made_up=1)
     assert world.catalog.drained_by is None, "nobody else may drain"
 
 
@@ -131,3 +131,16 @@ def test_a_drain_that_fails_does_not_hold_up_the_batch(operation: str) -> None:
     check_done(report)
     assert len(report.warnings) == 1
     assert set(world.catalog.missed) == {"other"}
+    assert world.catalog.drained_by is None, "nobody else may drain"
+
+
+def test_nor_does_the_end_of_a_drain_that_hangs() -> None:
+    world = World(always(catalog_missed_invalidations=Fault.HANGS, catalog_end_drain=Fault.HANGS))
+    world.catalog.miss("other")
+
+    async def scenario() -> float:
+        check_done(await world.invoke(good(1)))
+        return world.clock.monotonic()
+
+    assert simulate(scenario()) == 2.0
+    assert "catalog.end_drain" not in world.faults.begun

@@ -20,3 +20,5 @@ def test_tls_is_verified_by_name() -> None:
     context = connection.ssl_context.get()
     assert context.check_hostname
     assert context.verify_mode.name == "CERT_REQUIRED"
+    arguments = connection._connection_arguments()
+    assert (arguments["server_hostname"], arguments["ssl"]) == ("cache.internal", context)

@@ -304,5 +304,30 @@ def test_what_is_no_name_of_its_kind_is_refused(name: str, value: str) -> None:
     refuse(f"{name} is {value!r}; ", REQUIRED | {name: value})
 
 
+@pytest.mark.parametrize(("name", "port"), [("REDIS_ENDPOINT", "REDIS_PORT"), ("DB_HOST", "DB_PORT")])
+@pytest.mark.parametrize(
+    "value", ["h:6379", "redis://h:6379", "postgresql://u@h/d", "[::1]", "[::1]:1", "h/0", "two hosts", "a,b"]
+)
+def test_a_host_with_a_port_or_more_is_refused(name: str, port: str, value: str) -> None:
+    refuse(
+        f"{name} is {value!r}; a host name is accepted, the port is {port}",
+        REQUIRED | {name: value, "AWS_REGION": "eu-west-1"},
+    )
+
+
+@pytest.mark.parametrize(
+    "host", ["h", "h-1.example.", "some_host", "127.0.0.1", "::1", "fe80::1%eth0", "münchen"]
+)
+def test_hosts(host: str) -> None:
+    settings = read(REDIS_ENDPOINT=host, DB_HOST=f" {host}\n")
+    assert (settings.redis.host, settings.database.host) == (host, host)
+
+
+@pytest.mark.parametrize("arn", ["garbage", "arn:aws:s3:eu-west-1:123456789012:x", "arn:aws:secretsmanager"])
+def test_a_secret_that_tells_no_region_is_named_where_nothing_else_tells_it(arn: str) -> None:
+    refuse(f"AWS_REGION is missing, and DB_SECRET_ARN is {arn!r}", REQUIRED | {"DB_SECRET_ARN": arn})
+    assert read(DB_SECRET_ARN=arn, AWS_REGION="eu-west-1").database.secret_arn == arn
+
+
 def test_a_blank_database_host_is_none() -> None:
     assert read(DB_HOST="  ").database.host is None
