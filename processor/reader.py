@@ -9,15 +9,16 @@ as they must be.
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import asyncpg
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
 
+from processor.background import Background
+from processor.cache_commands import CACHE_TIMEOUT_SECONDS, NO_ANSWER, CacheCommands
+from processor.patience import Patience
 from processor.product import (
     COLUMNS,
     MAX_PRODUCT_ID,
@@ -33,15 +34,16 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
     from redis.asyncio import Redis
 
+    Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
+
 LEASE_SECONDS: Final = 10
-CACHE_TIMEOUT_SECONDS: Final = 0.3
-# The same, with others in front: a burst of readers must not take itself for a cache that hangs.
-CACHE_QUEUE_TIMEOUT_SECONDS: Final = 1.0
-# More would make nothing faster, and their logins at once might take longer than a command may.
-CACHE_COMMANDS_AT_ONCE: Final = 16
+# How long a connection to the database is still made for the next reader, when this one has left.
+CONNECT_TIMEOUT_SECONDS: Final = 3.0
 RELEASE_TIMEOUT_SECONDS: Final = 0.3
 # How long a reader that leaves stays for its lease; giving it back goes on without it.
 GIVE_BACK_WAIT_SECONDS: Final = 0.1
+# What a connection is released in, and a moment.
+_END_SECONDS: Final = 0.4
 
 _STORE: Final = """
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
@@ -54,9 +56,6 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
 return 1
 """
-_NO_ANSWER: Final = object()
-# The latter two: writing to a connection that was reset, https://github.com/python/cpython/issues/136234.
-_CLOSED: Final = (RedisConnectionError, AttributeError, TypeError)
 # Migrations come before code, so that every column is there.
 _SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM products WHERE product_id = $1"  # noqa: S608 our own names
 
@@ -65,8 +64,8 @@ _SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM products WHERE product_id = 
 class ReaderStatistics:
     """Counts since the reader was made.
 
-    `refused_stores`: an invalidation came between reading and storing; `cache_errors`: Redis did not
-    answer, and the database did.
+    `refused_stores`: an invalidation came between reading and storing; `cache_errors`: a command had no
+    answer from the cache in time, or was not sent since others had none, and the database was asked.
     """
 
     hits: int = 0
@@ -97,9 +96,9 @@ class CatalogReader:
         self._new_token = new_token
         self._store_if_leased = redis.register_script(_STORE)
         self._give_back_if_ours = redis.register_script(_GIVE_BACK)
-        self._going_on: set[asyncio.Task[object]] = set()
-        # redis-py's default pool raises at its limit instead of waiting.
-        self._turns = asyncio.Semaphore(min(redis.connection_pool.max_connections, CACHE_COMMANDS_AT_ONCE))
+        self._background = Background()
+        self._commands = CacheCommands(redis, self._background)
+        self._connecting: set[asyncio.Task[Connection]] = set()
         self.statistics = ReaderStatistics()
 
     async def get(self, product_id: str) -> Product | None:
@@ -113,130 +112,152 @@ class CatalogReader:
         Raises:
             asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError: the product
                 is not cached, and the database failed or the connection to it did.
+            TypeError: the id is not a str.
         """
         if not _can_exist(product_id):
             return None
+        patience = Patience(CACHE_TIMEOUT_SECONDS)
         # Not GET: what is longer, somebody else put there, and it must not fill the memory.
-        value = await self._cache(lambda: self._redis.getrange(value_key(product_id), 0, MAX_VALUE_BYTES - 1))
-        if value is _NO_ANSWER:
+        value = await self._ask(
+            lambda: self._redis.getrange(value_key(product_id), 0, MAX_VALUE_BYTES - 1), patience
+        )
+        if value is NO_ANSWER:
             return await self._read(product_id)
         if value and (product := cached_product(product_id, value)) is not None:
             self.statistics.hits += 1
             return product
         self.statistics.misses += 1
-        return await self._read_under_lease(product_id)
+        return await self._read_under_lease(product_id, patience)
 
-    async def _read_under_lease(self, product_id: str) -> Product | None:
+    async def aclose(self) -> None:
+        """End what goes on in the background; pool and client are still the caller's to close, after this."""
+        await self._background.end(within_seconds=_END_SECONDS)
+
+    async def _read_under_lease(self, product_id: str, patience: Patience) -> Product | None:
         token = self._new_token()
-        # Without an answer it may be ours or not.
-        may_be_ours = True
+        # GET: redis-py asks again where an answer was lost, and is told that the lease is this one already.
+        leasing = await self._commands.begin(
+            lambda: self._redis.set(lease_key(product_id), token, nx=True, get=True, ex=LEASE_SECONDS),
+            patience,
+        )
+        storing: asyncio.Task[Any] | None = None
         try:
-            leased = await self._cache(
-                lambda: self._redis.set(lease_key(product_id), token, nx=True, ex=LEASE_SECONDS)
-            )
-            may_be_ours = leased is not None
+            leased = await self._answer(leasing, patience)
             product = await self._read(product_id)
-            if leased is True and product is not None:
-                may_be_ours = not await self._store(product, token)
+            if _is_ours(leased, token) and product is not None:
+                storing = await self._begin_to_store(product, token, patience)
+                self._count_store(await self._answer(storing, patience))
             return product
         finally:
-            if may_be_ours:
-                await self._give_back(product_id, token)
+            if leasing is not None:
+                await self._give_back(product_id, token, leasing, storing)
 
     async def _read(self, product_id: str) -> Product | None:
-        connection = await self._pool.acquire()
+        connection = await self._connect()
         try:
             row = await connection.fetchrow(_SELECT, product_id)
         finally:
             # Who is cancelled does not wait for it: a server that is silent holds it up, and one that is only
             # slow is told to end the statement.
-            releasing = self._start(self._release(connection))
+            releasing = self._background.start(self._release(connection))
         await asyncio.wait({releasing})
         return None if row is None else Product(*row)
 
-    async def _release(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
+    async def _connect(self) -> "Connection":
+        """A connection of the pool; cancelled, it will be there for the next who asks."""
+
+        async def acquire() -> "Connection":
+            return await self._pool.acquire()
+
+        acquiring = self._background.start(acquire())
+        try:
+            return await asyncio.shield(acquiring)
+        except asyncio.CancelledError:
+            asking = asyncio.current_task()
+            if acquiring.cancelled() and asking is not None and not asking.cancelling():
+                raise asyncpg.InterfaceError("the reader is closed") from None
+            self._leave(acquiring)
+            raise
+
+    def _leave(self, acquiring: "asyncio.Task[Connection]") -> None:
+        # Half of the pool are for those who come: while the database is silent, none of these is ever ready.
+        if len(self._connecting) < max(1, self._pool.get_max_size() // 2):
+            self._connecting.add(acquiring)
+            asyncio.get_running_loop().call_later(CONNECT_TIMEOUT_SECONDS, acquiring.cancel)
+        else:
+            acquiring.cancel()
+        acquiring.add_done_callback(self._put_back)
+
+    def _put_back(self, acquiring: "asyncio.Task[Connection]") -> None:
+        self._connecting.discard(acquiring)
+        if not acquiring.cancelled() and acquiring.exception() is None:
+            self._background.start(self._release(acquiring.result()))
+
+    async def _release(self, connection: "Connection") -> None:
         # Without a limit it would wait for ever for a silent server (asyncpg issue 431); what is not released
         # in time, asyncpg drops.
         with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
             await self._pool.release(connection, timeout=RELEASE_TIMEOUT_SECONDS)
 
-    async def _store(self, product: Product, token: str) -> bool:
-        """Whether the cache answered: the lease is gone then."""
-        stored = await self._cache(
+    async def _begin_to_store(
+        self, product: Product, token: str, patience: Patience
+    ) -> "asyncio.Task[Any] | None":
+        return await self._commands.begin(
             lambda: self._store_if_leased(
                 keys=[value_key(product.product_id), lease_key(product.product_id)],
                 args=[token, product.to_json(), TIME_TO_LIVE_SECONDS],
-            )
+            ),
+            patience,
         )
+
+    def _count_store(self, stored: object) -> None:
         if stored == 1:
             self.statistics.stores += 1
         elif stored == 0:
             self.statistics.refused_stores += 1
-        return stored is not _NO_ANSWER
 
-    async def _give_back(self, product_id: str, token: str) -> None:
+    async def _give_back(
+        self,
+        product_id: str,
+        token: str,
+        leasing: "asyncio.Task[Any]",
+        storing: "asyncio.Task[Any] | None",
+    ) -> None:
         """Delete the lease if it is this one: others need not wait for it to expire."""
-        giving = self._start(
-            self._cache(lambda: self._give_back_if_ours(keys=[lease_key(product_id)], args=[token]))
-        )
+
+        async def give_back() -> None:
+            # First what was begun ends: the lease may yet be taken.
+            leased = await leasing
+            if leased is not NO_ANSWER and not _is_ours(leased, token):
+                return
+            if storing is not None and await storing is not NO_ANSWER:
+                return  # it is gone
+            await self._ask(
+                lambda: self._give_back_if_ours(keys=[lease_key(product_id)], args=[token]),
+                Patience(CACHE_TIMEOUT_SECONDS),
+            )
+
+        giving = self._background.start(give_back())
         await asyncio.wait({giving}, timeout=GIVE_BACK_WAIT_SECONDS)
 
-    def _start(self, work: Coroutine[Any, Any, object]) -> "asyncio.Task[object]":
-        """Do this whoever leaves meanwhile; it has a limit of its own."""
-        task = asyncio.create_task(work)
-        self._going_on.add(task)
-        task.add_done_callback(self._going_on.discard)
-        return task
+    async def _ask(self, command: Callable[[], Awaitable[Any]], patience: Patience) -> Any:
+        return await self._answer(await self._commands.begin(command, patience), patience)
 
-    async def _cache(self, command: Callable[[], Awaitable[Any]]) -> Any:
-        """The command's reply, None if what the cache holds is of no use to it, or `_NO_ANSWER`."""
-        try:
-            in_all = asyncio.timeout(CACHE_QUEUE_TIMEOUT_SECONDS)
-            async with in_all, self._turns, _limit(CACHE_TIMEOUT_SECONDS):
-                return await _twice_if_closed(command)
-        except UnicodeDecodeError:
-            return None
-        except (RedisError, OSError, *_CLOSED) as error:
-            if isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE"):
-                return None
+    async def _answer(self, begun: "asyncio.Task[Any] | None", patience: Patience) -> Any:
+        reply = await self._commands.answer(begun, patience)
+        if reply is NO_ANSWER:
             self.statistics.cache_errors += 1
-            return _NO_ANSWER
+        return reply
 
 
-@asynccontextmanager
-async def _limit(seconds: float) -> AsyncIterator[None]:
-    """As `asyncio.timeout`, but a pause of this process counts as a third at most.
-
-    A garbage collection takes half a second in a large one, and says nothing of the cache.
-    """
-    loop, limit, third = asyncio.get_running_loop(), asyncio.timeout(None), seconds / 3
-    timer = loop.call_later(third, lambda: pass_third(2))
-
-    def pass_third(left: int) -> None:
-        nonlocal timer
-        if left:
-            timer = loop.call_later(third, pass_third, left - 1)
-        else:
-            limit.reschedule(loop.time())
-
-    try:
-        async with limit:
-            yield
-    finally:
-        timer.cancel()
-
-
-async def _twice_if_closed(command: Callable[[], Awaitable[Any]]) -> Any:
-    """The reply; asked for again where redis-py handed out a closed connection, as it does under RESP3."""
-    try:
-        return await command()
-    except _CLOSED as error:
-        if isinstance(error, RedisConnectionError) and type(error) is not RedisConnectionError:
-            raise  # a login that fails, for one
-    return await command()
+def _is_ours(leased: object, token: str) -> bool:
+    """Whether SET NX GET took the lease: there was none, or this one."""
+    return leased is None or leased in (token, token.encode())
 
 
 def _can_exist(product_id: str) -> bool:
+    if not isinstance(product_id, str):
+        raise TypeError(f"a product's id is a str, not {type(product_id).__name__}: {product_id!r:.80}")
     if not 0 < len(product_id) <= MAX_PRODUCT_ID or "\0" in product_id:
         return False
     try:

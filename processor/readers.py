@@ -12,7 +12,8 @@ import asyncpg
 from redis.credentials import CredentialProvider, UsernamePasswordCredentialProvider
 
 from processor.adapters.redis_client import redis_client
-from processor.reader import CACHE_COMMANDS_AT_ONCE, CatalogReader
+from processor.cache_commands import CACHE_COMMANDS_AT_ONCE
+from processor.reader import CatalogReader
 from processor.settings import RDS_ROOTS
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ DATABASE_READ_TIMEOUT_SECONDS: Final = 5.0
 DATABASE_IDLE_SECONDS: Final = 240.0
 # Ready ones are as many as there are commands at once; others may still be in the making, for readers that
 # have gone to the database meanwhile.
-_CACHE_CONNECTIONS: Final = 10 * CACHE_COMMANDS_AT_ONCE
+_CACHE_CONNECTIONS: Final = 2 * CACHE_COMMANDS_AT_ONCE
 _CLOSE_SECONDS: Final = 2.0
 
 
@@ -92,7 +93,11 @@ async def open_reader(
         max_connections=_CACHE_CONNECTIONS,
     )
     async with client, _open_pool(dsn, tls, database_connections) as pool:
-        yield CatalogReader(pool, client)
+        reader = CatalogReader(pool, client)
+        try:
+            yield reader
+        finally:
+            await reader.aclose()
 
 
 def _login(cache: CacheAddress) -> CredentialProvider | None:

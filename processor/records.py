@@ -7,7 +7,7 @@ this module sees user records only, each with its identity (shard, sequence numb
 import base64
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeGuard
 
 from processor import aggregation
 from processor.errors import EventError

@@ -43,6 +43,9 @@ class ReadPool:
     async def acquire(self) -> "ReadPool":
         return self
 
+    def get_max_size(self) -> int:
+        return 2
+
     async def fetchrow(self, _statement: str, product_id: str) -> Row | None:
         return await self._read(product_id)
 
@@ -85,14 +88,16 @@ class FakeRedis:
         await self.answer_turn()
         return value
 
-    async def set(self, key: str, value: str, *, nx: bool, ex: int) -> bool | None:
+    async def set(self, key: str, value: str, *, nx: bool, ex: int, get: bool = False) -> str | bool | None:
         assert nx
         await self._begin()
-        is_set = key not in self.values
-        if is_set:
+        before = self.values.get(key)
+        if before is None:
             self._set(key, value, ex)
         await self.answer_turn()
-        return True if is_set else None
+        if get:
+            return before
+        return True if before is None else None
 
     def pipeline(self, *, transaction: bool) -> "Pipeline":
         assert not transaction

@@ -44,7 +44,6 @@ def redis_client(
         credential_provider=login,
         socket_timeout=COMMAND_TIMEOUT_SECONDS,
         socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        redis_connect_func=_log_in,
         # READONLY: this connection leads to what was the primary before a failover.
         retry=Retry(NoBackoff(), 1, (RedisConnectionError, RedisTimeoutError, ReadOnlyError)),
         # Under the third, redis-py 8.1 hands out connections that the server has closed, and logs in with one
@@ -66,7 +65,8 @@ class PatientPool(BlockingConnectionPool):
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(lookups=Lookups(), **options)
+        super().__init__(lookups=Lookups(), redis_connect_func=self._log_in, **options)
+        self._closed = False
         self._pending: set[asyncio.Task[Any]] = set()
 
     async def get_connection(
@@ -74,6 +74,7 @@ class PatientPool(BlockingConnectionPool):
     ) -> AbstractConnection:
         """A connection that is ready; cancelled, it will be ready for the next who asks."""
         del command_name, keys, options
+        self._check_open()
         getting = self._start(super().get_connection())  # type: ignore[no-untyped-call]
         try:
             return await asyncio.shield(getting)
@@ -97,12 +98,22 @@ class PatientPool(BlockingConnectionPool):
         await asyncio.shield(self._start(super().release(connection)))
 
     async def aclose(self) -> None:
-        """Close all connections, those that are being made too."""
+        """Close all connections, those that are being made too; no other is made after it."""
+        self._closed = True
         while pending := set(self._pending):
             for task in pending:
                 task.cancel()
             await asyncio.wait(pending)
         await super().aclose()
+
+    async def _log_in(self, connection: AbstractConnection) -> None:
+        # redis-py connects again, without asking the pool, for a command whose connection was closed.
+        self._check_open()
+        await _log_in(connection)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RedisConnectionError("the client is closed")
 
     def _start(self, work: Any) -> "asyncio.Task[Any]":
         task: asyncio.Task[Any] = asyncio.ensure_future(work)

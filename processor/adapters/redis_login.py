@@ -7,11 +7,10 @@ from urllib.parse import urlencode
 from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
-from botocore.exceptions import BotoCoreError
 from redis.credentials import CredentialProvider
 from redis.exceptions import AuthenticationError
 
-from processor.errors import PipelineError, SettingsError
+from processor.errors import SettingsError, reason_of
 
 if TYPE_CHECKING:
     import aioboto3
@@ -37,8 +36,8 @@ class AsyncPassword(CredentialProvider):
         """
         try:
             return await self._ask()
-        except (PipelineError, BotoCoreError) as error:
-            raise AuthenticationError(str(error)) from error
+        except Exception as error:  # whatever a source of credentials raises, no connection can be made
+            raise AuthenticationError(reason_of(error)) from error
 
 
 def iam_login(session: "aioboto3.Session", *, username: str, cluster_id: str, region: str) -> AsyncPassword:

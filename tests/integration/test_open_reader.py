@@ -120,7 +120,13 @@ async def test_a_cache_that_was_silent_is_used_again(
         for _ in range(2):
             await asyncio.gather(*(reader.get(product) for _ in range(40)))
         proxy.heal()
-        from_the_cache(reader)
+
+        async def hit() -> bool:
+            from_the_cache(reader)
+            assert await reader.get(product)
+            return from_the_cache(reader) == (1, 0, 0)
+
+        await until(hit)
         await asyncio.gather(*(reader.get(product) for _ in range(40)))
         assert from_the_cache(reader) == (40, 0, 0)
 
@@ -228,3 +234,26 @@ async def tls_front(port: int, authority: trustme.CA) -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+
+
+async def test_a_reader_that_ends_while_reads_are_cancelled_leaves_nothing(
+    world: World, own_valkey: ValkeyServer, product: str
+) -> None:
+    """Neither a connection to the cache, nor a lease."""
+    async with Redis(host="127.0.0.1", port=own_valkey.port) as administrator:
+        for turns in range(0, 60, 3):
+            await administrator.flushall()
+            async with as_opened(world, own_valkey.port) as reader:
+                await reader.get("nobody knows it")
+                reading = [asyncio.create_task(reader.get(product)) for _ in range(50)]
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                for task in reading:
+                    task.cancel()
+            await asyncio.gather(*reading, return_exceptions=True)
+            assert await administrator.keys("lease:*") == []
+
+            async def alone() -> bool:
+                return len(await administrator.client_list()) == 1
+
+            await until(alone)

@@ -7,8 +7,9 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError
 
+from processor.cache_commands import CACHE_TIMEOUT_SECONDS, SILENCE_SECONDS
 from processor.product import TIME_TO_LIVE_SECONDS, lease_key, value_key
-from processor.reader import CACHE_TIMEOUT_SECONDS, GIVE_BACK_WAIT_SECONDS, LEASE_SECONDS, CatalogReader
+from processor.reader import GIVE_BACK_WAIT_SECONDS, LEASE_SECONDS, CatalogReader
 from tests.shop import FakeRedis, ReadPool, Shop, product
 from tests.simulated_time import simulate
 
@@ -76,6 +77,15 @@ def test_an_id_that_no_product_can_have_asks_neither_store(product_id: str) -> N
     simulate(scenario())
 
 
+@pytest.mark.parametrize("product_id", [None, 7, b"x"])
+def test_an_id_that_is_no_text_is_refused(product_id: Any) -> None:
+    async def scenario() -> None:
+        with pytest.raises(TypeError, match=f"is a str, not {type(product_id).__name__}"):
+            await Shop().reader().get(product_id)
+
+    simulate(scenario())
+
+
 def test_a_longest_id_is_read() -> None:
     async def scenario() -> None:
         longest = "\U0001f34e" * 255
@@ -121,6 +131,7 @@ def test_without_the_cache_the_database_is_read(fault: Exception) -> None:
         assert await reader.get("x") == product("x", 0)
         assert reader.statistics.cache_errors == 1, "asked again although it did not answer"
         shop.redis.fault = None
+        await asyncio.sleep(SILENCE_SECONDS)
         assert await reader.get("x") == product("x", 0)
         assert reader.statistics.stores == 1
 
@@ -244,9 +255,9 @@ def test_tokens_are_never_the_same() -> None:
         return None
 
     class Recording(FakeRedis):
-        async def set(self, key: str, value: str, *, nx: bool, ex: int) -> bool | None:
+        async def set(self, key: str, value: str, **options: Any) -> str | bool | None:
             tokens.append(value)
-            return await super().set(key, value, nx=nx, ex=ex)
+            return await super().set(key, value, **options)
 
     async def scenario() -> None:
         for _ in range(100):

@@ -1,5 +1,10 @@
 """How long the cache is waited for: a stalled one must not hold up a batch."""
 
+import asyncio
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
 from processor.adapters.cache import INVALIDATION_TIMEOUT_SECONDS
 from processor.adapters.redis_client import redis_client
 
@@ -22,3 +27,25 @@ def test_tls_is_verified_by_name() -> None:
     assert context.verify_mode.name == "CERT_REQUIRED"
     arguments = connection._connection_arguments()
     assert (arguments["server_hostname"], arguments["ssl"]) == ("cache.internal", context)
+
+
+async def test_a_closed_client_connects_no_more() -> None:
+    """Neither for a new command, nor for one whose connection was closed under it."""
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    client = redis_client(host="127.0.0.1", port=port, tls=False, login=None, max_connections=2)
+    connection = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+    assert connection.is_connected
+    await client.aclose()
+    with pytest.raises(RedisConnectionError, match="closed"):
+        await client.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+    with pytest.raises(RedisConnectionError, match="closed"):
+        await connection.connect()
+    assert not connection.is_connected
+    server.close()

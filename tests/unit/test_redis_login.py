@@ -8,8 +8,11 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import ClientError
+from redis.exceptions import AuthenticationError
 
 from processor.adapters.redis_login import AsyncPassword, iam_token
+from processor.errors import SettingsError
 
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 REGION = "eu-west-1"
@@ -79,3 +82,21 @@ def test_the_provider_asks_anew_for_each_connection() -> None:
     assert asyncio.run(connect_twice()) == [("user", "password 1"), ("user", "password 2")]
     with pytest.raises(TypeError, match="asyncio"):
         AsyncPassword(ask).get_credentials()
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        ClientError({"Error": {"Code": "AccessDenied"}}, "AssumeRoleWithWebIdentity"),
+        RuntimeError("the refreshed credentials are still expired"),
+        KeyError("AccessKeyId"),
+        SettingsError("no credentials"),
+    ],
+)
+def test_whatever_a_login_raises_is_a_failed_login(failure: Exception) -> None:
+    async def ask() -> tuple[str]:
+        raise failure
+
+    with pytest.raises(AuthenticationError) as caught:
+        asyncio.run(AsyncPassword(ask).get_credentials_async())
+    assert type(failure).__name__ in str(caught.value)

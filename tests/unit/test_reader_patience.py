@@ -1,0 +1,234 @@
+"""How long a reader waits for a cache that is silent or slow, and for a database that is slow to log in."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import pytest
+
+from processor.cache_commands import CACHE_COMMANDS_AT_ONCE, CACHE_TIMEOUT_SECONDS, SILENCE_SECONDS
+from processor.product import lease_key
+from processor.reader import CONNECT_TIMEOUT_SECONDS, CatalogReader
+from tests.shop import FakeRedis, ReadPool, Row, Shop, product
+from tests.simulated_time import simulate
+
+LIMIT_SECONDS = 0.5
+
+
+async def hang() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+def taking(seconds: float) -> Callable[[], Awaitable[None]]:
+    """A turn that takes so long."""
+    return lambda: asyncio.sleep(seconds)
+
+
+async def read_in_time(reader: CatalogReader, count: int = 1) -> Counter[str]:
+    """How so many reads at once end, each within the caller's limit."""
+
+    async def read() -> str:
+        try:
+            async with asyncio.timeout(LIMIT_SECONDS):
+                assert await reader.get("x") == product("x", 0)
+                return "answered"
+        except TimeoutError:
+            return "timed out"
+
+    return Counter(await asyncio.gather(*(read() for _ in range(count))))
+
+
+def test_with_a_silent_cache_every_reader_is_answered_by_the_database() -> None:
+    async def scenario() -> None:
+        shop = Shop("x")
+        shop.database_turn = taking(0.001)
+        shop.redis.turn = hang
+        reader = shop.reader()
+        for _ in range(5):
+            assert await read_in_time(reader, 300) == {"answered": 300}
+
+    simulate(scenario())
+
+
+def test_a_cache_that_was_silent_is_asked_by_one_at_a_time_until_it_answers() -> None:
+    asked = 0
+
+    async def hang_and_count() -> None:
+        nonlocal asked
+        asked += 1
+        await hang()
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        shop = Shop("x")
+        shop.database_turn = taking(0.001)
+        shop.cache("x")
+        shop.redis.turn = hang_and_count
+        reader = shop.reader()
+        await reader.get("x")
+        began = loop.time()
+        while loop.time() - began < 10 * SILENCE_SECONDS:
+            await read_in_time(reader, 20)
+        assert asked <= 11
+        shop.redis.turn = taking(0.001)
+        await asyncio.sleep(SILENCE_SECONDS)
+        await read_in_time(reader)
+        reader.statistics.hits = 0
+        await read_in_time(reader, 100)
+        assert reader.statistics.hits == 100
+
+    simulate(scenario())
+
+
+def test_one_connection_that_is_dead_does_not_stand_for_the_cache() -> None:
+    async def scenario() -> None:
+        shop = Shop("x")
+        shop.cache("x")
+        reader = shop.reader()
+        shop.redis.turn = hang
+        reading = asyncio.create_task(read_in_time(reader))
+        await asyncio.sleep(0.1)
+        shop.redis.turn = taking(0.001)
+        await read_in_time(reader)
+        await reading
+        await read_in_time(reader, 10)
+        assert (reader.statistics.hits, reader.statistics.cache_errors) == (11, 1)
+
+    simulate(scenario())
+
+
+def test_all_commands_of_a_read_have_one_limit() -> None:
+    async def scenario() -> None:
+        shop = Shop("x")
+        shop.database_turn = taking(0)
+        shop.redis.turn = taking(0.2)
+        assert await shop.reader().get("x") == product("x", 0)
+        # Leaving, it stays for its lease for a moment.
+        assert asyncio.get_running_loop().time() < CACHE_TIMEOUT_SECONDS + 0.11
+        await asyncio.sleep(1)
+        assert shop.redis.values == {}, "the lease was not given back"
+
+    simulate(scenario())
+
+
+def test_a_slow_cache_answers_as_many_as_it_can_and_the_database_the_others() -> None:
+    """And what the readers who leave have begun is done to the end: no connection is dropped."""
+    begun = ended = most = 0
+
+    async def slow() -> None:
+        nonlocal begun, ended, most
+        begun += 1
+        most = max(most, begun - ended)
+        await asyncio.sleep(0.1)
+        ended += 1
+
+    async def scenario() -> None:
+        shop = Shop("x")
+        shop.cache("x")
+        shop.database_turn = taking(0.001)
+        shop.redis.turn = slow
+        reader = shop.reader()
+        for _ in range(20):
+            assert await read_in_time(reader, 300) == {"answered": 300}
+        assert most == CACHE_COMMANDS_AT_ONCE
+        assert reader.statistics.hits > 10 * CACHE_COMMANDS_AT_ONCE
+        reading = [asyncio.create_task(reader.get("x")) for _ in range(CACHE_COMMANDS_AT_ONCE)]
+        await asyncio.sleep(0.05)
+        for task in reading:
+            task.cancel()
+        await asyncio.sleep(0.1)
+        assert begun == ended
+
+    simulate(scenario())
+
+
+def test_a_busy_process_does_not_take_itself_for_a_slow_cache() -> None:
+    """On a real clock: each command's turn comes only after the loop was held up."""
+
+    async def busy() -> None:
+        for _ in range(40):
+            await asyncio.sleep(0)
+            time.sleep(0.015)  # noqa: ASYNC251 the work
+
+    async def scenario() -> None:
+        shop = Shop("x")
+        shop.cache("x")
+        shop.redis.turn = busy
+        reader = shop.reader()
+        await reader.get("x")
+        assert (reader.statistics.hits, reader.statistics.cache_errors) == (1, 0)
+
+    asyncio.run(scenario())
+
+
+class SlowLogin(ReadPool):
+    """A pool of one connection that takes a while to make."""
+
+    def __init__(self, read: Callable[[str], Awaitable[Row | None]], seconds: float) -> None:
+        super().__init__(read)
+        self.seconds = seconds
+        self.given = 0
+        self._turn = asyncio.Semaphore(1)
+
+    async def acquire(self) -> ReadPool:
+        await self._turn.acquire()
+        try:
+            await asyncio.sleep(self.seconds)
+        except asyncio.CancelledError:
+            self._turn.release()
+            raise
+        self.seconds = 0
+        self.given += 1
+        return self
+
+    async def release(self, connection: ReadPool, *, timeout: float) -> None:  # noqa: ASYNC109
+        self.given -= 1
+        self._turn.release()
+
+
+def test_a_login_slower_than_a_reader_waits_is_there_for_the_next() -> None:
+    async def scenario() -> None:
+        shop = Shop("x")
+        pool = SlowLogin(shop.fetch, 0.8)
+        reader = CatalogReader(cast(Any, pool), cast(Any, shop.redis))
+        assert await read_in_time(reader) == {"timed out": 1}
+        assert await read_in_time(reader) == {"answered": 1}
+        assert pool.given == 0
+
+    simulate(scenario())
+
+
+def test_a_login_that_never_ends_is_given_up() -> None:
+    async def scenario() -> None:
+        shop = Shop("x")
+        pool = SlowLogin(shop.fetch, 3600)
+        reader = CatalogReader(cast(Any, pool), cast(Any, shop.redis))
+        assert await read_in_time(reader) == {"timed out": 1}
+        pool.seconds = 0
+        await asyncio.sleep(CONNECT_TIMEOUT_SECONDS)
+        assert await read_in_time(reader) == {"answered": 1}
+
+    simulate(scenario())
+
+
+@pytest.mark.parametrize("answers", [1, 2], ids=["lease answered", "lease asked for again"])
+def test_a_lease_that_was_asked_for_twice_is_the_readers_own(answers: int) -> None:
+    """redis-py asks again where the answer was lost."""
+
+    class Losing(FakeRedis):
+        async def set(self, key: str, value: str, **options: Any) -> str | bool | None:
+            for _ in range(answers):
+                reply = await super().set(key, value, **options)
+            return reply
+
+    async def scenario() -> None:
+        shop = Shop("x")
+        redis = Losing()
+        reader = CatalogReader(cast(Any, ReadPool(shop.fetch)), cast(Any, redis))
+        await reader.get("x")
+        assert reader.statistics.stores == 1
+        assert lease_key("x") not in redis.values
+
+    simulate(scenario())
