@@ -132,29 +132,6 @@ async def test_a_cache_that_was_silent_is_used_again(
 
 
 @both_ways
-async def test_after_silence_idle_connections_are_not_tried_one_by_one(
-    world: World, own_valkey: ValkeyServer, product: str, opened: type
-) -> None:
-    async with (
-        open_proxy("127.0.0.1", own_valkey.port) as proxy,
-        opened(world, proxy.port) as reader,
-    ):
-        await asyncio.gather(*(reader.get(product) for _ in range(40)))
-        assert proxy.connections > 4
-        proxy.swallow(new=False)
-        accepted = proxy.accepted
-
-        async def connected_anew() -> bool:
-            await reader.get(product)
-            return proxy.accepted > accepted
-
-        await until(connected_anew)
-        from_the_cache(reader)
-        await reader.get(product)
-        assert from_the_cache(reader) == (1, 0, 0)
-
-
-@both_ways
 async def test_more_readers_than_connections_wait_for_their_turn(
     world: World, own_valkey: ValkeyServer, product: str, opened: type
 ) -> None:

@@ -15,7 +15,7 @@ from processor.cache_commands import (
 )
 from processor.product import lease_key
 from processor.reader import CONNECT_TIMEOUT_SECONDS, CatalogReader
-from tests.shop import FakeRedis, ReadPool, Row, Shop, product
+from tests.shop import ConnectionPool, FakeRedis, ReadPool, Row, Shop, product
 from tests.simulated_time import hold_up, simulate
 
 LIMIT_SECONDS = 0.5
@@ -144,6 +144,26 @@ def test_a_slow_cache_answers_as_many_as_it_can_and_the_database_the_others() ->
             task.cancel()
         await asyncio.sleep(0.1)
         assert begun == ended
+
+    simulate(scenario())
+
+
+def test_after_silence_idle_connections_are_dropped_not_tried_one_by_one() -> None:
+    dropped: list[bool] = []
+
+    class Recording(ConnectionPool):
+        async def disconnect(self, *, inuse_connections: bool) -> None:
+            dropped.append(not inuse_connections)
+
+    async def scenario() -> None:
+        shop = Shop("x")
+        shop.database_turn = taking(0.001)
+        redis = FakeRedis(hang)
+        redis.connection_pool = Recording()  # type: ignore[misc]
+        reader = CatalogReader(cast(Any, ReadPool(shop.fetch)), cast(Any, redis))
+        assert await reader.get("x") == product("x", 0)
+        await asyncio.sleep(0)
+        assert dropped == [True]
 
     simulate(scenario())
 
