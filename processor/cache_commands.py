@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -41,6 +42,7 @@ class CacheCommands:
 
     def __init__(self, redis: "Redis", background: Background) -> None:
         # redis-py's default pool raises at its limit instead of waiting.
+        self._pool = redis.connection_pool
         self._most_turns = min(redis.connection_pool.max_connections, CACHE_COMMANDS_AT_ONCE)
         self._begin_with_few()
         self._background = background
@@ -94,6 +96,7 @@ class CacheCommands:
                 self._silent = True
                 self._leave_alone()
                 self._begin_with_few()
+                self._background.start(self._drop_idle())
             return NO_ANSWER
         except (RedisError, OSError, *_CLOSED) as error:
             if not isinstance(error, ResponseError) or not str(error).startswith("WRONGTYPE"):
@@ -104,6 +107,11 @@ class CacheCommands:
         self._answers += 1
         self._silent = False
         return reply
+
+    async def _drop_idle(self) -> None:
+        """Idle connections may be as dead: the next command gets a new one, not each of them in turn."""
+        with suppress(RedisError, OSError):
+            await self._pool.disconnect(inuse_connections=False)
 
     def _begin_with_few(self) -> None:
         few = min(_FIRST_TURNS, self._most_turns)

@@ -66,6 +66,9 @@ class ConnectionPool:
     async def release(self, connection: None) -> None:
         pass
 
+    async def disconnect(self, *, inuse_connections: bool) -> None:
+        pass
+
 
 class FakeRedis:
     """The commands the reader and the pipeline send, each done at once when its turn has come.

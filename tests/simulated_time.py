@@ -30,6 +30,16 @@ class _SimulatedLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._instant.seconds
 
+    def hold_up(self, seconds: float) -> None:
+        self._instant.seconds += seconds
+
+
+def hold_up(seconds: float) -> None:
+    """The running loop does nothing else for so long."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, _SimulatedLoop)
+    loop.hold_up(seconds)
+
 
 def simulate(scenario: Coroutine[Any, Any, T]) -> T:
     """The scenario's result; its hours take no time, and every run is the same."""

@@ -1,18 +1,22 @@
 """How long a reader waits for a cache that is silent or slow, and for a database that is slow to log in."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import pytest
 
-from processor.cache_commands import CACHE_COMMANDS_AT_ONCE, CACHE_TIMEOUT_SECONDS, SILENCE_SECONDS
+from processor.cache_commands import (
+    CACHE_COMMANDS_AT_ONCE,
+    CACHE_TIMEOUT_SECONDS,
+    SILENCE_SECONDS,
+    TURN_TIMEOUT_SECONDS,
+)
 from processor.product import lease_key
 from processor.reader import CONNECT_TIMEOUT_SECONDS, CatalogReader
-from tests.shop import FakeRedis, ReadPool, Row, Shop, product
-from tests.simulated_time import simulate
+from tests.shop import ConnectionPool, FakeRedis, ReadPool, Row, Shop, product
+from tests.simulated_time import hold_up, simulate
 
 LIMIT_SECONDS = 0.5
 
@@ -144,13 +148,45 @@ def test_a_slow_cache_answers_as_many_as_it_can_and_the_database_the_others() ->
     simulate(scenario())
 
 
-def test_a_busy_process_does_not_take_itself_for_a_slow_cache() -> None:
-    """On a real clock: each command's turn comes only after the loop was held up."""
+def test_after_silence_idle_connections_are_dropped_not_tried_one_by_one() -> None:
+    dropped: list[bool] = []
 
+    class Recording(ConnectionPool):
+        async def disconnect(self, *, inuse_connections: bool) -> None:
+            dropped.append(not inuse_connections)
+
+    async def scenario() -> None:
+        shop = Shop("x")
+        shop.database_turn = taking(0.001)
+        redis = FakeRedis(hang)
+        redis.connection_pool = Recording()  # type: ignore[misc]
+        reader = CatalogReader(cast(Any, ReadPool(shop.fetch)), cast(Any, redis))
+        assert await reader.get("x") == product("x", 0)
+        await asyncio.sleep(0)
+        assert dropped == [True]
+
+    simulate(scenario())
+
+
+def test_who_gets_no_turn_soon_leaves_the_cache_to_the_others() -> None:
+    async def scenario() -> None:
+        shop = Shop("x")
+        shop.database_turn = taking(0.001)
+        shop.redis.turn = hang
+        reader = shop.reader()
+        reading = [asyncio.create_task(reader.get("x")) for _ in range(300)]
+        await asyncio.sleep(TURN_TIMEOUT_SECONDS + 0.05)
+        assert 200 < sum(task.done() for task in reading) < 300
+        await asyncio.gather(*reading)
+
+    simulate(scenario())
+
+
+def test_a_busy_process_does_not_take_itself_for_a_slow_cache() -> None:
     async def busy() -> None:
-        for _ in range(40):
+        for _ in range(80):
+            hold_up(0.012)
             await asyncio.sleep(0)
-            time.sleep(0.015)  # noqa: ASYNC251 the work
 
     async def scenario() -> None:
         shop = Shop("x")
@@ -160,7 +196,28 @@ def test_a_busy_process_does_not_take_itself_for_a_slow_cache() -> None:
         await reader.get("x")
         assert (reader.statistics.hits, reader.statistics.cache_errors) == (1, 0)
 
-    asyncio.run(scenario())
+    simulate(scenario())
+
+
+@pytest.mark.parametrize("turn", [taking(0.1), hang], ids=["slow", "silent"])
+def test_a_closed_reader_leaves_nothing_that_goes_on(turn: Callable[[], Awaitable[None]]) -> None:
+    """And no lease, if the cache answers."""
+
+    async def scenario() -> None:
+        shop = Shop("x")
+        reader = shop.reader()
+        shop.database_turn = hang
+        reading = asyncio.create_task(reader.get("x"))
+        await asyncio.sleep(0.01)
+        assert lease_key("x") in shop.redis.values
+        shop.redis.turn = turn
+        reading.cancel()
+        await reader.aclose()
+        await asyncio.wait({reading})
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert (lease_key("x") in shop.redis.values) == (turn is hang)
+
+    simulate(scenario())
 
 
 class SlowLogin(ReadPool):
