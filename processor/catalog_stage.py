@@ -36,6 +36,9 @@ class CatalogStage:
         self._report = report
         self._deadline = deadline
         self._budget = deadline - ports.clock.monotonic()
+        # Our own: what is remembered between attempts may be forgotten at any time, and a record that is
+        # neither written nor quarantined would be lost.
+        self._refused = self._remembered()
 
     async def run(self) -> None:
         """Apply what there is time for. Raises: DependencyFailed if that is not all."""
@@ -89,14 +92,24 @@ class CatalogStage:
                 changes, within_seconds=self._time_left()
             )
             for position, message in refusals:
+                self._refused[part[position].record] = message
                 self._ports.memory.refused.add(part[position].record, message)
             self._report.products_changed += upserted.changed
             self._report.stale_updates += len(part) - len(refusals) - upserted.changed
             self._report.invalidations_pending |= upserted.invalidations_pending
 
+    def _remembered(self) -> dict[Record, str]:
+        """What earlier attempts found the table to refuse."""
+        known = self._ports.memory.refused
+        if not known:
+            return {}
+        records = (update.record for update in self._updates)
+        return {record: message for record in records if (message := known.recall(record)) is not None}
+
     def _not_refused(self, updates: Sequence[Update]) -> Sequence[Update]:
-        refused = self._ports.memory.refused
-        return [update for update in updates if update.record not in refused] if refused else updates
+        if not self._refused:
+            return updates
+        return [update for update in updates if update.record not in self._refused]
 
     async def _upsert_in_parts(self) -> tuple[int, DependencyFailed | None]:
         """Upsert as many updates, in order, as there is time for; how many, and what ended it."""
@@ -135,11 +148,10 @@ class CatalogStage:
             return []
         changes = await self._ports.catalog.outdated(fold(updates).changes, within_seconds=self._time_left())
         products = {change.product_id for change in changes}
-        refused = self._ports.memory.refused
         return [
             place
             for place, update in enumerate(self._updates)
-            if update.product_id in products and update.record not in refused
+            if update.product_id in products and update.record not in self._refused
         ]
 
     async def _finish(self, updates: Sequence[Update]) -> None:
@@ -160,19 +172,18 @@ class CatalogStage:
             await self._quarantine_refused(updates)
 
     async def _quarantine_refused(self, updates: Sequence[Update]) -> None:
-        refused = self._ports.memory.refused
-        if not refused:
+        if not self._refused:
             return
         rejections = [
-            Rejection(update.record, Reason.CATALOG_REFUSED, refused.message(update.record), update.supplier)
+            Rejection(update.record, Reason.CATALOG_REFUSED, message, update.supplier)
             for update in updates
-            if update.record in refused
+            if (message := self._refused.get(update.record)) is not None
         ]
         if rejections:
             await self._ports.quarantine.put(rejections)
             self._report.count_rejections(rejections)
             self._report.accepted -= len(rejections)
-            refused.forget(rejection.record for rejection in rejections)
+            self._ports.memory.refused.forget(rejection.record for rejection in rejections)
 
     async def _invalidate(self, products: Sequence[str]) -> None:
         if not products:

@@ -12,26 +12,24 @@ _Identity: TypeAlias = tuple[str, str, int]
 
 
 class RefusedRecords:
-    """Records that the table refused, and its words; at most `MOST`, the newest."""
+    """Records that the table refused, and its words; the newest `most`, so no batch may rest on it alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
         self._messages: dict[_Identity, str] = {}
 
     def __len__(self) -> int:
         return len(self._messages)
 
-    def __contains__(self, record: Record) -> bool:
-        return _identity(record) in self._messages
-
     def add(self, record: Record, message: str) -> None:
         """Remember that the table refused the record."""
         self._messages[_identity(record)] = message
-        if len(self._messages) > MOST:
+        if len(self._messages) > self._most:
             del self._messages[next(iter(self._messages))]
 
-    def message(self, record: Record) -> str:
-        """Why it was refused. Raises: KeyError."""
-        return self._messages[_identity(record)]
+    def recall(self, record: Record) -> str | None:
+        """Why it was refused; None if it was not, or that was long ago."""
+        return self._messages.get(_identity(record))
 
     def forget(self, records: Iterable[Record]) -> None:
         """They are in quarantine."""

@@ -1,11 +1,12 @@
 """The catalog's stage: what the table refuses, and what it is too slow for."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from processor.errors import DependencyFailed
-from processor.memory import MOST, RefusedRecords
+from processor.memory import Memory, RefusedRecords
 from tests.batches import FAULTS, check_done, good, stocks
 from tests.events import aggregate, record, sequence
 from tests.fakes import Fault, World, always
@@ -168,12 +169,25 @@ def test_refusals_that_take_longer_than_one_attempt_are_kept_from_each() -> None
 
 
 def test_what_is_remembered_of_refusals_is_bounded() -> None:
-    refused = RefusedRecords()
-    for place in range(MOST + 10):
-        refused.add(good(place), "refused")
-    assert len(refused) == MOST
-    assert good(9) not in refused
-    assert good(10) in refused
+    refused = RefusedRecords(most=10)
+    for place in range(15):
+        refused.add(good(place), f"refused {place}")
+    assert len(refused) == 10
+    assert refused.recall(good(4)) is None
+    assert refused.recall(good(5)) == "refused 5"
+
+
+@pytest.mark.parametrize("remembered", [0, 4])
+def test_more_refusals_than_can_be_remembered_are_all_quarantined(remembered: int) -> None:
+    """Also those that were known at first, and forgotten while others were found out."""
+    world = World()
+    world.ports = replace(world.ports, memory=Memory(RefusedRecords(most=5)))
+    world.catalog.refuses = lambda _: True
+    for place in range(remembered):
+        world.ports.memory.refused.add(good(place), "an earlier attempt found it refused")
+    check_done(world.process(*(good(place) for place in range(20))))
+    assert {one.record for one in world.quarantine.rejections} == {good(place) for place in range(20)}
+    assert world.catalog.rows == {}
 
 
 def test_what_was_done_in_parts_before_the_database_failed_is_acknowledged() -> None:
