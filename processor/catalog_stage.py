@@ -10,7 +10,7 @@ from typing import Final
 
 from processor.errors import CacheUnavailable, CatalogRefused, DependencyFailed, StatementTimedOut
 from processor.fold import fold
-from processor.ports import Ports
+from processor.ports import INVALIDATION_SECONDS, Ports
 from processor.reasons import Reason
 from processor.records import Record
 from processor.report import BatchReport
@@ -22,8 +22,6 @@ _RESERVE_SECONDS: Final = 2.0
 # Parts begin with one update, and get larger by this as long as there is time for it.
 _GROWTH: Final = 4
 _ONE_BY_ONE_AT_ONCE: Final = 1_000
-# 10,000 products take a few milliseconds, a login up to a second; what takes this long is no cache.
-_INVALIDATE_SECONDS: Final = 1.5
 
 
 class CatalogStage:
@@ -195,7 +193,7 @@ class CatalogStage:
         try:
             # Half of the time: then there is some to write down that it was missed.
             left = self._deadline - self._ports.clock.monotonic()
-            await self._ports.cache.invalidate(products, within_seconds=min(_INVALIDATE_SECONDS, left / 2))
+            await self._ports.cache.invalidate(products, within_seconds=min(INVALIDATION_SECONDS, left / 2))
         except CacheUnavailable as error:
             self._report.warnings.append(error)
             await self._miss(products)

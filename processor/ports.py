@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from processor.fold import Change
 from processor.memory import Memory
 from processor.records import Record
 from processor.updates import Rejection
+
+# 10,000 products take a few milliseconds, a login up to a second; what takes this long is no cache.
+INVALIDATION_SECONDS: Final = 1.5
 
 
 class Upserted(NamedTuple):
@@ -108,7 +111,9 @@ class Catalog(Protocol):
 class Cache(Protocol):
     """The shop's cached products."""
 
-    async def invalidate(self, product_ids: Sequence[str], *, within_seconds: float = 1.5) -> None:
+    async def invalidate(
+        self, product_ids: Sequence[str], *, within_seconds: float = INVALIDATION_SECONDS
+    ) -> None:
         """Delete the products' values and leases. Raises: CacheUnavailable, no later than that."""
 
 

@@ -11,7 +11,7 @@ from typing import Final, NoReturn, TypeAlias
 from processor.batch import process_batch
 from processor.errors import CacheUnavailable, CatalogRefused, DependencyFailed, StatementTimedOut
 from processor.fold import Change
-from processor.ports import MissedInvalidation, Ports, Refusal, Upserted
+from processor.ports import INVALIDATION_SECONDS, MissedInvalidation, Ports, Refusal, Upserted
 from processor.product import REGISTERS
 from processor.records import Record
 from processor.report import BatchReport
@@ -318,7 +318,9 @@ class FakeCache:
         self.deleting: Callable[[], None] = lambda: None
         self.hangs = False
 
-    async def invalidate(self, product_ids: Sequence[str], *, within_seconds: float = 1.5) -> None:
+    async def invalidate(
+        self, product_ids: Sequence[str], *, within_seconds: float = INVALIDATION_SECONDS
+    ) -> None:
         async with self._faults.around("cache.invalidate", CacheUnavailable):
             if self.hangs:
                 await asyncio.sleep(within_seconds)

@@ -8,10 +8,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from processor.errors import CacheUnavailable, reason_of
+from processor.ports import INVALIDATION_SECONDS
 from processor.product import lease_key, value_key
 
-# A login takes up to a second, 10,000 products a few milliseconds; what takes this long is no cache.
-INVALIDATION_TIMEOUT_SECONDS: Final = 1.5
 # Of that, connecting leaves a third for the commands.
 _CONNECT_SHARE: Final = 2 / 3
 _PRODUCTS_A_COMMAND: Final = 333  # three keys each: at most 1,000 keys block the server at once
@@ -24,7 +23,7 @@ class RedisCache:
         self._client = client
 
     async def invalidate(
-        self, product_ids: Sequence[str], *, within_seconds: float = INVALIDATION_TIMEOUT_SECONDS
+        self, product_ids: Sequence[str], *, within_seconds: float = INVALIDATION_SECONDS
     ) -> None:
         """See `ports.Cache`."""
         try:

@@ -9,10 +9,11 @@ import pytest
 from redis.asyncio import Redis
 
 from local.servers import ValkeyServer
-from processor.adapters.cache import INVALIDATION_TIMEOUT_SECONDS, RedisCache
+from processor.adapters.cache import RedisCache
 from processor.adapters.redis_client import redis_client
 from processor.adapters.redis_login import AsyncPassword
 from processor.errors import CacheUnavailable
+from processor.ports import INVALIDATION_SECONDS
 from processor.reader import CatalogReader
 from tests.proxy import Proxy, open_proxy
 from tests.shop import ReadPool, product
@@ -61,7 +62,7 @@ async def client_of(proxy: Proxy, login: AsyncPassword | None = None) -> AsyncIt
         yield client
 
 
-async def invalidates(cache: RedisCache, within_seconds: float = INVALIDATION_TIMEOUT_SECONDS) -> bool:
+async def invalidates(cache: RedisCache, within_seconds: float = INVALIDATION_SECONDS) -> bool:
     """Whether the invalidation succeeded; it ended in time."""
     began = time.monotonic()
     try:
@@ -88,7 +89,7 @@ async def test_a_password_that_comes_late(proxy: Proxy, administrator: Redis) ->
 
 async def test_a_login_that_takes_longer_than_an_invalidation_may(proxy: Proxy, administrator: Redis) -> None:
     """What one began, a later one finds done."""
-    proxy.delay_first_answer_seconds = INVALIDATION_TIMEOUT_SECONDS + 0.3
+    proxy.delay_first_answer_seconds = INVALIDATION_SECONDS + 0.3
     async with client_of(proxy) as client:
         cache = RedisCache(client)
         assert not await invalidates(cache)
@@ -99,13 +100,13 @@ async def test_a_login_that_takes_longer_than_an_invalidation_may(proxy: Proxy, 
 
 
 async def test_who_is_more_patient_waits_for_it(proxy: Proxy, administrator: Redis) -> None:
-    proxy.delay_first_answer_seconds = INVALIDATION_TIMEOUT_SECONDS + 0.3
+    proxy.delay_first_answer_seconds = INVALIDATION_SECONDS + 0.3
     async with client_of(proxy) as client:
         assert await invalidates(RedisCache(client), within_seconds=10)
     assert not await administrator.exists("product:a")
 
 
-@pytest.mark.parametrize("within_seconds", [0.5, INVALIDATION_TIMEOUT_SECONDS])
+@pytest.mark.parametrize("within_seconds", [0.5, INVALIDATION_SECONDS])
 @pytest.mark.parametrize("connected", [True, False])
 async def test_a_silent_cache_is_given_up_in_time_and_found_again(
     proxy: Proxy, administrator: Redis, *, connected: bool, within_seconds: float

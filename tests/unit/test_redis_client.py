@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from processor.adapters.cache import INVALIDATION_TIMEOUT_SECONDS
 from processor.adapters.redis_client import redis_client
+from processor.ports import INVALIDATION_SECONDS
 
 
 def test_the_client_gives_up_soon_and_tries_once_more_at_most() -> None:
@@ -15,7 +15,7 @@ def test_the_client_gives_up_soon_and_tries_once_more_at_most() -> None:
     options = client.connection_pool.connection_kwargs
     assert 0 < options["socket_timeout"] <= 0.3
     assert options["retry"].get_retries() <= 1
-    assert INVALIDATION_TIMEOUT_SECONDS <= 1.5
+    assert INVALIDATION_SECONDS <= 1.5
 
 
 def test_tls_is_verified_by_name() -> None:
