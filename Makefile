@@ -30,7 +30,7 @@ format: setup ## format the code and mend what can be mended
 	@$(BIN)/ruff format --quiet .
 
 package: setup ## build what Lambda runs into dist, from the lock: the code, and a layer for each architecture
-	@$(BIN)/python -m packages
+	@$(BIN)/python -m lambda_packages
 
 synth: setup ## run `cdktf synth`: write the stacks' Terraform to cdktf.out
 	@rm -rf cdktf.out
@@ -38,7 +38,7 @@ synth: setup ## run `cdktf synth`: write the stacks' Terraform to cdktf.out
 	@echo "cdktf.out/stacks:" $$(ls cdktf.out/stacks)
 
 validate: setup ## hold every stack against Terraform and its AWS provider
-	@$(BIN)/python -m terraform validate
+	@$(BIN)/python -m terraform_cli validate
 
 diff: package ## show what a deploy of STACK would change (STACK=dev-stack unless told)
 	@bash scripts/cdktf.sh diff $(STACK)

@@ -25,11 +25,11 @@ import stacks.binding  # noqa: F401
 # isort: split
 from cdktf import App
 
-from packages import DIST, PackageError, build_code, find_layer
+from lambda_packages import DIST, PackageError, build_code, find_layer
 from stacks.catalog_stack import CatalogStack, Deployment
-from stacks.environments import ENVIRONMENTS, Environment, throwaway
-from stacks.packages import BuiltPackages
-from stacks.settings import Architecture, SettingsError
+from stacks.code_assets import BuiltPackages
+from stacks.config.environments import ENVIRONMENTS, Environment, throwaway
+from stacks.config.settings import Architecture, SettingsError
 
 T = TypeVar("T", bound=str)
 

@@ -9,11 +9,11 @@ import asyncpg
 from botocore.exceptions import BotoCoreError, ClientError
 from redis.exceptions import RedisError
 
-from local import run, tries
-from local.deploy import run as deployment
-from local.mapping import FunctionError, MappingEndedError
+from local.demo import kept_run, run
+from local.deploy import deployment
+from local.emulated_aws.event_source_mapping import FunctionError, MappingEndedError
 from local.servers import ServerError
-from local.shell import stay_on_this_machine
+from local.servers.isolation import stay_on_this_machine
 
 _SERVER_ERRORS = (
     OSError,
@@ -49,7 +49,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("stopped; nothing is left running", file=sys.stderr)
         return 130
-    except (ServerError, FunctionError, MappingEndedError, tries.KeptRunError) as error:
+    except (ServerError, FunctionError, MappingEndedError, kept_run.KeptRunError) as error:
         return _fail(str(error))
     except _SERVER_ERRORS as error:
         return _fail(f"a server did not answer as it should (see .local/function.log): {error}")
@@ -65,11 +65,11 @@ async def _command(arguments: argparse.Namespace) -> int:
         case "deploy":
             return await deployment.run(once=arguments.once)
         case "put":
-            return await tries.put(arguments.update, arguments.partition_key)
+            return await kept_run.put(arguments.update, arguments.partition_key)
         case "read":
-            return await tries.read(arguments.product_id)
+            return await kept_run.read(arguments.product_id)
         case "rejected":
-            return await tries.rejected(arguments.count)
+            return await kept_run.rejected(arguments.count)
         case _:
             return await run.run(keep=arguments.keep, readers=arguments.readers)
 

@@ -5,7 +5,7 @@
 # built for that runtime. Ends with 3 if this machine has none, or if pip cannot reach its index.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. scripts/turns.sh
+. scripts/with_lock.sh
 venv=.local/emulator/venv
 stamp=$venv/.installed
 lacking=3

@@ -3,7 +3,7 @@
 # PYTHON=/path/to/python3.13 chooses the interpreter; otherwise the newest of 3.13, 3.12, 3.11 is found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. scripts/turns.sh
+. scripts/with_lock.sh
 
 works() { "$1" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
 

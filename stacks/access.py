@@ -6,10 +6,10 @@ from cdktf_cdktf_provider_aws.iam_policy import IamPolicy
 from constructs import Construct
 
 from stacks.cache import Cache
+from stacks.config.environments import Environment
 from stacks.credentials import Credentials
 from stacks.database import Database
 from stacks.endpoints import Endpoints
-from stacks.environments import Environment
 from stacks.network import Network
 from stacks.policies import Statement, allow, document
 from stacks.security_group import Connection, SecurityGroup

@@ -13,8 +13,8 @@ from cdktf_cdktf_provider_aws.s3_bucket_object_lock_configuration import (
 from constructs import Construct
 
 from stacks.bucket import PrivateBucket, expiry_rules
-from stacks.environments import Environment
-from stacks.settings import ArchiveSettings, ObjectLock
+from stacks.config.environments import Environment
+from stacks.config.settings import ArchiveSettings, ObjectLock
 
 ARCHIVE_PREFIX = "inventory/"
 

@@ -29,8 +29,8 @@ from cdktf_cdktf_provider_aws.s3_bucket_versioning import (
 )
 from constructs import Construct
 
+from stacks.config.settings import Removal
 from stacks.policies import deny_plain_http, document
-from stacks.settings import Removal
 
 
 class PrivateBucket(Construct):

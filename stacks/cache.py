@@ -6,11 +6,11 @@ from cdktf_cdktf_provider_aws.elasticache_user import ElasticacheUser, Elasticac
 from cdktf_cdktf_provider_aws.elasticache_user_group import ElasticacheUserGroup
 from constructs import Construct
 
-from stacks.environments import Environment
+from stacks.config.environments import Environment
+from stacks.config.settings import Removal
 from stacks.network import Network
 from stacks.policies import Statement, allow
 from stacks.security_group import Listener, SecurityGroup
-from stacks.settings import Removal
 
 REDIS_PORT = 6379
 # Values and leases. The processor deletes, and does nothing else; the shop reads, leases, and stores by a

@@ -8,21 +8,21 @@ from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTag
 from constructs import Construct
 
 from stacks.access import ShopAccess, SupplierAccess
-from stacks.alarms import Alarms, Watched
 from stacks.archive import Archive
 from stacks.binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
 from stacks.cache import Cache
+from stacks.code_assets import BuiltPackages, Packages
+from stacks.config.environments import Environment
 from stacks.credentials import Credentials
-from stacks.dashboard import Dashboard
 from stacks.database import Database
-from stacks.drain import Drain
 from stacks.endpoints import Endpoints
-from stacks.environments import Environment
 from stacks.event_source import EventSource
+from stacks.invalidation_drain import Drain
 from stacks.inventory_processor import InventoryProcessor
 from stacks.migrations import Migrations
+from stacks.monitoring.alarms import Alarms, Watched
+from stacks.monitoring.dashboard import Dashboard
 from stacks.network import Network
-from stacks.packages import BuiltPackages, Packages
 from stacks.quarantine import Quarantine
 from stacks.stream import InventoryStream
 

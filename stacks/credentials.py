@@ -7,9 +7,9 @@ from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret
 from cdktf_cdktf_provider_aws.secretsmanager_secret_version import SecretsmanagerSecretVersion
 from constructs import Construct
 
+from stacks.config.environments import Environment
+from stacks.config.settings import Removal
 from stacks.database import DATABASE_NAME, POSTGRES_PORT, Database
-from stacks.environments import Environment
-from stacks.settings import Removal
 
 _RANDOM_PASSWORD = "aws_secretsmanager_random_password"  # noqa: S105 the kind of resource
 _PASSWORD_LENGTH = 32

@@ -7,10 +7,10 @@ from cdktf_cdktf_provider_aws.db_parameter_group import DbParameterGroup, DbPara
 from cdktf_cdktf_provider_aws.db_subnet_group import DbSubnetGroup
 from constructs import Construct
 
-from stacks.environments import Environment
+from stacks.config.environments import Environment
+from stacks.config.settings import Removal
 from stacks.network import Network
 from stacks.security_group import Listener, SecurityGroup
-from stacks.settings import Removal
 
 DATABASE_NAME = "productcatalog"
 ADMINISTRATOR = "postgres"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 from constructs import Construct
 
-from stacks.environments import Environment
+from stacks.config.environments import Environment
 from stacks.network import Network
 from stacks.policies import allow_account, document
 from stacks.security_group import Listener, SecurityGroup

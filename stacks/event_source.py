@@ -8,7 +8,7 @@ from cdktf_cdktf_provider_aws.lambda_event_source_mapping import (
 )
 from constructs import Construct
 
-from stacks.environments import Environment
+from stacks.config.environments import Environment
 from stacks.inventory_processor import InventoryProcessor
 from stacks.quarantine import Quarantine
 from stacks.stream import InventoryStream

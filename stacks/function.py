@@ -15,10 +15,10 @@ from cdktf_cdktf_provider_aws.lambda_function import (
 )
 from constructs import Construct
 
+from stacks.code_assets import Packages
+from stacks.config.environments import Environment
 from stacks.endpoints import Endpoints
-from stacks.environments import Environment
 from stacks.network import Network
-from stacks.packages import Packages
 from stacks.policies import Statement, allow, allow_service, document
 from stacks.security_group import Connection, Listener, SecurityGroup
 

@@ -4,14 +4,14 @@ from constructs import Construct
 
 from stacks.archive import Archive
 from stacks.cache import REDIS_PORT, Cache
+from stacks.code_assets import Packages
+from stacks.config.environments import Environment
 from stacks.credentials import Credentials
 from stacks.database import DATABASE_NAME, POSTGRES_PORT, Database
 from stacks.endpoints import Endpoints
-from stacks.environments import Environment
 from stacks.function import PrivateFunction
 from stacks.migrations import Migrations
 from stacks.network import Network
-from stacks.packages import Packages
 from stacks.policies import allow
 from stacks.quarantine import Quarantine
 from stacks.stream import InventoryStream

@@ -3,13 +3,13 @@
 from cdktf_cdktf_provider_aws.lambda_invocation import LambdaInvocation
 from constructs import Construct
 
+from stacks.code_assets import Packages
+from stacks.config.environments import Environment
 from stacks.credentials import Credentials
 from stacks.database import DATABASE_NAME, POSTGRES_PORT, Database
 from stacks.endpoints import Endpoints
-from stacks.environments import Environment
 from stacks.function import PrivateFunction
 from stacks.network import Network
-from stacks.packages import Packages
 from stacks.policies import allow
 
 HANDLER = "processor.migrate.handler"

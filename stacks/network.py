@@ -16,7 +16,7 @@ from cdktf_cdktf_provider_aws.subnet import Subnet, SubnetTimeouts
 from cdktf_cdktf_provider_aws.vpc import Vpc
 from constructs import Construct
 
-from stacks.environments import Environment
+from stacks.config.environments import Environment
 
 _EVERYWHERE = "0.0.0.0/0"
 # A sixteenth of the VPC a subnet: private ones from the first on, public ones from the ninth on.

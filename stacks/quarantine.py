@@ -9,7 +9,7 @@ from cdktf_cdktf_provider_aws.sqs_queue_policy import SqsQueuePolicy
 from constructs import Construct
 
 from stacks.bucket import PrivateBucket, expiry_rules
-from stacks.environments import Environment
+from stacks.config.environments import Environment
 from stacks.policies import allow_service, arn_equals, deny_plain_http, document, equals
 
 QUARANTINE_PREFIX = "quarantine/"

@@ -4,9 +4,9 @@ from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.kinesis_stream import KinesisStream, KinesisStreamStreamModeDetails
 from constructs import Construct
 
-from stacks.environments import Environment
+from stacks.config.environments import Environment
+from stacks.config.settings import Provisioned, Removal
 from stacks.policies import Statement, allow
-from stacks.settings import Provisioned, Removal
 
 
 class InventoryStream(Construct):

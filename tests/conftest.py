@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from local.servers import PostgresServer, Servers, ValkeyServer, start_servers
-from tests.synthesized import THROWAWAY, Stack, synthesize
-from tests.world import World, open_world
+from tests.support.real_servers import World, open_world
+from tests.support.synthesized import THROWAWAY, Stack, synthesize
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from local.deploy import command
+from local.deploy import subprocesses
 from local.deploy.errors import DeployError
 from local.deploy.overrides import STACK
-from local.lambda_service import PROJECT
+from local.emulated_aws.function_service import PROJECT
 from stacks.binding import bundled_node
 
 _CLI: Final = PROJECT / "node_modules" / "cdktf-cli" / "bundle" / "bin" / "cdktf"
@@ -76,7 +76,7 @@ class Cdktf:
         counting = Counting(on_progress)
         node = str(bundled_node() or shutil.which("node", path=self._environment["PATH"]))
         flags = ["--auto-approve", "--skip-provider-lock", "--no-color", *options]
-        code = await command.run(
+        code = await subprocesses.run(
             [node, str(_CLI), verb, STACK, *flags],
             directory=self._folder,
             environment=self._environment,
@@ -86,7 +86,7 @@ class Cdktf:
         if code or counting.changes is None:
             raise DeployError(
                 f"cdktf {verb} {STACK} ended with {code}; the end of its log:\n"
-                f"{command.last_lines(log_path, _LAST_LINES)}"
+                f"{subprocesses.last_lines(log_path, _LAST_LINES)}"
             )
         return counting.changes
 

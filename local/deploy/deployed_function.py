@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from local.account import REGION
-from local.deploy.cloud import Cloud
+from local.deploy.aws_clients import Cloud
+from local.deploy.environment_variables import CREDENTIALS
 from local.deploy.errors import DeployError
-from local.deploy.surroundings import CREDENTIALS
-from local.lambda_service import Runtime
+from local.emulated_aws.account import REGION
+from local.emulated_aws.function_service import PROJECT, Runtime
 
-_PROGRAM: Final = Path(__file__).parents[1] / "execution_environment.py"
+_PROGRAM: Final = PROJECT / "local" / "emulated_aws" / "execution_environment.py"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any, Final
 
-from local.deploy.cloud import Cloud
+from local.deploy.aws_clients import Cloud
 
 Held = dict[str, list[str]]
 """Kind of resource → the names of all there are."""

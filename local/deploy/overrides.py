@@ -8,7 +8,7 @@ https://developer.hashicorp.com/terraform/language/files/override
 from collections.abc import Mapping
 from typing import Any, Final
 
-from local.deploy.limits import REPLACED_VARIABLES
+from local.deploy.emulator_limits import REPLACED_VARIABLES
 
 STACK: Final = "dev-stack"
 DATABASE_PORT: Final = "DEPLOY_LOCAL_DATABASE_PORT"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from local.deploy.cloud import Cloud
+from local.deploy.aws_clients import Cloud
 from local.deploy.errors import DeployError
 
 # What was written by others, long before there was a password.

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import main
+from lambda_packages import PackageError
 from local.deploy.overrides import CACHE_PORT, DATABASE_PORT, FILE, STACK, overrides, variables
-from packages import PackageError
-from stacks.settings import SettingsError
+from stacks.config.settings import SettingsError
 
 
 def synthesize() -> None:

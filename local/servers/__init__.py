@@ -5,7 +5,7 @@
 
 Each can also be started alone. They listen on 127.0.0.1 only, keep their port and directory from one start to
 the next (for outages), and are gone, with their directories, as soon as the process that started them is,
-however it ends (see `local.guard`). Neither PostgreSQL's nor Valkey's binary knows TLS.
+however it ends (see `local.servers.guard`). Neither PostgreSQL's nor Valkey's binary knows TLS.
 """
 
 from collections.abc import Iterator

@@ -6,8 +6,8 @@ import secrets
 import tempfile
 from pathlib import Path
 
-from local.guard import our_guard
 from local.servers.errors import ServerError
+from local.servers.guard import our_guard
 
 
 def server_user() -> pwd.struct_passwd | None:

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from local.guard import our_guard
+from local.servers.guard import our_guard
 
 
 def launch(

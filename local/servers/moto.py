@@ -3,8 +3,8 @@
 import http.client
 import sys
 
+from local.servers.installed import require
 from local.servers.loopback import HOST, PROBE_SECONDS
-from local.servers.packages import require
 from local.servers.server import Server
 
 

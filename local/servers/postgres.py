@@ -11,12 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local.guard import end_processes
 from local.servers.directories import give_to
 from local.servers.errors import ServerError
+from local.servers.guard import end_processes
+from local.servers.installed import require
 from local.servers.launching import wait_for
 from local.servers.loopback import HOST, ask
-from local.servers.packages import require
 from local.servers.server import NO_SETTINGS, Server
 
 _INITDB_SECONDS = 60.0

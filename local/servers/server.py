@@ -11,9 +11,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, Self
 
-from local.guard import end_processes, freeze, our_guard, remove_directory, send
 from local.servers.directories import make_directory, server_user
 from local.servers.errors import PortTakenError, ServerError
+from local.servers.guard import end_processes, freeze, our_guard, remove_directory, send
 from local.servers.launching import launch, wait_for
 from local.servers.loopback import HOST, free_port
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from local.servers.errors import ServerError
+from local.servers.installed import require
 from local.servers.loopback import HOST, ask
-from local.servers.packages import require
 from local.servers.server import NO_SETTINGS, Server
 
 

@@ -17,9 +17,9 @@ from processor.adapters.redis_client import redis_client
 from processor.adapters.redis_login import AsyncPassword
 from processor.product import Product, lease_key, value_key
 from processor.reader import CatalogReader
-from tests.contract.deployed import STACK_IDS, Block, block_of, processor, references
-from tests.shop import ReadPool
-from tests.synthesized import Stack
+from tests.support.deployed_functions import STACK_IDS, Block, block_of, processor, references
+from tests.support.simulated_shop import ReadPool
+from tests.support.synthesized import Stack
 
 PASSWORD: Final = "as good as a token"
 PRODUCT: Final = Product("a", 1, Decimal("2.50"), datetime(2026, 1, 1, tzinfo=UTC))

@@ -18,9 +18,9 @@ from processor.ports import Catalog, MissedInvalidation
 from processor.product import REGISTERS
 from processor.registers import Register
 from processor.updates import Update, decode
-from tests.events import record
-from tests.fakes import FakeCatalog, Faults
-from tests.world import World
+from tests.support.events import record
+from tests.support.fakes import FakeCatalog, Faults
+from tests.support.real_servers import World
 
 State = dict[str, dict[str, object]]
 

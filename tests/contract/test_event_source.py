@@ -2,9 +2,9 @@
 
 import pytest
 
-from local.mapping import MappingSettings, StartingPosition
+from local.emulated_aws.event_source_mapping import MappingSettings, StartingPosition
 from processor.attempts import LONE_RECORD_AGE_MS
-from tests.contract.deployed import (
+from tests.support.deployed_functions import (
     ACCOUNT_ID,
     ENVIRONMENTS_BY_STACK,
     STACK_IDS,
@@ -12,8 +12,8 @@ from tests.contract.deployed import (
     processor,
     sibling,
 )
-from tests.contract.event_source import mapping_settings
-from tests.synthesized import Stack
+from tests.support.deployed_mapping import mapping_settings
+from tests.support.synthesized import Stack
 
 
 def settings_of(stack: Stack) -> MappingSettings:

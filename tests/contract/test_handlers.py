@@ -8,15 +8,15 @@ from typing import get_args
 
 import pytest
 
-from packages import ARCHITECTURES, RUNTIME, build_code
-from packages.layer import layer_name
-from packages.target import PROJECT
+from lambda_packages import ARCHITECTURES, RUNTIME, build_code
+from lambda_packages.layer import layer_name
+from lambda_packages.target import PROJECT
 from processor.migrate import DIRECTORY
 from processor.settings import RDS_ROOTS
-from stacks.limits import END_OF_LIFE
-from stacks.settings import Architecture
-from tests.contract.deployed import STACK_IDS, block_of, migrations, processor, references
-from tests.synthesized import Stack
+from stacks.config.aws_limits import END_OF_LIFE
+from stacks.config.settings import Architecture
+from tests.support.deployed_functions import STACK_IDS, block_of, migrations, processor, references
+from tests.support.synthesized import Stack
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.contract.deployed import STACK_IDS, Block, references
-from tests.contract.policies import effect
-from tests.synthesized import Stack
+from tests.support.deployed_functions import STACK_IDS, Block, references
+from tests.support.iam_policies import effect
+from tests.support.synthesized import Stack
 
 NAMED = re.compile(r"[a-z0-9-]+:[A-Za-z0-9]+")
 # AWS knows no narrower resource for these.

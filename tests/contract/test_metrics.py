@@ -12,11 +12,11 @@ from processor.adapters.telemetry import NAMESPACE, Telemetry
 from processor.reasons import Reason
 from processor.records import Defect
 from processor.report import BatchReport, DrainReport
-from stacks.environments import PROD
-from tests.events import ARRIVAL_MS, record, sequence
-from tests.fakes import Fault, World, always
-from tests.observability import Watching, shown_by_dashboard, synthesize_observability, watched_by_alarms
-from tests.synthesized import Stack
+from stacks.config.environments import PROD
+from tests.support.events import ARRIVAL_MS, record, sequence
+from tests.support.fakes import Fault, World, always
+from tests.support.monitoring import Watching, shown_by_dashboard, synthesize_observability, watched_by_alarms
+from tests.support.synthesized import Stack
 
 
 def batches() -> list[BatchReport]:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from local.account import APPLICATION_ROLE, FAILED_BATCHES_PREFIX, READER_ROLE
-from local.mapping.payload import failure_key
-from local.pipeline import SCHEDULED_EVENT
+from local.demo.pipeline import SCHEDULED_EVENT
+from local.emulated_aws.account import APPLICATION_ROLE, FAILED_BATCHES_PREFIX, READER_ROLE
+from local.emulated_aws.event_source_mapping.payload import failure_key
 from processor.objects import ARCHIVE_PREFIX, QUARANTINE_PREFIX, SURVIVORS_PREFIX
 from processor.product import TIME_TO_LIVE_SECONDS
-from tests.contract.deployed import (
+from tests.support.deployed_functions import (
     ACCOUNT_ID,
     ENVIRONMENTS_BY_STACK,
     STACK_IDS,
@@ -23,8 +23,8 @@ from tests.contract.deployed import (
     secret_of_role,
     sibling,
 )
-from tests.synthesized import Stack
-from tests.world import World
+from tests.support.real_servers import World
+from tests.support.synthesized import Stack
 
 
 async def notification(world: World) -> Any:

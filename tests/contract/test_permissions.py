@@ -13,13 +13,13 @@ import pytest
 from aiobotocore.config import AioConfig
 from botocore.credentials import ReadOnlyCredentials
 
-from local.account import REGION, Account
-from local.mapping import EventSourceMapping, FunctionError, SystemClock
-from local.mapping.aws import KinesisStream, S3FailureDestination
+from local.emulated_aws.account import REGION, Account
+from local.emulated_aws.event_source_mapping import EventSourceMapping, FunctionError, SystemClock
+from local.emulated_aws.event_source_mapping.aws_adapters import KinesisStream, S3FailureDestination
 from local.servers import Servers
 from processor import migrate
 from processor.adapters.redis_login import iam_token
-from tests.contract.deployed import (
+from tests.support.deployed_functions import (
     ACCOUNT_ID,
     STACK_IDS,
     Function,
@@ -30,12 +30,12 @@ from tests.contract.deployed import (
     sibling,
     statements,
 )
-from tests.contract.event_source import mapping_settings
-from tests.contract.policies import Grant, Policy, policy
-from tests.contract.recording import Use, recorded
-from tests.events import SHARD, kinesis_event, kinesis_record, sequence
-from tests.synthesized import Stack
-from tests.world import ALL_DONE, World, environment, open_world, until
+from tests.support.deployed_mapping import mapping_settings
+from tests.support.events import SHARD, kinesis_event, kinesis_record, sequence
+from tests.support.iam_policies import Grant, Policy, policy
+from tests.support.real_servers import ALL_DONE, World, environment, open_world, until
+from tests.support.recording_proxy import Use, recorded
+from tests.support.synthesized import Stack
 
 GOOD: Final = '{"product_id": "a", "inventory": 1}'
 SCHEDULE: Final = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}

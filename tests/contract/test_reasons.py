@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from processor.reasons import Fault, Reason
-from stacks.environments import DEV, PROD, Environment
-from tests.observability import synthesize_observability, watched_by_alarms
+from stacks.config.environments import DEV, PROD, Environment
+from tests.support.monitoring import synthesize_observability, watched_by_alarms
 
 REJECTIONS = Path(__file__).parents[2] / "docs" / "rejections.md"
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
-from local.account import APPLICATION_ROLE, READER_ROLE
+from local.emulated_aws.account import APPLICATION_ROLE, READER_ROLE
 from processor import migrate
 from processor.adapters.postgres import Login
 from processor.adapters.secrets import login_source
@@ -22,7 +22,7 @@ from processor.settings import (
     read_database_settings,
     read_settings,
 )
-from tests.contract.deployed import (
+from tests.support.deployed_functions import (
     ENVIRONMENTS_BY_STACK,
     STACK_IDS,
     block_of,
@@ -33,8 +33,8 @@ from tests.contract.deployed import (
     resolved,
     secret_of_role,
 )
-from tests.synthesized import Stack
-from tests.world import World, environment
+from tests.support.real_servers import World, environment
+from tests.support.synthesized import Stack
 
 # Whatever a failed start or a failed connection may raise.
 START_ERRORS = (PipelineError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)

@@ -10,8 +10,8 @@ import pytest
 
 from local.deploy.deployed_function import DeployedFunction, check_bytes
 from local.deploy.errors import DeployError
-from local.lambda_service import LambdaService
-from local.mapping import FunctionError
+from local.emulated_aws.event_source_mapping import FunctionError
+from local.emulated_aws.function_service import LambdaService
 
 _CODE = """
 import os, sys

@@ -19,13 +19,13 @@ from urllib.parse import urlencode
 import pytest
 from botocore.exceptions import ClientError
 
-from local.deploy.cloud import Cloud
+from local.deploy.aws_clients import Cloud
+from local.deploy.emulator_limits import CORRECTIONS
 from local.deploy.leftovers import everything, left_over
-from local.deploy.limits import CORRECTIONS
-from local.deploy.machine import EMULATOR_PROGRAM, EMULATOR_PYTHON
-from local.guard import process_tree, running_processes
+from local.deploy.prerequisites import EMULATOR_PROGRAM, EMULATOR_PYTHON
 from local.servers import AdministeredDatabase, EmulatorServer, ServerError, ValkeyAddress
-from tests.patience import until
+from local.servers.guard import process_tree, running_processes
+from tests.support.waiting import until
 
 # Nothing here connects to them.
 DATABASE = AdministeredDatabase("127.0.0.1", 20_001, "the-administrators")

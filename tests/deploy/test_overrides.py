@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from local.deploy.limits import REPLACED_ARGUMENTS, REPLACED_VARIABLES
+from local.deploy.emulator_limits import REPLACED_ARGUMENTS, REPLACED_VARIABLES
 from local.deploy.overrides import STACK, overrides, variables
-from tests.synthesized import Stack
+from tests.support.synthesized import Stack
 
 PORTS = {"database_port": 20_001, "cache_port": 20_002}
 

@@ -8,10 +8,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.mapping import EventSourceMapping, FunctionError, FunctionNotReachedError, MappingSettings
-from tests.simulated_time import simulate
-
-from .simulation import SHARD, Call, World, run_until, with_settings
+from local.emulated_aws.event_source_mapping import (
+    EventSourceMapping,
+    FunctionError,
+    FunctionNotReachedError,
+    MappingSettings,
+)
+from tests.support.simulated_mapping import SHARD, Call, World, run_until, with_settings
+from tests.support.simulated_time import simulate
 
 _KEYS = "abcdef"
 _SECOND_SHARD = "shardId-000000000001"

@@ -11,14 +11,13 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import aioboto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from local.mapping import (
+from local.emulated_aws.event_source_mapping import (
     DestinationUnavailableError,
     EventSourceMapping,
     FunctionError,
@@ -27,9 +26,9 @@ from local.mapping import (
     StreamUnavailableError,
     SystemClock,
 )
-from local.mapping.aws import KinesisStream, S3FailureDestination
-
-from .simulation import records_of, run_until, with_settings
+from local.emulated_aws.event_source_mapping.aws_adapters import KinesisStream, S3FailureDestination
+from tests.support import moto_that_reshards
+from tests.support.simulated_mapping import records_of, run_until, with_settings
 
 if TYPE_CHECKING:
     from types_aiobotocore_kinesis import KinesisClient
@@ -106,7 +105,7 @@ async def _until_it_listens(endpoint: str) -> None:
 
 @pytest.fixture(scope="module")
 def resharding_endpoint() -> Iterator[str]:
-    with _serve(str(Path(__file__).with_name("moto_that_reshards.py"))) as endpoint:
+    with _serve(moto_that_reshards.__file__) as endpoint:
         yield endpoint
 
 

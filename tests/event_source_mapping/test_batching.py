@@ -3,9 +3,8 @@
 import asyncio
 import json
 
-from tests.simulated_time import simulate
-
-from .simulation import SETTINGS, SHARD, World, records_of, run_until, with_settings
+from tests.support.simulated_mapping import SETTINGS, SHARD, World, records_of, run_until, with_settings
+from tests.support.simulated_time import simulate
 
 _LIMIT_BYTES = 6_291_456
 

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from local.mapping import FunctionNotReachedError
-from tests.events import kinesis_record, sequence
-from tests.lambda_delivery import Delivery, deliver
-
-from .simulation import failing, with_settings
+from local.emulated_aws.event_source_mapping import FunctionNotReachedError
+from tests.support.events import kinesis_record, sequence
+from tests.support.lambda_delivery import Delivery, deliver
+from tests.support.simulated_mapping import failing, with_settings
 
 RECORDS = [kinesis_record(f"{position}", position) for position in range(8)]
 

@@ -3,10 +3,9 @@
 import json
 import re
 
-from local.mapping import FunctionError
-from tests.simulated_time import simulate
-
-from .simulation import SETTINGS, SHARD, Call, World, failing, run_until, with_settings
+from local.emulated_aws.event_source_mapping import FunctionError
+from tests.support.simulated_mapping import SETTINGS, SHARD, Call, World, failing, run_until, with_settings
+from tests.support.simulated_time import simulate
 
 _DISCARD = with_settings(maximum_retry_attempts=1)
 

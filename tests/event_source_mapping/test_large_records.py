@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 
-from local.mapping.payload import PAYLOAD_LIMIT_BYTES
-from tests.simulated_time import simulate
-
-from .simulation import World, with_settings
+from local.emulated_aws.event_source_mapping.payload import PAYLOAD_LIMIT_BYTES
+from tests.support.simulated_mapping import World, with_settings
+from tests.support.simulated_time import simulate
 
 _LARGE = b"x" * (5 * 1024 * 1024)  # as recorded; 6.7 MiB in base64
 

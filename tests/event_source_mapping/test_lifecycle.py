@@ -5,10 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from local.mapping import InvalidSettingError, MappingEndedError, Page, StartingPosition
-from tests.simulated_time import simulate
-
-from .simulation import (
+from local.emulated_aws.event_source_mapping import (
+    InvalidSettingError,
+    MappingEndedError,
+    Page,
+    StartingPosition,
+)
+from tests.support.simulated_mapping import (
     BEGINNING,
     Call,
     KeptFailures,
@@ -18,6 +21,7 @@ from .simulation import (
     run_until,
     with_settings,
 )
+from tests.support.simulated_time import simulate
 
 
 def test_stopping_finishes_the_invocations_in_flight_and_begins_none() -> None:

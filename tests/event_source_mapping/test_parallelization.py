@@ -5,10 +5,9 @@ from itertools import cycle, islice
 
 import pytest
 
-from local.mapping import FunctionError
-from tests.simulated_time import simulate
-
-from .simulation import Call, World, failing, records_of, with_settings
+from local.emulated_aws.event_source_mapping import FunctionError
+from tests.support.simulated_mapping import Call, World, failing, records_of, with_settings
+from tests.support.simulated_time import simulate
 
 _KEYS = [f"product-{number}" for number in range(20)]
 

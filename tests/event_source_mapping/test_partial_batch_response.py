@@ -2,9 +2,8 @@
 
 import pytest
 
-from tests.simulated_time import simulate
-
-from .simulation import Call, World, failing, with_settings
+from tests.support.simulated_mapping import Call, World, failing, with_settings
+from tests.support.simulated_time import simulate
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,9 @@
 import asyncio
 from datetime import timedelta
 
-from local.mapping import StartingPosition
-from tests.simulated_time import simulate
-
-from .simulation import BEGINNING, SHARD, World, run_until, with_settings
+from local.emulated_aws.event_source_mapping import StartingPosition
+from tests.support.simulated_mapping import BEGINNING, SHARD, World, run_until, with_settings
+from tests.support.simulated_time import simulate
 
 
 def test_trim_horizon_processes_all_records_in_the_stream() -> None:

@@ -2,10 +2,9 @@
 
 import asyncio
 
-from local.mapping import FunctionError, StartingPosition
-from tests.simulated_time import simulate
-
-from .simulation import SETTINGS, SHARD, Call, World, run_until, with_settings
+from local.emulated_aws.event_source_mapping import FunctionError, StartingPosition
+from tests.support.simulated_mapping import SETTINGS, SHARD, Call, World, run_until, with_settings
+from tests.support.simulated_time import simulate
 
 
 def test_children_begin_when_their_parent_is_finished() -> None:

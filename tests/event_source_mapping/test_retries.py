@@ -4,10 +4,9 @@ import asyncio
 
 import pytest
 
-from local.mapping import FunctionError, FunctionNotReachedError
-from tests.simulated_time import simulate
-
-from .simulation import Call, Respond, World, failing, run_until, with_settings
+from local.emulated_aws.event_source_mapping import FunctionError, FunctionNotReachedError
+from tests.support.simulated_mapping import Call, Respond, World, failing, run_until, with_settings
+from tests.support.simulated_time import simulate
 
 
 def err(_: Call) -> object:

@@ -4,9 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from local.mapping import InvalidSettingError, StartingPosition
-
-from .simulation import with_settings
+from local.emulated_aws.event_source_mapping import InvalidSettingError, StartingPosition
+from tests.support.simulated_mapping import with_settings
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from main import chosen_environments
-from stacks.environments import DEV, PROD
-from stacks.settings import OnDemand
-from tests.synthesized import TODAY, Stack, synthesize_environment
+from stacks.config.environments import DEV, PROD
+from stacks.config.settings import OnDemand
+from tests.support.synthesized import TODAY, Stack, synthesize_environment
 
 PERMANENT = ("dev", "staging", "prod")
 

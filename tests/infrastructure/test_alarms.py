@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from stacks.environments import DEV, PROD, Environment, throwaway
-from stacks.settings import AlarmSettings
-from tests.observability import (
+from stacks.config.environments import DEV, PROD, Environment, throwaway
+from stacks.config.settings import AlarmSettings
+from tests.support.monitoring import (
     ACCOUNT_ID,
     MAPPING_UUID,
     alarms_of,
@@ -17,7 +17,7 @@ from tests.observability import (
     watched_by_alarms,
     widgets_of,
 )
-from tests.synthesized import THROWAWAY, Stack
+from tests.support.synthesized import THROWAWAY, Stack
 
 ENVIRONMENTS = (DEV, PROD, throwaway(THROWAWAY))
 BREACHES = {

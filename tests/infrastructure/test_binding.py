@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from stacks.binding import PACKAGE, PROVIDER_VERSION, bundled_node, register_bare_package
-from tests.synthesized import Stack
+from tests.support.synthesized import Stack
 
 
 def test_the_package_is_laid_out_as_the_trick_needs() -> None:

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from tests.synthesized import Stack
+from tests.support.synthesized import Stack
 
 PRIVATE_SUBNETS = [
     f"${{aws_route_table_association.Network_Private{zone}RoutesOf.subnet_id}}" for zone in (1, 2, 3)

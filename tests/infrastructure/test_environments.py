@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from main import chosen_environments
-from stacks.environments import DEV, ENVIRONMENTS, PROD, STAGING, Environment, throwaway
-from stacks.limits import CONNECTIONS_OF
-from stacks.settings import ObjectLock, OnDemand, Provisioned, Removal, SettingsError
-from tests.synthesized import TODAY
+from stacks.config.aws_limits import CONNECTIONS_OF
+from stacks.config.environments import DEV, ENVIRONMENTS, PROD, STAGING, Environment, throwaway
+from stacks.config.settings import ObjectLock, OnDemand, Provisioned, Removal, SettingsError
+from tests.support.synthesized import TODAY
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "processor" / "certificates" / "rds-roots.pem"
@@ -206,7 +206,7 @@ def test_postgresql_14_is_refused_today() -> None:
 
 def test_where_nothing_is_supported_we_say_so() -> None:
     refusal = refusal_on(DEV, date(2029, 7, 1))
-    assert refusal.endswith("; accepted: none that this project knows (stacks/limits.py)")
+    assert refusal.endswith("; accepted: none that this project knows (stacks/config/aws_limits.py)")
 
 
 def test_main_checks_every_environment() -> None:

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tests.synthesized import Stack
+from tests.support.synthesized import Stack
 
 PROCESSOR = "Processor_Private_Function"
 MIGRATIONS = "Migrations_Private_Function"

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from main import build_app, chosen_deployment, chosen_environments, main
-from stacks.environments import ENVIRONMENTS
-from stacks.packages import BuiltPackages
-from stacks.settings import SettingsError
-from tests.synthesized import THROWAWAY, TODAY, Stack
-
-from .conftest import PERMANENT
+from stacks.code_assets import BuiltPackages
+from stacks.config.environments import ENVIRONMENTS
+from stacks.config.settings import SettingsError
+from tests.infrastructure.conftest import PERMANENT
+from tests.support.synthesized import THROWAWAY, TODAY, Stack
 
 ROOT = Path(__file__).parents[2]
 NO_LAYER = "The layer for arm64 is not built; Terraform will refuse to deploy: make package\n"

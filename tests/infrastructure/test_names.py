@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.synthesized import THROWAWAY, Stack
-
-from .conftest import LONGEST_NAME
+from tests.infrastructure.conftest import LONGEST_NAME
+from tests.support.synthesized import THROWAWAY, Stack
 
 ACCOUNT = "${data.aws_caller_identity.Account.account_id}"
 

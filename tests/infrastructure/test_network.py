@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.synthesized import Stack
+from tests.support.synthesized import Stack
 
 ACCOUNT = "${data.aws_caller_identity.Account.account_id}"
 ZONE_COUNTS = {"dev": 2, "staging": 2, "prod": 3}

@@ -3,9 +3,8 @@ from graphlib import TopologicalSorter
 
 import pytest
 
-from tests.synthesized import Stack
-
-from .references import Graph, graph, reached
+from tests.support.references import Graph, graph, reached
+from tests.support.synthesized import Stack
 
 PROCESSOR = "aws_lambda_function.Processor_Private_Function"
 MIGRATIONS = "aws_lambda_function.Migrations_Private_Function"

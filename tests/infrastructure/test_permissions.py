@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.synthesized import Stack
+from tests.support.synthesized import Stack
 
 STREAM = "${aws_kinesis_stream.Stream.arn}"
 ARCHIVE = "${aws_s3_bucket.Archive_Private_Bucket.arn}"

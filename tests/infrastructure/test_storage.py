@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tests.synthesized import Stack
+from tests.support.synthesized import Stack
 
 ACCOUNT = "${data.aws_caller_identity.Account.account_id}"
 BUCKETS = {"Archive": "product-inventory-archive", "Quarantine": "inventory-quarantine"}

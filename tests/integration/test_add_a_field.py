@@ -12,10 +12,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from local.lambda_service import PROJECT, LambdaService, Runtime
+from local.emulated_aws.function_service import PROJECT, LambdaService, Runtime
 from processor.migrate import read_migrations
-from tests.events import kinesis_event, kinesis_record
-from tests.world import ALL_DONE, World
+from tests.support.events import kinesis_event, kinesis_record
+from tests.support.real_servers import ALL_DONE, World
 
 # The fields of CONTRIBUTING may have been added since: these nobody adds.
 NAMES: Final = {"sale_price": "price_of_this_test", "title": "text_of_this_test"}
@@ -54,7 +54,12 @@ async def read(dsn, cache):
 @asynccontextmanager
 async def started(copy: Path, handler: str, world: World, logs: list[str]) -> AsyncIterator[LambdaService]:
     """A function of the copy's code, in a process that sees no other copy of it."""
-    command = (sys.executable, "-I", str(PROJECT / "local" / "execution_environment.py"), str(copy))
+    command = (
+        sys.executable,
+        "-I",
+        str(PROJECT / "local" / "emulated_aws" / "execution_environment.py"),
+        str(copy),
+    )
     function = LambdaService(
         handler,
         environment=world.account.environment,

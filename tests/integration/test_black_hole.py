@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from processor import runtime
-from tests.events import kinesis_event, kinesis_record, sequence
-from tests.proxy import Proxy, open_proxy
-from tests.world import ALL_DONE, World, environment
+from tests.support.events import kinesis_event, kinesis_record, sequence
+from tests.support.proxy import Proxy, open_proxy
+from tests.support.real_servers import ALL_DONE, World, environment
 
 
 def batch(number: int) -> dict[str, object]:

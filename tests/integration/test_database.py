@@ -9,7 +9,7 @@ import pytest
 
 from processor.adapters.postgres import Database
 from processor.errors import DependencyFailed, StatementTimedOut
-from tests.world import World
+from tests.support.real_servers import World
 
 if TYPE_CHECKING:
     from processor.adapters.postgres import Connection

@@ -7,8 +7,16 @@ from decimal import Decimal
 import pytest
 
 from processor.errors import EventError, SettingsError
-from tests.events import ARRIVAL_MS, ARRIVAL_TIME, SHARD, aggregate, kinesis_event, kinesis_record, sequence
-from tests.world import ALL_DONE, World, environment, objects
+from tests.support.events import (
+    ARRIVAL_MS,
+    ARRIVAL_TIME,
+    SHARD,
+    aggregate,
+    kinesis_event,
+    kinesis_record,
+    sequence,
+)
+from tests.support.real_servers import ALL_DONE, World, environment, objects
 
 REFERENCE = '{"product_id": "product123", "inventory": 100, "price": 29.99}'
 

@@ -15,9 +15,9 @@ from processor.adapters.redis_login import AsyncPassword
 from processor.errors import CacheUnavailable
 from processor.ports import INVALIDATION_SECONDS
 from processor.reader import CatalogReader
-from tests.proxy import Proxy, open_proxy
-from tests.shop import ReadPool, product
-from tests.world import until
+from tests.support.proxy import Proxy, open_proxy
+from tests.support.real_servers import until
+from tests.support.simulated_shop import ReadPool, product
 
 PASSWORD = "a-password"
 # What a busy machine may add.

@@ -9,10 +9,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from local.lambda_service import LambdaService
-from local.mapping import FunctionError
-from tests.events import kinesis_event, kinesis_record, sequence
-from tests.world import ALL_DONE, World, until
+from local.emulated_aws.event_source_mapping import FunctionError
+from local.emulated_aws.function_service import LambdaService
+from tests.support.events import kinesis_event, kinesis_record, sequence
+from tests.support.real_servers import ALL_DONE, World, until
 
 OLD = kinesis_event(kinesis_record('{"product_id": "a", "inventory": 1}'))
 UNFINISHED = {"batchItemFailures": [{"itemIdentifier": sequence(0)}]}

@@ -6,11 +6,11 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
-from local.account import open_account
+from local.emulated_aws.account import open_account
 from local.servers import PostgresServer, Servers
 from processor import migrate
 from processor.migrate import Migration, MigrationError
-from tests.world import PASSWORD, World, environment
+from tests.support.real_servers import PASSWORD, World, environment
 
 
 async def connect(world: World, user: str, password: str) -> "asyncpg.Connection[asyncpg.Record]":

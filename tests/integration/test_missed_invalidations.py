@@ -11,8 +11,8 @@ from processor.adapters.postgres import Database
 from processor.errors import CacheUnavailable
 from processor.invalidations import drain
 from processor.ports import Ports
-from tests.fakes import FakeArchive, FakeQuarantine, Faults
-from tests.world import World
+from tests.support.fakes import FakeArchive, FakeQuarantine, Faults
+from tests.support.real_servers import World
 
 SCHEDULE = {"source": "aws.events"}
 MANY = 50_000

@@ -15,8 +15,8 @@ from redis.asyncio import Redis
 from local.servers import ValkeyServer
 from processor.reader import CatalogReader
 from processor.readers import CacheAddress, Iam, Password, open_reader
-from tests.proxy import open_proxy
-from tests.world import World, until
+from tests.support.proxy import open_proxy
+from tests.support.real_servers import World, until
 
 READS = 600
 

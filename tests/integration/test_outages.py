@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 
 from local.servers import MotoServer, PostgresServer, Servers, ValkeyServer
-from tests.events import kinesis_event, kinesis_record, sequence
-from tests.proxy import open_proxy
-from tests.world import ALL_DONE, World, open_world
+from tests.support.events import kinesis_event, kinesis_record, sequence
+from tests.support.proxy import open_proxy
+from tests.support.real_servers import ALL_DONE, World, open_world
 
 
 def batch(number: int, *, product_id: str = "a") -> dict[str, object]:
@@ -240,7 +240,7 @@ async def test_concurrent_environments_with_overlapping_products_neither_deadloc
     from processor.adapters.postgres import Database
     from processor.fold import fold
     from processor.updates import Update, decode
-    from tests.events import record
+    from tests.support.events import record
 
     updates = []
     for number in range(800):

@@ -12,14 +12,19 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from local import verdict
-from local.feed import Outgoing, Sent, read_feed, send
-from local.lambda_service import LambdaService
-from local.mapping import EventSourceMapping, MappingSettings, StartingPosition, SystemClock
-from local.mapping.aws import KinesisStream, S3FailureDestination
+from local.demo import verdict
+from local.demo.feed import Outgoing, Sent, read_feed, send
+from local.emulated_aws.event_source_mapping import (
+    EventSourceMapping,
+    MappingSettings,
+    StartingPosition,
+    SystemClock,
+)
+from local.emulated_aws.event_source_mapping.aws_adapters import KinesisStream, S3FailureDestination
+from local.emulated_aws.function_service import LambdaService
 from local.servers import Servers
 from processor.reader import CatalogReader
-from tests.world import World, open_world, until
+from tests.support.real_servers import World, open_world, until
 
 
 @dataclass(frozen=True, slots=True)

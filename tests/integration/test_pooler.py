@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.lambda_service import LambdaService
-from tests.events import kinesis_event, kinesis_record
-from tests.pgbouncer import BINARY, PgBouncer
-from tests.world import ALL_DONE, World
+from local.emulated_aws.function_service import LambdaService
+from tests.support.events import kinesis_event, kinesis_record
+from tests.support.pgbouncer import BINARY, PgBouncer
+from tests.support.real_servers import ALL_DONE, World
 
 pytestmark = pytest.mark.skipif(
     BINARY is None, reason="PgBouncer is not installed: on Debian, apt-get install pgbouncer"

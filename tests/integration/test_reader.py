@@ -13,8 +13,8 @@ from local.servers import Servers, ValkeyServer
 from processor.adapters.cache import RedisCache
 from processor.product import Product
 from processor.reader import CatalogReader
-from tests.shop import ReadPool
-from tests.world import World, open_world
+from tests.support.real_servers import World, open_world
+from tests.support.simulated_shop import ReadPool
 
 SELECT = "SELECT product_id, inventory, price, last_updated FROM products WHERE product_id = $1"
 A = Product("a", 1, Decimal("2.50"), datetime(2026, 1, 1, tzinfo=UTC))

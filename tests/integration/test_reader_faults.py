@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 
 from processor.reader import GIVE_BACK_WAIT_SECONDS, CatalogReader
-from tests.proxy import Proxy, open_proxy
-from tests.world import World, until
+from tests.support.proxy import Proxy, open_proxy
+from tests.support.real_servers import World, until
 
 if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]

@@ -22,7 +22,6 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from local.guard import process_tree, running_processes
 from local.servers import (
     MotoServer,
     PortTakenError,
@@ -33,7 +32,8 @@ from local.servers import (
     ValkeyServer,
     start_servers,
 )
-from tests.patience import until
+from local.servers.guard import process_tree, running_processes
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,11 +6,11 @@ from functools import partial
 import asyncpg
 import pytest
 
-from tests.event_source_mapping.simulation import with_settings
-from tests.events import aggregate, kinesis_event, kinesis_record, sequence
-from tests.lambda_delivery import deliver
-from tests.proxy import open_proxy
-from tests.world import ALL_DONE, World, until
+from tests.support.events import aggregate, kinesis_event, kinesis_record, sequence
+from tests.support.lambda_delivery import deliver
+from tests.support.proxy import open_proxy
+from tests.support.real_servers import ALL_DONE, World, until
+from tests.support.simulated_mapping import with_settings
 
 ROWS = 100
 

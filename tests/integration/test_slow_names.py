@@ -13,8 +13,8 @@ from local.servers import Servers
 from processor.event_loop import MOST_THREADS
 from processor.ports import INVALIDATION_SECONDS
 from processor.readers import CacheAddress, open_reader
-from tests.events import kinesis_event, kinesis_record
-from tests.world import ALL_DONE, World
+from tests.support.events import kinesis_event, kinesis_record
+from tests.support.real_servers import ALL_DONE, World
 
 CACHE = "cache.example"
 # More than a loop has threads, if each were to keep one.

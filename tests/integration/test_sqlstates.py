@@ -3,8 +3,8 @@
 import asyncpg
 import pytest
 
-from tests.events import kinesis_event, kinesis_record, sequence
-from tests.world import ALL_DONE, World
+from tests.support.events import kinesis_event, kinesis_record, sequence
+from tests.support.real_servers import ALL_DONE, World
 
 UNFINISHED = {"batchItemFailures": [{"itemIdentifier": sequence(0)}]}
 EVENT = kinesis_event(

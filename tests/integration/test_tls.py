@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.events import kinesis_event, kinesis_record, sequence
-from tests.world import ALL_DONE, World
+from tests.support.events import kinesis_event, kinesis_record, sequence
+from tests.support.real_servers import ALL_DONE, World
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 UNFINISHED = {"batchItemFailures": [{"itemIdentifier": sequence(0)}]}

@@ -13,7 +13,7 @@ from processor.objects import archive_line
 from processor.reasons import Reason
 from processor.records import Defect, Record, expand
 from processor.updates import Rejection, Update, decode
-from tests.events import ARRIVAL_MS, SHARD, aggregate, record, sequence
+from tests.support.events import ARRIVAL_MS, SHARD, aggregate, record, sequence
 
 USER_RECORDS: Final = [("a", b'{"product_id":"p","price":1}'), ("b", b""), ("a", b"\xff\x00"), ("é", b"4")]
 VARINT_BEYOND: Final = b"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"  # 2 ** 63

@@ -11,9 +11,9 @@ from processor.fold import fold
 from processor.invalidations import drain
 from processor.records import Record, expand
 from processor.updates import Rejection, Update, decode
-from tests.events import ARRIVAL_MS, aggregate, record
-from tests.fakes import BUDGET_SECONDS, Fault, Row, World, is_newer
-from tests.simulated_time import simulate
+from tests.support.events import ARRIVAL_MS, aggregate, record
+from tests.support.fakes import BUDGET_SECONDS, Fault, Row, World, is_newer
+from tests.support.simulated_time import simulate
 
 
 @st.composite

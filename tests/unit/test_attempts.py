@@ -6,9 +6,9 @@ import pytest
 
 from processor.attempts import LONE_RECORD_AGE_MS
 from processor.records import Record
-from tests.batches import FAULTS, bad, check_done, good
-from tests.events import ARRIVAL_MS, aggregate, record, sequence
-from tests.fakes import Fault, Plan, World, always
+from tests.support.batches import FAULTS, bad, check_done, good
+from tests.support.events import ARRIVAL_MS, aggregate, record, sequence
+from tests.support.fakes import Fault, Plan, World, always
 
 OLD: Final = ARRIVAL_MS + LONE_RECORD_AGE_MS + 1
 

@@ -13,10 +13,10 @@ from processor.errors import CacheUnavailable, DependencyFailed
 from processor.objects import archive_line
 from processor.ports import Ports
 from processor.records import Record, expand
-from tests.batches import FAULTS, bad, check_done, good, stocks
-from tests.events import ARRIVAL_MS, aggregate, record, sequence
-from tests.fakes import BUDGET_SECONDS, Fault, World, always
-from tests.simulated_time import simulate
+from tests.support.batches import FAULTS, bad, check_done, good, stocks
+from tests.support.events import ARRIVAL_MS, aggregate, record, sequence
+from tests.support.fakes import BUDGET_SECONDS, Fault, World, always
+from tests.support.simulated_time import simulate
 
 
 def test_a_batch_is_archived_quarantined_upserted_and_invalidated() -> None:

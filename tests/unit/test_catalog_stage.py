@@ -7,9 +7,9 @@ import pytest
 
 from processor.errors import DependencyFailed
 from processor.memory import Memory, RefusedRecords
-from tests.batches import FAULTS, check_done, good, stocks
-from tests.events import aggregate, record, sequence
-from tests.fakes import Fault, World, always
+from tests.support.batches import FAULTS, check_done, good, stocks
+from tests.support.events import aggregate, record, sequence
+from tests.support.fakes import Fault, World, always
 
 # --- what the table refuses
 

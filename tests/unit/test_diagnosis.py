@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from processor import diagnosis
 from processor.json_object import MAX_BYTES
 from processor.updates import decode
-from tests.events import aggregate, record
-from tests.verdicts import accept, reject
+from tests.support.events import aggregate, record
+from tests.support.expected import accept, reject
 
 TEXT: Final = '{"product_id":"p","price":1}'
 JSON: Final = TEXT.encode()

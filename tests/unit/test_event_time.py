@@ -5,8 +5,8 @@ from typing import Final
 
 import pytest
 
-from tests.events import ARRIVAL_MS, ARRIVAL_TIME
-from tests.verdicts import LAST_ARRIVAL_MS, accept, event, reject
+from tests.support.events import ARRIVAL_MS, ARRIVAL_TIME
+from tests.support.expected import LAST_ARRIVAL_MS, accept, event, reject
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from processor.fold import Folded, fold
 from processor.records import Record
 from processor.updates import Update, decode, version_text
-from tests.events import ARRIVAL_MS, record, sequence
-from tests.fakes import FakeCatalog, Faults, Row
+from tests.support.events import ARRIVAL_MS, record, sequence
+from tests.support.fakes import FakeCatalog, Faults, Row
 
 SHARDS: Final = ("shardId-1", "shardId-10", "shardId-1-a", "shardId-2", "shardId_1", "a.b", "Z")
 INSIDE: Final = {"inventory": "inventory", "price": "price_cents", "discontinued": "discontinued"}

@@ -5,9 +5,9 @@ import pytest
 from processor.errors import CacheUnavailable, DependencyFailed
 from processor.invalidations import PAGE_OF_A_BATCH, PAGE_OF_THE_SCHEDULE, drain
 from processor.report import DrainReport
-from tests.batches import check_done, good
-from tests.fakes import BUDGET_SECONDS, Fault, World, always
-from tests.simulated_time import simulate
+from tests.support.batches import check_done, good
+from tests.support.fakes import BUDGET_SECONDS, Fault, World, always
+from tests.support.simulated_time import simulate
 
 
 def drained(world: World, *, seconds: float = BUDGET_SECONDS) -> DrainReport:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.verdicts import accept, event, reject
+from tests.support.expected import accept, event, reject
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processor.product import lease_key, value_key
-from tests.shop import Shop
-from tests.simulated_time import simulate
+from tests.support.simulated_shop import Shop
+from tests.support.simulated_time import simulate
 
 Story: TypeAlias = Callable[[Shop], Sequence[Coroutine[Any, Any, None]]]
 

@@ -21,7 +21,7 @@ from processor.objects import (
 from processor.reasons import of_register
 from processor.records import Record
 from processor.updates import Rejection, Update, decode
-from tests.events import ARRIVAL_MS, ARRIVAL_TIME, SHARD, record, sequence
+from tests.support.events import ARRIVAL_MS, ARRIVAL_TIME, SHARD, record, sequence
 
 HOSTILE_KEYS: Final = [
     None,

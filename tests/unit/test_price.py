@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.updates import Update, decode
-from tests.events import record
-from tests.verdicts import accept, event, reject
+from tests.support.events import record
+from tests.support.expected import accept, event, reject
 
 
 @pytest.mark.parametrize(

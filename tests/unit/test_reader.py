@@ -10,8 +10,8 @@ from redis.exceptions import ReadOnlyError
 from processor.cache_commands import CACHE_TIMEOUT_SECONDS, SILENCE_SECONDS
 from processor.product import TIME_TO_LIVE_SECONDS, lease_key, value_key
 from processor.reader import GIVE_BACK_WAIT_SECONDS, LEASE_SECONDS, CatalogReader
-from tests.shop import FakeRedis, ReadPool, Shop, product
-from tests.simulated_time import simulate
+from tests.support.simulated_shop import FakeRedis, ReadPool, Shop, product
+from tests.support.simulated_time import simulate
 
 
 def test_a_miss_is_stored_and_then_hit() -> None:

@@ -15,8 +15,8 @@ from processor.cache_commands import (
 )
 from processor.product import lease_key
 from processor.reader import CONNECT_TIMEOUT_SECONDS, CatalogReader
-from tests.shop import ConnectionPool, FakeRedis, ReadPool, Row, Shop, product
-from tests.simulated_time import hold_up, simulate
+from tests.support.simulated_shop import ConnectionPool, FakeRedis, ReadPool, Row, Shop, product
+from tests.support.simulated_time import hold_up, simulate
 
 LIMIT_SECONDS = 0.5
 

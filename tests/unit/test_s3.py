@@ -13,7 +13,7 @@ from processor.adapters.s3 import S3Archive, S3Quarantine
 from processor.errors import DependencyFailed
 from processor.reasons import Reason
 from processor.updates import Rejection
-from tests.events import record
+from tests.support.events import record
 
 RECORDS = [record('{"product_id":"a","inventory":1}', 0), record("bad", 1)]
 

@@ -1,0 +1,191 @@
+"""Things to try on a kept run: put an update, read a product twice, look at a rejected record."""
+
+import asyncio
+import base64
+import gzip
+import json
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+import aioboto3
+import asyncpg
+from aiobotocore.config import AioConfig
+
+from local.demo.pipeline import Pipeline
+from local.emulated_aws.account import REGION
+from local.emulated_aws.function_service import PROJECT
+from processor.product import COLUMNS, REGISTERS
+from processor.readers import CacheAddress, open_reader
+
+STATE: Final = PROJECT / ".local" / "kept-run.json"
+_WAIT_SECONDS: Final = 10.0
+_POLL_SECONDS: Final = 0.2
+_KEY_CHARACTERS: Final = 256  # more, Kinesis refuses
+_PREFIXES: Final = {"archive": "inventory/", "quarantine": "quarantine/"}
+_VERSION_LIKE: Final = " OR ".join(f"{register}_version LIKE $1" for register in REGISTERS)
+
+
+class KeptRunError(Exception):
+    """No kept run is there to try things on, or one too many."""
+
+
+@contextmanager
+def announce(pipeline: Pipeline) -> Iterator[None]:
+    """Tell the other commands where the kept run is, for as long as the block lasts."""
+    servers, account = pipeline.servers, pipeline.account
+    state: dict[str, Any] = {
+        "pid": os.getpid(),
+        "endpoint_url": servers.moto.endpoint_url,
+        "stream": account.stream_name,
+        "archive_bucket": account.archive_bucket,
+        "quarantine_bucket": account.quarantine_bucket,
+        "dsn": servers.postgres.address.dsn,
+        "redis_host": servers.valkey.address.host,
+        "redis_port": servers.valkey.address.port,
+    }
+    STATE.touch(mode=0o600)
+    STATE.write_text(json.dumps(state))
+    try:
+        yield
+    finally:
+        if _read_state() == state:
+            STATE.unlink(missing_ok=True)
+
+
+def refuse_second() -> None:
+    """Raises KeptRunError if a kept run is there already: the commands would not know which to ask."""
+    if (state := _read_state()) is not None:
+        raise KeptRunError(f"a run is kept already, by process {state['pid']}; stop that one first")
+
+
+def how_to_try(pipeline: Pipeline) -> str:
+    """Addresses and three commands."""
+    servers, account = pipeline.servers, pipeline.account
+    python = ".venv/bin/python -m local"
+    return f"""
+Still running; Ctrl-C stops everything.
+  PostgreSQL  {servers.postgres.address.dsn}
+  Valkey      redis://{servers.valkey.address.host}:{servers.valkey.address.port}
+  AWS         {servers.moto.endpoint_url}  (stream {account.stream_name}; buckets {account.archive_bucket},
+              {account.quarantine_bucket})
+Try in another terminal:
+  {python} put '{{"product_id": "product123", "inventory": 100, "price": 29.99}}'
+  {python} read product123
+  {python} put '{{"product_id": "product123", "price": 19.995, "supplier": "acme"}}' && {python} rejected
+"""
+
+
+async def put(update: str, partition_key: str | None) -> int:
+    """Put one record and wait until the catalog or quarantine shows it."""
+    state = _state()
+    async with _client("kinesis", state) as kinesis:
+        answer = await kinesis.put_record(
+            StreamName=state["stream"],
+            PartitionKey=partition_key or _partition_key(update),
+            Data=os.fsencode(update),
+        )
+    shard, sequence_number = answer["ShardId"], answer["SequenceNumber"]
+    print(f"put as {sequence_number} on {shard}")
+    connection = await asyncpg.connect(state["dsn"], ssl=False)
+    try:
+        async with asyncio.timeout(_WAIT_SECONDS):
+            while True:
+                row = await connection.fetchrow(
+                    f"SELECT {', '.join(COLUMNS)} FROM products WHERE {_VERSION_LIKE}",  # noqa: S608 our own
+                    f"% {len(sequence_number):03d}:{sequence_number} 0000000 {shard} %",
+                )
+                if row is not None:
+                    print("in the catalog:", json.dumps(dict(row), default=str))
+                    return 0
+                async for line in _lines(state, "quarantine"):
+                    if (line["shard"], line["sequence_number"]) == (shard, sequence_number):
+                        print(f"rejected: {line['reason']}: {line['message']}")
+                        return 0
+                await asyncio.sleep(_POLL_SECONDS)
+    except TimeoutError:
+        print(await why_nothing_changed(state, shard, sequence_number))
+        return 1
+    finally:
+        await connection.close()
+
+
+async def why_nothing_changed(state: Mapping[str, Any], shard: str, sequence_number: str) -> str:
+    """What became of a record the catalog and quarantine do not show; all that are processed are archived."""
+    async for line in _lines(state, "archive"):
+        if (line["shard"], line["sequence_number"]) == (shard, sequence_number):
+            return "nothing changed: the catalog already holds a newer value of each field (see event_time)"
+    return f"not processed after {_WAIT_SECONDS:g} s; see .local/function.log"
+
+
+async def read(product_id: str) -> int:
+    """Read a product twice: the second time the cache has it."""
+    state = _state()
+    cache = CacheAddress(host=state["redis_host"], port=state["redis_port"], tls=False)
+    async with open_reader(dsn=state["dsn"], ca_file=None, cache=cache) as reader:
+        product = None
+        for _ in range(2):
+            hits = reader.statistics.hits
+            product = await reader.get(product_id)
+            source = "cache" if reader.statistics.hits > hits else "database"
+            print(f"from the {source}: {product.to_json() if product else None}")
+    if product is None:
+        print(f"the catalog has no product {product_id!r}")
+    return 0 if product else 1
+
+
+async def rejected(count: int) -> int:
+    """Show the newest rejected records: why, and what their bytes were."""
+    lines = [line async for line in _lines(_state(), "quarantine")]
+    for line in sorted(lines, key=lambda line: str(line["arrival_time"]))[-count:]:
+        data = base64.b64decode(line.pop("data_base64"))
+        print(json.dumps(line, indent=2))
+        print("bytes:", data[:200].decode("utf-8", "backslashreplace") + ("…" if len(data) > 200 else ""))
+    return 0 if lines else 1
+
+
+async def _lines(state: Mapping[str, Any], kept: str) -> AsyncIterator[dict[str, Any]]:
+    """Every line of the `kept`, "archive" or "quarantine"."""
+    bucket, prefix = state[f"{kept}_bucket"], _PREFIXES[kept]
+    async with _client("s3", state) as s3:
+        async for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for found in page.get("Contents", []):
+                answer = await s3.get_object(Bucket=bucket, Key=found["Key"])
+                body = await answer["Body"].read()
+                for line in (gzip.decompress(body) if kept == "archive" else body).splitlines():
+                    yield json.loads(line)
+
+
+def _partition_key(update: str) -> str:
+    try:
+        key = str(json.loads(update)["product_id"]).encode("utf-8", "replace").decode()
+        return key[:_KEY_CHARACTERS] or "-"
+    except (ValueError, TypeError, KeyError):
+        return "-"
+
+
+def _client(service: str, state: Mapping[str, Any]) -> Any:
+    session = aioboto3.Session(
+        aws_access_key_id="local",
+        aws_secret_access_key="local",  # noqa: S106
+        region_name=REGION,
+    )
+    config = AioConfig(s3={"addressing_style": "path"})
+    # The stubs know each service by its literal name only.
+    return session.client(service, endpoint_url=state["endpoint_url"], config=config)  # type: ignore[call-overload]
+
+
+def _state() -> dict[str, Any]:
+    if (state := _read_state()) is None:
+        raise KeptRunError("no run is kept: `make local KEEP=1` keeps one, in another terminal")
+    return state
+
+
+def _read_state() -> dict[str, Any] | None:
+    try:
+        state: dict[str, Any] = json.loads(STATE.read_text())
+        os.kill(state["pid"], 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return state

@@ -1,0 +1,188 @@
+"""One run: feed the week through the pipeline while the shop reads, then judge what is left behind."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import IO, Any, Final
+
+import asyncpg
+from redis.asyncio import Redis
+from rich.console import Console
+from rich.table import Table
+
+from local.demo import kept_run, verdict
+from local.demo.feed import Sent, read_feed, send
+from local.demo.pipeline import SCHEDULED_EVENT, Pipeline, open_pipeline
+from local.demo.progress import Figures, ProgressDisplay
+from local.demo.shop import Shop, open_shop
+from local.emulated_aws.event_source_mapping import FunctionError, FunctionNotReachedError
+from local.emulated_aws.function_service import PROJECT
+from processor.reader import ReaderStatistics
+
+READERS: Final = 8
+LOG_NAME: Final = ".local/function.log"
+_SEED: Final = 20_170_101
+_LEAST_HITS: Final = 10_000
+_LEAST_REFUSED_STORES: Final = 100
+_LAST_LOOKS_SECONDS: Final = 20.0
+_REFRESH_SECONDS: Final = 0.2
+_SCHEDULE_SECONDS: Final = 60.0
+
+
+async def run(*, keep: bool, readers: int) -> int:
+    """Run and judge; 0 if every finding holds."""
+    console = Console(highlight=False)
+    if keep:
+        kept_run.refuse_second()
+    path = PROJECT / LOG_NAME
+    path.parent.mkdir(exist_ok=True)
+    began = time.monotonic()
+    with path.open("w", buffering=1) as log:
+        hooks = _Hooks(log)
+        console.print("Starting PostgreSQL, Valkey and the AWS emulator, migrating the schema …")
+        async with open_pipeline(on_log=hooks.on_log, on_event=hooks.on_event) as pipeline:
+            console.print(f"Ready after {time.monotonic() - began:.1f} s.")
+            servers = pipeline.servers
+            async with open_shop(
+                servers.postgres.address, servers.valkey.address, readers=readers, seed=_SEED
+            ) as shop:
+                hooks.shop = shop
+                sent = await _feed(pipeline, shop, hooks.figures, console)
+                findings = await _judge(pipeline, sent, shop.statistics)
+            _print_outcome(console, findings, hooks.figures, shop.statistics, time.monotonic() - began)
+            if keep:
+                await _keep(pipeline, console)
+    return 0 if all(finding.holds for finding in findings) else 1
+
+
+class _Hooks:
+    """What the function's invocations and log lines set off."""
+
+    def __init__(self, log: IO[str]) -> None:
+        self.figures = Figures()
+        self.shop: Shop | None = None
+        self._log = log
+
+    def on_log(self, line: str) -> None:
+        self._log.write(line + "\n")
+        self.figures.read_log(line)
+
+    def on_event(self, event: Mapping[str, Any]) -> None:
+        if self.shop is not None and "Records" in event:
+            self.shop.notice(event)
+
+
+async def _feed(pipeline: Pipeline, shop: Shop, figures: Figures, console: Console) -> list[Sent]:
+    """Send everything and wait until the mapping has brought all of it to the function."""
+    feed = read_feed()
+    sent: list[Sent] = []
+    console.print(
+        f"Sending {len(feed):,} records while {shop.readers} readers read. The function logs to {LOG_NAME}.",
+        soft_wrap=True,
+    )
+
+    async def watch(display: ProgressDisplay) -> None:
+        while True:
+            figures.sent, figures.lag_ms = len(sent), pipeline.mapping.progress.iterator_age_ms
+            display.show(figures)
+            await asyncio.sleep(_REFRESH_SECONDS)
+
+    with ProgressDisplay(console, len(feed)) as display:
+        reading = asyncio.create_task(shop.run())
+        watching = asyncio.create_task(watch(display))
+        try:
+            async for taken in send(pipeline.account.kinesis, pipeline.account.stream_name, feed):
+                sent += taken
+            await _drained(pipeline, reading)
+            await pipeline.function.invoke(SCHEDULED_EVENT)
+            watching.cancel()
+            figures.sent, figures.lag_ms = len(sent), pipeline.mapping.progress.iterator_age_ms
+            display.show(figures, last=True)
+            await _look_on(shop)
+        finally:
+            watching.cancel()
+            shop.close()
+            await reading
+    return sent
+
+
+async def _drained(pipeline: Pipeline, reading: "asyncio.Task[None]") -> None:
+    """Wait until everything is through; raises what ended the mapping or the readers before."""
+    draining = asyncio.create_task(pipeline.mapping.drained())
+    try:
+        await asyncio.wait([draining, reading], return_when=asyncio.FIRST_COMPLETED)
+        if not draining.done():
+            await reading
+        await draining
+    finally:
+        draining.cancel()
+
+
+async def _look_on(shop: Shop) -> None:
+    """Let the readers go on after the last update until they had their hits."""
+    for _ in range(int(_LAST_LOOKS_SECONDS / _REFRESH_SECONDS)):
+        if shop.statistics.hits >= _LEAST_HITS:
+            break
+        await asyncio.sleep(_REFRESH_SECONDS)
+
+
+async def _judge(
+    pipeline: Pipeline, sent: Sequence[Sent], statistics: ReaderStatistics
+) -> list[verdict.Finding]:
+    account, servers = pipeline.account, pipeline.servers
+    valkey = servers.valkey.address
+    connection = await asyncpg.connect(servers.postgres.address.dsn, ssl=False)
+    redis = Redis(host=valkey.host, port=valkey.port)
+    try:
+        return [
+            await verdict.catalog_is_the_fold(sent, connection),
+            await verdict.archive_is_what_was_sent(sent, account.s3, account.archive_bucket),
+            await verdict.quarantine_is_the_bad(sent, account.s3, account.quarantine_bucket),
+            await verdict.no_stale_cache(redis, connection),
+            verdict.leases_were_tried(
+                statistics.hits,
+                statistics.refused_stores,
+                least_hits=_LEAST_HITS,
+                least_refused=_LEAST_REFUSED_STORES,
+            ),
+        ]
+    finally:
+        await redis.aclose()
+        await connection.close()
+
+
+def _print_outcome(
+    console: Console,
+    findings: Sequence[verdict.Finding],
+    figures: Figures,
+    readers: ReaderStatistics,
+    seconds: float,
+) -> None:
+    table = Table(title="Verdict", title_justify="left")
+    for column in ("", "claim", "figures"):
+        table.add_column(column)
+    for finding in findings:
+        table.add_row("[green]yes[/]" if finding.holds else "[red]NO[/]", finding.claim, finding.detail)
+    console.print(table)
+    console.print(
+        f"{figures.archived:,} records in {figures.batches:,} batches; readers: {readers.hits:,} hits, "
+        f"{readers.misses:,} misses, {readers.stores:,} stores, {readers.refused_stores:,} refused stores; "
+        f"invalidations missed: {figures.invalidations_missed:,}; {seconds:.1f} s in all.",
+    )
+    held = all(finding.holds for finding in findings)
+    console.print("[green]Everything holds.[/]" if held else "[red]Something does not hold: see above.[/]")
+
+
+async def _keep(pipeline: Pipeline, console: Console) -> None:
+    """Print how to try things, and keep the mapping and the schedule going until interrupted."""
+    with kept_run.announce(pipeline):
+        console.print(kept_run.how_to_try(pipeline), soft_wrap=True, markup=False)
+        try:
+            while True:
+                await asyncio.sleep(_SCHEDULE_SECONDS)
+                with suppress(FunctionError, FunctionNotReachedError):  # the next schedule tries again
+                    await pipeline.function.invoke(SCHEDULED_EVENT)
+        except asyncio.CancelledError:
+            # Ctrl-C, as asked for: the outcome of the run stands.
+            console.print("Stopped.")

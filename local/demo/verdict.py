@@ -1,0 +1,157 @@
+"""Is what the pipeline left behind what was sent? Computed without a line of the processor's code."""
+
+import base64
+import gzip
+import json
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from local.demo.feed import Sent
+
+if TYPE_CHECKING:
+    import asyncpg
+    from redis.asyncio import Redis
+    from types_aiobotocore_s3 import S3Client
+
+Identity = tuple[str, str, int]
+_SHOWN: Final = 3
+# What a product's fields hold until an update mentions them.
+_UNTOLD: Final[dict[str, Any]] = {"inventory": 0, "price": None, "discontinued": False}
+# Those that are told and cached as texts, and compared as numbers.
+_AMOUNTS: Final = {"price"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One claim and whether it holds; `detail` says by what figures, or what contradicts it."""
+
+    claim: str
+    holds: bool
+    detail: str
+
+
+async def catalog_is_the_fold(sent: Sequence[Sent], connection: "asyncpg.Connection[Any]") -> Finding:
+    """Every row is the newest sent of each of its fields, and no row is missing or extra."""
+    expected = _fold(sent)
+    rows = await connection.fetch("SELECT * FROM products")
+    actual = {row["product_id"]: (*_values(row), row["last_updated"]) for row in rows}
+    return _compare("catalog = fold of what was sent", expected, actual, "products")
+
+
+async def archive_is_what_was_sent(sent: Sequence[Sent], s3: "S3Client", bucket: str) -> Finding:
+    """Every record is archived under its identity, byte for byte, with its verdict, and nothing else is."""
+    expected = {
+        (one.shard, one.sequence_number, 0): (one.record.data, "accepted" if one.record.good else "rejected")
+        for one in sent
+    }
+    actual: dict[Identity, tuple[bytes, str]] = {}
+    objects = 0
+    async for body in _bodies(s3, bucket, "inventory/"):
+        objects += 1
+        for identity, data, fields in _lines(gzip.decompress(body)):
+            actual[identity] = data, "accepted" if fields["verdict"] == "accepted" else "rejected"
+    finding = _compare("archive = what was sent, byte for byte", expected, actual, "records")
+    return Finding(finding.claim, finding.holds, f"{finding.detail} in {objects:,} objects")
+
+
+async def quarantine_is_the_bad(sent: Sequence[Sent], s3: "S3Client", bucket: str) -> Finding:
+    """Exactly the bad records are in quarantine, byte for byte, each with a reason."""
+    expected = {(one.shard, one.sequence_number, 0): one.record.data for one in sent if not one.record.good}
+    actual: dict[Identity, bytes] = {}
+    async for body in _bodies(s3, bucket, "quarantine/"):
+        for identity, data, quarantined in _lines(body):
+            actual[identity] = data
+            if not (quarantined["reason"] and quarantined["message"]):
+                return Finding(
+                    "quarantine = exactly the bad", holds=False, detail=f"no reason: {quarantined}"
+                )
+    return _compare("quarantine = exactly the bad", expected, actual, "records")
+
+
+async def no_stale_cache(redis: "Redis", connection: "asyncpg.Connection[Any]") -> Finding:
+    """Every cached product equals its row, and no missed invalidation is waiting."""
+    rows = await connection.fetch("SELECT * FROM products")
+    held = {row["product_id"]: _values(row) for row in rows}
+    cached: dict[str, tuple[Any, ...]] = {}
+    async for key in redis.scan_iter("product:*", count=1000):
+        value = await redis.get(key)
+        if value is not None:
+            product = json.loads(value)
+            cached[product["product_id"]] = _values(product)
+    expected = {product_id: held.get(product_id) for product_id in cached}
+    finding = _compare("no stale cache entry", expected, cached, "cached products")
+    waiting = await connection.fetchval("SELECT count(*) FROM pending_invalidation")
+    if waiting:
+        return Finding(finding.claim, holds=False, detail=f"{waiting} missed invalidations are waiting")
+    return finding
+
+
+def leases_were_tried(hits: int, refused_stores: int, *, least_hits: int, least_refused: int) -> Finding:
+    """The readers saw enough of the cache for the verdict on it to mean something."""
+    return Finding(
+        "the cache was used and raced",
+        hits >= least_hits and refused_stores >= least_refused,
+        f"{hits:,} hits (at least {least_hits:,}), "
+        f"{refused_stores:,} refused stores (at least {least_refused})",
+    )
+
+
+def _values(product: Mapping[str, Any]) -> tuple[Any, ...]:
+    told = ((field, product[field]) for field in _UNTOLD)
+    return tuple(
+        Decimal(value) if field in _AMOUNTS and value is not None else value for field, value in told
+    )
+
+
+def _fold(sent: Iterable[Sent]) -> dict[str, tuple[Any, ...]]:
+    newest: dict[tuple[str, str], tuple[tuple[datetime, int, str], Any]] = {}
+    for one in sent:
+        if not one.record.good:
+            continue
+        update = json.loads(one.record.data, parse_float=Decimal)
+        version = (datetime.fromisoformat(update["event_time"]), int(one.sequence_number), one.shard)
+        for field in _UNTOLD:
+            held = newest.get((update["product_id"], field))
+            if field in update and (held is None or version > held[0]):
+                newest[update["product_id"], field] = (version, update[field])
+    folded = {}
+    for product_id in {product_id for product_id, _ in newest}:
+        told = {field: newest[product_id, field] for field in _UNTOLD if (product_id, field) in newest}
+        values = {**_UNTOLD, **{field: value for field, (_, value) in told.items()}}
+        folded[product_id] = (*_values(values), max(version[0] for version, _ in told.values()))
+    return folded
+
+
+def _lines(body: bytes) -> Iterator[tuple[Identity, bytes, dict[str, Any]]]:
+    for line in body.split(b"\n")[:-1]:
+        fields = json.loads(line)
+        if "data_base64" in fields:
+            data = base64.b64decode(fields["data_base64"], validate=True)
+        else:
+            data = line[line.index(b',"data":') + len(b',"data":') : -1]
+        yield (fields["shard"], fields["sequence_number"], fields["sub_sequence"]), data, fields
+
+
+async def _bodies(s3: "S3Client", bucket: str, prefix: str) -> AsyncIterator[bytes]:
+    async for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for found in page.get("Contents", []):
+            answer = await s3.get_object(Bucket=bucket, Key=found["Key"])
+            yield await answer["Body"].read()
+
+
+def _compare(claim: str, expected: dict[Any, Any], actual: dict[Any, Any], what: str) -> Finding:
+    missing = [key for key in expected if key not in actual]
+    extra = [key for key in actual if key not in expected]
+    different = [key for key in expected if key in actual and expected[key] != actual[key]]
+    if not (missing or extra or different):
+        return Finding(claim, holds=True, detail=f"{len(actual):,} {what}")
+    examples = [f"{key}: expected {expected[key]!r}, found {actual[key]!r}" for key in different[:_SHOWN]]
+    return Finding(
+        claim,
+        holds=False,
+        detail=f"{len(missing)} missing {missing[:_SHOWN]}, {len(extra)} extra {extra[:_SHOWN]}, "
+        f"{len(different)} different {examples}",
+    )

@@ -1,0 +1,78 @@
+"""Runs a program to its end, under the guard, with all it prints in a log."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from local.servers.guard import end_processes
+from local.servers.launching import launch, wait_for
+
+_POLL_SECONDS: Final = 0.2
+
+
+async def run(
+    command: list[str],
+    *,
+    directory: Path,
+    environment: Mapping[str, str],
+    log_path: Path,
+    on_line: Callable[[str], None] = lambda _: None,
+) -> int:
+    """Return the program's exit code; `on_line` gets each line soon after it was printed.
+
+    Cancelled, it ends the program with everything that it started. So does the guard if we are killed.
+    """
+    process = _start(command, directory, environment, log_path)
+    try:
+        with log_path.open(encoding="utf-8", errors="replace") as log:
+            lines = _Lines(on_line)
+            while process.poll() is None:
+                lines.take(log.read())
+                await asyncio.sleep(_POLL_SECONDS)
+            lines.take(log.read() + os.linesep)
+    finally:
+        _end(process)
+    return process.returncode
+
+
+def _start(
+    command: list[str], directory: Path, environment: Mapping[str, str], log_path: Path
+) -> "subprocess.Popen[bytes]":
+    log_path.unlink(missing_ok=True)
+    return launch(
+        command,
+        log_path=log_path,
+        directory=directory,
+        environment=environment,
+        user=None,
+        first_signal=signal.SIGKILL,
+    )
+
+
+def last_lines(log_path: Path, count: int) -> str:
+    """Return the end of a log, without empty lines."""
+    lines = log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join([line.rstrip() for line in lines if line.strip()][-count:])
+
+
+class _Lines:
+    """Cuts what is read into whole lines."""
+
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self._on_line = on_line
+        self._begun = ""
+
+    def take(self, text: str) -> None:
+        *whole, self._begun = (self._begun + text).split("\n")
+        for line in whole:
+            self._on_line(line)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        end_processes({process.pid: signal.SIGKILL})
+    wait_for(process)

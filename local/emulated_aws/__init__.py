@@ -1,0 +1,1 @@
+"""The parts of AWS that `make local` runs on: account, Lambda service, event source mapping."""

@@ -1,0 +1,50 @@
+"""An event source mapping, Kinesis to function, that follows AWS's rules, since no emulator does.
+
+`EventSourceMapping` is the way in; `aws_adapters` has its stream and failure destination on AWS.
+"""
+
+from local.emulated_aws.event_source_mapping.mapping import EventSourceMapping, MappingEndedError, Progress
+from local.emulated_aws.event_source_mapping.ports import (
+    Clock,
+    DestinationUnavailableError,
+    FailureDestination,
+    Function,
+    FunctionError,
+    FunctionNotReachedError,
+    IteratorExpiredError,
+    Page,
+    Position,
+    Record,
+    Shard,
+    Stream,
+    StreamUnavailableError,
+)
+from local.emulated_aws.event_source_mapping.settings import (
+    InvalidSettingError,
+    MappingSettings,
+    StartingPosition,
+)
+from local.emulated_aws.event_source_mapping.waiting import SystemClock
+
+__all__ = [
+    "Clock",
+    "DestinationUnavailableError",
+    "EventSourceMapping",
+    "FailureDestination",
+    "Function",
+    "FunctionError",
+    "FunctionNotReachedError",
+    "InvalidSettingError",
+    "IteratorExpiredError",
+    "MappingEndedError",
+    "MappingSettings",
+    "Page",
+    "Position",
+    "Progress",
+    "Record",
+    "Shard",
+    "StartingPosition",
+    "Stream",
+    "StreamUnavailableError",
+    "SystemClock",
+]

@@ -1,0 +1,270 @@
+"""An event source mapping for a Kinesis data stream that follows AWS's rules."""
+
+from asyncio import TaskGroup
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from local.emulated_aws.event_source_mapping.ports import (
+    Clock,
+    FailureDestination,
+    Function,
+    Position,
+    Shard,
+    Stream,
+    StreamUnavailableError,
+)
+from local.emulated_aws.event_source_mapping.settings import (
+    InvalidSettingError,
+    MappingSettings,
+    StartingPosition,
+)
+from local.emulated_aws.event_source_mapping.shard import ShardReader
+from local.emulated_aws.event_source_mapping.shared_state import Run
+from local.emulated_aws.event_source_mapping.waiting import Bell, backoff_seconds
+
+
+class MappingEndedError(RuntimeError):
+    """The mapping ended before everything in the stream was acknowledged or discarded."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """The figures of a mapping at one moment; counts are since it began.
+
+    `records_read` = `records_acknowledged` + `records_discarded` + those on their way. As with AWS's metrics
+    (https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html), throttles count neither as
+    invocations nor as errors. `iterator_age_ms` is how far behind the mapping is: the age of the oldest
+    record that is neither acknowledged nor discarded, or MillisBehindLatest if that is more; 0 when idle.
+    `checkpoints` maps a shard to the sequence number up to which all of it is acknowledged or discarded.
+    """
+
+    records_read: int
+    records_acknowledged: int
+    records_discarded: int
+    invocations: int
+    invocations_in_flight: int
+    function_errors: int
+    reported_failures: int
+    throttles: int
+    read_failures: int
+    destination_delivery_failures: int
+    iterator_age_ms: int
+    checkpoints: Mapping[str, str]
+    shards_finished: int
+    shards_reading: int
+
+
+class EventSourceMapping:
+    """Reads every shard of a stream and invokes a function with batches of its records, at least once each.
+
+    Shards are read side by side, a child only once its parents are finished
+    (https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-after-resharding.html).
+
+    Args:
+        settings: AWS's settings.
+        stream, function, clock: the ports; all waiting goes through `clock`.
+        failures: keeps discarded batches; None discards them without a trace, as AWS does.
+        new_id: makes a UUID, for requests and object names.
+        checkpoints: `Progress.checkpoints` of an earlier mapping, to go on from.
+
+    Raises:
+        InvalidSettingError: the starting time lies in the future.
+    """
+
+    def __init__(
+        self,
+        settings: MappingSettings,
+        *,
+        stream: Stream,
+        function: Function,
+        failures: FailureDestination | None,
+        clock: Clock,
+        new_id: Callable[[], str],
+        checkpoints: Mapping[str, str] | None = None,
+    ) -> None:
+        timestamp = settings.starting_position_timestamp
+        if timestamp is not None and timestamp > clock.now():
+            raise InvalidSettingError("starting_position_timestamp", timestamp, "not in the future")
+        self._run = Run(
+            settings=settings,
+            stream=stream,
+            function=function,
+            failures=failures,
+            clock=clock,
+            new_id=new_id,
+            changed=Bell(clock),
+        )
+        self._checkpoints = checkpoints
+        self._list_again = Bell(clock)
+        self._listing_wanted = False
+        self._listing_failures = 0
+        self._listed: Sequence[Shard] = ()
+        self._listed_tick = 0
+        self._readers: dict[str, ShardReader] = {}
+        self._first_listing: frozenset[str] | None = None
+        self._skipped: frozenset[str] = frozenset()
+        self._state = "new"
+
+    async def run(self) -> None:
+        """Run until `stop()`; cancelling it is a crash: what is in flight is lost and comes again.
+
+        Raises:
+            Exception: whatever went wrong in the mapping, or in a port beyond the errors its protocol names.
+            RuntimeError: it was run before.
+        """
+        if self._state != "new":
+            raise RuntimeError(
+                "an event source mapping runs once; make another one to go on from its checkpoints"
+            )
+        self._state = "running"
+        try:
+            async with TaskGroup() as tasks:
+                while not self._run.stopping:
+                    self._listing_wanted = False
+                    await self._start_shards(tasks)
+                    if not self._listing_wanted:
+                        await self._list_again.wait(self._run.settings.shard_discovery_interval_seconds)
+        except ExceptionGroup as group:
+            raise _first_of(group) from group
+        finally:
+            self._state = "ended"
+            self._run.changed.ring()
+
+    def stop(self) -> None:
+        """Make `run()` return once the invocations in flight have been answered and acted on."""
+        self._run.stopping = True
+        self._want_listing()
+        for reader in self._readers.values():
+            reader.wake()
+
+    async def drained(self) -> None:
+        """Return once every record that was in the stream at the call is acknowledged or discarded.
+
+        Lists the shards anew and waits, for each, for a read begun after the call that found nothing left
+        (MillisBehindLatest 0), then for everything read until then; records put meanwhile do not delay it
+        beyond that.
+
+        Raises:
+            MappingEndedError: the mapping ended before.
+        """
+        asked = self._run.tick()
+        self._want_listing()
+        shards: Sequence[Shard] | None = None
+        targets: dict[str, str | None] = {}
+        while True:
+            if shards is None and self._listed_tick > asked:
+                shards = self._listed
+            if shards is not None and all(self._is_done(shard.shard_id, asked, targets) for shard in shards):
+                return
+            if self._state == "ended":
+                raise MappingEndedError("the mapping ended before the stream was drained")
+            await self._run.changed.wait()
+
+    @property
+    def progress(self) -> Progress:
+        counters = self._run.counters
+        return Progress(
+            **{name: getattr(counters, name) for name in counters.__slots__},
+            iterator_age_ms=self._iterator_age_ms(),
+            checkpoints={
+                shard_id: reader.checkpoint
+                for shard_id, reader in self._readers.items()
+                if reader.checkpoint is not None
+            },
+            shards_finished=sum(reader.finished for reader in self._readers.values()),
+            shards_reading=sum(not reader.finished for reader in self._readers.values()),
+        )
+
+    def _iterator_age_ms(self) -> int:
+        now = self._run.clock.now()
+        ages = [0]
+        for reader in self._readers.values():
+            if not reader.finished:
+                ages.append(reader.millis_behind_latest)
+            if (arrived_at := reader.oldest_unfinished_arrived_at) is not None:
+                ages.append((now - arrived_at) // timedelta(milliseconds=1))
+        return max(ages)
+
+    def _is_done(self, shard_id: str, asked: int, targets: dict[str, str | None]) -> bool:
+        if shard_id in self._skipped:
+            return True
+        reader = self._readers.get(shard_id)
+        if reader is None:
+            return False
+        if shard_id not in targets and reader.tip_tick > asked:
+            targets[shard_id] = reader.last_read
+        return reader.finished or (shard_id in targets and reader.passed(targets[shard_id]))
+
+    async def _start_shards(self, tasks: TaskGroup) -> None:
+        """List the shards and start those whose parents are finished."""
+        settings = self._run.settings
+        tick = self._run.tick()
+        try:
+            listed = await self._run.stream.list_shards()
+        except StreamUnavailableError:
+            self._listing_failures += 1
+            self._run.counters.read_failures += 1
+            self._listing_wanted = True
+            seconds = backoff_seconds(
+                self._listing_failures,
+                base_seconds=settings.retry_base_seconds,
+                cap_seconds=settings.retry_cap_seconds,
+            )
+            await self._run.pause(self._list_again, seconds)
+            return
+        self._listing_failures = 0
+        if self._first_listing is None:
+            self._first_listing = frozenset(shard.shard_id for shard in listed)
+            self._skipped = frozenset(
+                shard.shard_id for shard in listed if shard.closed and self._from_the_tip
+            )
+        self._listed, self._listed_tick = listed, tick
+        retained = {shard.shard_id for shard in listed}
+        for shard in listed:
+            if not self._is_known(shard.shard_id) and all(
+                self._is_finished(parent) for parent in shard.parents if parent in retained
+            ):
+                reader = ShardReader(shard.shard_id, self._position(shard.shard_id), self._run)
+                self._readers[shard.shard_id] = reader
+                tasks.create_task(self._read(reader))
+        self._run.changed.ring()
+
+    async def _read(self, reader: ShardReader) -> None:
+        await reader.run()
+        self._run.changed.ring()
+        self._want_listing()
+
+    def _want_listing(self) -> None:
+        self._listing_wanted = True
+        self._list_again.ring()
+
+    def _is_known(self, shard_id: str) -> bool:
+        return shard_id in self._readers or shard_id in self._skipped
+
+    def _is_finished(self, shard_id: str) -> bool:
+        return shard_id in self._skipped or (shard_id in self._readers and self._readers[shard_id].finished)
+
+    @property
+    def _from_the_tip(self) -> bool:
+        """Whether only new records are wanted; going on from checkpoints, none may be missed."""
+        return self._run.settings.starting_position is StartingPosition.LATEST and self._checkpoints is None
+
+    def _position(self, shard_id: str) -> Position:
+        """Where to begin: the starting position is for the shards there at first, not for their children."""
+        if self._checkpoints is not None and shard_id in self._checkpoints:
+            return Position("AFTER_SEQUENCE_NUMBER", sequence_number=self._checkpoints[shard_id])
+        settings = self._run.settings
+        if self._first_listing is not None and shard_id in self._first_listing:
+            if self._from_the_tip:
+                return Position("LATEST")
+            if settings.starting_position is StartingPosition.AT_TIMESTAMP:
+                return Position("AT_TIMESTAMP", timestamp=settings.starting_position_timestamp)
+        return Position("TRIM_HORIZON")
+
+
+def _first_of(group: BaseExceptionGroup[Exception]) -> Exception:
+    error: Exception | BaseExceptionGroup[Exception] = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,50 @@
+"""Waiting: for something to happen, for time to pass, for longer after every failure."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from local.emulated_aws.event_source_mapping.ports import Clock
+
+
+class SystemClock:
+    """Real time."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class Bell:
+    """Wakes everyone who waits for it when it rings."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        self._rung.set()
+        self._rung = asyncio.Event()
+
+    async def wait(self, seconds: float | None = None) -> None:
+        """Return at the next ring, or after that many seconds if it did not ring by then."""
+        waits: list[asyncio.Task[object]] = [asyncio.create_task(self._rung.wait())]
+        if seconds is not None:
+            waits.append(asyncio.create_task(self._clock.sleep(seconds)))
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        for wait in done:
+            wait.result()
+
+    async def wait_until(self, deadline: datetime) -> None:
+        """Return at the next ring, or at the deadline."""
+        await self.wait(max(0.0, (deadline - self._clock.now()) / timedelta(seconds=1)))
+
+
+def backoff_seconds(failures: int, *, base_seconds: float, cap_seconds: float) -> float:
+    """How long to wait after that many failures in a row: doubles each time, up to the cap."""
+    return float(min(cap_seconds, base_seconds * 2.0 ** min(failures - 1, 64)))

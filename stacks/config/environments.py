@@ -1,0 +1,302 @@
+"""Every environment's settings, side by side; imports no cdktf."""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import date
+
+from stacks.config.aws_limits import CONNECTIONS_OF, END_OF_LIFE
+from stacks.config.settings import (
+    AlarmSettings,
+    ArchiveSettings,
+    CacheSettings,
+    DatabaseSettings,
+    EventSourceSettings,
+    FunctionSettings,
+    NetworkSettings,
+    ObjectLock,
+    Provisioned,
+    QuarantineSettings,
+    Removal,
+    SettingsError,
+    StreamSettings,
+)
+
+ARCHIVE_DAYS = 1095
+"""Three years: how long we must be able to prove what we were told."""
+
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[1-9]")
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+# With more, the longest bucket name would not fit S3's 63, nor the cache's user ElastiCache's 40.
+_LONGEST_NAME = 20
+# RDS and ElastiCache identifiers allow no hyphen at the end and no two in a row.
+ACCEPTED_NAMES = "1 to 20 lower-case letters, digits and single hyphens, with a letter or digit at both ends"
+# A fifth stays free: for the shop, which reads the primary on a miss, for migrations and for people.
+_SHARE_OF_CONNECTIONS = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """One stack's settings; `name` ends every physical name.
+
+    What is refused here concerns two parts; `settings` refuses what concerns one.
+    """
+
+    name: str
+    region: str
+    removal: Removal
+    network: NetworkSettings
+    stream: StreamSettings
+    archive: ArchiveSettings
+    quarantine: QuarantineSettings
+    database: DatabaseSettings
+    cache: CacheSettings
+    function: FunctionSettings
+    event_source: EventSourceSettings
+    alarms: AlarmSettings
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name) or len(self.name) > _LONGEST_NAME:
+            raise SettingsError(f"name is {self.name!r}; accepted: {ACCEPTED_NAMES}")
+        if not _REGION.fullmatch(self.region):
+            raise SettingsError(f"region is {self.region!r}; accepted: a region's code, such as 'us-east-1'")
+        self._check_retention()
+        self._check_concurrency()
+        self._check_connections()
+
+    def _check_retention(self) -> None:
+        maximum_age = self.event_source.maximum_record_age_hours
+        if self.stream.retention_hours <= maximum_age:
+            raise SettingsError(
+                f"stream.retention_hours is {self.stream.retention_hours}; accepted: more than "
+                f"{maximum_age} (event_source.maximum_record_age_hours), "
+                "or records expire before Lambda reports them"
+            )
+        if self.quarantine.expiry_days < self.archive.expiry_days:
+            raise SettingsError(
+                f"quarantine.expiry_days is {self.quarantine.expiry_days}; accepted: at least "
+                f"{self.archive.expiry_days} (archive.expiry_days), for a failed batch is kept nowhere else"
+            )
+        if self.archive.object_lock is not None and self.removal is Removal.WITH_CONTENTS:
+            raise SettingsError(
+                f"removal is {self.removal.name}; accepted with archive.object_lock: "
+                f"{Removal.WHEN_EMPTY.name} or {Removal.NEVER.name}, for locked objects cannot be deleted"
+            )
+
+    def _check_concurrency(self) -> None:
+        reserved = self.function.reserved_concurrency
+        if reserved is not None and reserved < self._wanted_concurrency:
+            raise SettingsError(
+                f"function.reserved_concurrency is {reserved}; accepted: at least {self._wanted_concurrency} "
+                "(shards × event_source.parallelization_factor, one for the drain and one for a redrive), "
+                "or shards wait for each other"
+            )
+
+    def _check_connections(self) -> None:
+        allowed = int(CONNECTIONS_OF[self.database.instance_class] * _SHARE_OF_CONNECTIONS)
+        if self.most_connections > allowed:
+            largest = allowed // (2 * self.planned_concurrency)
+            raise SettingsError(
+                f"function.pool_size is {self.function.pool_size}; accepted with a concurrency of "
+                f"{self.planned_concurrency}: {f'at most {largest}' if largest else 'none'}, for "
+                "2 × concurrency × pool size may be open (frozen execution environments keep theirs), and "
+                f"{self.database.instance_class} has {allowed} for the processor"
+            )
+
+    @property
+    def _wanted_concurrency(self) -> int:
+        shards = self.stream.capacity.planned_shards
+        return shards * self.event_source.parallelization_factor + 2
+
+    @property
+    def planned_concurrency(self) -> int:
+        """How many of the function's execution environments work at once, at most."""
+        return self.function.reserved_concurrency or self._wanted_concurrency
+
+    @property
+    def most_connections(self) -> int:
+        """How many database connections the function may hold open: frozen environments keep theirs."""
+        return 2 * self.planned_concurrency * self.function.pool_size
+
+    def check_support(self, today: date) -> None:
+        """Refuse a runtime or an engine that gets no more security fixes.
+
+        Raises: SettingsError.
+        """
+        for field, kind, version in (
+            ("function.runtime", "Lambda runtime", self.function.runtime),
+            ("database.engine_version", "PostgreSQL", self.database.engine_version),
+            ("cache.engine_version", "Valkey", self.cache.engine_version),
+        ):
+            versions = END_OF_LIFE[kind]
+            if today > versions[version]:
+                supported = [name for name, end in versions.items() if today <= end]
+                raise SettingsError(
+                    f"{field} is {version!r}, which reached its end of life on {versions[version]}; "
+                    "accepted: "
+                    f"{', '.join(supported) or 'none that this project knows (stacks/config/aws_limits.py)'}"
+                )
+
+    @property
+    def stack_id(self) -> str:
+        """The stack's name, as `cdktf deploy` takes it."""
+        return f"{self.name}-stack"
+
+    def physical_name(self, base: str) -> str:
+        """Return the name of a resource that is unique in its account and region."""
+        return f"{base}-{self.name}"
+
+    def global_name(self, base: str, *, account_id: str) -> str:
+        """Return the name of a bucket: all accounts share one namespace."""
+        return f"{base}-{account_id}-{self.name}"
+
+
+DEV = Environment(
+    name="dev",
+    region="us-east-1",
+    removal=Removal.WITH_CONTENTS,
+    network=NetworkSettings(cidr="10.40.0.0/16", zones=2, nat_gateways=0),
+    stream=StreamSettings(capacity=Provisioned(shard_count=2), retention_hours=168),
+    archive=ArchiveSettings(
+        intelligent_tiering_days=30,
+        glacier_instant_retrieval_days=90,
+        tiering_above_bytes=1,
+        expiry_days=ARCHIVE_DAYS,
+        noncurrent_days=30,
+        incomplete_upload_days=7,
+        object_lock=None,
+    ),
+    quarantine=QuarantineSettings(expiry_days=ARCHIVE_DAYS, noncurrent_days=30, incomplete_upload_days=7),
+    database=DatabaseSettings(
+        engine_version="18",
+        instance_class="db.t4g.micro",
+        credentials_version=1,
+        storage_gb=20,
+        storage_limit_gb=100,
+        multi_az=False,
+        backup_retention_days=0,
+        idle_session_timeout_seconds=900,
+        detailed_insights=False,
+        log_exports=False,
+    ),
+    cache=CacheSettings(engine_version="8.1", node_type="cache.t4g.micro", replicas=0),
+    function=FunctionSettings(
+        runtime="python3.13",
+        architecture="arm64",
+        memory_mb=512,
+        timeout_seconds=60,
+        reserved_concurrency=None,
+        pool_size=2,
+        log_retention_days=7,
+    ),
+    event_source=EventSourceSettings(
+        batch_size=100, window_seconds=5, parallelization_factor=1, maximum_record_age_hours=24
+    ),
+    alarms=AlarmSettings(emails=(), iterator_age_minutes=15),
+)
+
+STAGING = Environment(
+    name="staging",
+    region="us-east-1",
+    removal=Removal.WHEN_EMPTY,
+    network=NetworkSettings(cidr="10.41.0.0/16", zones=2, nat_gateways=0),
+    stream=StreamSettings(capacity=Provisioned(shard_count=2), retention_hours=168),
+    archive=ArchiveSettings(
+        intelligent_tiering_days=30,
+        glacier_instant_retrieval_days=90,
+        tiering_above_bytes=1,
+        expiry_days=ARCHIVE_DAYS,
+        noncurrent_days=30,
+        incomplete_upload_days=7,
+        object_lock=None,
+    ),
+    quarantine=QuarantineSettings(expiry_days=ARCHIVE_DAYS, noncurrent_days=30, incomplete_upload_days=7),
+    database=DatabaseSettings(
+        engine_version="18",
+        instance_class="db.t4g.small",
+        credentials_version=1,
+        storage_gb=20,
+        storage_limit_gb=100,
+        multi_az=False,
+        backup_retention_days=1,
+        idle_session_timeout_seconds=900,
+        detailed_insights=False,
+        log_exports=True,
+    ),
+    cache=CacheSettings(engine_version="8.1", node_type="cache.t4g.micro", replicas=0),
+    function=FunctionSettings(
+        runtime="python3.13",
+        architecture="arm64",
+        memory_mb=1024,
+        timeout_seconds=60,
+        reserved_concurrency=4,
+        pool_size=2,
+        log_retention_days=30,
+    ),
+    event_source=EventSourceSettings(
+        batch_size=500, window_seconds=5, parallelization_factor=1, maximum_record_age_hours=24
+    ),
+    alarms=AlarmSettings(emails=(), iterator_age_minutes=15),
+)
+
+PROD = Environment(
+    name="prod",
+    region="us-east-1",
+    removal=Removal.NEVER,
+    network=NetworkSettings(cidr="10.42.0.0/16", zones=3, nat_gateways=0),
+    stream=StreamSettings(capacity=Provisioned(shard_count=4), retention_hours=168),
+    archive=ArchiveSettings(
+        intelligent_tiering_days=30,
+        glacier_instant_retrieval_days=90,
+        tiering_above_bytes=1,
+        expiry_days=ARCHIVE_DAYS,
+        noncurrent_days=30,
+        incomplete_upload_days=7,
+        object_lock=ObjectLock(mode="GOVERNANCE", days=ARCHIVE_DAYS),
+    ),
+    quarantine=QuarantineSettings(expiry_days=ARCHIVE_DAYS, noncurrent_days=30, incomplete_upload_days=7),
+    database=DatabaseSettings(
+        engine_version="18",
+        instance_class="db.m7g.large",
+        credentials_version=1,
+        storage_gb=20,
+        storage_limit_gb=100,
+        multi_az=True,
+        backup_retention_days=14,
+        idle_session_timeout_seconds=900,
+        detailed_insights=True,
+        log_exports=True,
+    ),
+    cache=CacheSettings(engine_version="8.1", node_type="cache.m7g.large", replicas=1),
+    function=FunctionSettings(
+        runtime="python3.13",
+        architecture="arm64",
+        memory_mb=1024,
+        timeout_seconds=60,
+        reserved_concurrency=10,
+        pool_size=2,
+        log_retention_days=90,
+    ),
+    event_source=EventSourceSettings(
+        batch_size=1000, window_seconds=5, parallelization_factor=2, maximum_record_age_hours=24
+    ),
+    alarms=AlarmSettings(emails=(), iterator_age_minutes=5),
+)
+
+ENVIRONMENTS = (DEV, STAGING, PROD)
+
+
+def throwaway(suffix: str) -> Environment:
+    """Return dev's settings under another name.
+
+    Raises: SettingsError.
+    """
+    reserved = [environment.name for environment in ENVIRONMENTS]
+    if suffix in reserved:
+        raise SettingsError(
+            f"ENVIRONMENT_SUFFIX is {suffix!r}; accepted: any name but {', '.join(reserved)}, "
+            "which have their stacks already"
+        )
+    try:
+        return replace(DEV, name=suffix)
+    except SettingsError as error:
+        raise SettingsError(f"ENVIRONMENT_SUFFIX is {suffix!r}; accepted: {ACCEPTED_NAMES}") from error

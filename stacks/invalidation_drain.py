@@ -1,0 +1,49 @@
+"""The schedule that makes up for missed invalidations while no batch comes to do it."""
+
+from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
+from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
+from cdktf_cdktf_provider_aws.lambda_function_event_invoke_config import LambdaFunctionEventInvokeConfig
+from cdktf_cdktf_provider_aws.lambda_permission import LambdaPermission
+from constructs import Construct
+
+from stacks.config.environments import Environment
+from stacks.inventory_processor import InventoryProcessor
+
+# Well below the cache's time to live, which bounds what the shop sees meanwhile.
+_SCHEDULE = "rate(1 minute)"
+_NEXT_ONE_SECONDS = 60
+
+
+class Drain(Construct):
+    """A rule that invokes the processor every minute; what comes too late is left to the next minute."""
+
+    def __init__(
+        self, scope: Construct, id_: str, *, config: Environment, processor: InventoryProcessor
+    ) -> None:
+        super().__init__(scope, id_)
+        rule = CloudwatchEventRule(
+            self,
+            "Schedule",
+            name=config.physical_name("inventory-processor-drain"),
+            description="Makes up for missed invalidations of the cache",
+            schedule_expression=_SCHEDULE,
+        )
+        permission = LambdaPermission(
+            self,
+            "MayInvoke",
+            statement_id="Schedule",
+            action="lambda:InvokeFunction",
+            function_name=processor.name,
+            principal="events.amazonaws.com",
+            source_arn=rule.arn,
+        )
+        LambdaFunctionEventInvokeConfig(
+            self,
+            "NoRetries",
+            function_name=processor.name,
+            maximum_retry_attempts=0,
+            maximum_event_age_in_seconds=_NEXT_ONE_SECONDS,
+        )
+        CloudwatchEventTarget(
+            self, "Target", rule=rule.name, target_id="processor", arn=processor.arn, depends_on=[permission]
+        )

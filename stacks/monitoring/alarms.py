@@ -1,0 +1,142 @@
+"""Who is told when something is wrong: a topic, its subscriptions, and every alarm."""
+
+from dataclasses import dataclass
+
+from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import (
+    CloudwatchMetricAlarm,
+    CloudwatchMetricAlarmMetricQuery,
+    CloudwatchMetricAlarmMetricQueryMetric,
+)
+from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
+from cdktf_cdktf_provider_aws.sns_topic_policy import SnsTopicPolicy
+from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
+from constructs import Construct
+
+from stacks.config.environments import Environment
+from stacks.monitoring.metrics import Calculated, Comparison, Metric, Rule, Source, Sources
+from stacks.monitoring.pipeline_alarms import pipeline_rules
+from stacks.monitoring.storage_alarms import store_rules
+from stacks.policies import allow_service, document, equals
+
+_OPERATORS: dict[Comparison, str] = {
+    ">": "GreaterThanThreshold",
+    ">=": "GreaterThanOrEqualToThreshold",
+    "<": "LessThanThreshold",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """The parts of a stack that are watched, by the names that metrics know them by.
+
+    `mapping_uuid`: the event source mapping's, which counts events only with `EventCount` in its metrics.
+    """
+
+    stream_name: str
+    function_name: str
+    mapping_uuid: str
+    queue_name: str
+    database_identifier: str
+    cache_node_ids: tuple[str, ...]
+
+    def sources(self, environment: str) -> Sources:
+        """Return what emits the metrics of the environment of this name."""
+        return Sources(
+            stream=Source("AWS/Kinesis", {"StreamName": self.stream_name}),
+            # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+            mapping=Source("AWS/Lambda", {"EventSourceMappingUUID": self.mapping_uuid}),
+            function=Source("AWS/Lambda", {"FunctionName": self.function_name}),
+            processor=Source(
+                "ProductCatalog", {"service": "inventory-processor", "environment": environment}
+            ),
+            queue=Source("AWS/SQS", {"QueueName": self.queue_name}),
+            database=Source("AWS/RDS", {"DBInstanceIdentifier": self.database_identifier}),
+            cache_nodes=tuple(
+                Source("AWS/ElastiCache", {"CacheClusterId": node_id}) for node_id in self.cache_node_ids
+            ),
+        )
+
+
+class Alarms(Construct):
+    """An alarm for every rule; each tells the topic when it begins and when it ends.
+
+    `topic_arn`: the topic's. `alarm_arns`: every alarm's, in the order of the rules.
+    """
+
+    def __init__(
+        self, scope: Construct, id_: str, *, config: Environment, watched: Watched, account_id: str
+    ) -> None:
+        super().__init__(scope, id_)
+        # Not encrypted: alarms cannot publish with the AWS-managed key, whose policy nobody can change, and
+        # what goes out by e-mail anyway (names, numbers) is not worth a key of our own.
+        # https://repost.aws/knowledge-center/cloudwatch-configure-alarm-sns
+        topic = SnsTopic(self, "Topic", name=config.physical_name("catalog-alarms"))
+        self.topic_arn = topic.arn
+        self._let_alarms_publish(topic, account_id)
+        for email in config.alarms.emails:
+            # By address, not by place in the list: a subscription that is made anew must be confirmed anew.
+            SnsTopicSubscription(
+                self, f"Email-{email}", topic_arn=topic.arn, protocol="email", endpoint=email
+            )
+        self.alarm_arns = tuple(self._alarm(rule, config).arn for rule in rules(config, watched))
+
+    def _let_alarms_publish(self, topic: SnsTopic, account_id: str) -> None:
+        publish = allow_service(
+            "AlarmsOfThisAccount",
+            "cloudwatch.amazonaws.com",
+            ["sns:Publish"],
+            [topic.arn],
+            [equals("aws:SourceAccount", account_id)],
+        )
+        SnsTopicPolicy(self, "Policy", arn=topic.arn, policy=document(self, "Publish", [publish]))
+
+    def _alarm(self, rule: Rule, config: Environment) -> CloudwatchMetricAlarm:
+        metric = rule.metric if isinstance(rule.metric, Metric) else None
+        seconds = rule.period_minutes * 60
+        return CloudwatchMetricAlarm(
+            self,
+            "".join(word.capitalize() for word in rule.name.split("-")),
+            alarm_name=config.physical_name(f"product-catalog-{rule.name}"),
+            alarm_description=rule.meaning,
+            namespace=None if metric is None else metric.namespace,
+            metric_name=None if metric is None else metric.name,
+            dimensions=None if metric is None else metric.dimensions,
+            statistic=None if metric is None else metric.statistic,
+            period=None if metric is None else seconds,
+            metric_query=_queries(rule.metric, seconds) if isinstance(rule.metric, Calculated) else None,
+            comparison_operator=_OPERATORS[rule.comparison],
+            threshold=rule.threshold,
+            datapoints_to_alarm=rule.datapoints,
+            evaluation_periods=rule.periods,
+            treat_missing_data=rule.missing,
+            alarm_actions=[self.topic_arn],
+            ok_actions=[self.topic_arn],
+        )
+
+
+def rules(config: Environment, watched: Watched) -> tuple[Rule, ...]:
+    """Return every rule of an environment."""
+    of = watched.sources(config.name)
+    return (*pipeline_rules(config, of), *store_rules(config, of))
+
+
+def _queries(calculated: Calculated, seconds: int) -> list[CloudwatchMetricAlarmMetricQuery]:
+    """Return the expression and the metrics it is made of, as an alarm takes them."""
+    return [
+        CloudwatchMetricAlarmMetricQuery(
+            id="result", expression=calculated.expression, label=calculated.label, return_data=True
+        ),
+        *(
+            CloudwatchMetricAlarmMetricQuery(
+                id=name,
+                metric=CloudwatchMetricAlarmMetricQueryMetric(
+                    namespace=metric.namespace,
+                    metric_name=metric.name,
+                    dimensions=metric.dimensions,
+                    stat=metric.statistic,
+                    period=seconds,
+                ),
+            )
+            for name, metric in calculated.of.items()
+        ),
+    ]

@@ -1,0 +1,220 @@
+"""Alarms on the road of a batch: what is late, lost, rejected, failing or slow; imports no cdktf."""
+
+from collections.abc import Iterator
+
+from stacks.config.environments import Environment
+from stacks.monitoring.metrics import Calculated, Rule, Sources
+
+# Of the timeout. A batch ends itself at 80 % (processor/handler.py) and is counted as unfinished, which an
+# alarm on its duration would only repeat. At 60 % a quarter of its time is left, and nothing is late yet.
+_DEADLINE_SHARE = 0.8
+_SLOW_SHARE = 0.6
+
+_REJECTED_PERCENT = 5
+# Fewer are one supplier's slip, whatever share of a quiet quarter of an hour they are.
+_REJECTED_AT_LEAST = 10
+
+_OUR_FAULT = {
+    "invalid_base64": "An event held data that was not base64, which Lambda never sends",
+    "internal_error": "The processor failed on a record that it should have judged",
+    "catalog_refused": "The table refused a record that validation had let through",
+    "killed_process": "A record killed three processes that worked on it alone",
+}
+"""Reasons for a rejection that are a fault of ours, whatever the supplier sent (processor/reasons.py)."""
+
+
+def pipeline_rules(config: Environment, of: Sources) -> Iterator[Rule]:
+    """Yield the alarms on the road of a batch."""
+    yield from _behind(config, of)
+    yield from _lost(config, of)
+    yield from _rejected(of)
+    yield from _function(config, of)
+
+
+def _behind(config: Environment, of: Sources) -> Iterator[Rule]:
+    late_minutes = config.alarms.iterator_age_minutes
+    # Emitted by invocations alone: a quiet stream has none, and `not-reading` tells it from a stopped one.
+    yield Rule(
+        name="iterator-age",
+        metric=of.function.metric("IteratorAge", "Maximum"),
+        comparison=">",
+        threshold=late_minutes * 60_000,
+        period_minutes=1,
+        datapoints=3,
+        periods=5,
+        missing="notBreaching",
+        meaning=f"The shop's stock and prices are more than {late_minutes} minutes old. Look first whether "
+        "batches are unfinished, failing or throttled; if not, more arrives than the function takes: add "
+        "shards, or raise the parallelisation factor.",
+    )
+    # Also empty polls count as samples, so no sample at all says that nobody asks for records.
+    yield Rule(
+        name="not-reading",
+        metric=of.mapping.metric("PolledEventCount", "SampleCount"),
+        comparison="<",
+        threshold=1,
+        period_minutes=5,
+        datapoints=3,
+        periods=3,
+        missing="breaching",
+        meaning="Nothing has been read from the stream for 15 minutes: the shop's stock and prices stand "
+        "still. Look first whether batches are unfinished or failing (while every shard waits for a retry, "
+        "none is read), then whether the event source mapping is enabled and its role may read the stream.",
+    )
+    yield Rule(
+        name="throttles",
+        metric=of.function.metric("Throttles", "Sum"),
+        comparison=">=",
+        threshold=1,
+        period_minutes=1,
+        datapoints=3,
+        periods=5,
+        missing="notBreaching",
+        meaning="Lambda refuses to run batches, and updates wait. Look first at the function's reserved "
+        "concurrency against its shards, then at what else uses up the account's.",
+    )
+    # 15 minutes: a failover of the database takes one or two, which may lie in two periods.
+    yield Rule(
+        name="batches-unfinished",
+        metric=of.processor.metric("BatchesUnfinished", "Sum"),
+        comparison=">=",
+        threshold=1,
+        period_minutes=5,
+        datapoints=3,
+        periods=3,
+        missing="notBreaching",
+        meaning="For 15 minutes batches have not been finished and come again, while updates wait behind "
+        "them: the database, a bucket or a secret fails or is slow. Look first at 'batch unfinished' in the "
+        "function's log, which names it.",
+    )
+
+
+def _lost(config: Environment, of: Sources) -> Iterator[Rule]:
+    retention_hours = config.stream.retention_hours
+    yield Rule(
+        name="failed-batches",
+        metric=of.mapping.metric("OnFailureDestinationDeliveredEventCount", "Sum"),
+        comparison=">",
+        threshold=0,
+        period_minutes=5,
+        datapoints=1,
+        periods=1,
+        missing="notBreaching",
+        meaning="Lambda gave up on a batch; unless redriven, its updates are missing from the shop. It is "
+        "kept whole in the quarantine bucket under aws/lambda/. Look first at why (the function's log, up to "
+        f"{config.event_source.maximum_record_age_hours} hours back), mend it, then redrive. That this alarm "
+        "ends says only that no further batch failed.",
+    )
+    yield Rule(
+        name="destination-delivery-failures",
+        metric=of.function.metric("DestinationDeliveryFailures", "Sum"),
+        comparison=">",
+        threshold=0,
+        period_minutes=5,
+        datapoints=1,
+        periods=1,
+        missing="notBreaching",
+        meaning="A batch that Lambda gave up on could not be kept either. What the function had not archived "
+        f"of it is in the stream alone, until {retention_hours} hours after its arrival. Look first at what "
+        "the function's role may do in the quarantine bucket, then read those records from the stream.",
+    )
+    # One message may be the s3:TestEvent that S3 sends when the bucket's notification is made, and that lies
+    # there for 14 days unless someone takes it. Two hold a failed batch for certain; the first one beside a
+    # test event, and a lone one after it, are told by `failed-batches`.
+    # A queue nobody touches emits nothing after six hours: that it was full then is still so.
+    yield Rule(
+        name="dlq-depth",
+        metric=of.queue.metric("ApproximateNumberOfMessagesVisible", "Maximum"),
+        comparison=">=",
+        threshold=2,
+        period_minutes=5,
+        datapoints=1,
+        periods=1,
+        missing="ignore",
+        meaning="Failed batches wait to be redriven; their updates are missing from the shop. Look first at "
+        "why they failed (the function's log), mend it, then redrive. The queue forgets them after 14 days, "
+        "the quarantine bucket does not. One message alone is no alarm: it may be S3's test event.",
+    )
+
+
+def _rejected(of: Sources) -> Iterator[Rule]:
+    yield Rule(
+        name="rejected-share",
+        metric=Calculated(
+            label="rejected (%)",
+            expression=f"IF(rejected >= {_REJECTED_AT_LEAST}, 100 * rejected / received, 0)",
+            of={
+                "rejected": of.processor.metric("RecordsRejected", "Sum"),
+                "received": of.processor.metric("RecordsIn", "Sum"),
+            },
+        ),
+        comparison=">",
+        threshold=_REJECTED_PERCENT,
+        period_minutes=15,
+        datapoints=1,
+        periods=1,
+        missing="notBreaching",
+        meaning=f"More than {_REJECTED_PERCENT} % of the records of 15 minutes were rejected: the shop shows "
+        "old stock and prices of the products they were about. They are in quarantine. Look first at the "
+        "reasons on the dashboard, at 'rejected_by_supplier' in the function's log, then ask the supplier.",
+    )
+    for reason, what in _OUR_FAULT.items():
+        yield Rule(
+            name=f"rejected-{reason.replace('_', '-')}",
+            metric=of.rejections(reason),
+            comparison=">",
+            threshold=0,
+            period_minutes=5,
+            datapoints=1,
+            periods=1,
+            missing="notBreaching",
+            meaning=f"{what}: our bug. Its update is missing from the shop, and others like it will be. Look "
+            f"first at the quarantined record (reason {reason}) and at the function's log of that minute; "
+            "mend the processor, then redrive the record.",
+        )
+
+
+def _function(config: Environment, of: Sources) -> Iterator[Rule]:
+    pool_size, timeout_seconds = config.function.pool_size, config.function.timeout_seconds
+    slow_seconds, deadline_seconds = timeout_seconds * _SLOW_SHARE, timeout_seconds * _DEADLINE_SHARE
+    yield Rule(
+        name="errors",
+        metric=of.function.metric("Errors", "Sum"),
+        comparison=">=",
+        threshold=1,
+        period_minutes=1,
+        datapoints=3,
+        periods=15,
+        missing="notBreaching",
+        meaning="Invocations fail again and again: an error nobody foresaw, no memory left, or the timeout. "
+        "Lambda halves the batch until the culprit is alone, and its shard's updates wait. Look first at "
+        "'unforeseen error' and 'Task timed out' in the function's log.",
+    )
+    yield Rule(
+        name="duration",
+        metric=of.function.metric("Duration", "Maximum"),
+        comparison=">=",
+        threshold=round(slow_seconds * 1000),
+        period_minutes=1,
+        datapoints=5,
+        periods=10,
+        missing="notBreaching",
+        meaning=f"Batches take {slow_seconds:g} s or more; after {deadline_seconds:g} s they are cut off and "
+        "come again, and the shop's stock and prices will be late. Look first at the stages' times on the "
+        "dashboard, then at the slow stage's neighbour; smaller batches, or more memory, give room.",
+    )
+    # Every batch uses one, so a pool of one is in use all the time.
+    if pool_size > 1:
+        yield Rule(
+            name="pool-use",
+            metric=of.processor.metric("ConnectionsInUse", "Maximum"),
+            comparison=">=",
+            threshold=pool_size,
+            period_minutes=1,
+            datapoints=5,
+            periods=5,
+            missing="notBreaching",
+            meaning=f"An execution environment has used all {pool_size} of its database connections for 5 "
+            "minutes: batches wait for one, and updates will be late next. Look first at the database's "
+            "locks and slow statements; function.pool_size may be too small.",
+        )

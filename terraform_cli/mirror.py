@@ -1,0 +1,164 @@
+"""Finds a mirror of the AWS provider on this machine, so that Terraform needs no registry.
+
+A mirror is a folder laid out as Terraform's `filesystem_mirror` wants it:
+
+    registry.terraform.io/hashicorp/aws/5.100.0/linux_amd64/terraform-provider-aws_…          unpacked
+    registry.terraform.io/hashicorp/aws/terraform-provider-aws_5.100.0_linux_amd64.zip        packed
+
+Looked for in `CATALOG_PROVIDER_MIRROR` alone if that is set; else where Terraform looks by itself, in plugin
+caches, and a few levels deep below the usual roots of installed software. None of these is a folder that any
+user may write to.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from stacks.binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
+from terraform_cli.errors import Unavailable
+
+SOURCE = "registry.terraform.io/hashicorp/aws"
+VARIABLE = "CATALOG_PROVIDER_MIRROR"
+
+USUAL_ROOTS = tuple(map(Path, ("/opt", "/usr/local", "/usr/lib", "/var/lib", "/srv")))
+_DEPTH = 3
+_MOST_FOLDERS = 5000
+
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+# The constraint's two ends: from the first on, below the second.
+LOWEST, BELOW = (tuple(map(int, end.split("."))) for end in _VERSION.findall(WIDE_PROVIDER_VERSIONS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mirror:
+    """A folder to take the AWS provider from, and the version to take."""
+
+    folder: Path
+    version: str
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it is the version that the binding was generated from."""
+        return self.version == PROVIDER_VERSION
+
+
+def find_mirror(
+    platform: str,
+    variables: Mapping[str, str],
+    *,
+    roots: Iterable[Path] = USUAL_ROOTS,
+    own: Path | None = None,
+) -> Mirror | None:
+    """Return the best mirror: with the binding's own version, else with the highest that our output fits.
+
+    `own`: a folder that the project itself fills.
+
+    Raises: Unavailable if `CATALOG_PROVIDER_MIRROR` names a folder that is none.
+    """
+    named = variables.get(VARIABLE)
+    if named:
+        mirror = best(mirrors_in(Path(named).absolute(), platform))
+        if mirror is None:
+            raise Unavailable(
+                f"{VARIABLE} is {named!r}; accepted: a folder that holds {SOURCE} {PROVIDER_VERSION}, or a "
+                f"version from {_text(LOWEST)} to below {_text(BELOW)}, for {platform}"
+            )
+        return mirror
+    # Caches last: another Terraform may be writing to them right now.
+    folders = chain(
+        [own] if own else [],
+        implied_mirrors(variables),
+        chain.from_iterable(map(_scan, roots)),
+        plugin_caches(variables),
+    )
+    found = []
+    for folder in folders:
+        mirror = best(mirrors_in(folder, platform))
+        if mirror is not None and mirror.is_exact:
+            return mirror
+        found += [mirror] if mirror else []
+    return best(found)
+
+
+def best(mirrors: Iterable[Mirror]) -> Mirror | None:
+    """Return the one to use of several, or None: the binding's own version first, then the highest."""
+    fitting = [mirror for mirror in mirrors if LOWEST <= _numbers(mirror.version) < BELOW]
+    return max(fitting, key=lambda mirror: (mirror.is_exact, _numbers(mirror.version)), default=None)
+
+
+def mirrors_in(folder: Path, platform: str) -> Iterator[Mirror]:
+    """Yield every version for a platform that a folder holds, packed or unpacked."""
+    held = folder / SOURCE
+    packed = re.compile(rf"terraform-provider-aws_({_VERSION.pattern})_{re.escape(platform)}\.zip")
+    for name in _names(held):
+        if match := packed.fullmatch(name):
+            yield Mirror(folder=folder, version=match[1])
+        elif _VERSION.fullmatch(name) and any(
+            binary.startswith("terraform-provider-aws") for binary in _names(held / name / platform)
+        ):
+            yield Mirror(folder=folder, version=name)
+
+
+def plugin_caches(variables: Mapping[str, str]) -> list[Path]:
+    """Return where Terraform and cdktf keep providers that were installed before."""
+    homes = [Path(variables["HOME"]) / ".terraform.d" / "plugin-cache"] if variables.get("HOME") else []
+    named = variables.get("TF_PLUGIN_CACHE_DIR")
+    return [*([Path(named)] if named else []), *homes]
+
+
+def implied_mirrors(variables: Mapping[str, str]) -> list[Path]:
+    """Return where Terraform itself looks first.
+
+    https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
+    """
+    home = Path(variables["HOME"]) if variables.get("HOME") else None
+    folders = [home / ".terraform.d" / "plugins"] if home else []
+    if sys.platform == "darwin":
+        libraries = [home / "Library", Path("/Library")] if home else [Path("/Library")]
+        return folders + [library / "Application Support/io.terraform/plugins" for library in libraries]
+    own = variables.get("XDG_DATA_HOME") or (str(home / ".local/share") if home else "")
+    shared = variables.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
+    shares = [Path(share) for share in (own, *shared.split(":")) if share]
+    return folders + [share / "terraform" / "plugins" for share in shares if share.is_absolute()]
+
+
+def _scan(root: Path) -> Iterator[Path]:
+    """Yield the folders with providers for AWS at or a few levels below a root, nearest first."""
+    level, seen = [root], 0
+    for _ in range(_DEPTH + 1):
+        below: list[Path] = []
+        for folder in level:
+            if _names(folder / SOURCE):
+                yield folder
+            below += _subfolders(folder)
+        seen += len(level)
+        if seen > _MOST_FOLDERS:
+            return
+        level = below
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))
+    except OSError:
+        return []
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except OSError:
+        return []
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
+
+
+def _text(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))

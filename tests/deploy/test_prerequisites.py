@@ -1,0 +1,25 @@
+"""What a machine lacks is said in one message that names it."""
+
+import pytest
+
+from local.deploy.errors import Lacking
+from local.deploy.prerequisites import find_architecture, find_machine
+
+
+@pytest.mark.parametrize(("processor", "architecture"), [("x86_64", "x86_64"), ("aarch64", "arm64")])
+def test_lambdas_word(processor: str, architecture: str) -> None:
+    assert find_architecture("linux", processor) == architecture
+
+
+@pytest.mark.parametrize(
+    ("system", "processor", "message"),
+    [("darwin", "arm64", "this machine runs darwin"), ("linux", "riscv64", "Lambda knows no riscv64")],
+)
+def test_where_no_layer_runs(system: str, processor: str, message: str) -> None:
+    with pytest.raises(Lacking, match=message):
+        find_architecture(system, processor)
+
+
+def test_without_terraform() -> None:
+    with pytest.raises(Lacking, match=r"terraform is not on the PATH\. Install Terraform"):
+        find_machine({"PATH": "/nonexistent"})

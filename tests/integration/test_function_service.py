@@ -1,0 +1,88 @@
+"""Execution environments: reused, killed at the timeout, frozen between invocations."""
+
+import subprocess
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from local.emulated_aws.event_source_mapping import FunctionError
+from local.emulated_aws.function_service import LambdaService
+from tests.support.real_servers import until
+
+_IDLE = {"do": "answer"}
+
+
+@asynccontextmanager
+async def service(
+    on_log: Callable[[str], None] = lambda _: None, *, timeout_seconds: float = 20.0, freezes: bool = False
+) -> AsyncIterator[LambdaService]:
+    function = LambdaService(
+        "tests.support.scripted_function:handler",
+        environment={},
+        timeout_seconds=timeout_seconds,
+        reserved_concurrency=2,
+        new_id=lambda: str(uuid.uuid4()),
+        on_log=on_log,
+        freezes=freezes,
+    )
+    try:
+        yield function
+    finally:
+        await function.close()
+
+
+def state(pid: object) -> str:
+    """What `ps` says of the process: T is stopped; empty if there is none."""
+    command = ["ps", "-o", "state=", "-p", str(pid)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
+
+
+async def is_frozen(pid: object) -> bool:
+    return state(pid).startswith("T")
+
+
+async def is_awake(pid: object) -> bool:
+    return state(pid)[:1] in {"S", "R"}
+
+
+async def test_an_environment_is_used_again_also_after_an_error() -> None:
+    async with service() as function:
+        pid = await function.invoke(_IDLE)
+        with pytest.raises(FunctionError, match="ValueError: as told"):
+            await function.invoke({"do": "raise"})
+        assert await function.invoke(_IDLE) == pid
+
+
+async def test_at_the_timeout_the_environment_is_killed_and_the_next_is_a_new_one() -> None:
+    logged: list[str] = []
+    async with service(logged.append, timeout_seconds=2.0) as function:
+        pid = await function.invoke(_IDLE)
+        with pytest.raises(FunctionError, match="Task timed out"):
+            await function.invoke({"do": "hang"})
+        assert logged == [str(pid)] * 2
+        assert state(pid) == ""
+        assert await function.invoke(_IDLE) != pid
+
+
+async def test_a_frozen_environment_waits_until_it_is_thawed_or_invoked() -> None:
+    async with service() as function:
+        pid = await function.invoke(_IDLE)
+        function.freeze_idle()
+        await until(lambda: is_frozen(pid))
+        function.thaw()
+        await until(lambda: is_awake(pid))
+        function.freeze_idle()
+        assert await function.invoke(_IDLE) == pid
+
+
+async def test_environments_may_freeze_whenever_they_have_answered() -> None:
+    async with service(freezes=True) as function:
+        pid = await function.invoke(_IDLE)
+        await until(lambda: is_frozen(pid))
+        with pytest.raises(FunctionError, match="as told"):
+            await function.invoke({"do": "raise"})
+        await until(lambda: is_frozen(pid))
+        assert await function.invoke(_IDLE) == pid
+    assert state(pid) == ""

@@ -1,0 +1,134 @@
+"""What a synthesized stack tells and allows the functions, read from the JSON that Terraform gets."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from stacks.config.environments import ENVIRONMENTS, throwaway
+from tests.support.synthesized import THROWAWAY, Stack
+
+Block = Mapping[str, Any]
+
+ENVIRONMENTS_BY_STACK: Final = {
+    environment.stack_id: environment for environment in (*ENVIRONMENTS, throwaway(THROWAWAY))
+}
+STACK_IDS: Final = tuple(ENVIRONMENTS_BY_STACK)
+ACCOUNT_ID: Final = "123456789012"
+"""The emulator's account, too."""
+
+_REFERENCE: Final = re.compile(r"\$\{(?P<data>data\.)?(?P<kind>\w+)\.(?P<id>\w+)\.(?P<attribute>[^}]+)\}")
+# What AWS decides, as AWS would; the rest of what references name stands in the block itself.
+_DECIDED_BY_AWS: Final = {
+    ("aws_caller_identity", "account_id"): ACCOUNT_ID,
+    ("aws_db_instance", "address"): "{identifier}.c9akciq32rgx.us-east-1.rds.amazonaws.com",
+    ("aws_db_instance", "master_user_secret[0].secret_arn"): (
+        f"arn:aws:secretsmanager:us-east-1:{ACCOUNT_ID}:secret:rds!db-0a1b2c3d-{{identifier}}-Ab3dEf"
+    ),
+    ("aws_elasticache_replication_group", "primary_endpoint_address"): (
+        "master.{replication_group_id}.abc123.use1.cache.amazonaws.com"
+    ),
+    ("aws_secretsmanager_secret", "arn"): (
+        f"arn:aws:secretsmanager:us-east-1:{ACCOUNT_ID}:secret:{{name}}-Xy9zAb"
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Function:
+    """A function, as the stack declares it; `statements`: of its role's policy."""
+
+    block: Block
+    statements: list[Block]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Its environment variables, references and all."""
+        variables: dict[str, str] = self.block["environment"]["variables"]
+        return variables
+
+
+def processor(stack: Stack) -> Function:
+    """Return the function that the stream's records go to."""
+    return _function(stack, stack.only("aws_lambda_event_source_mapping")["function_name"])
+
+
+def migrations(stack: Stack) -> Function:
+    """Return the function that a deploy invokes."""
+    return _function(stack, stack.only("aws_lambda_invocation")["function_name"])
+
+
+def block_of(stack: Stack, reference: str) -> Block:
+    """Return the resource or data source that a reference, `${kind.id.attribute}`, names."""
+    found = _REFERENCE.fullmatch(reference)
+    assert found, f"{reference!r} is no reference"
+    section = stack.document["data" if found["data"] else "resource"]
+    block: Block = section[found["kind"]][found["id"]]
+    return block
+
+
+def sibling(reference: str, attribute: str) -> str:
+    """Return the reference to another attribute of what a reference names."""
+    found = _REFERENCE.fullmatch(reference)
+    assert found, f"{reference!r} is no reference"
+    return f"${{{found['data'] or ''}{found['kind']}.{found['id']}.{attribute}}}"
+
+
+def references(stack: Stack, kind: str, attribute: str) -> Iterator[tuple[str, Block]]:
+    """Yield a reference to the attribute of each resource of a kind, with the resource."""
+    for found_kind, logical_id, block in stack.blocks():
+        if found_kind == kind:
+            yield f"${{{kind}.{logical_id}.{attribute}}}", block
+
+
+def resolved(stack: Stack, text: str) -> str:
+    """Return the text with values like AWS's in place of references.
+
+    Raises: KeyError for a reference to what neither the block nor the table above tells.
+    """
+
+    def value(found: re.Match[str]) -> str:
+        block = block_of(stack, found[0])
+        decided = _DECIDED_BY_AWS.get((found["kind"], found["attribute"]))
+        return resolved(stack, str(block[found["attribute"]])) if decided is None else decided.format(**block)
+
+    return _REFERENCE.sub(value, text)
+
+
+def secret_of_role(stack: Stack, role: str) -> str:
+    """Return the reference to the ARN of the secret that holds a database role's login."""
+    (found,) = [
+        sibling(block["secret_id"], "arn")
+        for _, block in references(stack, "aws_secretsmanager_secret_version", "arn")
+        if json.loads(block["secret_string_wo"])["username"] == role
+    ]
+    return found
+
+
+def bucket(stack: Stack, base_name: str) -> str:
+    """Return the reference to the name of the bucket whose name begins so."""
+    (found,) = [
+        reference
+        for reference, block in references(stack, "aws_s3_bucket", "bucket")
+        if block["bucket"].startswith(f"{base_name}-$")
+    ]
+    return found
+
+
+def statements(stack: Stack, policy: str) -> list[Block]:
+    """Return the statements of the policy document that a reference names."""
+    document = block_of(stack, policy)
+    unread = set(document) - {"//", "statement"}
+    assert not unread, f"{policy} says more than statements: {unread}"
+    return list(document["statement"])
+
+
+def _function(stack: Stack, reference: str) -> Function:
+    block = block_of(stack, reference)
+    (policy,) = [
+        rights["policy"]
+        for _, rights in references(stack, "aws_iam_role_policy", "policy")
+        if sibling(rights["role"], "arn") == block["role"]
+    ]
+    return Function(block=block, statements=statements(stack, policy))

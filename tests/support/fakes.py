@@ -1,0 +1,377 @@
+"""In-memory ports for `process_batch`, with faults on demand."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from itertools import pairwise
+from typing import Final, NoReturn, TypeAlias
+
+from processor.batch import process_batch
+from processor.errors import CacheUnavailable, CatalogRefused, DependencyFailed, StatementTimedOut
+from processor.fold import Change
+from processor.ports import INVALIDATION_SECONDS, MissedInvalidation, Ports, Refusal, Upserted
+from processor.product import REGISTERS
+from processor.records import Record
+from processor.report import BatchReport
+from processor.updates import Rejection
+from tests.support.events import ARRIVAL_MS
+from tests.support.simulated_time import simulate
+
+MAX_INTEGER: Final = 2**31 - 1
+MAX_CENTS: Final = 10**10 - 1
+BUDGET_SECONDS: Final = 48.0
+
+
+class Fault(Enum):
+    """What an operation does instead of its work."""
+
+    FAILS = auto()  # before anything is done
+    FAILS_AFTERWARDS = auto()  # the work is done, the answer is lost
+    HANGS = auto()
+    HANGS_AFTERWARDS = auto()
+
+
+# Asked at every operation what goes wrong with it: nothing, a fault, or this very error.
+Plan: TypeAlias = Callable[[str], Fault | Exception | None]
+
+
+@dataclass
+class Faults:
+    """What goes wrong, and which operations were begun, as "<port>.<method>", in order."""
+
+    plan: Plan = lambda _: None
+    begun: list[str] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def around(self, operation: str, failure: type[Exception]) -> AsyncIterator[None]:
+        """Do the body as this operation, or not."""
+        self.begun.append(operation)
+        fault = self.plan(operation)
+        await asyncio.sleep(0)
+        if isinstance(fault, Exception):
+            raise fault.with_traceback(None)
+        if fault is Fault.FAILS:
+            raise failure(f"{operation} failed")
+        if fault is Fault.HANGS:
+            await _hang()
+        yield
+        await asyncio.sleep(0)
+        if fault is Fault.FAILS_AFTERWARDS:
+            raise failure(f"{operation} failed afterwards")
+        if fault is Fault.HANGS_AFTERWARDS:
+            await _hang()
+
+
+async def _hang() -> NoReturn:
+    await asyncio.get_running_loop().create_future()
+    raise AssertionError
+
+
+def always(**faults: Fault | Exception) -> Plan:
+    """A plan in which an operation (`catalog_upsert` for "catalog.upsert") goes wrong each time."""
+    return {name.replace("_", ".", 1): fault for name, fault in faults.items()}.get
+
+
+class FakeArchive:
+    """See `ports.Archive`; `puts` holds each batch with the verdicts on its records."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self.puts: list[list[tuple[Record, str]]] = []
+
+    async def put(self, records: Sequence[Record], verdicts: Sequence[str]) -> None:
+        async with self._faults.around("archive.put", DependencyFailed):
+            self.puts.append(list(zip(records, verdicts, strict=True)))
+
+    @property
+    def records(self) -> set[Record]:
+        return {record for put in self.puts for record, _ in put}
+
+
+class FakeQuarantine:
+    """See `ports.Quarantine`."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self.puts: list[list[Rejection]] = []
+        self.noted: dict[tuple[str, str], set[str]] = {}
+
+    async def put(self, rejections: Sequence[Rejection]) -> None:
+        assert rejections, "an empty object in quarantine"
+        async with self._faults.around("quarantine.put", DependencyFailed):
+            self.puts.append(list(rejections))
+
+    async def note_survival(self, record: Record, process_id: str) -> None:
+        async with self._faults.around("quarantine.note_survival", DependencyFailed):
+            self.noted.setdefault((record.shard, record.sequence_number), set()).add(process_id)
+
+    async def survivors(self, record: Record) -> frozenset[str]:
+        async with self._faults.around("quarantine.survivors", DependencyFailed):
+            return frozenset(self.noted.get((record.shard, record.sequence_number), ()))
+        raise AssertionError
+
+    @property
+    def rejections(self) -> list[Rejection]:
+        return [rejection for put in self.puts for rejection in put]
+
+    @property
+    def reasons(self) -> list[str]:
+        return [rejection.reason for rejection in self.rejections]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of `products`: register → value inside, and register → its version, of those that were told."""
+
+    values: Mapping[str, object] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    last_updated: str = ""
+
+
+class FakeCatalog:
+    """See `ports.Catalog`. `refuses` names further changes the table refuses, besides its CHECKs.
+
+    `row_seconds`: how long it works on a row, `refusing_seconds`: on one that it refuses among others;
+    `locked`: products whose rows somebody holds for ever.
+    """
+
+    def __init__(self, faults: Faults, refuses: Callable[[Change], bool] = lambda _: False) -> None:
+        self._faults = faults
+        self.refuses = refuses
+        self.row_seconds = 0.0
+        self.refusing_seconds = 0.0
+        self.locked: set[str] = set()
+        self.rows: dict[str, Row] = {}
+        self.missed: dict[str, MissedInvalidation] = {}
+        self.marks: dict[tuple[str, str], set[str]] = {}
+        self.process_id = "this process"
+        self.drained_by: str | None = None
+        self._standing: set[tuple[str, str]] = set()
+        self._misses = 0
+
+    async def upsert(self, changes: Sequence[Change], *, within_seconds: float) -> Upserted:
+        names = [change.product_id for change in changes]
+        assert names, "an upsert of nothing"
+        assert all(one < other for one, other in pairwise(names)), "not ordered or twice"
+        async with self._faults.around("catalog.upsert", DependencyFailed):
+            await self._work(changes, within_seconds)
+            for change in changes:
+                if self._refusal(change):
+                    raise CatalogRefused(f"the table refuses {change.product_id}")
+            changed = sum(self.apply(change) for change in changes)
+            return Upserted(changed, bool(self.missed))
+        raise AssertionError
+
+    async def upsert_one_by_one(
+        self, changes: Sequence[Change], *, within_seconds: float
+    ) -> tuple[Upserted, list[Refusal]]:
+        names = [change.product_id for change in changes]
+        assert names == sorted(names), "not in the order in which rows are locked"
+        async with self._faults.around("catalog.upsert_one_by_one", DependencyFailed):
+            seconds = self.refusing_seconds * sum(self._refusal(change) for change in changes)
+            await self._work(changes, within_seconds, seconds)
+            refusals = [
+                Refusal(position, f"the table refuses {change.product_id}")
+                for position, change in enumerate(changes)
+                if self._refusal(change)
+            ]
+            changed = sum(self.apply(change) for change in changes if not self._refusal(change))
+            return Upserted(changed, bool(self.missed)), refusals
+        raise AssertionError
+
+    async def outdated(self, changes: Sequence[Change], *, within_seconds: float) -> list[Change]:
+        async with self._faults.around("catalog.outdated", DependencyFailed):
+            return [change for change in changes if self._applied(change) != self.rows.get(change.product_id)]
+        raise AssertionError
+
+    async def _work(self, changes: Sequence[Change], within_seconds: float, more: float = 0.0) -> None:
+        """Take the time it takes; half of what is left is a statement's, as in `adapters.postgres`."""
+        seconds = self.row_seconds * len(changes) + more
+        if seconds > within_seconds / 2 or not self.locked.isdisjoint(
+            change.product_id for change in changes
+        ):
+            await asyncio.sleep(max(0.0, within_seconds / 2))
+            raise StatementTimedOut("database: the statement took too long")
+        await asyncio.sleep(seconds)
+
+    def _refusal(self, change: Change) -> bool:
+        return self.refuses(change) or not _table_takes(change)
+
+    def apply(self, change: Change) -> bool:
+        """Change the registers whose version is newer than the one that wrote them; whether any was."""
+        row = self._applied(change)
+        if row == self.rows.get(change.product_id):
+            return False
+        self.rows[change.product_id] = row
+        return True
+
+    def _applied(self, change: Change) -> Row:
+        held = self.rows.get(change.product_id, Row())
+        values, versions = dict(held.values), dict(held.versions)
+        for name in REGISTERS:
+            version = change.version(name)
+            if version is not None and is_newer(version, held.versions.get(name)):
+                values[name], versions[name] = change.value(name), version
+        return Row(values, versions, max(version[:27] for version in versions.values()))
+
+    async def add_missed_invalidations(self, product_ids: Sequence[str]) -> None:
+        async with self._faults.around("catalog.add_missed_invalidations", DependencyFailed):
+            for product_id in product_ids:
+                self.miss(product_id)
+
+    def miss(self, product_id: str) -> int:
+        """Record one missed invalidation; its id."""
+        self._misses += 1
+        self.missed[product_id] = MissedInvalidation(self._misses, product_id)
+        return self._misses
+
+    async def missed_invalidations(self, limit: int, *, after: str = "") -> list[MissedInvalidation] | None:
+        async with self._faults.around("catalog.missed_invalidations", DependencyFailed):
+            if self.drained_by not in (None, self.process_id):
+                return None
+            self.drained_by = self.process_id
+            return [miss for name, miss in sorted(self.missed.items()) if name > after][:limit]
+        raise AssertionError
+
+    async def forget_missed_invalidations(self, missed: Sequence[MissedInvalidation]) -> int:
+        async with self._faults.around("catalog.forget_missed_invalidations", DependencyFailed):
+            forgotten = [miss for miss in missed if self.missed.get(miss.product_id) == miss]
+            for miss in forgotten:
+                del self.missed[miss.product_id]
+            return len(forgotten)
+        raise AssertionError
+
+    async def end_drain(self) -> None:
+        async with self._faults.around("catalog.end_drain", DependencyFailed):
+            if self.drained_by == self.process_id:
+                self.drained_by = None
+
+    async def forget_old_misses(self, older_than_seconds: int) -> int:
+        async with self._faults.around("catalog.forget_old_misses", DependencyFailed):
+            return 0
+        raise AssertionError
+
+    async def tidy(self) -> None:
+        async with self._faults.around("catalog.tidy", DependencyFailed):
+            return
+
+    async def mark_attempt(self, record: Record) -> frozenset[str]:
+        identity = (record.shard, record.sequence_number)
+        self._standing.add(identity)
+        async with self._faults.around("catalog.mark_attempt", DependencyFailed):
+            marks = self.marks.setdefault(identity, set())
+            marks.add(self.process_id)
+            return frozenset(marks - {self.process_id})
+        raise AssertionError
+
+    async def clear_attempts(self, record: Record) -> None:
+        async with self._faults.around("catalog.clear_attempts", DependencyFailed):
+            self.marks.pop((record.shard, record.sequence_number), None)
+            self._standing.discard((record.shard, record.sequence_number))
+
+    async def take_back_marks(self) -> None:
+        if self._standing:
+            async with self._faults.around("catalog.take_back_marks", DependencyFailed):
+                for marks in self.marks.values():
+                    marks.discard(self.process_id)
+                self._standing.clear()
+
+
+def _table_takes(change: Change) -> bool:
+    return 1 <= len(change.product_id) <= 255 and all(
+        _column_takes(register.parameter, change.value(name)) for name, register in REGISTERS.items()
+    )
+
+
+def _column_takes(parameter: str, value: object) -> bool:
+    """Whether a column takes a value, by its kind's type inside."""
+    match parameter, value:
+        case "integer", int():
+            return 0 <= value <= MAX_INTEGER
+        case "bigint", int():
+            return 0 <= value <= MAX_CENTS
+    return True
+
+
+def is_newer(version: str | None, than: str | None) -> bool:
+    """Whether a version wins: compared part by part, not as the text it is stored as."""
+    return version is not None and (than is None or _parts(version) > _parts(than))
+
+
+def _parts(version: str) -> tuple[str, int, int, str]:
+    event_time, sequence, sub_sequence, shard, _arrival = version.split(" ")
+    return event_time, int(sequence.split(":")[1]), int(sub_sequence), shard
+
+
+class FakeCache:
+    """See `ports.Cache`. `values` is what the shop has cached; `deleting` is called before each delete.
+
+    `hangs`: it does not answer, until the time for it is up.
+    """
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self.values: dict[str, object] = {}
+        self.invalidated: list[list[str]] = []
+        self.deleting: Callable[[], None] = lambda: None
+        self.hangs = False
+
+    async def invalidate(
+        self, product_ids: Sequence[str], *, within_seconds: float = INVALIDATION_SECONDS
+    ) -> None:
+        async with self._faults.around("cache.invalidate", CacheUnavailable):
+            if self.hangs:
+                await asyncio.sleep(within_seconds)
+                raise CacheUnavailable("no answer in time")
+            self.deleting()
+            self.invalidated.append(list(product_ids))
+            for product_id in product_ids:
+                self.values.pop(product_id, None)
+
+
+@dataclass
+class FakeClock:
+    """See `ports.Clock`: the simulated loop's time, from `now` on, and what a computation took of it."""
+
+    now: int = ARRIVAL_MS + 1_000
+    computed_seconds: float = 0.0
+
+    def now_ms(self) -> int:
+        return self.now + round(self.monotonic() * 1000)
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time() + self.computed_seconds
+
+    def compute(self, seconds: float) -> None:
+        """Let so much time pass without a wait."""
+        self.computed_seconds += seconds
+
+
+class World:
+    """All ports of one pipeline."""
+
+    def __init__(self, plan: Plan = lambda _: None) -> None:
+        self.faults = Faults(plan)
+        self.archive = FakeArchive(self.faults)
+        self.quarantine = FakeQuarantine(self.faults)
+        self.catalog = FakeCatalog(self.faults)
+        self.cache = FakeCache(self.faults)
+        self.clock = FakeClock()
+        self.ports = Ports(
+            archive=self.archive,
+            quarantine=self.quarantine,
+            catalog=self.catalog,
+            cache=self.cache,
+            clock=self.clock,
+        )
+
+    async def invoke(self, *batch: Record, budget_seconds: float = BUDGET_SECONDS) -> BatchReport:
+        """Process a batch within so many seconds of simulated time."""
+        deadline = self.clock.monotonic() + budget_seconds
+        return await process_batch(batch, self.ports, deadline=deadline)
+
+    def process(self, *batch: Record, budget_seconds: float = BUDGET_SECONDS) -> BatchReport:
+        """The same on a loop of its own."""
+        return simulate(self.invoke(*batch, budget_seconds=budget_seconds))

@@ -1,0 +1,107 @@
+"""What policies allow: IAM's own rules, for as much of its language as the stacks use.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tests.support.recording_proxy import Use
+
+Statement = Mapping[str, Any]
+NO_CONTEXT: Final[Mapping[str, str]] = {}
+
+_KNOWN: Final = frozenset({"sid", "effect", "actions", "resources", "principals", "condition"})
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Grant:
+    """One action on one pattern of resources, out of a statement that allows it."""
+
+    action: str
+    resource: str
+
+    def covers(self, use: Use) -> bool:
+        """Whether the action is the grant's, and the resource one of its pattern."""
+        return _matches(self.action.lower(), use.action.lower()) and _matches(self.resource, use.resource)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """A document's statements, with real names in place of references."""
+
+    statements: tuple[Statement, ...]
+
+    def allows(self, use: Use, context: Mapping[str, str] = NO_CONTEXT) -> bool:
+        """Whether a statement allows the use and none denies it; `context`: keys that conditions ask for."""
+        effects = {
+            effect(statement)
+            for statement in self.statements
+            if _holds(statement, context) and any(grant.covers(use) for grant in grants(statement))
+        }
+        return effects == {"Allow"}
+
+    def grants(self) -> set[Grant]:
+        """Everything that it allows, whatever the conditions."""
+        return {
+            grant
+            for statement in self.statements
+            if effect(statement) == "Allow"
+            for grant in grants(statement)
+        }
+
+
+def policy(statements: Iterable[Statement], names: Mapping[str, str]) -> Policy:
+    """Return the policy where references have these values; other references stay, and match nothing.
+
+    Raises: ValueError for a part of IAM's language that is not evaluated here.
+    """
+    return Policy(statements=tuple(_with_names(statement, names) for statement in statements))
+
+
+def effect(statement: Statement) -> str:
+    """Return what a statement does: Terraform's default is to allow."""
+    found: str = statement.get("effect") or "Allow"
+    return found
+
+
+def grants(statement: Statement) -> Iterator[Grant]:
+    """Yield each action on each pattern of resources, whatever the statement's effect."""
+    for action in statement["actions"]:
+        for resource in statement["resources"]:
+            yield Grant(action=action, resource=resource)
+
+
+def _with_names(statement: Statement, names: Mapping[str, str]) -> Statement:
+    if unknown := set(statement) - _KNOWN:
+        raise ValueError(f"{statement.get('sid')}: {sorted(unknown)} is not evaluated here")
+
+    def named(text: str) -> str:
+        for reference, value in names.items():
+            text = text.replace(reference, value)
+        return text
+
+    return {
+        **statement,
+        "resources": [named(resource) for resource in statement["resources"]],
+        "condition": [
+            {**condition, "values": [named(value) for value in condition["values"]]}
+            for condition in statement.get("condition", ())
+        ],
+    }
+
+
+def _holds(statement: Statement, context: Mapping[str, str]) -> bool:
+    for condition in statement["condition"]:
+        if condition["test"] != "StringEquals":
+            raise ValueError(f"{statement.get('sid')}: {condition['test']} is not evaluated here")
+        if context.get(condition["variable"]) not in condition["values"]:
+            return False
+    return True
+
+
+def _matches(pattern: str, text: str) -> bool:
+    """Whether a pattern of IAM, with `*` for any text and `?` for any character, matches the whole text."""
+    return bool(re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), text, re.DOTALL))

@@ -1,0 +1,158 @@
+"""Delivers records to a function under AWS's rules, at once: what the mapping would wait for is skipped."""
+
+import base64
+import itertools
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from local.emulated_aws.event_source_mapping import (
+    FunctionError,
+    FunctionNotReachedError,
+    MappingSettings,
+    Record,
+    Stream,
+)
+from local.emulated_aws.event_source_mapping.delivery import Lane, Queued
+from local.emulated_aws.event_source_mapping.payload import record_event_bytes
+from local.emulated_aws.event_source_mapping.shared_state import Run
+from local.emulated_aws.event_source_mapping.waiting import Bell
+from tests.support.simulated_mapping import SETTINGS
+
+Invoke = Callable[[Mapping[str, object]], Awaitable[object]]
+
+
+@dataclass
+class Delivery:
+    """What became of the records; all are named by their sequence numbers, in order.
+
+    Attributes:
+        batches: what each invocation was given.
+        answers: what each invocation returned, or the exception it raised.
+        acknowledged, discarded, unfinished: every record is in one of these.
+        waited_seconds: how long the mapping would have waited between the invocations.
+    """
+
+    batches: list[list[str]] = field(default_factory=list)
+    answers: list[object] = field(default_factory=list)
+    acknowledged: list[str] = field(default_factory=list)
+    discarded: list[str] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
+    waited_seconds: float = 0.0
+
+    @property
+    def sizes(self) -> list[int]:
+        return [len(batch) for batch in self.batches]
+
+
+async def deliver(
+    invoke: Invoke,
+    records: Sequence[Mapping[str, Any]],
+    *,
+    batch_size: int = 100,
+    bisect: bool = True,
+    limit_invocations: int = 40,
+    settings: MappingSettings = SETTINGS,
+) -> Delivery:
+    """Deliver the records of one shard, in order, until all are done or so many invocations were made.
+
+    Args:
+        invoke: the function; what it raises is an error of the function, but for FunctionNotReachedError
+            (it was throttled) and AssertionError (the test failed).
+        records: as `tests.support.events.kinesis_record` makes them.
+        settings: the other settings of the mapping; retries are unlimited unless they say so.
+    """
+    settings = replace(settings, batch_size=batch_size, bisect_batch_on_function_error=bisect)
+    shard_id = records[0]["eventID"].split(":")[0]
+    waiting = [_record(record) for record in records]
+    clock = _SkippedTime(waiting[-1].arrived_at)
+    delivery = Delivery()
+    ids = itertools.count()
+    run = Run(
+        settings=settings,
+        stream=cast("Stream", None),  # what is delivered has been read already
+        function=_Limited(invoke, delivery, limit_invocations, lambda: setattr(run, "stopping", True)),
+        failures=_Discarded(delivery),
+        clock=clock,
+        new_id=lambda: str(next(ids)),
+        changed=Bell(clock),
+    )
+    lane = Lane(shard_id, run, Bell(clock))
+    for record in waiting:
+        lane.offer(Queued(record, None, record_event_bytes(shard_id, record, settings)))
+    lane.closed = True
+    await lane.run()
+    numbers = [record.sequence_number for record in waiting]
+    first = lane.first_unfinished
+    done = len(numbers) if first is None else numbers.index(first.record.sequence_number)
+    delivery.acknowledged = [number for number in numbers[:done] if number not in delivery.discarded]
+    delivery.unfinished = numbers[done:]
+    delivery.waited_seconds = clock.skipped_seconds
+    return delivery
+
+
+def _record(record: Mapping[str, Any]) -> Record:
+    kinesis = record["kinesis"]
+    return Record(
+        sequence_number=kinesis["sequenceNumber"],
+        partition_key=kinesis["partitionKey"],
+        data=base64.b64decode(kinesis["data"]),
+        arrived_at=datetime.fromtimestamp(kinesis["approximateArrivalTimestamp"], UTC),
+    )
+
+
+class _SkippedTime:
+    """Begins when the last record arrived; moves only by what is waited for."""
+
+    def __init__(self, began: datetime) -> None:
+        self.skipped_seconds = 0.0
+        self._began = began
+
+    def now(self) -> datetime:
+        return self._began + timedelta(seconds=self.skipped_seconds)
+
+    async def sleep(self, seconds: float) -> None:
+        self.skipped_seconds += seconds
+
+
+class _Limited:
+    """Writes every invocation down; beyond the limit, stops the mapping instead."""
+
+    def __init__(self, invoke: Invoke, delivery: Delivery, limit: int, stop: Callable[[], None]) -> None:
+        self._invoke = invoke
+        self._delivery = delivery
+        self._limit = limit
+        self._stop = stop
+
+    async def invoke(self, event: Mapping[str, object]) -> object:
+        if len(self._delivery.batches) == self._limit:
+            self._stop()
+            raise FunctionNotReachedError
+        self._delivery.batches.append(_sequence_numbers(event))
+        try:
+            answer = await self._invoke(event)
+        except AssertionError:
+            raise
+        except Exception as error:
+            self._delivery.answers.append(error)
+            if isinstance(error, FunctionError | FunctionNotReachedError):
+                raise
+            raise FunctionError(repr(error)) from error
+        self._delivery.answers.append(answer)
+        return answer
+
+
+class _Discarded:
+    """The on-failure destination."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+
+    async def put(self, key: str, body: bytes) -> None:
+        self._delivery.discarded += _sequence_numbers(json.loads(json.loads(body)["payload"]))
+
+
+def _sequence_numbers(event: Mapping[str, Any]) -> list[str]:
+    return [record["kinesis"]["sequenceNumber"] for record in event["Records"]]

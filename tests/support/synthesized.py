@@ -1,0 +1,128 @@
+"""A synthesized stack as the tests read it: the JSON that Terraform gets."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from stacks.config.environments import Environment
+from stacks.config.settings import Architecture
+
+if TYPE_CHECKING:
+    from cdktf import App
+
+    from stacks.code_assets import BuiltPackages
+
+THROWAWAY = "pr-42"
+TODAY = date(2026, 11, 21)
+
+# What cdktf adds to the id of a construct that is not the stack's own child.
+_ID_HASH = re.compile(r"(?<=[a-z0-9])_[0-9A-F]{8}(?![A-Za-z0-9_])")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """One `cdk.tf.json`."""
+
+    document: Mapping[str, Any]
+
+    def only(self, kind: str) -> Mapping[str, Any]:
+        """Return the single resource or data source of a kind, such as `aws_s3_bucket`."""
+        (found,) = self.all(kind).values()
+        return found
+
+    def named(self, kind: str, logical_id: str) -> Mapping[str, Any]:
+        """Return the resource or data source of a kind that has this logical id."""
+        found: Mapping[str, Any] = self.all(kind)[logical_id]
+        return found
+
+    def all(self, kind: str) -> dict[str, Mapping[str, Any]]:
+        """Return every resource or data source of a kind by its logical id."""
+        return {logical_id: body for found_kind, logical_id, body in self.blocks() if found_kind == kind}
+
+    def blocks(self) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+        """Yield (kind, logical id, body) of every resource and data source."""
+        for section in ("resource", "data"):
+            for kind, blocks in self.document.get(section, {}).items():
+                for logical_id, body in blocks.items():
+                    yield kind, logical_id, body
+
+    def strings(self) -> Iterator[str]:
+        """Yield every string value."""
+        yield from _strings(self.document)
+
+    def readable(self) -> "Stack":
+        """Return the stack with ids that can be told from the code, such as `Archive_Private_Bucket`."""
+        readable = Stack(document=json.loads(_ID_HASH.sub("", json.dumps(self.document))))
+        assert len(list(readable.blocks())) == len(list(self.blocks())), "two ids became one"
+        return readable
+
+
+def synthesize(variables: Mapping[str, str], directory: Path) -> dict[str, Stack]:
+    """Return the stacks by id, as `main.py` makes them with these environment variables.
+
+    The packages are small files in `directory`: what is in them is no concern of the stacks.
+    """
+    # Imported here, so that tests without stacks start no Node.
+    from main import build_app
+
+    packages = small_packages(directory)
+    return _synthesized(build_app(variables, packages, today=TODAY, outdir=str(directory / "cdktf.out")))
+
+
+def synthesize_environment(
+    environment: Environment,
+    directory: Path,
+    *,
+    variables: Mapping[str, str] | None = None,
+    layers: bool = True,
+) -> Stack:
+    """Return the stack of any environment, one that `main.py` knows or not."""
+    from cdktf import App
+
+    from main import chosen_deployment
+    from stacks.catalog_stack import CatalogStack
+
+    deployment = chosen_deployment(variables or {}, small_packages(directory, layers=layers))
+    app = App(outdir=str(directory / "cdktf.out"), stack_traces=False)
+    CatalogStack(app, environment.stack_id, config=environment, deployment=deployment)
+    return _synthesized(app)[environment.stack_id]
+
+
+def small_packages(directory: Path, *, layers: bool = True) -> "BuiltPackages":
+    """Return packages that the stacks take for built ones."""
+    from stacks.code_assets import BuiltPackages
+
+    code = directory / "code.zip"
+    code.write_bytes(b"the code")
+    built: dict[Architecture, Path] = {}
+    if layers:
+        for architecture in get_args(Architecture):
+            built[architecture] = directory / f"layer-{architecture}.zip"
+            built[architecture].write_bytes(f"the layer for {architecture}".encode())
+    return BuiltPackages(code=code, layers=built)
+
+
+def _synthesized(app: "App") -> dict[str, Stack]:
+    app.synth()
+    outdir = Path(app.outdir)
+    manifest = json.loads((outdir / "manifest.json").read_text())
+    return {
+        stack_id: Stack(document=json.loads((outdir / stack["synthesizedStackPath"]).read_text()))
+        for stack_id, stack in manifest["stacks"].items()
+    }
+
+
+def _strings(node: Any) -> Iterator[str]:
+    match node:
+        case str():
+            yield node
+        case dict():
+            for value in node.values():
+                yield from _strings(value)
+        case list():
+            for value in node:
+                yield from _strings(value)
