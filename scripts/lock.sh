@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-python=${LOCK_PYTHON:-$(command -v python3.11 || command -v python3)}
+python=${LOCK_PYTHON:-$([ -x /usr/bin/python3.11 ] && echo /usr/bin/python3.11 || command -v python3.11 || command -v python3)}
 "$python" -m venv "$work/pipenv"
 "$work/pipenv/bin/pip" --disable-pip-version-check install --quiet pipenv==2026.10.3
 cp Pipfile "$work/"

@@ -76,7 +76,7 @@ NOT_HELD: Final = (
     ),
     Limit(
         part="Lambda's own event source mapping, its metrics configuration, and its failure destination",
-        reason="the emulator's does not follow AWS's rules; ours (local/emulated_aws) does, and has its own tests",
+        reason="the emulator's does not follow AWS's rules; ours (local/emulated_aws) does, and is tested",
     ),
     Limit(
         part="Lambda's sandbox: memory, frozen environments, Amazon Linux, arm64",
