@@ -7,13 +7,12 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Final
 
 from lambda_packages.errors import PackageError
 from lambda_packages.target import BYTECODE_MAGIC, CACHE_TAG, PROJECT
 
 # No site packages, no bytecode written, no warnings about the source of others.
-_FLAGS: Final = ("-S", "-s", "-B", "-W", "ignore")
+_FLAGS = ("-S", "-s", "-B", "-W", "ignore")
 
 
 def can_compile() -> bool:

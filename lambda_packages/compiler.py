@@ -16,15 +16,14 @@ import re
 import struct
 import sys
 from types import CodeType
-from typing import Final
 
 # PEP 552: bit 0 says that the pyc holds the source's hash, bit 1 unset that it need not be compared.
-_UNCHECKED_HASH: Final = struct.pack("<I", 1)
-_REFERENCE_FLAG: Final = 0x80
-_CODE_NUMBERS_BYTES: Final = 5 * 4
-_FIXED_SIZES: Final = {b"N": 0, b"F": 0, b"T": 0, b".": 0, b"i": 4, b"g": 8, b"y": 16}
+_UNCHECKED_HASH = struct.pack("<I", 1)
+_REFERENCE_FLAG = 0x80
+_CODE_NUMBERS_BYTES = 5 * 4
+_FIXED_SIZES = {b"N": 0, b"F": 0, b"T": 0, b".": 0, b"i": 4, b"g": 8, b"y": 16}
 # What CPython interns of a code object's constants.
-_NAME: Final = re.compile(rb"[A-Za-z0-9_]*")
+_NAME = re.compile(rb"[A-Za-z0-9_]*")
 
 
 def pyc(source: bytes, filename: str) -> bytes:

@@ -2,17 +2,16 @@
 
 import hashlib
 from pathlib import Path
-from typing import Final
 
 from lambda_packages.bytecode import with_bytecode
 from lambda_packages.stamp import Package, builder, current_stamp, digest, new_package, put
 from lambda_packages.target import CODE_ROOT, DIST, PROJECT
 from lambda_packages.zip_file import zipped
 
-NAME: Final = "code.zip"
-SOURCE: Final = PROJECT / "processor"
+NAME = "code.zip"
+SOURCE = PROJECT / "processor"
 # What editors, merges and Python leave behind.
-_LEFT_BEHIND: Final = ("~", ".bak", ".orig", ".pyc", ".rej", ".swp", ".tmp")
+_LEFT_BEHIND = ("~", ".bak", ".orig", ".pyc", ".rej", ".swp", ".tmp")
 
 
 def build_code(dist: Path = DIST, *, source: Path = SOURCE) -> Path:

@@ -4,7 +4,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from lambda_packages.bytecode import with_bytecode
 from lambda_packages.stamp import Package, builder, current_stamp, digest, new_package
@@ -13,9 +13,9 @@ from lambda_packages.unpacking import unpacked
 from lambda_packages.wheels import download, requirements
 from lambda_packages.zip_file import zipped
 
-LOCK: Final = PROJECT / "Pipfile.lock"
+LOCK = PROJECT / "Pipfile.lock"
 # The section that `[packages]` of Pipfile is locked in: what the function ships.
-_SECTION: Final = "default"
+_SECTION = "default"
 
 
 class Fetch(Protocol):

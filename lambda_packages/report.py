@@ -3,13 +3,12 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 from lambda_packages.errors import PackageError
 from lambda_packages.stamp import Package
 from lambda_packages.target import PROJECT, RUNTIME, UNZIPPED_LIMIT_BYTES, ZIPPED_BUDGET_BYTES
 
-BUNDLE: Final = PROJECT / "processor" / "certificates" / "rds-roots.pem"
+BUNDLE = PROJECT / "processor" / "certificates" / "rds-roots.pem"
 
 
 def check_sizes(

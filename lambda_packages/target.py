@@ -1,30 +1,29 @@
 """What the packages are built for: Lambda's runtime, its processors and its limits."""
 
 from pathlib import Path
-from typing import Final
 
-PROJECT: Final = Path(__file__).resolve().parent.parent
-DIST: Final = PROJECT / "dist"
+PROJECT = Path(__file__).resolve().parent.parent
+DIST = PROJECT / "dist"
 
-RUNTIME: Final = "python3.13"
-ARCHITECTURES: Final = ("arm64", "x86_64")
-PYTHON_VERSION: Final = RUNTIME.removeprefix("python")
-CACHE_TAG: Final = f"cpython-{PYTHON_VERSION.replace('.', '')}"
+RUNTIME = "python3.13"
+ARCHITECTURES = ("arm64", "x86_64")
+PYTHON_VERSION = RUNTIME.removeprefix("python")
+CACHE_TAG = f"cpython-{PYTHON_VERSION.replace('.', '')}"
 # CPython 3.13 keeps it from its first release candidate on: `PYC_MAGIC_NUMBER` 3571.
-BYTECODE_MAGIC: Final = (3571).to_bytes(2, "little") + b"\r\n"
+BYTECODE_MAGIC = (3571).to_bytes(2, "little") + b"\r\n"
 
 # Where Lambda unpacks code and layers: https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html
-CODE_ROOT: Final = "/var/task"
-LAYER_ROOT: Final = "/opt"
+CODE_ROOT = "/var/task"
+LAYER_ROOT = "/opt"
 
 # Code and layer of an architecture together; 250 MB is Lambda's limit.
-ZIPPED_BUDGET_BYTES: Final = 25_000_000
-UNZIPPED_LIMIT_BYTES: Final = 250_000_000
+ZIPPED_BUDGET_BYTES = 25_000_000
+UNZIPPED_LIMIT_BYTES = 250_000_000
 
-_MACHINES: Final = {"arm64": "aarch64", "x86_64": "x86_64"}
+_MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
 # Amazon Linux 2023, on which the runtime rests, has glibc 2.34; 2.17 is the oldest that CPython 3.13 knows.
-_NEWEST_GLIBC_MINOR: Final = 34
-_OLDEST_GLIBC_MINOR: Final = 17
+_NEWEST_GLIBC_MINOR = 34
+_OLDEST_GLIBC_MINOR = 17
 
 
 def machine(architecture: str) -> str:

@@ -7,21 +7,20 @@ import re
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Final
 
 from lambda_packages.errors import PackageError
 
 # The AWS services that the processor, or botocore for its credentials, makes clients of. The models of the
 # other 400 are half of all that would be shipped, and too much for the budget.
-SERVICES: Final = frozenset({"s3", "secretsmanager", "sts"})
+SERVICES = frozenset({"s3", "secretsmanager", "sts"})
 
 # What modules were compiled from, and what type checkers read.
-_SOURCES: Final = frozenset({".c", ".h", ".pxd", ".pxi", ".pyc", ".pyi", ".pyx"})
+_SOURCES = frozenset({".c", ".h", ".pxd", ".pxi", ".pyc", ".pyi", ".pyx"})
 # Of a distribution's metadata: what `importlib.metadata` is asked for, and what licences want passed on.
 # RECORD would list what is no longer there.
-_METADATA: Final = frozenset({"METADATA", "entry_points.txt", "top_level.txt"})
-_LICENCE: Final = re.compile(r"(AUTHORS|COPYING|LICEN[CS]E|NOTICE)", re.IGNORECASE)
-_MODULE_SCHEMES: Final = frozenset({"purelib", "platlib"})
+_METADATA = frozenset({"METADATA", "entry_points.txt", "top_level.txt"})
+_LICENCE = re.compile(r"(AUTHORS|COPYING|LICEN[CS]E|NOTICE)", re.IGNORECASE)
+_MODULE_SCHEMES = frozenset({"purelib", "platlib"})
 
 
 def unpacked(wheels: Iterable[Path]) -> dict[str, bytes]:

@@ -5,16 +5,14 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from lambda_packages.errors import PackageError
 from lambda_packages.target import PYTHON_VERSION, RUNTIME, marker_environment, platforms
 
-_NOT_FOUND: Final = re.compile(r"No matching distribution found for (\S+)")
-_OTHER_HASH: Final = re.compile(r"DO NOT MATCH THE HASHES.*?^\s+(\S+==\S+)", re.DOTALL | re.MULTILINE)
-_UNREACHABLE: Final = re.compile(
-    r"Retrying \(|Could not fetch URL|ConnectionError|Timeout|Network is unreachable"
-)
+_NOT_FOUND = re.compile(r"No matching distribution found for (\S+)")
+_OTHER_HASH = re.compile(r"DO NOT MATCH THE HASHES.*?^\s+(\S+==\S+)", re.DOTALL | re.MULTILINE)
+_UNREACHABLE = re.compile(r"Retrying \(|Could not fetch URL|ConnectionError|Timeout|Network is unreachable")
 
 
 def requirements(locked: Mapping[str, Any], architecture: str) -> list[str]:

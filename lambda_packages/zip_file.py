@@ -4,13 +4,12 @@ import io
 import stat
 import zipfile
 from collections.abc import Mapping
-from typing import Final
 
 # The oldest time a zip file can hold; Lambda's runtime never looks at it.
-_TIME: Final = (1980, 1, 1, 0, 0, 0)
-_UNIX: Final = 3
+_TIME = (1980, 1, 1, 0, 0, 0)
+_UNIX = 3
 # Lambda's sandbox user must be able to read what another user has built.
-_MODE: Final = stat.S_IFREG | 0o644
+_MODE = stat.S_IFREG | 0o644
 
 
 def zipped(entries: Mapping[str, bytes]) -> bytes:

@@ -25,7 +25,7 @@ _AROUND_BYTES = 6
 _MAX_RECORDS = (_MAX_BYTES - len(MAGIC) - _DIGEST_BYTES) // (_SMALLEST_UPDATE_BYTES + _AROUND_BYTES)
 
 
-class BadAggregate(ValueError):
+class AggregateError(ValueError):
     """The bytes begin like an aggregated record but do not hold one."""
 
 
@@ -33,36 +33,36 @@ def unpack(data: bytes) -> list[tuple[str, bytes]]:
     """(partition key, data) of each user record, in order; `data` begins with `MAGIC`.
 
     Raises:
-        BadAggregate: the digest does not match, the message cannot be read, an index is outside its
+        AggregateError: the digest does not match, the message cannot be read, an index is outside its
             table, or there is no record inside.
     """
     body, digest = data[len(MAGIC) : -_DIGEST_BYTES], data[-_DIGEST_BYTES:]
     if len(data) < len(MAGIC) + _DIGEST_BYTES:
-        raise BadAggregate("it ends before its MD5")
+        raise AggregateError("it ends before its MD5")
     if hashlib.md5(body, usedforsecurity=False).digest() != digest:
-        raise BadAggregate("its MD5 does not match its content")
+        raise AggregateError("its MD5 does not match its content")
     try:
         message = _AggregatedRecord.FromString(body)
         keys = list(message.partition_key_table)
         _refuse_excess(keys, len(message.records))
         unpacked = [(keys[record.partition_key_index], record.data) for record in message.records]
     except (DecodeError, UnicodeDecodeError) as error:
-        raise BadAggregate(f"its content is not an aggregated record: {error}") from error
+        raise AggregateError(f"its content is not an aggregated record: {error}") from error
     except IndexError as error:
-        raise BadAggregate("a record points outside the partition key table") from error
+        raise AggregateError("a record points outside the partition key table") from error
     # The library hands on what lacks a required field, and bytes where a text is no UTF-8.
     if not (message.IsInitialized() and all(isinstance(key, str) for key in keys)):
-        raise BadAggregate("its content is not an aggregated record: a field is missing or no text")
+        raise AggregateError("its content is not an aggregated record: a field is missing or no text")
     if not unpacked:
-        raise BadAggregate("it holds no record")
+        raise AggregateError("it holds no record")
     return unpacked
 
 
 def _refuse_excess(keys: list[str], records: int) -> None:
     if any(len(key) > _MAX_KEY_CHARACTERS for key in keys):
-        raise BadAggregate(f"a partition key has more than {_MAX_KEY_CHARACTERS} characters")
+        raise AggregateError(f"a partition key has more than {_MAX_KEY_CHARACTERS} characters")
     if records > _MAX_RECORDS:
-        raise BadAggregate(f"it holds {records} records; at most {_MAX_RECORDS}")
+        raise AggregateError(f"it holds {records} records; at most {_MAX_RECORDS}")
 
 
 def _message_class() -> Any:

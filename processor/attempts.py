@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
 
 from processor import aggregation
-from processor.errors import DependencyFailed, PipelineError
+from processor.errors import DependencyError, PipelineError
 from processor.ports import Clock, Ports
 from processor.reasons import Reason
 from processor.records import WHOLE_AGGREGATE, Record
@@ -13,13 +12,13 @@ from processor.report import BatchReport
 from processor.updates import Rejection
 
 # A record that is alone, this old and of which so many processes died has killed them.
-LONE_RECORD_AGE_MS: Final = 10 * 60 * 1000
-DEATHS: Final = 3
+LONE_RECORD_AGE_MS = 10 * 60 * 1000
+DEATHS = 3
 # Forgetting marks may begin at the deadline: left standing, they would accuse a good record.
-_CLEAR_SECONDS: Final = 0.4
-_NOTE_SECONDS: Final = 0.3
+_CLEAR_SECONDS = 0.4
+_NOTE_SECONDS = 0.3
 # Marks of an earlier attempt hold up no batch.
-_TAKE_BACK_SECONDS: Final = 1.0
+_TAKE_BACK_SECONDS = 1.0
 
 
 def may_be_deadly(batch: Sequence[Record], clock: Clock) -> bool:
@@ -27,7 +26,7 @@ def may_be_deadly(batch: Sequence[Record], clock: Clock) -> bool:
     return len(batch) == 1 and clock.now_ms() - batch[0].arrival_ms > LONE_RECORD_AGE_MS
 
 
-class NoTimeLeft(DependencyFailed):
+class NoTimeLeftError(DependencyError):
     """The record was not tried."""
 
 
@@ -36,30 +35,28 @@ async def mark(record: Record, ports: Ports, deadline: float) -> bool:
 
     A process that met an outage could not clear its mark, but lives: it is no death if it noted so.
 
-    Raises: NoTimeLeft if no mark was left; DependencyFailed.
+    Raises: NoTimeLeftError if no mark was left; DependencyError.
     """
     left = deadline - ports.clock.monotonic()
     if left <= 0:
-        raise NoTimeLeft("mark of the attempt: no time was left to leave it")
+        raise NoTimeLeftError("mark of the attempt: no time was left to leave it")
     try:
         async with asyncio.timeout(left):
             others = await ports.catalog.mark_attempt(record)
             if len(others) >= DEATHS:
                 others -= await ports.quarantine.survivors(record)
     except TimeoutError:
-        raise DependencyFailed("mark of the attempt: not finished within the time left") from None
+        raise DependencyError("mark of the attempt: not finished within the time left") from None
     return len(others) >= DEATHS
 
 
 async def clear(record: Record, ports: Ports, deadline: float) -> None:
-    """Forget the record's marks: it did not kill this process. Raises: DependencyFailed."""
+    """Forget the record's marks: it did not kill this process. Raises: DependencyError."""
     try:
         async with asyncio.timeout(deadline - ports.clock.monotonic() + _CLEAR_SECONDS):
             await ports.catalog.clear_attempts(record)
     except TimeoutError:
-        raise DependencyFailed(
-            "clearing the mark of the attempt: not finished within the time left"
-        ) from None
+        raise DependencyError("clearing the mark of the attempt: not finished within the time left") from None
 
 
 async def note_survival(record: Record, ports: Ports, report: BatchReport) -> None:

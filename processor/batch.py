@@ -7,12 +7,11 @@ the answer is the first record that any of them left unfinished (invariant I5).
 import asyncio
 from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from processor import attempts, invalidations
 from processor.catalog_stage import CatalogStage
 from processor.characters import MOST_ESCAPED_BYTES
-from processor.errors import DependencyFailed
+from processor.errors import DependencyError
 from processor.objects import ACCEPTED
 from processor.ports import Clock, Ports
 from processor.reasons import Reason
@@ -20,16 +19,16 @@ from processor.records import Defect, Record, expand
 from processor.report import BatchReport
 from processor.updates import Rejection, Update, decode
 
-SLICE_RECORDS: Final = 20_000
+SLICE_RECORDS = 20_000
 # Of lines in one object, in archive or quarantine: four times as much is held at once. No batch of records
 # that are not aggregated reaches it, unless their partition keys are hostile.
-SLICE_BYTES: Final = 16 * 1024 * 1024
+SLICE_BYTES = 16 * 1024 * 1024
 # What a line holds besides key and data: the identity, and in quarantine the message.
-_LINE_BYTES: Final = 400
+_LINE_BYTES = 400
 # What is left to a cancelled stage for letting go of its connections.
-_CANCEL_SECONDS: Final = 0.25
+_CANCEL_SECONDS = 0.25
 # Of a batch of thousands of such records; their number is in the figures.
-_MOST_WARNINGS: Final = 20
+_MOST_WARNINGS = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +63,7 @@ async def _process(batch: Sequence[Record], ports: Ports, report: BatchReport, d
     for records in _slices(batch, report):
         started = ports.clock.monotonic()
         if started >= deadline:
-            report.failures.append(DependencyFailed("not all of the batch was begun within the time left"))
+            report.failures.append(DependencyError("not all of the batch was begun within the time left"))
             report.first_unfinished = records[0].sequence_number
             return
         verdicts = [_decode(record, report) for record in records]
@@ -150,7 +149,7 @@ async def _run_stages(
     unfinished: set[Record] = set()
     for task, stage in tasks.items():
         if task in late:
-            report.failures.append(DependencyFailed(f"{stage.name}: not finished within the time left"))
+            report.failures.append(DependencyError(f"{stage.name}: not finished within the time left"))
         elif (error := task.exception()) is not None:
             _file_error(error, report)
         else:
@@ -160,7 +159,7 @@ async def _run_stages(
 
 
 def _file_error(error: BaseException, report: BatchReport) -> None:
-    if isinstance(error, DependencyFailed):
+    if isinstance(error, DependencyError):
         report.failures.append(error)
     elif isinstance(error, Exception):
         report.unforeseen.append(error)
@@ -210,5 +209,5 @@ async def _process_marked(
     except Exception as error:  # noqa: BLE001 filed by kind, like a stage's error
         _file_error(error, report)
         report.first_unfinished = record.sequence_number
-        if not isinstance(error, attempts.NoTimeLeft):
+        if not isinstance(error, attempts.NoTimeLeftError):
             await attempts.note_survival(record, ports, report)

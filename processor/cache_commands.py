@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
@@ -15,21 +15,21 @@ from processor.patience import Limits, Patience
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-CACHE_TIMEOUT_SECONDS: Final = 0.3
+CACHE_TIMEOUT_SECONDS = 0.3
 # Who has others in front for so long leaves the cache to them.
-TURN_TIMEOUT_SECONDS: Final = 0.1
+TURN_TIMEOUT_SECONDS = 0.1
 # How long a cache that was silent is left alone, but for one command each time this is over.
-SILENCE_SECONDS: Final = 0.5
+SILENCE_SECONDS = 0.5
 # A cache that is near needs no more, and the logins of more at once might take longer than a command may.
-_FIRST_TURNS: Final = 16
+_FIRST_TURNS = 16
 # Enough for 600 commands a second to a cache that takes 0.1 s for each.
-CACHE_COMMANDS_AT_ONCE: Final = 64
+CACHE_COMMANDS_AT_ONCE = 64
 
-NO_ANSWER: Final = object()
+NO_ANSWER = object()
 # What the cache holds is not what the command is for.
-NO_USE: Final = b""
+NO_USE = b""
 # The latter two: writing to a connection that was reset, https://github.com/python/cpython/issues/136234.
-_CLOSED: Final = (RedisConnectionError, AttributeError, TypeError)
+_CLOSED = (RedisConnectionError, AttributeError, TypeError)
 
 
 class CacheCommands:

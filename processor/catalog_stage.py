@@ -6,9 +6,13 @@ their records, as many as there is time for: each attempt gets further than the 
 """
 
 from collections.abc import Sequence
-from typing import Final
 
-from processor.errors import CacheUnavailable, CatalogRefused, DependencyFailed, StatementTimedOut
+from processor.errors import (
+    CacheUnavailableError,
+    CatalogRefusedError,
+    DependencyError,
+    StatementTimeoutError,
+)
 from processor.fold import fold
 from processor.ports import INVALIDATION_SECONDS, Ports
 from processor.reasons import Reason
@@ -17,11 +21,11 @@ from processor.report import BatchReport
 from processor.updates import Rejection, Update
 
 # What is left to the invalidation and to quarantine after the last part.
-_RESERVE_SHARE: Final = 0.25
-_RESERVE_SECONDS: Final = 2.0
+_RESERVE_SHARE = 0.25
+_RESERVE_SECONDS = 2.0
 # Parts begin with one update, and get larger by this as long as there is time for it.
-_GROWTH: Final = 4
-_ONE_BY_ONE_AT_ONCE: Final = 1_000
+_GROWTH = 4
+_ONE_BY_ONE_AT_ONCE = 1_000
 
 
 class CatalogStage:
@@ -39,22 +43,22 @@ class CatalogStage:
         self._refused = self._remembered()
 
     async def run(self) -> None:
-        """Apply what there is time for. Raises: DependencyFailed if that is not all."""
+        """Apply what there is time for. Raises: DependencyError if that is not all."""
         count = len(self._updates)
         applied, failed = await self._upsert_what_fits()
         if applied:
             await self._finish(self._updates[:applied])
         self._ports.memory.slow = applied < count
         if applied < count:
-            raise DependencyFailed(f"{failed}; {applied} of {count} updates were done") from failed
+            raise DependencyError(f"{failed}; {applied} of {count} updates were done") from failed
 
-    async def _upsert_what_fits(self) -> tuple[int, DependencyFailed | None]:
+    async def _upsert_what_fits(self) -> tuple[int, DependencyError | None]:
         """How many of the updates, in order, are in their rows, and why not all."""
         # After a batch that was too much, the next is not tried at once: that would take half of its time.
         if not self._ports.memory.slow:
             try:
                 await self._upsert(self._updates)
-            except StatementTimedOut as error:
+            except StatementTimeoutError as error:
                 if len(self._updates) == 1:
                     return 0, error
             else:
@@ -68,7 +72,7 @@ class CatalogStage:
         folded = fold(updates)
         try:
             upserted = await self._ports.catalog.upsert(folded.changes, within_seconds=self._time_left())
-        except CatalogRefused:
+        except CatalogRefusedError:
             await self._upsert_one_by_one(updates)
             return
         self._report.products_changed += upserted.changed
@@ -109,24 +113,24 @@ class CatalogStage:
             return updates
         return [update for update in updates if update.record not in self._refused]
 
-    async def _upsert_in_parts(self) -> tuple[int, DependencyFailed | None]:
+    async def _upsert_in_parts(self) -> tuple[int, DependencyError | None]:
         """Upsert as many updates, in order, as there is time for; how many, and what ended it."""
         clock = self._ports.clock
         waiting = await self._waiting()
-        failed: DependencyFailed | None = None
+        failed: DependencyError | None = None
         begin, size, most = 0, 1, len(waiting)
         while begin < len(waiting):
             started = clock.monotonic()
             part = [self._updates[position] for position in waiting[begin : begin + size]]
             try:
                 await self._upsert(part)
-            except StatementTimedOut as error:
+            except StatementTimeoutError as error:
                 failed = error
                 if size == 1:
                     break
                 most = size = max(1, size // _GROWTH)
                 continue
-            except DependencyFailed as error:
+            except DependencyError as error:
                 failed = error  # what was done before it is done all the same
                 break
             begin += len(part)
@@ -134,7 +138,7 @@ class CatalogStage:
             # The next one has half of the time left before it is cut off.
             fitting = int(self._time_left() / 3 / one) if one > 0 else most
             if fitting < 1 and self._time_left() < 2 * one:
-                failed = failed or DependencyFailed(f"database: {one:.2f} s a row")
+                failed = failed or DependencyError(f"database: {one:.2f} s a row")
                 break
             size = max(1, min(size * _GROWTH, fitting, most))
         return (waiting[begin] if begin < len(waiting) else len(self._updates)), failed
@@ -194,7 +198,7 @@ class CatalogStage:
             # Half of the time: then there is some to write down that it was missed.
             left = self._deadline - self._ports.clock.monotonic()
             await self._ports.cache.invalidate(products, within_seconds=min(INVALIDATION_SECONDS, left / 2))
-        except CacheUnavailable as error:
+        except CacheUnavailableError as error:
             self._report.warnings.append(error)
             await self._miss(products)
 

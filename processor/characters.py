@@ -1,15 +1,14 @@
 """What a text's characters may be: why one that a supplier told is refused."""
 
 from collections.abc import Mapping
-from typing import Final
 from unicodedata import category, is_normalized, name, normalize
 
 from processor.json_values import shown
 
-CONTROL_OR_SURROGATE: Final = {"Cc": "control character", "Cs": "lone surrogate"}
+CONTROL_OR_SURROGATE = {"Cc": "control character", "Cs": "lone surrogate"}
 """Unicode's categories of characters that no text has: those break lines, these have no UTF-8."""
 
-MOST_ESCAPED_BYTES: Final = len(r"\ud83d\ude00")
+MOST_ESCAPED_BYTES = len(r"\ud83d\ude00")
 """What the longest character takes in JSON as Python writes it."""
 
 

@@ -12,33 +12,33 @@ import re
 import zlib
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from processor import aggregation
 from processor.json_values import shown
 
-_BEGINNINGS: Final = (
+_BEGINNINGS = (
     (codecs.BOM_UTF8, "begins with a byte order mark; JSON without one is accepted"),
     (b"\x1f\x8b\x08", "looks like gzip; JSON that is not compressed is accepted"),
     (b"\x28\xb5\x2f\xfd", "looks like Zstandard; JSON that is not compressed is accepted"),
     (aggregation.MAGIC, "is an aggregated record within another; JSON is accepted there"),
 )
-_BASE64: Final = re.compile(r"([A-Za-z0-9+/_-]+)={0,2}")
+_BASE64 = re.compile(r"([A-Za-z0-9+/_-]+)={0,2}")
 # An object, perhaps the first of a list, with the name of its first member.
-_OBJECT: Final = re.compile(r'\s*(?:\[\s*)?\{\s*"[^"\\]{1,255}"\s*:')
+_OBJECT = re.compile(r'\s*(?:\[\s*)?\{\s*"[^"\\]{1,255}"\s*:')
 # As much of a record as is enough to know it by.
-_HEAD: Final = 1024
-_SEPARATOR: Final = re.compile(r"[,;|\t]")
+_HEAD = 1024
+_SEPARATOR = re.compile(r"[,;|\t]")
 # Brackets, names of members, the pairs of a form, and prose, which has a space after its commas.
-_NO_CSV: Final = re.compile(r"""[\][{}<>()=&]|["']\s*:|[,;|:]\s""")
-_LETTER: Final = re.compile(r"[^\W\d_]")
-_NUMBER_FIELD: Final = re.compile(r'(?:^|[,;|\t])"?-?[0-9]+(?:\.[0-9]+)?"?(?:$|[,;|\t])')
-_STANDARD_DIGITS: Final = str.maketrans("-_", "+/")
-_GZIP: Final = zlib.MAX_WBITS + 16
-_ANOTHER_OBJECT: Final = re.compile(r"[,;]?\s*\{")
-_FOUND: Final = 20
+_NO_CSV = re.compile(r"""[\][{}<>()=&]|["']\s*:|[,;|:]\s""")
+_LETTER = re.compile(r"[^\W\d_]")
+_NUMBER_FIELD = re.compile(r'(?:^|[,;|\t])"?-?[0-9]+(?:\.[0-9]+)?"?(?:$|[,;|\t])')
+_STANDARD_DIGITS = str.maketrans("-_", "+/")
+_GZIP = zlib.MAX_WBITS + 16
+_ANOTHER_OBJECT = re.compile(r"[,;]?\s*\{")
+_FOUND = 20
 # By Python's words for it, which differ between versions and are made for programmers.
-_EXPECTED: Final = {
+_EXPECTED = {
     "Expecting value": "a value is expected",
     "Extra data": "nothing more is expected",
     "Expecting property name enclosed in double quotes": "a name in double quotes is expected",
@@ -150,7 +150,7 @@ def diagnose_envelope(fields: Mapping[str, object]) -> str | None:
     return f'the record looks like {whose} envelope; send its payload, the member "{member}"{decoded}'
 
 
-_TWICE_BASE64: Final = (
+_TWICE_BASE64 = (
     "the record looks like base64 within base64; Kinesis's clients encode, so that JSON itself is accepted"
 )
 

@@ -3,10 +3,10 @@
 PipelineError
 ├── SettingsError       the start fails: an environment variable is missing or wrong
 ├── EventError          the invocation fails: the event is not one this function is for
-├── DependencyFailed    the batch is retried from its first unfinished record
-│   └── StatementTimedOut   the database answers, but not to this statement in time: the work gets smaller
-├── CacheUnavailable    the invalidation is recorded and made up for later
-└── CatalogRefused      the table refused what validation let through: isolate the record, quarantine it
+├── DependencyError    the batch is retried from its first unfinished record
+│   └── StatementTimeoutError   the database answers, but not to this statement in time: the work gets smaller
+├── CacheUnavailableError    the invalidation is recorded and made up for later
+└── CatalogRefusedError      the table refused what validation let through: isolate the record, quarantine it
 
 A bad record is no exception but a value (`updates.Rejection`). What is not in this tree nobody foresaw:
 it leaves the handler as it is, so that Lambda halves the batch until the culprit is alone.
@@ -25,19 +25,19 @@ class EventError(PipelineError):
     """The invocation's event is neither a Kinesis batch nor the scheduled drain."""
 
 
-class DependencyFailed(PipelineError):
+class DependencyError(PipelineError):
     """The database, a bucket or a secret could not be reached, or did not answer in time."""
 
 
-class StatementTimedOut(DependencyFailed):
+class StatementTimeoutError(DependencyError):
     """A statement did not end in time, on a connection that answers: it waits, or is too much at once."""
 
 
-class CacheUnavailable(PipelineError):
+class CacheUnavailableError(PipelineError):
     """Redis is down, slow or read-only."""
 
 
-class CatalogRefused(PipelineError):
+class CatalogRefusedError(PipelineError):
     """The catalog's table refused a value of an update, which validation should have refused before."""
 
 

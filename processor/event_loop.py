@@ -6,15 +6,15 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 Resolve: TypeAlias = Callable[..., Any]
 
 
 # A resolver that answers at all has done so by then; with several servers to ask, it may take longer.
-PATIENCE_SECONDS: Final = 2.0
+PATIENCE_SECONDS = 2.0
 # What hangs is never ended, only kept few.
-MOST_THREADS: Final = 4
+MOST_THREADS = 4
 
 
 @dataclass(slots=True)

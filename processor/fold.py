@@ -5,7 +5,7 @@ permutation, duplication or batching of the same updates folds to the same chang
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from processor.product import REGISTERS
 from processor.updates import Update
@@ -32,7 +32,7 @@ class Change(NamedTuple):
 
 
 # Where a row has a register's value and version.
-_PLACES: Final = {name: (place, len(REGISTERS) + place) for place, name in enumerate(REGISTERS)}
+_PLACES = {name: (place, len(REGISTERS) + place) for place, name in enumerate(REGISTERS)}
 
 
 class Folded(NamedTuple):

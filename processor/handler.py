@@ -5,7 +5,7 @@ for missed invalidations.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from processor import runtime
 from processor.batch import process_batch
@@ -14,9 +14,9 @@ from processor.ports import Ports
 from processor.records import read_event
 from processor.report import BatchReport, DrainReport
 
-_SCHEDULES: Final = ("aws.events", "aws.scheduler")
-_MARGIN_SECONDS: Final = 1.0
-_MARGIN_SHARE: Final = 0.2
+_SCHEDULES = ("aws.events", "aws.scheduler")
+_MARGIN_SECONDS = 1.0
+_MARGIN_SHARE = 0.2
 
 
 class Context(Protocol):

@@ -3,22 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
 
-from processor.errors import CacheUnavailable, DependencyFailed
+from processor.errors import CacheUnavailableError, DependencyError
 from processor.ports import Ports
 from processor.product import TIME_TO_LIVE_SECONDS
 from processor.report import BatchReport, DrainReport
 
 # As many as a batch that is done may still wait for.
-PAGE_OF_A_BATCH: Final = 5_000
-PAGE_OF_THE_SCHEDULE: Final = 20_000
+PAGE_OF_A_BATCH = 5_000
+PAGE_OF_THE_SCHEDULE = 20_000
 # A value that was cached before the miss has expired by then, or its lease has; and some seconds for clocks.
-FORGET_AFTER_SECONDS: Final = TIME_TO_LIVE_SECONDS + 30
+FORGET_AFTER_SECONDS = TIME_TO_LIVE_SECONDS + 30
 # A batch that is done waits no longer for older ones' invalidations; the schedule makes up for them.
-_BATCH_SECONDS: Final = 2.0
+_BATCH_SECONDS = 2.0
 # Nobody waits for the schedule: a cache that is slow to log in to is worth it.
-_SCHEDULE_PATIENCE_SECONDS: Final = 10.0
+_SCHEDULE_PATIENCE_SECONDS = 10.0
 
 
 async def make_up(ports: Ports, report: BatchReport, deadline: float) -> None:
@@ -48,8 +47,8 @@ async def drain(ports: Ports, deadline: float) -> DrainReport:
             await ports.catalog.tidy()
     except TimeoutError:
         cut_off = f"the drain was cut off by its deadline after {report.invalidations_made_up} invalidations"
-        report.warnings.append(DependencyFailed(cut_off))
-    except (CacheUnavailable, DependencyFailed) as error:
+        report.warnings.append(DependencyError(cut_off))
+    except (CacheUnavailableError, DependencyError) as error:
         report.warnings.append(error)
     return report
 

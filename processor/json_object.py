@@ -2,36 +2,36 @@
 
 import json
 import re
-from typing import Any, Final
+from typing import Any
 
 from processor.diagnosis import diagnose_bytes, diagnose_text, diagnose_value, not_json
 from processor.json_values import NumberText, kind_of, shown
-from processor.reasons import Invalid, Reason
+from processor.reasons import InvalidRecordError, Reason
 
-MAX_BYTES: Final = 64 * 1024
-MAX_DEPTH: Final = 8
-_INTEGER_DIGITS: Final = 4_300  # Python refuses longer integers; a record this short holds none
+MAX_BYTES = 64 * 1024
+MAX_DEPTH = 8
+_INTEGER_DIGITS = 4_300  # Python refuses longer integers; a record this short holds none
 
 # A string may lack its closing quote: were it no match then, the search would start again inside it.
-_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
-_OPENS: Final = ord("[")
-_OPENS_AND_CLOSES: Final = bytes.maketrans(b"{}", b"[]")
-_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_OPENS = ord("[")
+_OPENS_AND_CLOSES = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def read_object(data: bytes) -> dict[str, Any]:
     """The members of the object; a number that is no plain integer is a `NumberText`.
 
     Raises:
-        Invalid: the bytes hold no object that we read; the message says what they look like.
+        InvalidRecordError: the bytes hold no object that we read; the message says what they look like.
     """
     if len(data) > MAX_BYTES:
-        raise Invalid(Reason.TOO_LARGE, f"the record has {len(data)} bytes; at most {MAX_BYTES}")
+        raise InvalidRecordError(Reason.TOO_LARGE, f"the record has {len(data)} bytes; at most {MAX_BYTES}")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         message = f"byte {error.start + 1} of the record is not UTF-8 ({error.reason})"
-        raise Invalid(Reason.INVALID_UTF8, diagnose_bytes(data) or message) from error
+        raise InvalidRecordError(Reason.INVALID_UTF8, diagnose_bytes(data) or message) from error
     # Counting brackets is cheaper than following them, and enough for almost every record.
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH:
         _refuse_depth(data)
@@ -39,10 +39,10 @@ def read_object(data: bytes) -> dict[str, Any]:
         fields = (_FAST if len(data) <= _INTEGER_DIGITS else _LONG).decode(text)
     except json.JSONDecodeError as error:
         looks = diagnose_bytes(data) or diagnose_text(error)
-        raise Invalid(Reason.INVALID_JSON, looks or not_json(error)) from error
+        raise InvalidRecordError(Reason.INVALID_JSON, looks or not_json(error)) from error
     if not isinstance(fields, dict):
         message = f"the record is {kind_of(fields)}; a JSON object is accepted"
-        raise Invalid(Reason.NOT_AN_OBJECT, diagnose_value(fields) or message)
+        raise InvalidRecordError(Reason.NOT_AN_OBJECT, diagnose_value(fields) or message)
     return fields
 
 
@@ -51,7 +51,9 @@ def _refuse_depth(data: bytes) -> None:
     for bracket in _STRING.sub(b"", data).translate(_OPENS_AND_CLOSES, _NO_BRACKETS):
         depth += 1 if bracket == _OPENS else -1
         if depth > MAX_DEPTH:
-            raise Invalid(Reason.TOO_DEEP, f"nested deeper than {MAX_DEPTH}; objects and arrays count")
+            raise InvalidRecordError(
+                Reason.TOO_DEEP, f"nested deeper than {MAX_DEPTH}; objects and arrays count"
+            )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -59,12 +61,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise Invalid(Reason.DUPLICATE_KEY, f"the key {shown(twice)} stands twice; at most once")
+        raise InvalidRecordError(Reason.DUPLICATE_KEY, f"the key {shown(twice)} stands twice; at most once")
     return members
 
 
 def _constant(name: str) -> None:
-    raise Invalid(Reason.INVALID_JSON, f"{name} is not JSON")
+    raise InvalidRecordError(Reason.INVALID_JSON, f"{name} is not JSON")
 
 
 def _integer(text: str) -> int | NumberText:
@@ -72,7 +74,7 @@ def _integer(text: str) -> int | NumberText:
     return int(text) if len(text) <= 20 else NumberText(text)
 
 
-_FAST: Final = json.JSONDecoder(object_pairs_hook=_object, parse_float=NumberText, parse_constant=_constant)
-_LONG: Final = json.JSONDecoder(
+_FAST = json.JSONDecoder(object_pairs_hook=_object, parse_float=NumberText, parse_constant=_constant)
+_LONG = json.JSONDecoder(
     object_pairs_hook=_object, parse_float=NumberText, parse_constant=_constant, parse_int=_integer
 )

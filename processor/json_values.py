@@ -1,12 +1,11 @@
 """JSON values as a record holds them: numbers as they are written, and how a message shows a value."""
 
 import json
-from typing import Final
 
-_SHOWN: Final = 60
+_SHOWN = 60
 # Python refuses to print an integer of more.
-_DIGITS: Final = 4_300
-_TOO_LONG: Final = 10**_DIGITS
+_DIGITS = 4_300
+_TOO_LONG = 10**_DIGITS
 
 
 class NumberText:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from processor.records import Record
 
 # Some aggregates' worth; what is forgotten is found out again.
-MOST: Final = 100_000
+MOST = 100_000
 _Identity: TypeAlias = tuple[str, str, int]
 
 

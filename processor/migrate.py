@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import aioboto3
 import asyncpg
@@ -27,13 +27,13 @@ from processor.settings import DatabaseSettings, read_database_settings, read_re
 if TYPE_CHECKING:
     from types_aiobotocore_secretsmanager.client import SecretsManagerClient
 
-DIRECTORY: Final = Path(__file__).parent / "migrations"
+DIRECTORY = Path(__file__).parent / "migrations"
 # Any number will do, as long as nothing else in this database takes the same lock.
-_LOCK: Final = 7_234_901
+_LOCK = 7_234_901
 # A migration that waits for a lock holds up everyone behind it: better that the deploy fails.
-_LOCK_TIMEOUT_SECONDS: Final = 5
-_FILE: Final = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
-_LEDGER: Final = """
+_LOCK_TIMEOUT_SECONDS = 5
+_FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+_LEDGER = """
 CREATE TABLE IF NOT EXISTS schema_migration (
     number     integer PRIMARY KEY,
     name       text NOT NULL,
@@ -70,7 +70,7 @@ class _Role:
     group: str
 
 
-_GROUPS: Final = {"DB_SECRET_ARN": "catalog_writer", "DB_READER_SECRET_ARN": "catalog_reader"}
+_GROUPS = {"DB_SECRET_ARN": "catalog_writer", "DB_READER_SECRET_ARN": "catalog_reader"}
 
 
 def handler(event: object, context: object) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def handler(event: object, context: object) -> dict[str, Any]:
 
     Raises:
         SettingsError: an environment variable is missing or wrong, or a password is not printable ASCII.
-        DependencyFailed: a secret cannot be read, or does not hold what it must.
+        DependencyError: a secret cannot be read, or does not hold what it must.
         MigrationError: an applied migration's file has changed.
         asyncpg.PostgresError, OSError: the database refused or cannot be reached; nothing is half done.
     """

@@ -10,26 +10,25 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final
 
 from processor.records import Record
 from processor.updates import Rejection
 
-ARCHIVE_PREFIX: Final = "inventory/"
-QUARANTINE_PREFIX: Final = "quarantine/"
+ARCHIVE_PREFIX = "inventory/"
+QUARANTINE_PREFIX = "quarantine/"
 # In the quarantine bucket too: who tried a record alone and lived, when the database could not be told.
-SURVIVORS_PREFIX: Final = "survivors/"
-ACCEPTED: Final = "accepted"
+SURVIVORS_PREFIX = "survivors/"
+ACCEPTED = "accepted"
 """The verdict on a record that is no reason to reject it."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Every character some reader of lines may break at, not only the two of JSON's white space.
-_LINE_BREAK: Final = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_LINE_BREAK = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 # Python's json refuses longer integers, so that no line with one could be read back.
-_INTEGER_DIGITS: Final = 4_300
-_ENDLESS: Final = re.compile(rb"(?<![0-9])[0-9]{%d}" % (_INTEGER_DIGITS + 1))
-_DATA: Final = b',"data":'
-_DATA_BASE64: Final = b',"data_base64":"'
+_INTEGER_DIGITS = 4_300
+_ENDLESS = re.compile(rb"(?<![0-9])[0-9]{%d}" % (_INTEGER_DIGITS + 1))
+_DATA = b',"data":'
+_DATA_BASE64 = b',"data_base64":"'
 
 
 def archive_line(record: Record, verdict: str) -> bytes:

@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
 
-TICK_SECONDS: Final = 0.01
+TICK_SECONDS = 0.01
 # A tick that comes later than this was held up by the process itself, and does not count.
-_LATE_SECONDS: Final = TICK_SECONDS / 5
+_LATE_SECONDS = TICK_SECONDS / 5
 # However busy the process is, nobody waits for longer.
-MOST_SECONDS: Final = 1.0
+MOST_SECONDS = 1.0
 
 
 class Patience:

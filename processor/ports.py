@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from processor.fold import Change
 from processor.memory import Memory
@@ -10,7 +10,7 @@ from processor.records import Record
 from processor.updates import Rejection
 
 # 10,000 products take a few milliseconds, a login up to a second; what takes this long is no cache.
-INVALIDATION_SECONDS: Final = 1.5
+INVALIDATION_SECONDS = 1.5
 
 
 class Upserted(NamedTuple):
@@ -31,7 +31,7 @@ class Archive(Protocol):
     """Keeps every record as received."""
 
     async def put(self, records: Sequence[Record], verdicts: Sequence[str]) -> None:
-        """Make the batch durable; again adds nothing. Raises: DependencyFailed.
+        """Make the batch durable; again adds nothing. Raises: DependencyError.
 
         `verdicts`: of each record, `objects.ACCEPTED` or the reason it was rejected for.
         """
@@ -41,13 +41,13 @@ class Quarantine(Protocol):
     """Keeps every rejected record and why."""
 
     async def put(self, rejections: Sequence[Rejection]) -> None:
-        """Make the rejections durable; again adds nothing. Raises: DependencyFailed."""
+        """Make the rejections durable; again adds nothing. Raises: DependencyError."""
 
     async def note_survival(self, record: Record, process_id: str) -> None:
-        """Note that the process lives, though its mark still stands. Raises: DependencyFailed."""
+        """Note that the process lives, though its mark still stands. Raises: DependencyError."""
 
     async def survivors(self, record: Record) -> frozenset[str]:
-        """The processes that noted so. Raises: DependencyFailed."""
+        """The processes that noted so. Raises: DependencyError."""
 
 
 class Refusal(NamedTuple):
@@ -58,7 +58,7 @@ class Refusal(NamedTuple):
 
 
 class Catalog(Protocol):
-    """The products, one row each, and what is remembered beside them. All methods raise DependencyFailed."""
+    """The products, one row each, and what is remembered beside them. All methods raise DependencyError."""
 
     process_id: str
     """A text no other process has: who leaves a mark."""
@@ -66,7 +66,7 @@ class Catalog(Protocol):
     async def upsert(self, changes: Sequence[Change], *, within_seconds: float) -> Upserted:
         """Apply the changes, ordered by product, in one transaction.
 
-        Raises: CatalogRefused, StatementTimedOut; then none of them is applied.
+        Raises: CatalogRefusedError, StatementTimeoutError; then none of them is applied.
         """
 
     async def upsert_one_by_one(
@@ -74,11 +74,11 @@ class Catalog(Protocol):
     ) -> tuple[Upserted, list[Refusal]]:
         """Apply each change that the table does not refuse; a product may come more than once.
 
-        Raises: StatementTimedOut; then none of them is applied.
+        Raises: StatementTimeoutError; then none of them is applied.
         """
 
     async def outdated(self, changes: Sequence[Change], *, within_seconds: float) -> list[Change]:
-        """Those of the changes that would change a row, in order. Raises: StatementTimedOut."""
+        """Those of the changes that would change a row, in order. Raises: StatementTimeoutError."""
 
     async def add_missed_invalidations(self, product_ids: Sequence[str]) -> None:
         """Remember products whose cached values may be old; one that waits already waits anew."""
@@ -114,7 +114,7 @@ class Cache(Protocol):
     async def invalidate(
         self, product_ids: Sequence[str], *, within_seconds: float = INVALIDATION_SECONDS
     ) -> None:
-        """Delete the products' values and leases. Raises: CacheUnavailable, no later than that."""
+        """Delete the products' values and leases. Raises: CacheUnavailableError, no later than that."""
 
 
 class Clock(Protocol):

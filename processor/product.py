@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Final, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 from processor.characters import MOST_ESCAPED_BYTES
-from processor.registers import Refused, Register, flag, money, whole_number
+from processor.registers import InvalidValueError, Register, flag, money, whole_number
 
-TIME_TO_LIVE_SECONDS: Final = 300
+TIME_TO_LIVE_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ def _registers() -> dict[str, Register]:
 
 
 # By name.
-REGISTERS: Final[Mapping[str, Register]] = _registers()
-COLUMNS: Final = tuple(field.name for field in fields(Product))
-MAX_PRODUCT_ID: Final = 255
+REGISTERS: Mapping[str, Register] = _registers()
+COLUMNS = tuple(field.name for field in fields(Product))
+MAX_PRODUCT_ID = 255
 # No cached value is longer.
-MAX_VALUE_BYTES: Final = (
+MAX_VALUE_BYTES = (
     len('{"product_id": "", "last_updated": "2026-01-31T08:30:00.123456Z"}')
     + MAX_PRODUCT_ID * MOST_ESCAPED_BYTES
     + sum(len(f'"{name}": , ') + register.cached_bytes for name, register in REGISTERS.items())
@@ -81,7 +81,7 @@ def cached_product(product_id: str, value: bytes | str) -> Product | None:
         if _rfc3339(last_updated) != members["last_updated"]:
             return None
         return Product(product_id=product_id, last_updated=last_updated, **told)
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, Refused):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, InvalidValueError):
         return None
 
 

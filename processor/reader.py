@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
@@ -36,28 +36,28 @@ if TYPE_CHECKING:
 
     Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
 
-LEASE_SECONDS: Final = 10
+LEASE_SECONDS = 10
 # How long a connection to the database is still made for the next reader, when this one has left.
-CONNECT_TIMEOUT_SECONDS: Final = 3.0
-RELEASE_TIMEOUT_SECONDS: Final = 0.3
+CONNECT_TIMEOUT_SECONDS = 3.0
+RELEASE_TIMEOUT_SECONDS = 0.3
 # How long a reader that leaves stays for its lease; giving it back goes on without it.
-GIVE_BACK_WAIT_SECONDS: Final = 0.1
+GIVE_BACK_WAIT_SECONDS = 0.1
 # What a connection is released in, and a moment.
-_END_SECONDS: Final = 0.4
+_END_SECONDS = 0.4
 
-_STORE: Final = """
+_STORE = """
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 redis.call('DEL', KEYS[2])
 return 1
 """
-_GIVE_BACK: Final = """
+_GIVE_BACK = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
 return 1
 """
 # Migrations come before code, so that every column is there.
-_SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM products WHERE product_id = $1"  # noqa: S608 our own names
+_SELECT = f"SELECT {', '.join(COLUMNS)} FROM products WHERE product_id = $1"  # noqa: S608 our own names
 
 
 @dataclass(slots=True)

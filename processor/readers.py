@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 from redis.credentials import CredentialProvider, UsernamePasswordCredentialProvider
@@ -19,15 +19,15 @@ from processor.settings import RDS_ROOTS
 if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
 
-DATABASE_CONNECT_TIMEOUT_SECONDS: Final = 5.0
+DATABASE_CONNECT_TIMEOUT_SECONDS = 5.0
 # A read by primary key takes a millisecond; without a limit, a reader nobody put one on waits for ever.
-DATABASE_READ_TIMEOUT_SECONDS: Final = 5.0
+DATABASE_READ_TIMEOUT_SECONDS = 5.0
 # Connections idle for longer may have been dropped without a word by what lies between.
-DATABASE_IDLE_SECONDS: Final = 240.0
+DATABASE_IDLE_SECONDS = 240.0
 # Ready ones are as many as there are commands at once; others may still be in the making, for readers that
 # have gone to the database meanwhile.
-_CACHE_CONNECTIONS: Final = 2 * CACHE_COMMANDS_AT_ONCE
-_CLOSE_SECONDS: Final = 2.0
+_CACHE_CONNECTIONS = 2 * CACHE_COMMANDS_AT_ONCE
+_CLOSE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -87,7 +87,7 @@ def of_register(name: str) -> Reason:
     return Reason(f"invalid_{name}")
 
 
-class Invalid(Exception):
+class InvalidRecordError(Exception):
     """What is read is no valid update: a value breaks a rule."""
 
     def __init__(self, reason: Reason, message: str) -> None:

@@ -7,7 +7,7 @@ this module sees user records only, each with its identity (shard, sequence numb
 import base64
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from processor import aggregation
 from processor.errors import EventError
@@ -20,10 +20,10 @@ _SHARD = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
 
 
 # The sub-sequence of an aggregated record that is kept as a whole, never unpacked.
-WHOLE_AGGREGATE: Final = -1
+WHOLE_AGGREGATE = -1
 # Before 1970 or after 9999 no record arrives.
-_LATEST_ARRIVAL_MS: Final = 253_402_300_799_999
-_NAME_SHOWN: Final = 40
+_LATEST_ARRIVAL_MS = 253_402_300_799_999
+_NAME_SHOWN = 40
 
 
 class Defect(NamedTuple):
@@ -68,7 +68,7 @@ def expand(record: Record) -> Iterator[Record]:
         return
     try:
         unpacked = aggregation.unpack(record.data)
-    except aggregation.BadAggregate as error:
+    except aggregation.AggregateError as error:
         yield record._replace(defect=Defect(Reason.BAD_AGGREGATE, f"aggregated record: {error}"))
         return
     for sub_sequence, (partition_key, data) in enumerate(unpacked):

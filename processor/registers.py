@@ -8,21 +8,22 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from processor import characters
 from processor.json_values import NumberText, kind_of, shown
 
-_NUMBER: Final = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
+_NUMBER = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
 # As the column tells it: two decimals, no sign.
-_AMOUNT: Final = re.compile(r"(0|[1-9][0-9]{0,17})\.([0-9]{2})")
+_AMOUNT = re.compile(r"(0|[1-9][0-9]{0,17})\.([0-9]{2})")
 # No range reaches so far, and no 64 KiB of digits bring a larger exponent back into one.
-_BEYOND_DIGITS: Final = 20
-_BEYOND_EXPONENT: Final = 1_000_000
-_MANY_DECIMALS: Final = 100_000
+_BEYOND_DIGITS = 20
+_BEYOND = 10**20
+_BEYOND_EXPONENT = 1_000_000
+_MANY_DECIMALS = 100_000
 
 
-class Refused(Exception):
+class InvalidValueError(Exception):
     """Why a value is none of its register's; reads on from the register's name."""
 
 
@@ -33,11 +34,11 @@ class Register:
     Args:
         rule: what every value is; reads on from "is not ".
         read: a record's JSON value → the value inside, which JSON can hold: changes that are applied one
-            by one are told to PostgreSQL in JSON. Raises: Refused.
+            by one are told to PostgreSQL in JSON. Raises: InvalidValueError.
         parameter: the PostgreSQL type of a value inside.
         stored: SQL from the value inside, `{}`, which may be NULL, to the value of a new row's column.
         to_cache: the column's value → its JSON value in the cache.
-        from_cache: the reverse, of a value that may be anything. Raises: Refused.
+        from_cache: the reverse, of a value that may be anything. Raises: InvalidValueError.
         cached_bytes: the most that the JSON value in the cache takes.
     """
 
@@ -59,9 +60,9 @@ def whole_number(most: int) -> Register:
         else:
             number = _whole(*_decimal(value.text)) if isinstance(value, NumberText) else None
         if number is None:
-            raise Refused(f"is {_described(value)}; an integer is accepted")
+            raise InvalidValueError(f"is {_described(value)}; an integer is accepted")
         if not 0 <= number <= most:
-            raise Refused(f"is {shown(value)}; 0 to {most}")
+            raise InvalidValueError(f"is {shown(value)}; 0 to {most}")
         return number
 
     return Register(
@@ -86,15 +87,15 @@ def money(most_cents: int) -> Register:
         else:
             text = value.text if isinstance(value, NumberText) else value
             if not isinstance(text, str):
-                raise Refused(f"is {_described(value)}; a number or its text is accepted")
+                raise InvalidValueError(f"is {_described(value)}; a number or its text is accepted")
             digits, exponent = _decimal(text)
             exact = _whole(digits, exponent + 2)
             if exact is None:
                 decimals = -exponent if -exponent < _MANY_DECIMALS else f"over {_MANY_DECIMALS}"
-                raise Refused(f"has {decimals} decimals: {shown(value)}; at most 2")
+                raise InvalidValueError(f"has {decimals} decimals: {shown(value)}; at most 2")
             cents = exact
         if not 0 <= cents <= most_cents:
-            raise Refused(f"is {shown(value)}; {accepted}")
+            raise InvalidValueError(f"is {shown(value)}; {accepted}")
         return cents
 
     def to_cache(stored: Decimal | None) -> str | None:
@@ -105,7 +106,7 @@ def money(most_cents: int) -> Register:
             return None
         matched = _AMOUNT.fullmatch(value) if isinstance(value, str) else None
         if matched is None or int("".join(matched.groups())) > most_cents:
-            raise Refused("is no amount as it is cached")
+            raise InvalidValueError("is no amount as it is cached")
         # From its text: arithmetic would follow the shop's decimal context, and may round.
         return Decimal(matched[0])
 
@@ -125,7 +126,7 @@ def flag() -> Register:
 
     def read(value: object) -> bool:
         if not isinstance(value, bool):
-            raise Refused(f"is {_described(value)}; true or false is accepted")
+            raise InvalidValueError(f"is {_described(value)}; true or false is accepted")
         return value
 
     return Register(
@@ -147,9 +148,9 @@ def text(most: int) -> Register:
 
     def read(value: object) -> str:
         if not isinstance(value, str):
-            raise Refused(f"is {_described(value)}; a string is accepted")
+            raise InvalidValueError(f"is {_described(value)}; a string is accepted")
         if fault := characters.fault(value, most, characters.CONTROL_OR_SURROGATE):
-            raise Refused(fault)
+            raise InvalidValueError(fault)
         return value
 
     def from_cache(value: object) -> str | None:
@@ -179,11 +180,11 @@ def _described(value: object) -> str:
 def _decimal(text: str) -> tuple[str, int]:
     """A JSON number's value, exactly: digits that end in none but a lone 0, and their power of ten.
 
-    "-19.990" is ("-1999", -2). Raises: Refused.
+    "-19.990" is ("-1999", -2). Raises: InvalidValueError.
     """
     matched = _NUMBER.fullmatch(text)
     if matched is None:
-        raise Refused(f"is {shown(text)}; a decimal number such as 19.99 is accepted")
+        raise InvalidValueError(f"is {shown(text)}; a decimal number such as 19.99 is accepted")
     sign, whole, fraction, exponent = matched.groups("")
     written = whole + fraction
     digits = written.rstrip("0")
@@ -205,5 +206,5 @@ def _whole(digits: str, power: int) -> int | None:
     if power < 0:
         return None
     if len(digits) + power > _BEYOND_DIGITS:
-        return -(10**_BEYOND_DIGITS) if digits.startswith("-") else 10**_BEYOND_DIGITS
-    return int(digits) * 10**power  # type: ignore[no-any-return] # a power of 0 or more keeps it whole
+        return -_BEYOND if digits.startswith("-") else _BEYOND
+    return int(digits) * int(10**power)

@@ -7,7 +7,7 @@ import secrets
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import aioboto3
 from aiobotocore.config import AioConfig
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_CLOSE_SECONDS: Final = 2.0
+_CLOSE_SECONDS = 2.0
 # One is used at a time; the others may still be in the making, for invalidations that were given up.
-_CACHE_CONNECTIONS: Final = 8
+_CACHE_CONNECTIONS = 8
 
 
 class Runtime:

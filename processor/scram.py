@@ -4,10 +4,9 @@ import base64
 import hashlib
 import hmac
 import secrets
-from typing import Final
 
-ITERATIONS: Final = 4096
-_SALT_BYTES: Final = 16
+ITERATIONS = 4096
+_SALT_BYTES = 16
 
 
 def verifier(password: str, *, salt: bytes | None = None) -> str:

@@ -6,19 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Final
 
 from processor.errors import SettingsError
 
-RDS_ROOTS: Final = Path(__file__).parent / "certificates" / "rds-roots.pem"
-DEFAULT_POOL_SIZE: Final = 2
+RDS_ROOTS = Path(__file__).parent / "certificates" / "rds-roots.pem"
+DEFAULT_POOL_SIZE = 2
 
-_SUFFIX: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
-_REGION: Final = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
-_URL: Final = re.compile(r"https?://[^\s/]+(/\S*)?")
-_NOT_IN_A_HOST: Final = re.compile(r"[\s:/@?#,\[\]]")
-_ARN_REGION: Final = re.compile(r"arn:[^:]+:secretsmanager:([^:]+):")
+_SUFFIX = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
+_URL = re.compile(r"https?://[^\s/]+(/\S*)?")
+_NOT_IN_A_HOST = re.compile(r"[\s:/@?#,\[\]]")
+_ARN_REGION = re.compile(r"arn:[^:]+:secretsmanager:([^:]+):")
 
 
 class RedisAuth(Enum):

@@ -1,21 +1,21 @@
 """What may be the texts of an update: the product's id, and who sent it."""
 
-from typing import Any, Final
+from typing import Any
 
 from processor import characters
 from processor.diagnosis import diagnose_envelope
 from processor.json_values import kind_of, shown
 from processor.product import MAX_PRODUCT_ID
-from processor.reasons import Invalid, Reason
+from processor.reasons import InvalidRecordError, Reason
 
-MAX_SUPPLIER: Final = 64
+MAX_SUPPLIER = 64
 
 # They make twins of a product which nobody can tell apart.
-_REFUSED: Final = {**characters.CONTROL_OR_SURROGATE, "Cf": "format character"}
+_REFUSED = {**characters.CONTROL_OR_SURROGATE, "Cf": "format character"}
 
 
 def read_product_id(fields: dict[str, Any]) -> str:
-    """The id of the product an update is about. Raises: Invalid."""
+    """The id of the product an update is about. Raises: InvalidRecordError."""
     if "product_id" not in fields:
         envelope = diagnose_envelope(fields)
         raise _invalid("product_id is missing" + (f"; {envelope}" if envelope else ""))
@@ -30,14 +30,16 @@ def read_product_id(fields: dict[str, Any]) -> str:
 
 
 def read_supplier(fields: dict[str, Any]) -> str | None:
-    """Who sent the update, if it says so. Raises: Invalid."""
+    """Who sent the update, if it says so. Raises: InvalidRecordError."""
     if "supplier" not in fields:
         return None
     supplier = fields["supplier"]
     if not isinstance(supplier, str):
-        raise Invalid(Reason.INVALID_SUPPLIER, f"supplier is {kind_of(supplier)}; a string is accepted")
+        raise InvalidRecordError(
+            Reason.INVALID_SUPPLIER, f"supplier is {kind_of(supplier)}; a string is accepted"
+        )
     if not 1 <= len(supplier) <= MAX_SUPPLIER:
-        raise Invalid(
+        raise InvalidRecordError(
             Reason.INVALID_SUPPLIER, f"supplier has {len(supplier)} characters; 1 to {MAX_SUPPLIER}"
         )
     return supplier
@@ -47,9 +49,9 @@ def readable_supplier(fields: dict[str, Any]) -> str | None:
     """Who sent a rejected record, as far as it can be read."""
     try:
         return read_supplier(fields)
-    except Invalid:
+    except InvalidRecordError:
         return None
 
 
-def _invalid(message: str) -> Invalid:
-    return Invalid(Reason.INVALID_PRODUCT_ID, message)
+def _invalid(message: str) -> InvalidRecordError:
+    return InvalidRecordError(Reason.INVALID_PRODUCT_ID, message)

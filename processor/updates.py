@@ -7,27 +7,27 @@ or the database (invariant I3). Any 64 KiB of bytes are judged in well under 50 
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from processor.json_object import read_object
 from processor.json_values import shown
 from processor.product import REGISTERS
-from processor.reasons import Invalid, Reason, of_register
+from processor.reasons import InvalidRecordError, Reason, of_register
 from processor.records import Record
-from processor.registers import Refused
+from processor.registers import InvalidValueError
 from processor.texts import read_product_id, read_supplier, readable_supplier
 
-MAX_CLOCK_SKEW_US: Final = 5 * 60 * 1_000_000
-_FRACTIONAL_DIGITS: Final = 9  # what Go prints; .NET prints 7
+MAX_CLOCK_SKEW_US = 5 * 60 * 1_000_000
+_FRACTIONAL_DIGITS = 9  # what Go prints; .NET prints 7
 
 # Each register's name, how it is read, and why it is rejected.
-_READ: Final = [(name, register.read, of_register(name)) for name, register in REGISTERS.items()]
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_UTC: Final = _EPOCH.replace(tzinfo=None)  # prints without an offset
-_LATEST_US: Final = 253_402_300_800 * 1_000_000 - 1
-_MICROSECOND: Final = timedelta(microseconds=1)
+_READ = [(name, register.read, of_register(name)) for name, register in REGISTERS.items()]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_UTC = _EPOCH.replace(tzinfo=None)  # prints without an offset
+_LATEST_US = 253_402_300_800 * 1_000_000 - 1
+_MICROSECOND = timedelta(microseconds=1)
 # RFC 3339, section 5.6; "T" and "Z" may be written small there.
-_RFC3339: Final = re.compile(
+_RFC3339 = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-9]{2})(?:\.([0-9]+))?"
     r"(?:[Zz]|([+-](?:[01][0-9]|2[0-3]):[0-5][0-9]))"
 )
@@ -64,7 +64,7 @@ def decode(record: Record) -> Update | Rejection:
     try:
         fields = read_object(record.data)
         return _validate(fields, record)
-    except Invalid as invalid:
+    except InvalidRecordError as invalid:
         return Rejection(record, invalid.reason, invalid.message, readable_supplier(fields))
 
 
@@ -98,7 +98,9 @@ def _check_schema(fields: dict[str, Any]) -> None:
     if "schema_version" in fields:
         version = fields["schema_version"]
         if type(version) is not int or version != 1:
-            raise Invalid(Reason.UNKNOWN_SCHEMA, f"schema_version is {shown(version)}; 1 is accepted")
+            raise InvalidRecordError(
+                Reason.UNKNOWN_SCHEMA, f"schema_version is {shown(version)}; 1 is accepted"
+            )
 
 
 def _values(fields: dict[str, Any]) -> dict[str, object]:
@@ -107,32 +109,32 @@ def _values(fields: dict[str, Any]) -> dict[str, object]:
         if name in fields:
             try:
                 values[name] = read(fields[name])
-            except Refused as refused:
-                raise Invalid(reason, f"{name} {refused}") from refused
+            except InvalidValueError as refused:
+                raise InvalidRecordError(reason, f"{name} {refused}") from refused
     if not values:
         names = ", ".join(f'"{name}"' for name in REGISTERS)
-        raise Invalid(Reason.NOTHING_TO_UPDATE, f"none of {names}; at least one is needed")
+        raise InvalidRecordError(Reason.NOTHING_TO_UPDATE, f"none of {names}; at least one is needed")
     return values
 
 
 def _event_time_us(value: object, arrival_us: int) -> int:
     matched = _RFC3339.fullmatch(value) if isinstance(value, str) else None
     if matched is None:
-        raise Invalid(
+        raise InvalidRecordError(
             Reason.INVALID_EVENT_TIME,
             f"event_time is {shown(value)}; RFC 3339 with an offset and at most {_FRACTIONAL_DIGITS} "
             "fractional digits is accepted, such as 2026-01-31T08:30:00Z",
         )
     date, time, fraction, offset = matched.groups("")
     if len(fraction) > _FRACTIONAL_DIGITS:
-        raise Invalid(
+        raise InvalidRecordError(
             Reason.INVALID_EVENT_TIME,
             f"event_time has {len(fraction)} fractional digits: {shown(value)}; at most {_FRACTIONAL_DIGITS}",
         )
     try:
         since_epoch = datetime.fromisoformat(f"{date}T{time}") - _EPOCH_UTC
     except ValueError as error:
-        raise Invalid(
+        raise InvalidRecordError(
             Reason.INVALID_EVENT_TIME, f"event_time is {shown(value)}, no date and time: {error}"
         ) from error
     event_time_us = (since_epoch.days * 86_400 + since_epoch.seconds) * 1_000_000
@@ -141,15 +143,19 @@ def _event_time_us(value: object, arrival_us: int) -> int:
     if offset:
         event_time_us -= _offset_us(offset)
     if since_epoch.days < 0 or event_time_us < 0:
-        raise Invalid(Reason.INVALID_EVENT_TIME, f"event_time is {shown(value)}; 1970 or later is accepted")
+        raise InvalidRecordError(
+            Reason.INVALID_EVENT_TIME, f"event_time is {shown(value)}; 1970 or later is accepted"
+        )
     if event_time_us > arrival_us + MAX_CLOCK_SKEW_US:
-        raise Invalid(
+        raise InvalidRecordError(
             Reason.EVENT_TIME_IN_FUTURE,
             f"event_time {shown(value)} is later than the arrival time {_instant(arrival_us)} "
             "by more than 5 minutes",
         )
     if event_time_us > _LATEST_US:
-        raise Invalid(Reason.INVALID_EVENT_TIME, f"event_time is {shown(value)}, later than 9999 in UTC")
+        raise InvalidRecordError(
+            Reason.INVALID_EVENT_TIME, f"event_time is {shown(value)}, later than 9999 in UTC"
+        )
     return event_time_us
 
 

@@ -1,10 +1,10 @@
 """Runs Terraform itself on the synthesized stacks: finds the binary, and a mirror of its AWS provider.
 
-`python -m terraform_cli validate` checks every stack. Others build on three calls, which raise `Unavailable`:
+`python -m terraform_cli validate` checks every stack. Others use three calls, which raise `TerraformError`:
 `find_terraform`, `choose_provider`, and `Provider.variables`.
 """
 
-from terraform_cli.errors import Unavailable
+from terraform_cli.errors import TerraformError
 from terraform_cli.installation import Terraform, find_terraform
 from terraform_cli.mirror import Mirror, find_mirror
 from terraform_cli.provider import Provider, choose_provider
@@ -13,7 +13,7 @@ __all__ = [
     "Mirror",
     "Provider",
     "Terraform",
-    "Unavailable",
+    "TerraformError",
     "choose_provider",
     "find_mirror",
     "find_terraform",

@@ -15,11 +15,11 @@ from pathlib import Path
 from time import monotonic
 
 from terraform_cli.configuration import chooses_providers, configured
-from terraform_cli.errors import Unavailable
+from terraform_cli.errors import TerraformError
 from terraform_cli.installation import Terraform, find_terraform
 from terraform_cli.mirror import find_mirror
 from terraform_cli.provider import FETCHED, choose_provider
-from terraform_cli.synthesis import SynthesisFailed, synthesize
+from terraform_cli.synthesis import SynthesisError, synthesize
 from terraform_cli.validation import Verdict, validate
 
 NOTHING_CHECKED = 3
@@ -43,10 +43,10 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         verdicts = _validate(arguments.folders, arguments.jobs, os.environ)
-    except Unavailable as error:
+    except TerraformError as error:
         _tell(f"Nothing was validated. {error}")
         sys.exit(NOTHING_CHECKED)
-    except SynthesisFailed as error:
+    except SynthesisError as error:
         _tell(f"The stacks cannot be synthesized:\n{error}")
         sys.exit(1)
     sys.exit(0 if all(verdict.is_valid for verdict in verdicts) else 1)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from terraform_cli.errors import Unavailable
+from terraform_cli.errors import TerraformError
 
 OLDEST = (1, 11)
 """The first Terraform that knows write-only arguments, which keep passwords out of the state."""
@@ -57,12 +57,12 @@ class Terraform:
 def find_terraform(variables: Mapping[str, str]) -> Terraform:
     """Return the binary that `TERRAFORM_BINARY_NAME` names, which cdktf honours too, else `terraform`.
 
-    Raises: Unavailable.
+    Raises: TerraformError.
     """
     name = variables.get("TERRAFORM_BINARY_NAME") or "terraform"
     path = shutil.which(name, path=variables.get("PATH", ""))
     if path is None:
-        raise Unavailable(f"{name} is not on the PATH. {_ADVICE}")
+        raise TerraformError(f"{name} is not on the PATH. {_ADVICE}")
     # Apart from `run`: a warning about the configuration, on the standard error, is no part of the answer.
     answer = subprocess.run(  # noqa: S603
         [path, "version", "-json"],
@@ -77,7 +77,7 @@ def find_terraform(variables: Mapping[str, str]) -> Terraform:
 def read_version(path: str, answer: str, complaint: str = "") -> Terraform:
     """Return the binary at `path` by what `terraform version -json` answered.
 
-    Raises: Unavailable if the answer is none, or tells of a version that is too old.
+    Raises: TerraformError if the answer is none, or tells of a version that is too old.
     """
     try:
         told = json.loads(answer)
@@ -85,7 +85,7 @@ def read_version(path: str, answer: str, complaint: str = "") -> Terraform:
         numbers = tuple(int(part) for part in terraform.version.split(".")[:2])
     except (ValueError, KeyError, TypeError) as error:
         said = complaint.strip() or answer.strip() or "nothing"
-        raise Unavailable(f"{path} does not tell its version; it says: {said}\n{_ADVICE}") from error
+        raise TerraformError(f"{path} does not tell its version; it says: {said}\n{_ADVICE}") from error
     if numbers < OLDEST:
-        raise Unavailable(f"{path} is Terraform {terraform.version}. {_ADVICE}")
+        raise TerraformError(f"{path} is Terraform {terraform.version}. {_ADVICE}")
     return terraform

@@ -19,7 +19,7 @@ from itertools import chain
 from pathlib import Path
 
 from stacks.binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
-from terraform_cli.errors import Unavailable
+from terraform_cli.errors import TerraformError
 
 SOURCE = "registry.terraform.io/hashicorp/aws"
 VARIABLE = "CATALOG_PROVIDER_MIRROR"
@@ -57,13 +57,13 @@ def find_mirror(
 
     `own`: a folder that the project itself fills.
 
-    Raises: Unavailable if `CATALOG_PROVIDER_MIRROR` names a folder that is none.
+    Raises: TerraformError if `CATALOG_PROVIDER_MIRROR` names a folder that is none.
     """
     named = variables.get(VARIABLE)
     if named:
         mirror = best(mirrors_in(Path(named).absolute(), platform))
         if mirror is None:
-            raise Unavailable(
+            raise TerraformError(
                 f"{VARIABLE} is {named!r}; accepted: a folder that holds {SOURCE} {PROVIDER_VERSION}, or a "
                 f"version from {_text(LOWEST)} to below {_text(BELOW)}, for {platform}"
             )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stacks.binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
 from terraform_cli.configuration import chooses_providers, configured
-from terraform_cli.errors import Unavailable
+from terraform_cli.errors import TerraformError
 from terraform_cli.installation import Terraform
 from terraform_cli.mirror import SOURCE, USUAL_ROOTS, VARIABLE, Mirror, find_mirror
 
@@ -49,7 +49,7 @@ def choose_provider(
 
     `fetched`: keeps what came from the registry. `roots`: what to scan for mirrors.
 
-    Raises: Unavailable, with what Terraform said and what to do.
+    Raises: TerraformError, with what Terraform said and what to do.
     """
     if not variables.get(VARIABLE) and chooses_providers(variables):
         return _as_configured(terraform, variables)
@@ -59,7 +59,7 @@ def choose_provider(
         if refusal is None:
             mirror = Mirror(folder=fetched, version=PROVIDER_VERSION)
         elif mirror is None:
-            raise Unavailable(f"{refusal}\n{_advice(terraform)}")
+            raise TerraformError(f"{refusal}\n{_advice(terraform)}")
     return Provider(is_exact=mirror.is_exact, mirror=mirror, told=_told(mirror.version))
 
 
@@ -87,7 +87,7 @@ def _as_configured(terraform: Terraform, variables: Mapping[str, str]) -> Provid
         if refusal is None:
             is_exact = version == PROVIDER_VERSION
             return Provider(is_exact=is_exact, mirror=None, told=_told(version))
-    raise Unavailable(f"{refusal}\n{_advice(terraform)}")
+    raise TerraformError(f"{refusal}\n{_advice(terraform)}")
 
 
 def _initialise(

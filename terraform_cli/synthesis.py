@@ -8,14 +8,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
-class SynthesisFailed(Exception):
+class SynthesisError(Exception):
     """`main.py` ended with an error; the message is all it wrote."""
 
 
 def synthesize(outdir: Path, variables: Mapping[str, str]) -> list[Path]:
     """Return every stack's folder, named by its id, as `main.py` writes it with these environment variables.
 
-    Raises: SynthesisFailed.
+    Raises: SynthesisError.
     """
     run = subprocess.run(
         [sys.executable, "main.py"],
@@ -28,5 +28,5 @@ def synthesize(outdir: Path, variables: Mapping[str, str]) -> list[Path]:
         check=False,
     )
     if run.returncode:
-        raise SynthesisFailed(run.stdout.strip())
+        raise SynthesisError(run.stdout.strip())
     return sorted((outdir / "stacks").iterdir())

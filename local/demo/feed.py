@@ -7,19 +7,19 @@ import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types_aiobotocore_kinesis import KinesisClient
     from types_aiobotocore_kinesis.type_defs import PutRecordsRequestEntryTypeDef
 
-WEEK: Final = Path(__file__).parent / "data" / "grocery-week.jsonl.gz"
-BAD_RECORDS: Final = Path(__file__).parent / "data" / "bad-records.jsonl"
+WEEK = Path(__file__).parent / "data" / "grocery-week.jsonl.gz"
+BAD_RECORDS = Path(__file__).parent / "data" / "bad-records.jsonl"
 # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
-_AT_ONCE: Final = 500
-_BAD_EVERY: Final = 400
-_PAUSE_SECONDS: Final = 0.2
-_ATTEMPTS: Final = 10
+_AT_ONCE = 500
+_BAD_EVERY = 400
+_PAUSE_SECONDS = 0.2
+_ATTEMPTS = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
 import aioboto3
 import asyncpg
@@ -19,12 +19,12 @@ from local.emulated_aws.function_service import PROJECT
 from processor.product import COLUMNS, REGISTERS
 from processor.readers import CacheAddress, open_reader
 
-STATE: Final = PROJECT / ".local" / "kept-run.json"
-_WAIT_SECONDS: Final = 10.0
-_POLL_SECONDS: Final = 0.2
-_KEY_CHARACTERS: Final = 256  # more, Kinesis refuses
-_PREFIXES: Final = {"archive": "inventory/", "quarantine": "quarantine/"}
-_VERSION_LIKE: Final = " OR ".join(f"{register}_version LIKE $1" for register in REGISTERS)
+STATE = PROJECT / ".local" / "kept-run.json"
+_WAIT_SECONDS = 10.0
+_POLL_SECONDS = 0.2
+_KEY_CHARACTERS = 256  # more, Kinesis refuses
+_PREFIXES = {"archive": "inventory/", "quarantine": "quarantine/"}
+_VERSION_LIKE = " OR ".join(f"{register}_version LIKE $1" for register in REGISTERS)
 
 
 class KeptRunError(Exception):

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from local.emulated_aws.account import Account, open_account
 from local.emulated_aws.event_source_mapping import (
@@ -20,9 +20,9 @@ from local.emulated_aws.event_source_mapping.aws_adapters import KinesisStream, 
 from local.emulated_aws.function_service import LambdaService
 from local.servers import Servers, start_servers
 
-TIMEOUT_SECONDS: Final = 60.0
-SHARDS: Final = 4
-SCHEDULED_EVENT: Final = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+TIMEOUT_SECONDS = 60.0
+SHARDS = 4
+SCHEDULED_EVENT = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 
 
 @dataclass(frozen=True, slots=True)

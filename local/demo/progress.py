@@ -4,7 +4,7 @@ import json
 import time
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
@@ -12,8 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-_PLAIN_SECONDS: Final = 2.0
-_BAR_COLUMNS: Final = 60
+_PLAIN_SECONDS = 2.0
+_BAR_COLUMNS = 60
 
 
 @dataclass(slots=True)

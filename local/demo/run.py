@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import IO, Any, Final
+from typing import IO, Any
 
 import asyncpg
 from redis.asyncio import Redis
@@ -20,14 +20,14 @@ from local.emulated_aws.event_source_mapping import FunctionError, FunctionNotRe
 from local.emulated_aws.function_service import PROJECT
 from processor.reader import ReaderStatistics
 
-READERS: Final = 8
-LOG_NAME: Final = ".local/function.log"
-_SEED: Final = 20_170_101
-_LEAST_HITS: Final = 10_000
-_LEAST_REFUSED_STORES: Final = 100
-_LAST_LOOKS_SECONDS: Final = 20.0
-_REFRESH_SECONDS: Final = 0.2
-_SCHEDULE_SECONDS: Final = 60.0
+READERS = 8
+LOG_NAME = ".local/function.log"
+_SEED = 20_170_101
+_LEAST_HITS = 10_000
+_LEAST_REFUSED_STORES = 100
+_LAST_LOOKS_SECONDS = 20.0
+_REFRESH_SECONDS = 0.2
+_SCHEDULE_SECONDS = 60.0
 
 
 async def run(*, keep: bool, readers: int) -> int:

@@ -5,16 +5,16 @@ import random
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any
 
 from local.servers import PostgresAddress, ValkeyAddress
 from processor.reader import CatalogReader, ReaderStatistics
 from processor.readers import CacheAddress, open_reader
 
-_REMEMBERED: Final = 500
-_IDLE_SECONDS: Final = 0.01
+_REMEMBERED = 500
+_IDLE_SECONDS = 0.01
 # What is being sold is what is being looked at; the rest of the looks go to what sold a while ago.
-_SHARE_OF_SELLING: Final = 0.5
+_SHARE_OF_SELLING = 0.5
 
 
 class Shop:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from local.demo.feed import Sent
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
 Identity = tuple[str, str, int]
-_SHOWN: Final = 3
+_SHOWN = 3
 # What a product's fields hold until an update mentions them.
-_UNTOLD: Final[dict[str, Any]] = {"inventory": 0, "price": None, "discontinued": False}
+_UNTOLD: dict[str, Any] = {"inventory": 0, "price": None, "discontinued": False}
 # Those that are told and cached as texts, and compared as numbers.
-_AMOUNTS: Final = {"price"}
+_AMOUNTS = {"price"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from local.deploy import subprocesses
 from local.deploy.errors import DeployError
@@ -14,14 +14,14 @@ from local.deploy.overrides import STACK
 from local.emulated_aws.function_service import PROJECT
 from stacks.binding import bundled_node
 
-_CLI: Final = PROJECT / "node_modules" / "cdktf-cli" / "bundle" / "bin" / "cdktf"
-_APP: Final = "python -m local.deploy.synthesis"
-_PLANNED: Final = re.compile(r"Plan: (\d+) to add, (\d+) to change, (\d+) to destroy")
-_DONE: Final = re.compile(r": (?:Creation|Destruction) complete after ")
-_COMPLETE: Final = re.compile(
+_CLI = PROJECT / "node_modules" / "cdktf-cli" / "bundle" / "bin" / "cdktf"
+_APP = "python -m local.deploy.synthesis"
+_PLANNED = re.compile(r"Plan: (\d+) to add, (\d+) to change, (\d+) to destroy")
+_DONE = re.compile(r": (?:Creation|Destruction) complete after ")
+_COMPLETE = re.compile(
     r"(?:Apply|Destroy) complete! Resources: (?:(\d+) added, \d+ changed, )?(\d+) destroyed"
 )
-_LAST_LINES: Final = 40
+_LAST_LINES = 40
 
 OnProgress = Callable[[int, int | None], None]
 """Is told how many resources are done, and of how many; None: not planned yet."""

@@ -1,16 +1,15 @@
 """PostgreSQL as RDS hands it over: an administrator who is no superuser, and an empty database."""
 
 import secrets
-from typing import Final
 
 import asyncpg
 
 from local.servers import AdministeredDatabase, PostgresAddress
 
 # As stacks/database.py names them.
-_DATABASE: Final = "productcatalog"
-_ADMINISTRATOR: Final = "postgres"
-_SUPERUSER: Final = "rdsadmin"
+_DATABASE = "productcatalog"
+_ADMINISTRATOR = "postgres"
+_SUPERUSER = "rdsadmin"
 
 
 class RdsLikeDatabase:

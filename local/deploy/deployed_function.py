@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from local.deploy.aws_clients import Cloud
 from local.deploy.environment_variables import CREDENTIALS
@@ -16,7 +16,7 @@ from local.deploy.errors import DeployError
 from local.emulated_aws.account import REGION
 from local.emulated_aws.function_service import PROJECT, Runtime
 
-_PROGRAM: Final = PROJECT / "local" / "emulated_aws" / "execution_environment.py"
+_PROGRAM = PROJECT / "local" / "emulated_aws" / "execution_environment.py"
 
 
 @dataclass(frozen=True, kw_only=True)

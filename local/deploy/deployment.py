@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 import asyncpg
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,7 +18,7 @@ from rich.console import Console
 from local.deploy import emulator_limits, prerequisites, smoke_test
 from local.deploy.deployed_function import check_bytes, fetch
 from local.deploy.deployment_target import World, emulator_log, open_world
-from local.deploy.errors import DeployError, Lacking
+from local.deploy.errors import DeployError, PrerequisiteError
 from local.deploy.leftovers import everything, left_over
 from local.deploy.passwords import check_nowhere, check_state, login
 from local.deploy.steps import Steps
@@ -27,11 +26,11 @@ from local.emulated_aws.event_source_mapping import FunctionError, MappingEndedE
 from local.emulated_aws.function_service import PROJECT
 from local.servers import ServerError
 
-FOLDER: Final = PROJECT / ".local" / "deploy-local"
-SKIPPED: Final = 3
+FOLDER = PROJECT / ".local" / "deploy-local"
+SKIPPED = 3
 # As the reference names them.
-_OUTPUTS: Final = ("KinesisStreamName", "DatabaseEndpoint", "RedisEndpoint", "ArchiveBucket")
-_FAILURES: Final = (
+_OUTPUTS = ("KinesisStreamName", "DatabaseEndpoint", "RedisEndpoint", "ArchiveBucket")
+_FAILURES = (
     *(DeployError, ServerError, FunctionError, MappingEndedError),
     # What a server answers otherwise than it should.
     *(OSError, BotoCoreError, ClientError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError),
@@ -45,7 +44,7 @@ async def run(*, once: bool) -> int:
     try:
         with _only_one():
             await _run(steps, console, once=once)
-    except Lacking as error:
+    except PrerequisiteError as error:
         console.print(f"skipped: nothing was deployed, for {error}", markup=False, soft_wrap=True)
         return SKIPPED
     except _FAILURES as error:

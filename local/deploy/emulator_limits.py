@@ -5,7 +5,6 @@ Each with its reason. `overrides.py` makes the replacements from here, so that n
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,10 +15,10 @@ class Limit:
     reason: str
 
 
-_NO_TLS: Final = "the embedded servers know no TLS"
-_OWN_PORTS: Final = "the stack's ports are the services' usual ones, and here each server takes a free one"
+_NO_TLS = "the embedded servers know no TLS"
+_OWN_PORTS = "the stack's ports are the services' usual ones, and here each server takes a free one"
 
-REPLACED_VARIABLES: Final[Mapping[str, str]] = {
+REPLACED_VARIABLES: Mapping[str, str] = {
     "DB_TLS": _NO_TLS,
     "DB_PORT": _OWN_PORTS,
     "REDIS_TLS": _NO_TLS,
@@ -28,7 +27,7 @@ REPLACED_VARIABLES: Final[Mapping[str, str]] = {
 }
 """The functions' environment variables that `overrides.py` replaces; DB_HOST and REDIS_ENDPOINT stay."""
 
-REPLACED_ARGUMENTS: Final[Mapping[str, str]] = {
+REPLACED_ARGUMENTS: Mapping[str, str] = {
     "aws_lambda_event_source_mapping.enabled": (
         "the emulator's own mapping ignores ReportBatchItemFailures; ours reads the stream, with the "
         "deployed mapping's settings"
@@ -36,12 +35,12 @@ REPLACED_ARGUMENTS: Final[Mapping[str, str]] = {
 }
 """The resources' arguments that `overrides.py` replaces, as `<kind>.<argument>`."""
 
-REPLACED_SETTINGS: Final[Mapping[str, str]] = {
+REPLACED_SETTINGS: Mapping[str, str] = {
     "CATALOG_ARCHITECTURE": "functions run on this machine's processor, whichever the stack's settings say",
 }
 """The settings of main.py that differ from a deployment's."""
 
-CORRECTIONS: Final[Mapping[str, str]] = {
+CORRECTIONS: Mapping[str, str] = {
     "rds_managed_secret": "gives an instance neither its administrator's secret nor a real server's address",
     "ec2_prefix_lists": "forgets the prefix lists of security groups' rules, and later plans then fail",
     "kinesis_sequence_numbers": "begins sequence numbers with zeros, which AWS's pattern refuses",
@@ -49,7 +48,7 @@ CORRECTIONS: Final[Mapping[str, str]] = {
 }
 """What `corrections.py` mends in the emulator."""
 
-NOT_HELD: Final = (
+NOT_HELD = (
     Limit(
         part="TLS to the database and the cache", reason=_NO_TLS + "; tests/integration/test_tls.py tries it"
     ),

@@ -6,14 +6,13 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from local.deploy.overrides import CACHE_PORT, DATABASE_PORT
 from local.emulated_aws.account import REGION
 from local.emulated_aws.function_service import PROJECT
 from local.servers import ACCOUNT_ID
 
-_KEPT: Final = (
+_KEPT = (
     # Where programs, homes and temporary folders are.
     *("PATH", "HOME", "TMPDIR", "USER", "LOGNAME", "LANG", "LC_ALL"),
     *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_DATA_DIRS"),
@@ -24,9 +23,9 @@ _KEPT: Final = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "PYTHON"),
     *(name for upper in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY") for name in (upper, upper.lower())),
 )
-_KEPT_PREFIXES: Final = ("PIP_", "npm_config_", "NPM_CONFIG_")
+_KEPT_PREFIXES = ("PIP_", "npm_config_", "NPM_CONFIG_")
 
-CREDENTIALS: Final = {"AWS_ACCESS_KEY_ID": "deploy-local", "AWS_SECRET_ACCESS_KEY": "deploy-local"}
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "deploy-local", "AWS_SECRET_ACCESS_KEY": "deploy-local"}
 
 
 def kept(variables: Mapping[str, str]) -> dict[str, str]:

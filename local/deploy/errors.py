@@ -5,5 +5,5 @@ class DeployError(Exception):
     """Something was deployed, or is left behind, other than it must be; the message says what."""
 
 
-class Lacking(Exception):
+class PrerequisiteError(Exception):
     """This machine lacks what the deployment needs; the message says what to do."""

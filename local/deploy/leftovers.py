@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import groupby
-from typing import Any, Final
+from typing import Any
 
 from local.deploy.aws_clients import Cloud
 
@@ -10,7 +10,7 @@ Held = dict[str, list[str]]
 """Kind of resource → the names of all there are."""
 
 # Service, call, where in the answer the list is, and what names an element of it; None: the element itself.
-_LISTINGS: Final = (
+_LISTINGS = (
     ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
     ("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
     ("ec2", "describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
@@ -46,7 +46,7 @@ _LISTINGS: Final = (
     ("sns", "list_topics", "Topics", "TopicArn"),
     ("sqs", "list_queues", "QueueUrls", None),
 )
-_ARGUMENTS: Final[Mapping[str, Mapping[str, Any]]] = {
+_ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     # AWS's own policies are no resources of anybody's.
     "list_policies": {"Scope": "Local"},
     # A secret that waits for its deletion keeps its name taken.

@@ -6,14 +6,14 @@ https://developer.hashicorp.com/terraform/language/files/override
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from local.deploy.emulator_limits import REPLACED_VARIABLES
 
-STACK: Final = "dev-stack"
-DATABASE_PORT: Final = "DEPLOY_LOCAL_DATABASE_PORT"
-CACHE_PORT: Final = "DEPLOY_LOCAL_CACHE_PORT"
-FILE: Final = "deploy_local_override.tf.json"
+STACK = "dev-stack"
+DATABASE_PORT = "DEPLOY_LOCAL_DATABASE_PORT"
+CACHE_PORT = "DEPLOY_LOCAL_CACHE_PORT"
+FILE = "deploy_local_override.tf.json"
 
 
 def variables(*, database_port: int, cache_port: int) -> dict[str, str]:

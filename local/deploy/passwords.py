@@ -3,13 +3,13 @@
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from local.deploy.aws_clients import Cloud
 from local.deploy.errors import DeployError
 
 # What was written by others, long before there was a password.
-_NOT_WRITTEN_BY_THE_DEPLOY: Final = frozenset({".terraform", "assets"})
+_NOT_WRITTEN_BY_THE_DEPLOY = frozenset({".terraform", "assets"})
 
 
 async def login(cloud: Cloud, secret_arn: str) -> Mapping[str, Any]:

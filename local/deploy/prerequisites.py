@@ -6,20 +6,19 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from lambda_packages import DIST
 from local.deploy import subprocesses
 from local.deploy.environment_variables import kept
-from local.deploy.errors import DeployError, Lacking
+from local.deploy.errors import DeployError, PrerequisiteError
 from local.emulated_aws.function_service import PROJECT
-from terraform_cli import Provider, Unavailable, choose_provider, find_terraform
+from terraform_cli import Provider, TerraformError, choose_provider, find_terraform
 
-EMULATOR_PROGRAM: Final = Path(__file__).with_name("emulator_corrections.py")
-EMULATOR_PYTHON: Final = PROJECT / ".local" / "emulator" / "venv" / "bin" / "python"
-_ARCHITECTURES: Final = {"x86_64": "x86_64", "aarch64": "arm64"}
-_LACKING: Final = 3
-_LAST_LINES: Final = 15
+EMULATOR_PROGRAM = Path(__file__).with_name("emulator_corrections.py")
+EMULATOR_PYTHON = PROJECT / ".local" / "emulator" / "venv" / "bin" / "python"
+_ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
+_LACKING = 3
+_LAST_LINES = 15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,22 +42,24 @@ class Machine:
 
 
 def find_architecture(system: str, processor: str) -> str:
-    """Return Lambda's word for a machine's processor. Raises: Lacking."""
+    """Return Lambda's word for a machine's processor. Raises: PrerequisiteError."""
     if system != "linux":
-        raise Lacking(f"the layer is built for Linux and runs on nothing else; this machine runs {system}")
+        raise PrerequisiteError(
+            f"the layer is built for Linux and runs on nothing else; this machine runs {system}"
+        )
     if processor not in _ARCHITECTURES:
-        raise Lacking(f"Lambda knows no {processor}; accepted: {', '.join(_ARCHITECTURES)}")
+        raise PrerequisiteError(f"Lambda knows no {processor}; accepted: {', '.join(_ARCHITECTURES)}")
     return _ARCHITECTURES[processor]
 
 
 def find_machine(variables: Mapping[str, str]) -> Machine:
-    """Return what is here; may take the provider from its registry, which takes minutes. Raises: Lacking."""
+    """Return what is here; fetching the provider may take minutes. Raises: PrerequisiteError."""
     architecture = find_architecture(sys.platform, platform.machine())
     try:
         terraform = find_terraform(variables)
         provider = choose_provider(terraform, kept(variables))
-    except Unavailable as error:
-        raise Lacking(str(error)) from error
+    except TerraformError as error:
+        raise PrerequisiteError(str(error)) from error
     return Machine(
         variables=kept(variables),
         architecture=architecture,
@@ -68,10 +69,12 @@ def find_machine(variables: Mapping[str, str]) -> Machine:
 
 
 async def install_emulator(machine: Machine, log_path: Path) -> None:
-    """Install it into its own virtual environment, unless it is there. Raises: Lacking, DeployError."""
+    """Install it into a virtual environment of its own if needed. Raises: PrerequisiteError, DeployError."""
     code = await _run(["bash", "scripts/emulator.sh"], machine, log_path)
     if code == _LACKING:
-        raise Lacking(f"the emulator cannot be installed:\n{subprocesses.last_lines(log_path, _LAST_LINES)}")
+        raise PrerequisiteError(
+            f"the emulator cannot be installed:\n{subprocesses.last_lines(log_path, _LAST_LINES)}"
+        )
     if code:
         raise DeployError(
             f"installing the emulator failed:\n{subprocesses.last_lines(log_path, _LAST_LINES)}"
@@ -79,21 +82,21 @@ async def install_emulator(machine: Machine, log_path: Path) -> None:
 
 
 async def install_cdktf(machine: Machine, log_path: Path) -> None:
-    """Install the CLI that package-lock.json pins, unless it is there. Raises: Lacking, DeployError."""
+    """Install the CLI that package-lock.json pins if needed. Raises: PrerequisiteError, DeployError."""
     if await _run(["bash", "scripts/node_modules.sh"], machine, log_path):
         said = subprocesses.last_lines(log_path, _LAST_LINES)
         if "EINTEGRITY" in said:
             raise DeployError(f"npm got other packages than package-lock.json pins:\n{said}")
-        raise Lacking(f"cdktf cannot be installed:\n{said}")
+        raise PrerequisiteError(f"cdktf cannot be installed:\n{said}")
 
 
 async def build_packages(machine: Machine, log_path: Path) -> None:
-    """Build what Lambda runs, unless it is there. Raises: Lacking, DeployError."""
+    """Build what Lambda runs, unless it is there. Raises: PrerequisiteError, DeployError."""
     words = ["-m", "lambda_packages", "--architecture", machine.architecture]
     if await _run([sys.executable, *words], machine, log_path):
         said = subprocesses.last_lines(log_path, _LAST_LINES)
         if "cannot reach the package index" in said:
-            raise Lacking(f"the layer cannot be built:\n{said}")
+            raise PrerequisiteError(f"the layer cannot be built:\n{said}")
         raise DeployError(f"building the packages failed:\n{said}")
 
 

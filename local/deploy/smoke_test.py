@@ -5,7 +5,7 @@ import gzip
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 import asyncpg
 from redis.asyncio import Redis
@@ -27,11 +27,11 @@ from processor.objects import archived_data
 from processor.product import value_key
 from processor.reader import CatalogReader
 
-_PRODUCT: Final = "product123"
-_RECORD: Final = b'{"product_id": "product123", "inventory": 100, "price": 29.99}'
-_HELD: Final = {"product_id": _PRODUCT, "inventory": 100, "price": "29.99"}
-_DRAIN_SECONDS: Final = 60.0
-_SHARDS: Final = 2
+_PRODUCT = "product123"
+_RECORD = b'{"product_id": "product123", "inventory": 100, "price": 29.99}'
+_HELD = {"product_id": _PRODUCT, "inventory": 100, "price": "29.99"}
+_DRAIN_SECONDS = 60.0
+_SHARDS = 2
 
 Tell = Callable[[str], None]
 

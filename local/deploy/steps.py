@@ -3,12 +3,11 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 from rich.console import Console
 from rich.status import Status
 
-_NAME_COLUMNS: Final = 22
+_NAME_COLUMNS = 22
 
 
 class Step:

@@ -6,12 +6,11 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
 
 from local.servers.guard import end_processes
 from local.servers.launching import launch, wait_for
 
-_POLL_SECONDS: Final = 0.2
+_POLL_SECONDS = 0.2
 
 
 async def run(

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import aioboto3
 from aiobotocore.config import AioConfig
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from types_aiobotocore_secretsmanager import SecretsManagerClient
     from types_aiobotocore_sqs import SQSClient
 
-REGION: Final = "us-east-1"
-FAILED_BATCHES_PREFIX: Final = "aws/lambda/"
-APPLICATION_ROLE: Final = "inventory_processor"
-READER_ROLE: Final = "product_shop"
+REGION = "us-east-1"
+FAILED_BATCHES_PREFIX = "aws/lambda/"
+APPLICATION_ROLE = "inventory_processor"
+READER_ROLE = "product_shop"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from local.emulated_aws.event_source_mapping import FunctionError, FunctionNotReachedError
 
-PROJECT: Final = Path(__file__).resolve().parents[2]
-_LINE_BYTES: Final = 16 * 1024 * 1024  # a 6 MB event, escaped
-_STOP_SECONDS: Final = 5.0
+PROJECT = Path(__file__).resolve().parents[2]
+_LINE_BYTES = 16 * 1024 * 1024  # a 6 MB event, escaped
+_STOP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Runtime:
     directory: Path
 
 
-THIS_CHECKOUT: Final = Runtime((sys.executable, "-m", "local.emulated_aws.execution_environment"), PROJECT)
+THIS_CHECKOUT = Runtime((sys.executable, "-m", "local.emulated_aws.execution_environment"), PROJECT)
 
 
 class LambdaService:

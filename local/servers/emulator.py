@@ -4,15 +4,14 @@ import http.client
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from local.servers.errors import ServerError
 from local.servers.loopback import HOST, PROBE_SECONDS
 from local.servers.server import Server
 from local.servers.valkey import ValkeyAddress
 
-ACCOUNT_ID: Final = "123456789012"
-_SERVICES: Final = (
+ACCOUNT_ID = "123456789012"
+_SERVICES = (
     "ec2",
     "elasticache",
     "events",

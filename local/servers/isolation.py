@@ -1,11 +1,10 @@
 """What the shell that runs the local tools must not change in them."""
 
 from collections.abc import MutableMapping
-from typing import Final
 
-_LOOPBACK: Final = "127.0.0.1,localhost,::1"
+_LOOPBACK = "127.0.0.1,localhost,::1"
 # The tools tell botocore and asyncpg all they need; what these say would lead elsewhere, or to an error.
-_LEADS_ELSEWHERE: Final = ("AWS_", "PG")
+_LEADS_ELSEWHERE = ("AWS_", "PG")
 
 
 def stay_on_this_machine(environment: MutableMapping[str, str]) -> None:

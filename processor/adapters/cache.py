@@ -2,37 +2,33 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from processor.errors import CacheUnavailable, reason_of
+from processor.errors import CacheUnavailableError, reason_of
 from processor.ports import INVALIDATION_SECONDS
 from processor.product import lease_key, value_key
 
 # Of that, connecting leaves a third for the commands.
-_CONNECT_SHARE: Final = 2 / 3
-_PRODUCTS_A_COMMAND: Final = 333  # three keys each: at most 1,000 keys block the server at once
+_CONNECT_SHARE = 2 / 3
+_PRODUCTS_A_COMMAND = 333  # three keys each: at most 1,000 keys block the server at once
 
 
 class RedisCache:
-    """See `ports.Cache`."""
-
     def __init__(self, client: Redis) -> None:
         self._client = client
 
     async def invalidate(
         self, product_ids: Sequence[str], *, within_seconds: float = INVALIDATION_SECONDS
     ) -> None:
-        """See `ports.Cache`."""
         try:
             async with asyncio.timeout(within_seconds):
                 async with asyncio.timeout(within_seconds * _CONNECT_SHARE):
                     await self._connect()
                 await self._unlink(product_ids)
         except (RedisError, OSError) as error:
-            raise CacheUnavailable(f"cache: {reason_of(error)}") from error
+            raise CacheUnavailableError(f"cache: {reason_of(error)}") from error
 
     async def _connect(self) -> None:
         pool = self._client.connection_pool

@@ -1,7 +1,7 @@
 """The catalog in PostgreSQL: one statement a method, so that each is one transaction."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import asyncpg
 
@@ -16,7 +16,7 @@ from processor.adapters.upsert import (
     outdated_statement,
     upsert_statement,
 )
-from processor.errors import CatalogRefused, reason_of
+from processor.errors import CatalogRefusedError, reason_of
 from processor.fold import Change
 from processor.ports import MissedInvalidation, Refusal, Upserted
 from processor.records import Record
@@ -24,23 +24,23 @@ from processor.records import Record
 if TYPE_CHECKING:
     from processor.adapters.postgres import Connection
 
-_UPSERT: Final = upsert_statement(FROM_ARRAYS)
-_UPSERT_ONE: Final = upsert_statement(FROM_JSON)
-_FITS_ONE: Final = fits_statement(FROM_JSON)
-_OUTDATED: Final = outdated_statement(FROM_ARRAYS)
+_UPSERT = upsert_statement(FROM_ARRAYS)
+_UPSERT_ONE = upsert_statement(FROM_JSON)
+_FITS_ONE = fits_statement(FROM_JSON)
+_OUTDATED = outdated_statement(FROM_ARRAYS)
 # A CHECK, or a value too long, out of range or no character of the database's encoding; whose fault it is,
 # `apply_one_by_one` tells.
-_REFUSED: Final = frozenset({"23514", "22001", "22003", "22021", "22P05"})
-_APPLY_ONE_BY_ONE: Final = "SELECT * FROM apply_one_by_one($1, $2, $3::text[], $4::text[])"
+_REFUSED = frozenset({"23514", "22001", "22003", "22021", "22P05"})
+_APPLY_ONE_BY_ONE = "SELECT * FROM apply_one_by_one($1, $2, $3::text[], $4::text[])"
 
 # An id is new each time a product is missed, so that a drain forgets no miss that is newer than its UNLINK.
-_ADD_MISSED: Final = """
+_ADD_MISSED = """
 INSERT INTO pending_invalidation (product_id) SELECT unnest($1::text[])
 ON CONFLICT (product_id) DO UPDATE SET id = DEFAULT, missed_at = now()
 """
 # Who has the one row, or finds that nobody has, reads: drains do not do the same work twice. No row at all:
 # another process has it; one of NULLs: nobody waits.
-_MISSED: Final = """
+_MISSED = """
 WITH held AS (
     UPDATE invalidation_drain SET held_by = $1, held_until = now() + $2 * interval '1 second'
     WHERE held_by = $1 OR held_until < now()
@@ -50,25 +50,25 @@ SELECT id, product_id FROM held LEFT JOIN (
     SELECT id, product_id FROM pending_invalidation WHERE product_id > $3 ORDER BY product_id LIMIT $4
 ) AS page ON true ORDER BY product_id
 """
-_FORGET_MISSED: Final = """
+_FORGET_MISSED = """
 DELETE FROM pending_invalidation AS missed
 USING unnest($1::text[], $2::bigint[]) AS done (product_id, id)
 WHERE missed.product_id = done.product_id AND missed.id = done.id
 """
-_END_DRAIN: Final = "UPDATE invalidation_drain SET held_until = '-infinity' WHERE held_by = $1"
-_FORGET_OLD_MISSES: Final = """
+_END_DRAIN = "UPDATE invalidation_drain SET held_until = '-infinity' WHERE held_by = $1"
+_FORGET_OLD_MISSES = """
 DELETE FROM pending_invalidation WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM pending_invalidation WHERE missed_at < now() - $1 * interval '1 second' LIMIT $2))
 """
-_EMPTY_PAGES: Final = """
+_EMPTY_PAGES = """
 SELECT pg_relation_size('pending_invalidation') > 65536 AND NOT EXISTS (SELECT FROM pending_invalidation)
 """
-_DRAIN_SECONDS: Final = 15
-_TIDY_SECONDS: Final = 30.0
-_FORGOTTEN_AT_ONCE: Final = 250_000
+_DRAIN_SECONDS = 15
+_TIDY_SECONDS = 30.0
+_FORGOTTEN_AT_ONCE = 250_000
 
 # Marks older than a record is retried (24 h) are of an earlier life: it was discarded and redriven.
-_MARK: Final = """
+_MARK = """
 WITH mine AS (
     INSERT INTO processing_attempt (shard, sequence_number, process_id) VALUES ($1, $2, $3)
     ON CONFLICT (shard, sequence_number, process_id) DO UPDATE SET last_tried_at = now()
@@ -76,12 +76,10 @@ WITH mine AS (
 SELECT process_id FROM processing_attempt
 WHERE shard = $1 AND sequence_number = $2 AND process_id <> $3 AND last_tried_at > now() - interval '24 hours'
 """
-_FORGET_OLD_MARKS: Final = "DELETE FROM processing_attempt WHERE last_tried_at < now() - interval '24 hours'"
+_FORGET_OLD_MARKS = "DELETE FROM processing_attempt WHERE last_tried_at < now() - interval '24 hours'"
 
 
 class PostgresCatalog:
-    """See `ports.Catalog`."""
-
     def __init__(self, database: Database, *, process_id: str) -> None:
         self._database = database
         self.process_id = process_id
@@ -90,7 +88,6 @@ class PostgresCatalog:
     async def upsert(
         self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
     ) -> Upserted:
-        """See `ports.Catalog`."""
         arrays = columns(changes)
 
         async def operation(connection: "Connection") -> Upserted:
@@ -102,13 +99,12 @@ class PostgresCatalog:
             return await self._database.run(operation, within_seconds=within_seconds, divisible=True)
         except asyncpg.PostgresError as error:
             if error.sqlstate in _REFUSED:
-                raise CatalogRefused(f"database: {reason_of(error)} ({error.sqlstate})") from error
+                raise CatalogRefusedError(f"database: {reason_of(error)} ({error.sqlstate})") from error
             raise
 
     async def upsert_one_by_one(
         self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
     ) -> tuple[Upserted, list[Refusal]]:
-        """See `ports.Catalog`."""
         texts = json_rows(changes)
         answers = await self._database.run(
             lambda connection: connection.fetch(_APPLY_ONE_BY_ONE, _UPSERT_ONE, _FITS_ONE, texts, WRITTEN),
@@ -125,7 +121,6 @@ class PostgresCatalog:
     async def outdated(
         self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
     ) -> list[Change]:
-        """See `ports.Catalog`."""
         arrays = columns(changes)
         answers = await self._database.run(
             lambda connection: connection.fetch(_OUTDATED, *arrays), within_seconds=within_seconds
@@ -134,11 +129,9 @@ class PostgresCatalog:
         return [change for change in changes if change.product_id in wanted]
 
     async def add_missed_invalidations(self, product_ids: Sequence[str]) -> None:
-        """See `ports.Catalog`."""
         await self._database.run(lambda connection: connection.execute(_ADD_MISSED, sorted(set(product_ids))))
 
     async def missed_invalidations(self, limit: int, *, after: str = "") -> list[MissedInvalidation] | None:
-        """See `ports.Catalog`."""
         rows = await self._database.run(
             lambda connection: connection.fetch(_MISSED, self.process_id, _DRAIN_SECONDS, after, limit)
         )
@@ -147,7 +140,6 @@ class PostgresCatalog:
         return [MissedInvalidation(row["id"], row["product_id"]) for row in rows if row["id"] is not None]
 
     async def forget_missed_invalidations(self, missed: Sequence[MissedInvalidation]) -> int:
-        """See `ports.Catalog`."""
         ids, product_ids = zip(*missed, strict=True)
         status = await self._database.run(
             lambda connection: connection.execute(_FORGET_MISSED, product_ids, ids)
@@ -155,12 +147,9 @@ class PostgresCatalog:
         return int(status.rpartition(" ")[2])
 
     async def end_drain(self) -> None:
-        """See `ports.Catalog`."""
         await self._database.run(lambda connection: connection.execute(_END_DRAIN, self.process_id))
 
     async def forget_old_misses(self, older_than_seconds: int) -> int:
-        """See `ports.Catalog`."""
-
         async def operation(connection: "Connection") -> int:
             status = await connection.execute(_FORGET_OLD_MISSES, older_than_seconds, _FORGOTTEN_AT_ONCE)
             return int(status.rpartition(" ")[2])
@@ -171,8 +160,6 @@ class PostgresCatalog:
         return forgotten
 
     async def tidy(self) -> None:
-        """See `ports.Catalog`."""
-
         async def operation(connection: "Connection") -> None:
             await connection.execute(_FORGET_OLD_MARKS)
             if await connection.fetchval(_EMPTY_PAGES):
@@ -182,7 +169,6 @@ class PostgresCatalog:
         await self._database.run(operation, within_seconds=_TIDY_SECONDS)
 
     async def mark_attempt(self, record: Record) -> frozenset[str]:
-        """See `ports.Catalog`."""
         # From the moment it is asked for: the answer may be lost.
         self._standing.add((record.shard, record.sequence_number))
         rows = await self._database.run(
@@ -191,7 +177,6 @@ class PostgresCatalog:
         return frozenset(row["process_id"] for row in rows)
 
     async def clear_attempts(self, record: Record) -> None:
-        """See `ports.Catalog`."""
         identity = (record.shard, record.sequence_number)
         await self._database.run(
             lambda connection: connection.execute(
@@ -201,7 +186,6 @@ class PostgresCatalog:
         self._standing.discard(identity)
 
     async def take_back_marks(self) -> None:
-        """See `ports.Catalog`."""
         if self._standing:
             await self._database.run(
                 lambda connection: connection.execute(

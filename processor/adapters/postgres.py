@@ -5,11 +5,17 @@ import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import asyncpg
 
-from processor.errors import CatalogRefused, DependencyFailed, SettingsError, StatementTimedOut, reason_of
+from processor.errors import (
+    CatalogRefusedError,
+    DependencyError,
+    SettingsError,
+    StatementTimeoutError,
+    reason_of,
+)
 from processor.settings import DatabaseSettings
 
 if TYPE_CHECKING:
@@ -20,28 +26,28 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CONNECT_TIMEOUT_SECONDS: Final = 5.0
+CONNECT_TIMEOUT_SECONDS = 5.0
 # What is no upsert takes milliseconds; what has no answer by half of this has lost its connection.
-OPERATION_SECONDS: Final = 5.0
+OPERATION_SECONDS = 5.0
 # Connections idle for longer may have been dropped without a word by what lies between.
-IDLE_LIFETIME_SECONDS: Final = 240.0
+IDLE_LIFETIME_SECONDS = 240.0
 # How soon the server notices that whoever waits for a statement is gone.
-CLIENT_CHECK_MS: Final = 500
+CLIENT_CHECK_MS = 500
 # Many round trips: a server that lives answers in time. A third of what is left leaves two for another try.
-_PROBE_SECONDS: Final = 1.0
-_LEAST_STATEMENT_TIMEOUT_SECONDS: Final = 10.0
+_PROBE_SECONDS = 1.0
+_LEAST_STATEMENT_TIMEOUT_SECONDS = 10.0
 # asyncpg closes a connection after so many, and waits for the server to agree: never.
-_MOST_QUERIES: Final = 2**31
+_MOST_QUERIES = 2**31
 
 # https://www.postgresql.org/docs/18/errcodes-appendix.html
-_DEPENDENCY_CLASSES: Final = frozenset({"08", "53", "55", "57", "58"})
-_TRANSACTION_ROLLBACK: Final = "40"
-_INVALID_AUTHORIZATION: Final = "28"
+_DEPENDENCY_CLASSES = frozenset({"08", "53", "55", "57", "58"})
+_TRANSACTION_ROLLBACK = "40"
+_INVALID_AUTHORIZATION = "28"
 # Read-only, a changed result type, and a prepared statement that a pooler's other connection does not know.
-_STALE_CONNECTION_STATES: Final = frozenset({"25006", "0A000", "26000", "42P05"})
+_STALE_CONNECTION_STATES = frozenset({"25006", "0A000", "26000", "42P05"})
 # Cancelled (by statement_timeout or a person), transaction_timeout, and a lock that lock_timeout gave up.
-_TIMED_OUT_STATES: Final = frozenset({"57014", "25P04", "55P03"})
-_TRANSACTION_RETRIES: Final = 3
+_TIMED_OUT_STATES = frozenset({"57014", "25P04", "55P03"})
+_TRANSACTION_RETRIES = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,9 +106,9 @@ class Database:
         the same again.
 
         Raises:
-            StatementTimedOut: no answer to the operation, though the server answers.
-            DependencyFailed: the database cannot be reached, is not able, or did not answer in time.
-            CatalogRefused: the table refuses a value.
+            StatementTimeoutError: no answer to the operation, though the server answers.
+            DependencyError: the database cannot be reached, is not able, or did not answer in time.
+            CatalogRefusedError: the table refuses a value.
             asyncpg.PostgresError, asyncpg.InterfaceError: nobody foresaw it.
         """
         loop = asyncio.get_running_loop()
@@ -110,7 +116,7 @@ class Database:
         retries = {_TRANSACTION_ROLLBACK: _TRANSACTION_RETRIES, _INVALID_AUTHORIZATION: 1, "connection": 1}
         while True:
             if loop.time() >= deadline:
-                raise DependencyFailed("database: no time was left to ask it")
+                raise DependencyError("database: no time was left to ask it")
             try:
                 return await self._once(operation, deadline)
             except (
@@ -121,10 +127,10 @@ class Database:
             ) as error:
                 reaction = _reaction(error)
                 ends = reaction is None or not retries[reaction]
-                if divisible and reaction == "connection" and (ends or isinstance(error, _Silence)):
+                if divisible and reaction == "connection" and (ends or isinstance(error, _SilenceError)):
                     # The connection may be dead, or it is the statement that is too much for it.
                     await self.run(_sign, within_seconds=(deadline - loop.time()) / 2)
-                    raise StatementTimedOut(f"database: {reason_of(error)}") from error
+                    raise StatementTimeoutError(f"database: {reason_of(error)}") from error
                 if ends:
                     raise _ours(error) from error
                 retries[reaction or ""] -= 1
@@ -183,8 +189,8 @@ class Database:
                 async with asyncio.timeout(min(_PROBE_SECONDS, (deadline - loop.time()) / 3)):
                     await _sign(connection)
             except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-                raise _Silence(f"no answer for {seconds:.1f} s, and no sign of life after it") from error
-            raise StatementTimedOut(f"database: the statement took more than {seconds:.1f} s") from error
+                raise _SilenceError(f"no answer for {seconds:.1f} s, and no sign of life after it") from error
+            raise StatementTimeoutError(f"database: the statement took more than {seconds:.1f} s") from error
 
     async def _opened_pool(self) -> "Pool":
         async with self._opening:
@@ -233,7 +239,7 @@ class Database:
             self._pool = None
 
 
-class _Silence(asyncpg.ConnectionDoesNotExistError):
+class _SilenceError(asyncpg.ConnectionDoesNotExistError):
     """A connection gives no sign: it is dead, or its server is at work and deaf to the request to cancel."""
 
 
@@ -272,9 +278,9 @@ def tls_context(settings: DatabaseSettings) -> ssl.SSLContext | None:
 
 def _leaves_usable(error: BaseException) -> bool:
     """Whether the connection is in order after an error: the server has said it, or it was never sent."""
-    return isinstance(error, asyncpg.PostgresError | StatementTimedOut | CatalogRefused) and not isinstance(
-        error, asyncpg.PostgresConnectionError
-    )
+    return isinstance(
+        error, asyncpg.PostgresError | StatementTimeoutError | CatalogRefusedError
+    ) and not isinstance(error, asyncpg.PostgresConnectionError)
 
 
 def _reaction(error: Exception) -> str | None:
@@ -292,7 +298,7 @@ def _reaction(error: Exception) -> str | None:
     return "connection" if state.startswith("57P") else None
 
 
-_LOST: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
 def _is_misuse(error: Exception) -> bool:
@@ -303,17 +309,17 @@ def _is_misuse(error: Exception) -> bool:
 def _ours(error: Exception) -> Exception:
     message = f"database: {reason_of(error)}"
     if "for query argument $" in str(error):
-        return CatalogRefused(message)  # asyncpg cannot encode a value, and names it
+        return CatalogRefusedError(message)  # asyncpg cannot encode a value, and names it
     if _is_misuse(error):
         return error
     if not isinstance(error, asyncpg.PostgresError):
-        return DependencyFailed(message)
+        return DependencyError(message)
     state = error.sqlstate or ""
     if state in _TIMED_OUT_STATES:
-        return StatementTimedOut(f"{message} ({state})")
+        return StatementTimeoutError(f"{message} ({state})")
     retried = (
         state[:2] in (_TRANSACTION_ROLLBACK, _INVALID_AUTHORIZATION) or state in _STALE_CONNECTION_STATES
     )
     if (retried and state != "0A000") or state[:2] in _DEPENDENCY_CLASSES:
-        return DependencyFailed(f"{message} ({state})")
+        return DependencyError(f"{message} ({state})")
     return error

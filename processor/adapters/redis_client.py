@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
 from redis.asyncio.connection import AbstractConnection
@@ -17,9 +17,9 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from processor.event_loop import Lookups
 
-COMMAND_TIMEOUT_SECONDS: Final = 0.3
+COMMAND_TIMEOUT_SECONDS = 0.3
 # Name, TCP, TLS, the password's secret, AUTH: nobody waits so long for it, see `PatientPool`.
-CONNECT_TIMEOUT_SECONDS: Final = 3.0
+CONNECT_TIMEOUT_SECONDS = 3.0
 
 
 def redis_client(

@@ -1,7 +1,7 @@
 """Passwords for the cache: from a secret, or short-lived ones signed with the function's IAM role."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlencode
 
 from botocore.auth import SigV4QueryAuth
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import aioboto3
     from aiobotocore.credentials import AioCredentials
 
-TOKEN_SECONDS: Final = 900
+TOKEN_SECONDS = 900
 
 
 class AsyncPassword(CredentialProvider):

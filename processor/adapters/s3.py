@@ -6,12 +6,12 @@ import gzip
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from processor import objects
-from processor.errors import DependencyFailed, reason_of
+from processor.errors import DependencyError, reason_of
 from processor.records import Record
 from processor.updates import Rejection
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html: 412, there already;
 # 409, a delete or another conditional write of the key came between: upload again.
-_ALREADY_THERE: Final = 412
-_CONFLICT: Final = 409
-_CONFLICT_TRIES: Final = 3
+_ALREADY_THERE = 412
+_CONFLICT = 409
+_CONFLICT_TRIES = 3
 # Level 1 takes a third of the default's time and leaves these lines 10 % larger.
-_GZIP_LEVEL: Final = 1
+_GZIP_LEVEL = 1
 
 
 class S3Archive:
@@ -35,7 +35,6 @@ class S3Archive:
         self._bucket = bucket
 
     async def put(self, records: Sequence[Record], verdicts: Sequence[str]) -> None:
-        """See `ports.Archive`."""
         for positions in objects.by_shard(records):
             of_shard = [records[position] for position in positions]
             lines = b"".join(
@@ -54,7 +53,6 @@ class S3Quarantine:
         self._bucket = bucket
 
     async def put(self, rejections: Sequence[Rejection]) -> None:
-        """See `ports.Quarantine`."""
         records = [rejection.record for rejection in rejections]
         for positions in objects.by_shard(records):
             of_shard = [records[position] for position in positions]
@@ -63,13 +61,11 @@ class S3Quarantine:
             await _put_once(self._client, self._bucket, key, body, "application/x-ndjson")
 
     async def note_survival(self, record: Record, process_id: str) -> None:
-        """See `ports.Quarantine`."""
         await _put_once(
             self._client, self._bucket, _survivors(record) + process_id, b"", "application/octet-stream"
         )
 
     async def survivors(self, record: Record) -> frozenset[str]:
-        """See `ports.Quarantine`."""
         prefix = _survivors(record)
         with _failures_of(f"s3://{self._bucket}/{prefix}"):
             # A record that three processes died of has a handful, never a page of a thousand.
@@ -87,9 +83,9 @@ def _failures_of(what: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise DependencyFailed(f"{what}: {error}") from error
+        raise DependencyError(f"{what}: {error}") from error
     except (BotoCoreError, OSError) as error:
-        raise DependencyFailed(f"{what}: {reason_of(error)}") from error
+        raise DependencyError(f"{what}: {reason_of(error)}") from error
 
 
 def _archive_object(records: Sequence[Record], lines: bytes) -> tuple[str, bytes]:

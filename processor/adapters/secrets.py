@@ -2,30 +2,30 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from processor.adapters.postgres import Login, LoginSource
-from processor.errors import DependencyFailed, SettingsError, reason_of
+from processor.errors import DependencyError, SettingsError, reason_of
 from processor.settings import DatabaseSettings
 
 if TYPE_CHECKING:
     from types_aiobotocore_secretsmanager.client import SecretsManagerClient
 
-DEFAULT_POSTGRES_PORT: Final = 5432
+DEFAULT_POSTGRES_PORT = 5432
 
 
 async def read_secret_text(client: "SecretsManagerClient", arn: str) -> str:
-    """A secret's text. Raises: DependencyFailed if it cannot be read now, or has none."""
+    """A secret's text. Raises: DependencyError if it cannot be read now, or has none."""
     try:
         response = await client.get_secret_value(SecretId=arn)
     except (ClientError, BotoCoreError, OSError, ValueError, AttributeError, TypeError) as error:
         # The last three are of botocore's parsers, where what answers is no Secrets Manager.
-        raise DependencyFailed(f"secret {arn}: {reason_of(error)}") from error
+        raise DependencyError(f"secret {arn}: {reason_of(error)}") from error
     text: object = response.get("SecretString")
     if not isinstance(text, str) or not text:
-        raise DependencyFailed(f"secret {arn} holds no text")
+        raise DependencyError(f"secret {arn} holds no text")
     return text
 
 
@@ -33,18 +33,18 @@ async def read_secret(client: "SecretsManagerClient", arn: str) -> dict[str, Any
     """The members of a secret's JSON object.
 
     Raises:
-        DependencyFailed: the secret cannot be read now, or is no JSON object (a rotation gone wrong).
+        DependencyError: the secret cannot be read now, or is no JSON object (a rotation gone wrong).
     """
     members = _members(await read_secret_text(client, arn))
     if members is None:
-        raise DependencyFailed(f"secret {arn} is no JSON object; username and password are needed")
+        raise DependencyError(f"secret {arn} is no JSON object; username and password are needed")
     return members
 
 
 async def read_password(client: "SecretsManagerClient", arn: str) -> tuple[str, str] | tuple[str]:
     """User name and password, or the password alone, of a secret that is a JSON object or the password.
 
-    Raises: DependencyFailed.
+    Raises: DependencyError.
     """
     text = await read_secret_text(client, arn)
     members = _members(text)
@@ -55,10 +55,10 @@ async def read_password(client: "SecretsManagerClient", arn: str) -> tuple[str, 
 
 
 def member(secret: dict[str, Any], arn: str, name: str) -> str:
-    """One text member of a secret. Raises: DependencyFailed."""
+    """One text member of a secret. Raises: DependencyError."""
     value = secret.get(name)
     if not isinstance(value, str) or not value:
-        raise DependencyFailed(f"secret {arn} holds no {name!r}")
+        raise DependencyError(f"secret {arn} holds no {name!r}")
     return value
 
 
@@ -85,7 +85,7 @@ def login_source(
             raise SettingsError("DB_NAME is missing, and the secret holds no 'dbname'")
         port = settings.port or secret.get("port") or DEFAULT_POSTGRES_PORT
         if not str(port).isdigit():
-            raise DependencyFailed(
+            raise DependencyError(
                 f"secret {settings.secret_arn}: 'port' is {port!r}; a whole number is accepted"
             )
         return Login(

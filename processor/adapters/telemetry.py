@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial, wraps
-from typing import Final, ParamSpec
+from typing import ParamSpec
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit, single_metric
@@ -13,9 +13,9 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit, single_m
 from processor.errors import reason_of
 from processor.report import BatchReport, DrainReport
 
-NAMESPACE: Final = "ProductCatalog"
-SERVICE: Final = "inventory-processor"
-_SUPPLIERS_SHOWN: Final = 20
+NAMESPACE = "ProductCatalog"
+SERVICE = "inventory-processor"
+_SUPPLIERS_SHOWN = 20
 
 
 P = ParamSpec("P")

@@ -6,28 +6,25 @@ register's version; NULL where the change does not mention the register.
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from processor.fold import Change
 from processor.product import REGISTERS
 
 # Name and PostgreSQL type of each column of a change's row; `columns` gives their values in this order.
-COLUMNS: Final = (
+COLUMNS = (
     ("product_id", "text"),
     *((name, register.parameter) for name, register in REGISTERS.items()),
     *((f"{name}_version", "text") for name in REGISTERS),
 )
 # A FROM item of as many parameters as a row has columns: arrays of the columns of any number of changes.
-FROM_ARRAYS: Final = "unnest({}) AS change ({})".format(
+FROM_ARRAYS = "unnest({}) AS change ({})".format(
     ", ".join(f"${number}::{type_}[]" for number, (_, type_) in enumerate(COLUMNS, 1)),
     ", ".join(name for name, _ in COLUMNS),
 )
 # A FROM item of one parameter: one change as a JSON object.
-FROM_JSON: Final = (
-    f"jsonb_to_record($1) AS change ({', '.join(f'{name} {type_}' for name, type_ in COLUMNS)})"
-)
+FROM_JSON = f"jsonb_to_record($1) AS change ({', '.join(f'{name} {type_}' for name, type_ in COLUMNS)})"
 # The columns of the table that an upsert writes.
-WRITTEN: Final = (*(name for name, _ in COLUMNS), "last_updated")
+WRITTEN = (*(name for name, _ in COLUMNS), "last_updated")
 
 
 def columns(changes: Sequence[Change]) -> list[Sequence[object]]:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -21,17 +21,17 @@ from tests.support.deployed_functions import STACK_IDS, Block, block_of, process
 from tests.support.simulated_shop import ReadPool
 from tests.support.synthesized import Stack
 
-PASSWORD: Final = "as good as a token"
-PRODUCT: Final = Product("a", 1, Decimal("2.50"), datetime(2026, 1, 1, tzinfo=UTC))
+PASSWORD = "as good as a token"
+PRODUCT = Product("a", 1, Decimal("2.50"), datetime(2026, 1, 1, tzinfo=UTC))
 # What every client may send: the server asks for no right.
-ALWAYS: Final = {"auth", "hello"}
+ALWAYS = {"auth", "hello"}
 # What redis-py sends with each new connection, and goes on without.
-PLEASANTRIES: Final = {"client|setinfo", "client|maint_notifications"}
-SPARE: Final = {
+PLEASANTRIES = {"client|setinfo", "client|maint_notifications"}
+SPARE = {
     "ping": "shows people and health checks that a login works",
 }
 """Allowed, though our code does without."""
-FORBIDDEN_TO_BOTH: Final = (
+FORBIDDEN_TO_BOTH = (
     ("FLUSHALL",),
     ("FLUSHDB",),
     ("KEYS", "*"),

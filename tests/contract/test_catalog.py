@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from processor.adapters.catalog import PostgresCatalog
 from processor.adapters.postgres import Database
-from processor.errors import CatalogRefused
+from processor.errors import CatalogRefusedError
 from processor.fold import fold
 from processor.ports import Catalog, MissedInvalidation
 from processor.product import REGISTERS
@@ -234,7 +234,7 @@ async def test_the_release_before_may_miss_a_product_again(pair: Pair) -> None:
     assert (again.product_id, again.id > first.id) == ("a", True)
 
 
-BEYOND_THE_TABLE: Final = [
+BEYOND_THE_TABLE = [
     update(0, inventory=1)._replace(values={"inventory": 2**31}),
     update(0, inventory=1)._replace(values={"inventory": -1}),
     update(0, price=1)._replace(values={"price": 10**10}),
@@ -252,7 +252,7 @@ async def test_a_value_that_no_column_holds_is_refused_and_found(pair: Pair, bad
     """As if validation had a hole: at once nothing is kept, one by one the others are."""
     good = update(1, product_id="a good one", inventory=1)
     changes = sorted([*fold([good]).changes, *fold([bad]).changes], key=lambda change: change.product_id)
-    with pytest.raises(CatalogRefused):
+    with pytest.raises(CatalogRefusedError):
         await pair.real.upsert(changes)
     upserted, refusals = await pair.real.upsert_one_by_one(changes)
     assert upserted.changed == 1
@@ -277,6 +277,6 @@ async def test_the_real_one_refuses_what_the_table_forbids_and_keeps_nothing_of_
     good = update(0, product_id="good", inventory=1)
     for bad in ({"inventory": -1}, {"price": -1}):
         (refused,) = fold([good._replace(product_id="bad", values=bad)]).changes
-        with pytest.raises(CatalogRefused):
+        with pytest.raises(CatalogRefusedError):
             await pair.real.upsert([refused, *fold([good]).changes])
     assert await pair.rows() == {}

@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import aioboto3
@@ -37,11 +37,11 @@ from tests.support.real_servers import ALL_DONE, World, environment, open_world,
 from tests.support.recording_proxy import Use, recorded
 from tests.support.synthesized import Stack
 
-GOOD: Final = '{"product_id": "a", "inventory": 1}'
-SCHEDULE: Final = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
-IN_THIS_ACCOUNT: Final = {"aws:PrincipalAccount": ACCOUNT_ID}
+GOOD = '{"product_id": "a", "inventory": 1}'
+SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+IN_THIS_ACCOUNT = {"aws:PrincipalAccount": ACCOUNT_ID}
 
-EVERY_FUNCTION: Final = {
+EVERY_FUNCTION = {
     "ec2:AssignPrivateIpAddresses": "Lambda attaches the function to the network",
     "ec2:CreateNetworkInterface": "Lambda attaches the function to the network",
     "ec2:DeleteNetworkInterface": "Lambda attaches the function to the network",
@@ -53,7 +53,7 @@ EVERY_FUNCTION: Final = {
     "xray:PutTelemetryRecords": "Lambda traces invocations",
     "xray:PutTraceSegments": "Lambda traces invocations",
 }
-PROCESSOR_ALONE: Final = {
+PROCESSOR_ALONE = {
     "kinesis:DescribeStream": "Lambda checks the stream when the mapping is made",
     "kinesis:DescribeStreamSummary": "Lambda checks the stream when the mapping is made",
 }

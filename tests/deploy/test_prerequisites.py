@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.deploy.errors import Lacking
+from local.deploy.errors import PrerequisiteError
 from local.deploy.prerequisites import find_architecture, find_machine
 
 
@@ -16,10 +16,10 @@ def test_lambdas_word(processor: str, architecture: str) -> None:
     [("darwin", "arm64", "this machine runs darwin"), ("linux", "riscv64", "Lambda knows no riscv64")],
 )
 def test_where_no_layer_runs(system: str, processor: str, message: str) -> None:
-    with pytest.raises(Lacking, match=message):
+    with pytest.raises(PrerequisiteError, match=message):
         find_architecture(system, processor)
 
 
 def test_without_terraform() -> None:
-    with pytest.raises(Lacking, match=r"terraform is not on the PATH\. Install Terraform"):
+    with pytest.raises(PrerequisiteError, match=r"terraform is not on the PATH\. Install Terraform"):
         find_machine({"PATH": "/nonexistent"})

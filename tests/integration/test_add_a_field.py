@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from local.emulated_aws.function_service import PROJECT, LambdaService, Runtime
 from processor.migrate import read_migrations
@@ -18,14 +18,14 @@ from tests.support.events import kinesis_event, kinesis_record
 from tests.support.real_servers import ALL_DONE, World
 
 # The fields of CONTRIBUTING may have been added since: these nobody adds.
-NAMES: Final = {"sale_price": "price_of_this_test", "title": "text_of_this_test"}
+NAMES = {"sale_price": "price_of_this_test", "title": "text_of_this_test"}
 PRICE, TEXT = NAMES.values()
-KINDS: Final = "from processor.registers import money, text\n"
-LONGEST: Final = "\U0001f600" * 200
+KINDS = "from processor.registers import money, text\n"
+LONGEST = "\U0001f600" * 200
 # An entry comes before the first method.
-METHOD: Final = "\n    def to_json("
+METHOD = "\n    def to_json("
 # A shop whose one product is read twice: from the database, then from the cache.
-SHOP: Final = """
+SHOP = """
 import asyncio
 
 import asyncpg

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from processor.adapters.postgres import Database
-from processor.errors import DependencyFailed, StatementTimedOut
+from processor.errors import DependencyError, StatementTimeoutError
 from tests.support.real_servers import World
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ async def pid(connection: "Connection") -> object:
 async def test_without_time_nothing_is_asked_and_no_connection_is_lost(database: Database) -> None:
     before = await database.run(pid)
     for seconds in (0.0, -1.0):
-        with pytest.raises(DependencyFailed, match="no time was left"):
+        with pytest.raises(DependencyError, match="no time was left"):
             await database.run(pid, within_seconds=seconds)
     assert await database.run(pid) == before
 
@@ -39,7 +39,7 @@ async def test_a_statement_that_takes_too_long_leaves_its_connection_and_nothing
     database: Database, world: World
 ) -> None:
     before = await database.run(pid)
-    with pytest.raises(StatementTimedOut, match=r"more than 0\.5 s"):
+    with pytest.raises(StatementTimeoutError, match=r"more than 0\.5 s"):
         await database.run(lambda connection: connection.execute("SELECT pg_sleep(60)"), within_seconds=1.0)
     assert await database.run(pid) == before
     asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND pid = $1"

@@ -12,7 +12,7 @@ from local.servers import ValkeyServer
 from processor.adapters.cache import RedisCache
 from processor.adapters.redis_client import redis_client
 from processor.adapters.redis_login import AsyncPassword
-from processor.errors import CacheUnavailable
+from processor.errors import CacheUnavailableError
 from processor.ports import INVALIDATION_SECONDS
 from processor.reader import CatalogReader
 from tests.support.proxy import Proxy, open_proxy
@@ -67,7 +67,7 @@ async def invalidates(cache: RedisCache, within_seconds: float = INVALIDATION_SE
     began = time.monotonic()
     try:
         await cache.invalidate(["a"], within_seconds=within_seconds)
-    except CacheUnavailable:
+    except CacheUnavailableError:
         return False
     finally:
         assert time.monotonic() - began < within_seconds + SLACK_SECONDS

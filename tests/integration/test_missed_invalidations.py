@@ -8,7 +8,7 @@ from processor.adapters.cache import RedisCache
 from processor.adapters.catalog import PostgresCatalog
 from processor.adapters.clock import SystemClock
 from processor.adapters.postgres import Database
-from processor.errors import CacheUnavailable
+from processor.errors import CacheUnavailableError
 from processor.invalidations import drain
 from processor.ports import Ports
 from tests.support.fakes import FakeArchive, FakeQuarantine, Faults
@@ -107,7 +107,7 @@ async def test_a_drain_that_failed_leaves_the_next_process_free_to_drain(world: 
         class Down(RedisCache):
             async def invalidate(self, product_ids: object, **_: object) -> None:
                 del product_ids
-                raise CacheUnavailable("down")
+                raise CacheUnavailableError("down")
 
         await miss(world, 3)
         failing = Ports(

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Final
 
 import pytest
 
@@ -15,9 +14,9 @@ from lambda_packages.bytecode import can_compile
 from lambda_packages.target import machine
 
 # ELF's e_machine: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html and the processors' ABIs.
-ELF_MACHINES: Final = {"arm64": 183, "x86_64": 62}
+ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 
-USE: Final = """
+USE = """
 import asyncio, importlib.metadata, sys
 from processor import handler, migrate
 from processor.adapters import cache, catalog, s3, secrets, telemetry

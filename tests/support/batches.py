@@ -1,13 +1,11 @@
 """Records and worlds for tests of the road of a batch."""
 
-from typing import Final
-
 from processor.records import Record
 from processor.report import BatchReport
 from tests.support.events import record
 from tests.support.fakes import Fault, World
 
-FAULTS: Final = [*Fault, RuntimeError("unforeseen")]
+FAULTS = [*Fault, RuntimeError("unforeseen")]
 
 
 def good(position: int, product_id: str = "", **fields: object) -> Record:

@@ -4,23 +4,23 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from stacks.config.environments import ENVIRONMENTS, throwaway
 from tests.support.synthesized import THROWAWAY, Stack
 
 Block = Mapping[str, Any]
 
-ENVIRONMENTS_BY_STACK: Final = {
+ENVIRONMENTS_BY_STACK = {
     environment.stack_id: environment for environment in (*ENVIRONMENTS, throwaway(THROWAWAY))
 }
-STACK_IDS: Final = tuple(ENVIRONMENTS_BY_STACK)
-ACCOUNT_ID: Final = "123456789012"
+STACK_IDS = tuple(ENVIRONMENTS_BY_STACK)
+ACCOUNT_ID = "123456789012"
 """The emulator's account, too."""
 
-_REFERENCE: Final = re.compile(r"\$\{(?P<data>data\.)?(?P<kind>\w+)\.(?P<id>\w+)\.(?P<attribute>[^}]+)\}")
+_REFERENCE = re.compile(r"\$\{(?P<data>data\.)?(?P<kind>\w+)\.(?P<id>\w+)\.(?P<attribute>[^}]+)\}")
 # What AWS decides, as AWS would; the rest of what references name stands in the block itself.
-_DECIDED_BY_AWS: Final = {
+_DECIDED_BY_AWS = {
     ("aws_caller_identity", "account_id"): ACCOUNT_ID,
     ("aws_db_instance", "address"): "{identifier}.c9akciq32rgx.us-east-1.rds.amazonaws.com",
     ("aws_db_instance", "master_user_secret[0].secret_arn"): (

@@ -1,11 +1,11 @@
 """The deployed event source mapping's settings, as the local one takes them."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from local.emulated_aws.event_source_mapping import MappingSettings, StartingPosition
 
-_AS_THEY_ARE: Final = (
+_AS_THEY_ARE = (
     "batch_size",
     "maximum_batching_window_in_seconds",
     "parallelization_factor",
@@ -14,7 +14,7 @@ _AS_THEY_ARE: Final = (
     "bisect_batch_on_function_error",
 )
 # Whom it connects, and what concerns Terraform or CloudWatch alone.
-_NOT_SETTINGS: Final = frozenset(
+_NOT_SETTINGS = frozenset(
     {"//", "depends_on", "destination_config", "event_source_arn", "function_name", "metrics_config"}
 )
 

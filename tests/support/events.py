@@ -5,14 +5,14 @@ import json
 import sys
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from processor.records import Record
 
-SHARD: Final = "shardId-000000000006"
-ARRIVAL_MS: Final = 1_769_848_200_123
-ARRIVAL_TIME: Final = "2026-01-31T08:30:00.123Z"  # the same moment
-FIRST_SEQUENCE_NUMBER: Final = 49590338271490256608559692538361571095921575989136588898
+SHARD = "shardId-000000000006"
+ARRIVAL_MS = 1_769_848_200_123
+ARRIVAL_TIME = "2026-01-31T08:30:00.123Z"  # the same moment
+FIRST_SEQUENCE_NUMBER = 49590338271490256608559692538361571095921575989136588898
 
 
 def sequence(position: int) -> str:

@@ -1,12 +1,12 @@
 """What is expected of a record: the update it carries, or the rejection it meets."""
 
-from typing import Any, Final
+from typing import Any
 
 from processor.updates import Rejection, Update, decode
 from tests.support.events import ARRIVAL_MS, record
 
 # 9999-12-31T23:59:59.999Z
-LAST_ARRIVAL_MS: Final = 253_402_300_799_999
+LAST_ARRIVAL_MS = 253_402_300_799_999
 
 
 def accept(data: bytes | str | dict[str, Any], *, arrival_ms: int = ARRIVAL_MS) -> Update:

@@ -6,10 +6,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import pairwise
-from typing import Final, NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias
 
 from processor.batch import process_batch
-from processor.errors import CacheUnavailable, CatalogRefused, DependencyFailed, StatementTimedOut
+from processor.errors import (
+    CacheUnavailableError,
+    CatalogRefusedError,
+    DependencyError,
+    StatementTimeoutError,
+)
 from processor.fold import Change
 from processor.ports import INVALIDATION_SECONDS, MissedInvalidation, Ports, Refusal, Upserted
 from processor.product import REGISTERS
@@ -19,9 +24,9 @@ from processor.updates import Rejection
 from tests.support.events import ARRIVAL_MS
 from tests.support.simulated_time import simulate
 
-MAX_INTEGER: Final = 2**31 - 1
-MAX_CENTS: Final = 10**10 - 1
-BUDGET_SECONDS: Final = 48.0
+MAX_INTEGER = 2**31 - 1
+MAX_CENTS = 10**10 - 1
+BUDGET_SECONDS = 48.0
 
 
 class Fault(Enum):
@@ -82,7 +87,7 @@ class FakeArchive:
         self.puts: list[list[tuple[Record, str]]] = []
 
     async def put(self, records: Sequence[Record], verdicts: Sequence[str]) -> None:
-        async with self._faults.around("archive.put", DependencyFailed):
+        async with self._faults.around("archive.put", DependencyError):
             self.puts.append(list(zip(records, verdicts, strict=True)))
 
     @property
@@ -91,8 +96,6 @@ class FakeArchive:
 
 
 class FakeQuarantine:
-    """See `ports.Quarantine`."""
-
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
         self.puts: list[list[Rejection]] = []
@@ -100,15 +103,15 @@ class FakeQuarantine:
 
     async def put(self, rejections: Sequence[Rejection]) -> None:
         assert rejections, "an empty object in quarantine"
-        async with self._faults.around("quarantine.put", DependencyFailed):
+        async with self._faults.around("quarantine.put", DependencyError):
             self.puts.append(list(rejections))
 
     async def note_survival(self, record: Record, process_id: str) -> None:
-        async with self._faults.around("quarantine.note_survival", DependencyFailed):
+        async with self._faults.around("quarantine.note_survival", DependencyError):
             self.noted.setdefault((record.shard, record.sequence_number), set()).add(process_id)
 
     async def survivors(self, record: Record) -> frozenset[str]:
-        async with self._faults.around("quarantine.survivors", DependencyFailed):
+        async with self._faults.around("quarantine.survivors", DependencyError):
             return frozenset(self.noted.get((record.shard, record.sequence_number), ()))
         raise AssertionError
 
@@ -155,11 +158,11 @@ class FakeCatalog:
         names = [change.product_id for change in changes]
         assert names, "an upsert of nothing"
         assert all(one < other for one, other in pairwise(names)), "not ordered or twice"
-        async with self._faults.around("catalog.upsert", DependencyFailed):
+        async with self._faults.around("catalog.upsert", DependencyError):
             await self._work(changes, within_seconds)
             for change in changes:
                 if self._refusal(change):
-                    raise CatalogRefused(f"the table refuses {change.product_id}")
+                    raise CatalogRefusedError(f"the table refuses {change.product_id}")
             changed = sum(self.apply(change) for change in changes)
             return Upserted(changed, bool(self.missed))
         raise AssertionError
@@ -169,7 +172,7 @@ class FakeCatalog:
     ) -> tuple[Upserted, list[Refusal]]:
         names = [change.product_id for change in changes]
         assert names == sorted(names), "not in the order in which rows are locked"
-        async with self._faults.around("catalog.upsert_one_by_one", DependencyFailed):
+        async with self._faults.around("catalog.upsert_one_by_one", DependencyError):
             seconds = self.refusing_seconds * sum(self._refusal(change) for change in changes)
             await self._work(changes, within_seconds, seconds)
             refusals = [
@@ -182,7 +185,7 @@ class FakeCatalog:
         raise AssertionError
 
     async def outdated(self, changes: Sequence[Change], *, within_seconds: float) -> list[Change]:
-        async with self._faults.around("catalog.outdated", DependencyFailed):
+        async with self._faults.around("catalog.outdated", DependencyError):
             return [change for change in changes if self._applied(change) != self.rows.get(change.product_id)]
         raise AssertionError
 
@@ -193,7 +196,7 @@ class FakeCatalog:
             change.product_id for change in changes
         ):
             await asyncio.sleep(max(0.0, within_seconds / 2))
-            raise StatementTimedOut("database: the statement took too long")
+            raise StatementTimeoutError("database: the statement took too long")
         await asyncio.sleep(seconds)
 
     def _refusal(self, change: Change) -> bool:
@@ -217,7 +220,7 @@ class FakeCatalog:
         return Row(values, versions, max(version[:27] for version in versions.values()))
 
     async def add_missed_invalidations(self, product_ids: Sequence[str]) -> None:
-        async with self._faults.around("catalog.add_missed_invalidations", DependencyFailed):
+        async with self._faults.around("catalog.add_missed_invalidations", DependencyError):
             for product_id in product_ids:
                 self.miss(product_id)
 
@@ -228,7 +231,7 @@ class FakeCatalog:
         return self._misses
 
     async def missed_invalidations(self, limit: int, *, after: str = "") -> list[MissedInvalidation] | None:
-        async with self._faults.around("catalog.missed_invalidations", DependencyFailed):
+        async with self._faults.around("catalog.missed_invalidations", DependencyError):
             if self.drained_by not in (None, self.process_id):
                 return None
             self.drained_by = self.process_id
@@ -236,7 +239,7 @@ class FakeCatalog:
         raise AssertionError
 
     async def forget_missed_invalidations(self, missed: Sequence[MissedInvalidation]) -> int:
-        async with self._faults.around("catalog.forget_missed_invalidations", DependencyFailed):
+        async with self._faults.around("catalog.forget_missed_invalidations", DependencyError):
             forgotten = [miss for miss in missed if self.missed.get(miss.product_id) == miss]
             for miss in forgotten:
                 del self.missed[miss.product_id]
@@ -244,36 +247,36 @@ class FakeCatalog:
         raise AssertionError
 
     async def end_drain(self) -> None:
-        async with self._faults.around("catalog.end_drain", DependencyFailed):
+        async with self._faults.around("catalog.end_drain", DependencyError):
             if self.drained_by == self.process_id:
                 self.drained_by = None
 
     async def forget_old_misses(self, older_than_seconds: int) -> int:
-        async with self._faults.around("catalog.forget_old_misses", DependencyFailed):
+        async with self._faults.around("catalog.forget_old_misses", DependencyError):
             return 0
         raise AssertionError
 
     async def tidy(self) -> None:
-        async with self._faults.around("catalog.tidy", DependencyFailed):
+        async with self._faults.around("catalog.tidy", DependencyError):
             return
 
     async def mark_attempt(self, record: Record) -> frozenset[str]:
         identity = (record.shard, record.sequence_number)
         self._standing.add(identity)
-        async with self._faults.around("catalog.mark_attempt", DependencyFailed):
+        async with self._faults.around("catalog.mark_attempt", DependencyError):
             marks = self.marks.setdefault(identity, set())
             marks.add(self.process_id)
             return frozenset(marks - {self.process_id})
         raise AssertionError
 
     async def clear_attempts(self, record: Record) -> None:
-        async with self._faults.around("catalog.clear_attempts", DependencyFailed):
+        async with self._faults.around("catalog.clear_attempts", DependencyError):
             self.marks.pop((record.shard, record.sequence_number), None)
             self._standing.discard((record.shard, record.sequence_number))
 
     async def take_back_marks(self) -> None:
         if self._standing:
-            async with self._faults.around("catalog.take_back_marks", DependencyFailed):
+            async with self._faults.around("catalog.take_back_marks", DependencyError):
                 for marks in self.marks.values():
                     marks.discard(self.process_id)
                 self._standing.clear()
@@ -321,10 +324,10 @@ class FakeCache:
     async def invalidate(
         self, product_ids: Sequence[str], *, within_seconds: float = INVALIDATION_SECONDS
     ) -> None:
-        async with self._faults.around("cache.invalidate", CacheUnavailable):
+        async with self._faults.around("cache.invalidate", CacheUnavailableError):
             if self.hangs:
                 await asyncio.sleep(within_seconds)
-                raise CacheUnavailable("no answer in time")
+                raise CacheUnavailableError("no answer in time")
             self.deleting()
             self.invalidated.append(list(product_ids))
             for product_id in product_ids:

@@ -6,14 +6,14 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from tests.support.recording_proxy import Use
 
 Statement = Mapping[str, Any]
-NO_CONTEXT: Final[Mapping[str, str]] = {}
+NO_CONTEXT: Mapping[str, str] = {}
 
-_KNOWN: Final = frozenset({"sid", "effect", "actions", "resources", "principals", "condition"})
+_KNOWN = frozenset({"sid", "effect", "actions", "resources", "principals", "condition"})
 
 
 @dataclass(frozen=True, kw_only=True, order=True)

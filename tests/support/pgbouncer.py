@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from typing import Final
 
 from local.servers import PostgresAddress
 from local.servers.directories import give_to
@@ -11,8 +10,8 @@ from local.servers.server import Server
 from tests.support.real_servers import PASSWORD
 
 # Debian and macOS keep it where only an administrator's path looks.
-BINARY: Final = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
-_ROLE: Final = "inventory_processor"
+BINARY = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
+_ROLE = "inventory_processor"
 
 
 class PgBouncer(Server):

@@ -5,13 +5,12 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Final
 
-HOST: Final = "127.0.0.1"
-_CHUNK_BYTES: Final = 65536
-_BACKLOG: Final = 1024
+HOST = "127.0.0.1"
+_CHUNK_BYTES = 65536
+_BACKLOG = 1024
 # https://man7.org/linux/man-pages/man7/socket.7.html: on, 0 s; closing sends a reset at once.
-_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class _Link:

@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from redis.asyncio import Redis
@@ -22,11 +22,11 @@ from processor.adapters.postgres import Login
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
-PASSWORD: Final = "first-password"
-ALL_DONE: Final[dict[str, Any]] = {"batchItemFailures": []}
-_PATIENCE_SECONDS: Final = 10.0
-_LOOK_SECONDS: Final = 0.01
-_FOREVER_MS: Final = 2**53
+PASSWORD = "first-password"
+ALL_DONE: dict[str, Any] = {"batchItemFailures": []}
+_PATIENCE_SECONDS = 10.0
+_LOOK_SECONDS = 0.01
+_FOREVER_MS = 2**53
 _numbers = itertools.count()
 
 

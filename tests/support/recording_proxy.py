@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import aiohttp
 from aiohttp import web
@@ -14,21 +14,21 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from local.servers.loopback import HOST
 
 # What concerns one connection alone; the body's length and encoding are passed on as they are.
-_HOP_BY_HOP: Final = frozenset(
+_HOP_BY_HOP = frozenset(
     {"connection", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 )
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
-_OBJECT_ACTIONS: Final = {
+_OBJECT_ACTIONS = {
     "GET": "s3:GetObject",
     "HEAD": "s3:GetObject",
     "PUT": "s3:PutObject",
     "DELETE": "s3:DeleteObject",
 }
-_BUCKET_ACTIONS: Final = {"GET": "s3:ListBucket", "HEAD": "s3:ListBucket"}
+_BUCKET_ACTIONS = {"GET": "s3:ListBucket", "HEAD": "s3:ListBucket"}
 # What needs another right as well:
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html, Permissions, and
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-_HEADER_ACTIONS: Final = {
+_HEADER_ACTIONS = {
     "if-match": "s3:GetObject",
     "x-amz-acl": "s3:PutObjectAcl",
     "x-amz-object-lock-legal-hold": "s3:PutObjectLegalHold",
@@ -36,13 +36,13 @@ _HEADER_ACTIONS: Final = {
     "x-amz-object-lock-retain-until-date": "s3:PutObjectRetention",
     "x-amz-tagging": "s3:PutObjectTagging",
 }
-_HARMLESS_HEADERS: Final = re.compile(
+_HARMLESS_HEADERS = re.compile(
     r"x-amz-(checksum-\w+|content-sha256|date|sdk-checksum-algorithm|security-token)"
 )
 # Not part of a request's meaning: which operation the SDK's user called.
-_HARMLESS_PARAMETERS: Final = frozenset({"x-id", "list-type", "prefix", "encoding-type"})
+_HARMLESS_PARAMETERS = frozenset({"x-id", "list-type", "prefix", "encoding-type"})
 # X-Amz-Target's first part → the service's name in IAM, and the member that names the resource.
-_TARGETS: Final = {
+_TARGETS = {
     "secretsmanager": ("secretsmanager", "SecretId"),
     "Kinesis_20131202": ("kinesis", "StreamARN"),
 }

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from processor.adapters.cache import RedisCache
 from processor.product import Product, cached_product, value_key
@@ -17,7 +17,7 @@ Turn: TypeAlias = Callable[[], Awaitable[None]]
 Row: TypeAlias = Sequence[object]
 
 # As readers of the release before this one store.
-_OLD_STORE: Final = """
+_OLD_STORE = """
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 redis.call('DEL', KEYS[2])
@@ -76,7 +76,7 @@ class FakeRedis:
     `answer_turn` comes between a command that was done and its answer.
     """
 
-    connection_pool: Final = ConnectionPool()
+    connection_pool = ConnectionPool()
 
     def __init__(self, turn: Turn = at_once, answer_turn: Turn = at_once) -> None:
         self.turn = turn

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from terraform_cli import Terraform, Unavailable, find_terraform
+from terraform_cli import Terraform, TerraformError, find_terraform
 
 
 @pytest.fixture
@@ -11,7 +11,7 @@ def terraform() -> Terraform:
     """The machine's own Terraform."""
     try:
         return find_terraform(os.environ)
-    except Unavailable as error:
+    except TerraformError as error:
         pytest.skip(str(error))
 
 

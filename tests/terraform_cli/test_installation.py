@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from terraform_cli import Terraform, Unavailable, find_terraform
+from terraform_cli import Terraform, TerraformError, find_terraform
 from terraform_cli.installation import read_version
 from terraform_cli.synthesis import ROOT
 
@@ -22,18 +22,18 @@ def test_a_new_enough_version_is_taken(version: str) -> None:
 
 @pytest.mark.parametrize("version", ["1.10.5", "0.15.0", "1.9.11"])
 def test_an_old_version_is_refused_with_what_to_install(version: str) -> None:
-    with pytest.raises(Unavailable, match=rf"^terraform is Terraform {version}\. Install Terraform 1\.11"):
+    with pytest.raises(TerraformError, match=rf"^terraform is Terraform {version}\. Install Terraform 1\.11"):
         read_version("terraform", answer(version))
 
 
 @pytest.mark.parametrize("nonsense", ["", "Terraform v1.11.4", "[]", '{"terraform_version": "new"}', "{}"])
 def test_an_answer_that_is_none_is_refused_with_what_was_said(nonsense: str) -> None:
-    with pytest.raises(Unavailable, match=r"does not tell its version; it says: exec format error"):
+    with pytest.raises(TerraformError, match=r"does not tell its version; it says: exec format error"):
         read_version("terraform", nonsense, "exec format error\n")
 
 
 def test_a_binary_of_another_name_is_looked_for(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match=r"^terraform-1\.11 is not on the PATH\."):
+    with pytest.raises(TerraformError, match=r"^terraform-1\.11 is not on the PATH\."):
         find_terraform({"PATH": str(tmp_path), "TERRAFORM_BINARY_NAME": "terraform-1.11"})
 
 

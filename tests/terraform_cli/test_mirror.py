@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stacks.binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
-from terraform_cli import Mirror, Unavailable, find_mirror
+from terraform_cli import Mirror, TerraformError, find_mirror
 from terraform_cli.mirror import BELOW, LOWEST, SOURCE, VARIABLE
 from tests.support.provider_mirrors import PLATFORM, packed, unpacked
 
@@ -105,6 +105,6 @@ def test_a_named_mirror_wins_over_better_ones(variables: dict[str, str], tmp_pat
 def test_a_named_mirror_that_is_none_is_refused(variables: dict[str, str], tmp_path: Path) -> None:
     unpacked(tmp_path / "other", PROVIDER_VERSION)
     with pytest.raises(
-        Unavailable, match=f"^{VARIABLE} is '.*/empty'; accepted: a folder that holds {SOURCE}"
+        TerraformError, match=f"^{VARIABLE} is '.*/empty'; accepted: a folder that holds {SOURCE}"
     ):
         find_mirror(PLATFORM, {**variables, VARIABLE: str(tmp_path / "empty")}, roots=[tmp_path])

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from stacks.binding import PROVIDER_VERSION
-from terraform_cli import Mirror, Terraform, Unavailable, choose_provider
+from terraform_cli import Mirror, Terraform, TerraformError, choose_provider
 from terraform_cli.configuration import configuration_text
 from terraform_cli.mirror import SOURCE, VARIABLE
 from terraform_cli.provider import fetch
@@ -82,7 +82,7 @@ def test_somebodys_own_configuration_is_left_in_force(
 def test_without_a_provider_it_says_what_terraform_said_and_what_to_do(
     terraform: Terraform, variables: dict[str, str], fetched: Path
 ) -> None:
-    with pytest.raises(Unavailable) as refusal:
+    with pytest.raises(TerraformError) as refusal:
         choose_provider(terraform, variables, fetched=fetched, roots=[])
     said = str(refusal.value)
     assert "registry.terraform.io" in said

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Final
 
 import pytest
 from hypothesis import given, settings
@@ -15,8 +14,8 @@ from processor.records import Defect, Record, expand
 from processor.updates import Rejection, Update, decode
 from tests.support.events import ARRIVAL_MS, SHARD, aggregate, record, sequence
 
-USER_RECORDS: Final = [("a", b'{"product_id":"p","price":1}'), ("b", b""), ("a", b"\xff\x00"), ("é", b"4")]
-VARINT_BEYOND: Final = b"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"  # 2 ** 63
+USER_RECORDS = [("a", b'{"product_id":"p","price":1}'), ("b", b""), ("a", b"\xff\x00"), ("é", b"4")]
+VARINT_BEYOND = b"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"  # 2 ** 63
 
 
 def packed(body: bytes) -> bytes:
@@ -84,7 +83,7 @@ def test_a_record_without_the_magic_is_left_alone(data: bytes) -> None:
     assert list(expand(record(data))) == [record(data)]
 
 
-SOUND: Final = aggregate(USER_RECORDS)
+SOUND = aggregate(USER_RECORDS)
 
 
 @pytest.mark.parametrize(

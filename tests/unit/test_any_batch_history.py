@@ -1,7 +1,6 @@
 """Whatever fails and comes again, everything ends where it belongs."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,9 +35,7 @@ def histories(draw: st.DrawFn) -> list[Record]:
     return records
 
 
-TROUBLES: Final = st.lists(
-    st.sampled_from([None, None, None, *Fault, RuntimeError("unforeseen")]), max_size=25
-)
+TROUBLES = st.lists(st.sampled_from([None, None, None, *Fault, RuntimeError("unforeseen")]), max_size=25)
 
 
 def check_acknowledged(world: World, acknowledged: Sequence[Record]) -> None:

@@ -1,7 +1,5 @@
 """Records that kill their process, and those that only look like it."""
 
-from typing import Final
-
 import pytest
 
 from processor.attempts import LONE_RECORD_AGE_MS
@@ -10,7 +8,7 @@ from tests.support.batches import FAULTS, bad, check_done, good
 from tests.support.events import ARRIVAL_MS, aggregate, record, sequence
 from tests.support.fakes import Fault, Plan, World, always
 
-OLD: Final = ARRIVAL_MS + LONE_RECORD_AGE_MS + 1
+OLD = ARRIVAL_MS + LONE_RECORD_AGE_MS + 1
 
 
 def old_world(plan: Plan = lambda _: None, *, marks: int = 0) -> World:
@@ -108,7 +106,7 @@ def test_a_record_whose_marks_cannot_be_kept_is_unfinished(operation: str, fault
         assert len(report.failures) == 1
 
 
-OUTAGES: Final = [Fault.FAILS, Fault.HANGS, Fault.FAILS_AFTERWARDS, Fault.HANGS_AFTERWARDS]
+OUTAGES = [Fault.FAILS, Fault.HANGS, Fault.FAILS_AFTERWARDS, Fault.HANGS_AFTERWARDS]
 
 
 def outage_while_it_is_tried(world: World, process: str, fault: Fault) -> None:

@@ -3,13 +3,12 @@
 import asyncio
 import itertools
 from collections.abc import Sequence
-from typing import Final
 
 import pytest
 
 from processor.attempts import LONE_RECORD_AGE_MS
 from processor.batch import SLICE_BYTES, SLICE_RECORDS, process_batch
-from processor.errors import CacheUnavailable, DependencyFailed
+from processor.errors import CacheUnavailableError, DependencyError
 from processor.objects import archive_line
 from processor.ports import Ports
 from processor.records import Record, expand
@@ -98,8 +97,8 @@ def test_records_of_several_shards_are_answered_for_in_the_order_they_came() -> 
 
 # --- what fails, and what is answered
 
-GOOD_FIRST: Final = [good(0), bad(1), good(2)]
-BAD_FIRST: Final = [bad(0), good(1), bad(2)]
+GOOD_FIRST = [good(0), bad(1), good(2)]
+BAD_FIRST = [bad(0), good(1), bad(2)]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
@@ -126,7 +125,7 @@ def test_the_answer_is_the_first_record_a_failed_stage_had(
             filed, other = other, filed
             assert set(filed) == {fault}
         else:
-            assert {type(error) for error in filed} == {DependencyFailed}
+            assert {type(error) for error in filed} == {DependencyError}
         assert len(filed) == len([name for name in failing if name != "cache_invalidate"])
         assert other == []
         if "archive_put" not in failing:
@@ -142,7 +141,7 @@ def test_a_cache_that_is_down_costs_nothing_but_a_note() -> None:
     world = World(always(cache_invalidate=Fault.FAILS))
     report = world.process(*GOOD_FIRST)
     check_done(report)
-    assert [type(error) for error in report.warnings] == [CacheUnavailable]
+    assert [type(error) for error in report.warnings] == [CacheUnavailableError]
     assert report.invalidations_missed == 2
     assert sorted(world.catalog.missed) == ["p0", "p2"]
     assert stocks(world) == {"p0": 0, "p2": 2}
@@ -284,7 +283,7 @@ def test_a_batch_too_large_for_memory_goes_in_slices() -> None:
 
 
 # A key of 256 characters that each take 12 bytes in JSON, in 5,600 lines of about 3.4 KB.
-HOSTILE: Final = record(aggregate(("\U0001f600".encode() * 256, b"") for _ in range(5_600)), 1)
+HOSTILE = record(aggregate(("\U0001f600".encode() * 256, b"") for _ in range(5_600)), 1)
 
 
 def sizes(world: World) -> list[int]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from processor.errors import DependencyFailed
+from processor.errors import DependencyError
 from processor.memory import Memory, RefusedRecords
 from tests.support.batches import FAULTS, check_done, good, stocks
 from tests.support.events import aggregate, record, sequence
@@ -76,7 +76,7 @@ def test_what_is_too_much_at_once_is_done_in_parts_and_answered_for_in_order() -
         before, done = done, 100
         if report.first_unfinished is not None:
             done = [one.sequence_number for one in batch].index(report.first_unfinished)
-            assert [type(error) for error in report.failures] == [DependencyFailed]
+            assert [type(error) for error in report.failures] == [DependencyError]
         assert done > before, "an attempt got no further"
         assert set(stocks(world)) >= {f"p{place}" for place in range(done)}
         assert {f"p{place}" for place in range(done)} <= set(itertools.chain(*world.cache.invalidated))

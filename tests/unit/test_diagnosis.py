@@ -9,7 +9,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,20 +21,20 @@ from processor.updates import decode
 from tests.support.events import aggregate, record
 from tests.support.expected import accept, reject
 
-TEXT: Final = '{"product_id":"p","price":1}'
-JSON: Final = TEXT.encode()
-COMPRESSED: Final = "JSON that is not compressed is accepted"
-TWICE: Final = (
+TEXT = '{"product_id":"p","price":1}'
+JSON = TEXT.encode()
+COMPRESSED = "JSON that is not compressed is accepted"
+TWICE = (
     "the record looks like base64 within base64; Kinesis's clients encode, so that JSON itself is accepted"
 )
-ZSTANDARD: Final = bytes.fromhex("28b52ffd2000010000")
+ZSTANDARD = bytes.fromhex("28b52ffd2000010000")
 
 
 def in_one(*texts: str) -> bytes:
     return "".join(texts).encode()
 
 
-BYTES: Final[dict[str, tuple[bytes, str, str]]] = {
+BYTES: dict[str, tuple[bytes, str, str]] = {
     "empty": (b"", "invalid_json", "is empty; a JSON object is accepted"),
     "byte order mark": (
         codecs.BOM_UTF8 + JSON,
@@ -211,7 +211,7 @@ def test_a_json_string_without_json_in_it_is_a_string(text: str) -> None:
 
 
 # White space to `str.split` and `str.strip`, some of it to none but them.
-SPACES: Final = "".join(character for character in map(chr, range(0x3001)) if character.isspace())
+SPACES = "".join(character for character in map(chr, range(0x3001)) if character.isspace())
 
 
 @given(st.text(f'aeyJ0+/=x{{}}[]",;:\0{SPACES}', max_size=12))
@@ -255,7 +255,7 @@ def reject_any(data: bytes) -> str:
     return message
 
 
-ENVELOPES: Final[dict[str, tuple[dict[str, Any], str, str]]] = {
+ENVELOPES: dict[str, tuple[dict[str, Any], str, str]] = {
     "CloudEvents": (
         {"specversion": "1.0", "type": "stock", "source": "/erp", "id": "1", "data": json.loads(TEXT)},
         "a CloudEvents",
@@ -328,7 +328,7 @@ def test_another_object_without_a_product_id_is_no_envelope(data: dict[str, Any]
 
 # --- the work that a diagnosis takes
 
-FILLED: Final[dict[str, Callable[[int], bytes]]] = {
+FILLED: dict[str, Callable[[int], bytes]] = {
     "spaces": lambda size: b" " * size,
     "NULs": bytes,
     "zlib that does not end": lambda size: zlib.compress(bytes(10**7))[:size],

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from processor.errors import DependencyFailed, reason_of
+from processor.errors import DependencyError, reason_of
 
 NOT_VERIFIED = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
 
@@ -58,7 +58,7 @@ def refused_by_loop() -> OSError:
             RedisConnectionError("Connection closed by server."),
             "ConnectionError: Connection closed by server.",
         ),
-        (DependencyFailed("the database is away"), "DependencyFailed: the database is away"),
+        (DependencyError("the database is away"), "DependencyError: the database is away"),
         (KeyError(5), "KeyError: 5"),
         (MemoryError(), "MemoryError"),
     ],

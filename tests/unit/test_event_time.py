@@ -1,7 +1,6 @@
 """Schema 1: what may be an event time, and which time counts."""
 
 import json
-from typing import Final
 
 import pytest
 
@@ -40,7 +39,7 @@ def test_event_time_accepted(event_time: str, version: str) -> None:
     assert accept(event(event_time=f'"{event_time}"')).version.startswith(f"{version} ")
 
 
-FORM_OF_TIME: Final = (
+FORM_OF_TIME = (
     "; RFC 3339 with an offset and at most 9 fractional digits is accepted, such as 2026-01-31T08:30:00Z"
 )
 

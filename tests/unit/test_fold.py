@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -15,9 +15,9 @@ from processor.updates import Update, decode, version_text
 from tests.support.events import ARRIVAL_MS, record, sequence
 from tests.support.fakes import FakeCatalog, Faults, Row
 
-SHARDS: Final = ("shardId-1", "shardId-10", "shardId-1-a", "shardId-2", "shardId_1", "a.b", "Z")
-INSIDE: Final = {"inventory": "inventory", "price": "price_cents", "discontinued": "discontinued"}
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+SHARDS = ("shardId-1", "shardId-10", "shardId-1-a", "shardId-2", "shardId_1", "a.b", "Z")
+INSIDE = {"inventory": "inventory", "price": "price_cents", "discontinued": "discontinued"}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Entry(NamedTuple):
@@ -63,13 +63,13 @@ def naive_rows(history: Sequence[Entry]) -> dict[str, Row]:
     return rows
 
 
-ORDERS: Final = st.tuples(
+ORDERS = st.tuples(
     st.sampled_from([0, 1, 1000, 1_769_848_200_123_000, 1_769_848_200_123_001]),
     st.sampled_from([0, 7, 9, 10, 99, 100, 10**56, 10**129 - 1]),
     st.sampled_from([0, 1, 9, 10]),
     st.sampled_from(SHARDS[:3]),
 )
-ENTRIES: Final = st.builds(
+ENTRIES = st.builds(
     lambda order, product_id, values: Entry(order, product_id, *values),
     ORDERS,
     st.sampled_from(["p", "q", "p:lease"]),
@@ -77,7 +77,7 @@ ENTRIES: Final = st.builds(
         st.none() | st.integers(0, 5), st.none() | st.integers(0, 500), st.none() | st.booleans()
     ).filter(lambda values: values != (None, None, None)),
 )
-HISTORIES: Final = st.lists(ENTRIES, min_size=1, max_size=12, unique_by=lambda entry: entry.order)
+HISTORIES = st.lists(ENTRIES, min_size=1, max_size=12, unique_by=lambda entry: entry.order)
 
 
 @settings(max_examples=150)
@@ -163,7 +163,7 @@ def test_nothing_folds_to_nothing() -> None:
 
 # --- versions
 
-ANY_ORDER: Final = st.tuples(
+ANY_ORDER = st.tuples(
     st.integers(0, 253_402_300_799_999_999) | st.integers(0, 2_000_000),
     st.integers(0, 1000) | st.integers(1, 129).flatmap(lambda digits: st.integers(0, 10**digits - 1)),
     st.integers(0, 12) | st.integers(0, 2_000_000),

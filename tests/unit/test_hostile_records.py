@@ -1,7 +1,6 @@
 """Hostile records: a verdict for all of them, and the expected one."""
 
 import json
-from typing import Final
 
 import pytest
 from hypothesis import example, given, settings
@@ -20,8 +19,8 @@ def filled(start: bytes, unit: bytes, end: bytes = b"") -> bytes:
     return start + unit * ((MAX_BYTES - len(start) - len(end)) // len(unit)) + end
 
 
-VALID: Final = b'{"product_id":"p","price":1,"a":['
-HOSTILE: Final[dict[str, tuple[bytes, str | None]]] = {
+VALID = b'{"product_id":"p","price":1,"a":['
+HOSTILE: dict[str, tuple[bytes, str | None]] = {
     "unterminated string of escaped quotes": (filled(b'{"product_id":"', b'\\"'), "invalid_json"),
     "the same after many brackets": (filled(b'{"a":[[],[],[],[],[],[],[],[],"', b'\\"'), "invalid_json"),
     "escaped quotes and brackets": (filled(b'{"product_id":"', b'\\"['), "invalid_json"),
@@ -85,7 +84,7 @@ def test_a_hostile_record_is_judged(data: bytes, reason: str | None) -> None:
         reject(data, reason)
 
 
-SCALARS: Final = st.one_of(
+SCALARS = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(),
@@ -93,12 +92,12 @@ SCALARS: Final = st.one_of(
     st.text(max_size=20),
     st.sampled_from([10**10, "2026-01-31T08:30:00Z", "1e5", "19.99", 1, 1.5, "\ud800", " "]),
 )
-NESTED: Final = st.recursive(
+NESTED = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
     max_leaves=30,
 )
-EVENTS: Final = st.fixed_dictionaries(
+EVENTS = st.fixed_dictionaries(
     {"product_id": NESTED | st.just("p"), "price": NESTED | st.just("19.99")},
     optional=dict.fromkeys(
         ("inventory", "discontinued", "event_time", "supplier", "schema_version", "x"), NESTED
@@ -122,7 +121,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
-BEGINNINGS: Final = [
+BEGINNINGS = [
     b"\xef\xbb\xbf",
     b"\x1f\x8b",
     b"x\x9c",
@@ -137,7 +136,7 @@ BEGINNINGS: Final = [
     b'{"metadata":',
     b'{"payload":{"op":1,"after":',
 ]
-REPEATED: Final = st.builds(
+REPEATED = st.builds(
     lambda start, unit, times, end: (start + unit * times + end)[:MAX_BYTES],
     st.sampled_from([b"", VALID, b'{"product_id":"', b'{"product_id":"p","price":', b"[", *BEGINNINGS]),
     st.binary(min_size=1, max_size=4) | st.sampled_from([b'\\"', b"[", b'{"a":', b"[],", b"9", b"1,", b"0."]),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from processor.errors import CacheUnavailable, DependencyFailed
+from processor.errors import CacheUnavailableError, DependencyError
 from processor.invalidations import PAGE_OF_A_BATCH, PAGE_OF_THE_SCHEDULE, drain
 from processor.report import DrainReport
 from tests.support.batches import check_done, good
@@ -92,10 +92,10 @@ def test_a_drain_with_nothing_to_do_does_not_touch_the_cache() -> None:
 @pytest.mark.parametrize(
     ("operation", "fault", "warned"),
     [
-        ("catalog_missed_invalidations", Fault.FAILS, DependencyFailed),
-        ("cache_invalidate", Fault.FAILS, CacheUnavailable),
-        ("cache_invalidate", Fault.FAILS_AFTERWARDS, CacheUnavailable),
-        ("catalog_forget_missed_invalidations", Fault.FAILS, DependencyFailed),
+        ("catalog_missed_invalidations", Fault.FAILS, DependencyError),
+        ("cache_invalidate", Fault.FAILS, CacheUnavailableError),
+        ("cache_invalidate", Fault.FAILS_AFTERWARDS, CacheUnavailableError),
+        ("catalog_forget_missed_invalidations", Fault.FAILS, DependencyError),
     ],
 )
 def test_a_drain_that_fails_forgets_nothing(operation: str, fault: Fault, warned: type[Exception]) -> None:

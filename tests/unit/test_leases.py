@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import ContextVar, copy_context
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import given, settings
@@ -86,7 +86,7 @@ async def play_all(story: Story, products: Sequence[str], cached: Sequence[str])
         choices[-1] += 1
 
 
-STORIES: Final[dict[str, tuple[int, list[str], Story]]] = {
+STORIES: dict[str, tuple[int, list[str], Story]] = {
     "a reader and an update": (15, ["x"], lambda shop: [shop.get("x"), shop.update("x", 1)]),
     "a reader and two updates": (70, ["x"], lambda shop: [shop.get("x"), shop.update("x", 1, 2)]),
     "a reader and two pipelines": (

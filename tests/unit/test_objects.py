@@ -3,7 +3,7 @@
 import base64
 import json
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -23,7 +23,7 @@ from processor.records import Record
 from processor.updates import Rejection, Update, decode
 from tests.support.events import ARRIVAL_MS, ARRIVAL_TIME, SHARD, record, sequence
 
-HOSTILE_KEYS: Final = [
+HOSTILE_KEYS = [
     None,
     "",
     '"',
@@ -122,10 +122,10 @@ def test_accepted_data_stands_in_place_unless_it_breaks_the_line(data: str, *, i
     check_archive_line(record(data), in_place=in_place)
 
 
-TEXTS: Final = st.text(st.characters(codec="utf-8"), max_size=15) | st.text(
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=15) | st.text(
     'aé\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"\\', max_size=4
 )
-ACCEPTED: Final = st.builds(
+ACCEPTED = st.builds(
     lambda text, indent, ascii_, between: (
         json.dumps({"product_id": "p", "price": 1, "x": text}, indent=indent, ensure_ascii=ascii_) + between
     ),

@@ -1,7 +1,6 @@
 """Schema 1: what may be a price."""
 
 from decimal import Decimal
-from typing import Final
 
 import pytest
 from hypothesis import given
@@ -66,8 +65,8 @@ def test_price_accepted(price: str, cents: int) -> None:
     assert accept(event(price=price)).values["price"] == cents
 
 
-RANGE: Final = "0 to 99999999.99"
-FORM: Final = "a decimal number such as 19.99 is accepted"
+RANGE = "0 to 99999999.99"
+FORM = "a decimal number such as 19.99 is accepted"
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,7 @@ def test_after_silence_idle_connections_are_dropped_not_tried_one_by_one() -> No
         shop = Shop("x")
         shop.database_turn = taking(0.001)
         redis = FakeRedis(hang)
-        redis.connection_pool = Recording()  # type: ignore[misc]
+        redis.connection_pool = Recording()
         reader = CatalogReader(cast(Any, ReadPool(shop.fetch)), cast(Any, redis))
         assert await reader.get("x") == product("x", 0)
         await asyncio.sleep(0)

@@ -1,7 +1,7 @@
 """From Lambda's event to Kinesis records: the envelope, base64."""
 
 import json
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ from tests.support.events import SHARD, kinesis_event, kinesis_record, record, s
 from tests.support.expected import LAST_ARRIVAL_MS
 
 # https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html, Example event
-DOCUMENTED: Final = json.loads("""
+DOCUMENTED = json.loads("""
 {
     "Records": [
         {
@@ -110,7 +110,7 @@ def test_arrival_is_rounded_to_milliseconds(seconds: float, milliseconds: int) -
 
 # --- events that are none of ours
 
-SQS: Final = {
+SQS = {
     "Records": [
         {
             "messageId": "059f36b4-87a3-44ab-83d2-661975830a7d",
@@ -125,7 +125,7 @@ SQS: Final = {
         }
     ]
 }
-S3: Final = {
+S3 = {
     "Records": [
         {
             "eventVersion": "2.1",
@@ -137,7 +137,7 @@ S3: Final = {
         }
     ]
 }
-S3_TEST: Final = {
+S3_TEST = {
     "Service": "Amazon S3",
     "Event": "s3:TestEvent",
     "Time": "2014-10-13T15:57:02.089Z",
@@ -145,7 +145,7 @@ S3_TEST: Final = {
     "RequestId": "5582815E1AEA5ADF",
     "HostId": "8cLeGAmw098X5cv4Zkwcmo8vvZa3eH3eKxsPzbB9wrR",
 }
-DYNAMODB: Final = {
+DYNAMODB = {
     "Records": [
         {
             "eventID": "c4ca4238a0b923820dcc509a6f75849b",
@@ -156,7 +156,7 @@ DYNAMODB: Final = {
         }
     ]
 }
-API_GATEWAY: Final = {
+API_GATEWAY = {
     "resource": "/",
     "path": "/",
     "httpMethod": "GET",
@@ -192,10 +192,10 @@ def test_another_event_is_refused(event: object, message: str) -> None:
     assert "\n" not in str(refusal.value)
 
 
-ABSENT: Final = object()
-NUMBER: Final = "a number of seconds since 1970, to the end of 9999, is accepted"
-DIGITS: Final = "a string of 1 to 129 digits is accepted"
-EVENT_ID: Final = '"<shard>:<sequence number>" is accepted'
+ABSENT = object()
+NUMBER = "a number of seconds since 1970, to the end of 9999, is accepted"
+DIGITS = "a string of 1 to 129 digits is accepted"
+EVENT_ID = '"<shard>:<sequence number>" is accepted'
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from processor.adapters.s3 import S3Archive, S3Quarantine
-from processor.errors import DependencyFailed
+from processor.errors import DependencyError
 from processor.reasons import Reason
 from processor.updates import Rejection
 from tests.support.events import record
@@ -85,7 +85,7 @@ def test_a_conflict_is_tried_again() -> None:
     ids=repr,
 )
 def test_anything_else_is_a_failed_dependency(answers: list[Exception]) -> None:
-    with pytest.raises(DependencyFailed, match="s3://archive/inventory/"):
+    with pytest.raises(DependencyError, match="s3://archive/inventory/"):
         archive(FakeS3(*answers))
 
 

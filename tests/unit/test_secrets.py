@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from processor.adapters.secrets import member, read_password, read_secret
-from processor.errors import DependencyFailed
+from processor.errors import DependencyError
 
 
 class FakeSecretsManager:
@@ -48,13 +48,13 @@ def test_a_secret_is_its_members() -> None:
     ids=lambda answer: repr(answer)[:40],
 )
 def test_any_other_answer_is_a_failed_dependency(answer: object) -> None:
-    with pytest.raises(DependencyFailed, match="secret arn"):
+    with pytest.raises(DependencyError, match="secret arn"):
         read(answer)
 
 
 @pytest.mark.parametrize("value", [None, "", 5, ["x"]])
 def test_a_member_is_a_text(value: object) -> None:
-    with pytest.raises(DependencyFailed, match="holds no 'username'"):
+    with pytest.raises(DependencyError, match="holds no 'username'"):
         member({"username": value}, "arn", "username")
 
 

@@ -2,13 +2,12 @@
 
 import asyncio
 from pathlib import Path
-from typing import Final
 
 import pytest
 
 from processor.adapters.postgres import Login, tls_context
 from processor.adapters.secrets import login_source
-from processor.errors import DependencyFailed, SettingsError
+from processor.errors import DependencyError, SettingsError
 from processor.settings import (
     RDS_ROOTS,
     DatabaseSettings,
@@ -19,10 +18,8 @@ from processor.settings import (
     read_settings,
 )
 
-SECRET_ARN: Final = (
-    "arn:aws:secretsmanager:eu-west-1:123456789012:secret:product-catalog-db-credentials-dev-AbCdEf"
-)
-REQUIRED: Final = {
+SECRET_ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:product-catalog-db-credentials-dev-AbCdEf"
+REQUIRED = {
     "DB_SECRET_ARN": SECRET_ARN,
     "DB_TLS": "disable",
     "REDIS_ENDPOINT": "cache.internal",
@@ -220,7 +217,7 @@ def test_migrations_read_another_secret() -> None:
 
 # --- variables and secret
 
-SECRET: Final[dict[str, object]] = {
+SECRET: dict[str, object] = {
     "username": "writer",
     "password": "word",
     "host": "of-secret",
@@ -286,7 +283,7 @@ def test_a_secret_that_does_not_hold_what_it_must_is_a_failed_dependency(
     secret: dict[str, object], message: str
 ) -> None:
     """A rotation may have gone wrong; the next may mend it, and no batch is halved meanwhile."""
-    with pytest.raises(DependencyFailed, match=message):
+    with pytest.raises(DependencyError, match=message):
         log_in(secret)
 
 

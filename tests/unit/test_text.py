@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from processor.registers import Refused, text
+from processor.registers import InvalidValueError, text
 
 NAME = text(5)
 
@@ -37,11 +37,11 @@ def test_accepted(value: str) -> None:
     ],
 )
 def test_rejected(value: object, message: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(InvalidValueError) as refused:
         NAME.read(value)
     assert str(refused.value) == message
     if value is not None:
-        with pytest.raises(Refused):
+        with pytest.raises(InvalidValueError):
             NAME.from_cache(value)
 
 
