@@ -5,7 +5,7 @@ KEEP ?=
 ONCE ?=
 STACK ?= dev-stack
 
-.PHONY: help setup local test check format package synth validate bench-synth diff deploy destroy deploy-local lock clean
+.PHONY: help setup local test check format package synth validate bench-synth diff deploy destroy deploy-local docs lock clean
 
 help: ## list these words
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -54,6 +54,9 @@ deploy-local: setup ## deploy dev-stack to an emulator, send an update, destroy;
 
 bench-synth: setup ## measure what importing the binding sparingly saves
 	@$(BIN)/python scripts/bench_synth.py
+
+docs: setup ## write the tables of the documents that come from the code
+	@$(BIN)/python scripts/rejection_reasons.py
 
 lock: ## resolve Pipfile anew into Pipfile.lock (with the oldest Python, so that its extra needs are in)
 	@bash scripts/lock.sh

@@ -1,6 +1,7 @@
 """Why records are rejected: one code a reason, what it tells suppliers, and whose fault it is.
 
-docs/rejections.md repeats the sentences, and the stacks have an alarm for each reason that is ours.
+docs/suppliers.md has the sentences and remedies (`make docs`); the stacks have an alarm for each reason of
+ours.
 """
 
 from enum import StrEnum
@@ -94,3 +95,36 @@ class InvalidRecordError(Exception):
         super().__init__(message)
         self.reason = reason
         self.message = message
+
+
+_REMEDIES = {
+    Reason.BAD_AGGREGATE: "Use a current Kinesis Producer Library, or put each update as its own record.",
+    Reason.TOO_LARGE: "Send the fields of the table above only; leave out descriptions and images.",
+    Reason.INVALID_UTF8: "Encode the JSON in UTF-8, without compression.",
+    Reason.INVALID_JSON: "Send one JSON object per record; Kinesis's clients do the base64.",
+    Reason.NOT_AN_OBJECT: "Send the object itself: not in an array, not as a string.",
+    Reason.TOO_DEEP: "Send a flat object; no field of an update needs nesting.",
+    Reason.DUPLICATE_KEY: "Send each key once.",
+    Reason.UNKNOWN_SCHEMA: "Send 1, or leave `schema_version` out.",
+    Reason.INVALID_PRODUCT_ID: "Send the id as the shop knows it; the message says what is wrong with yours.",
+    Reason.INVALID_SUPPLIER: "Send a string of 1 to 64 characters, or leave `supplier` out.",
+    Reason.INVALID_EVENT_TIME: "Send a time such as `2026-01-31T08:30:00Z`, or leave `event_time` out.",
+    Reason.EVENT_TIME_IN_FUTURE: "Set the clock or the offset of the producer right.",
+    Reason.NOTHING_TO_UPDATE: "Send at least one of "
+    + ", ".join(f"`{name}`" for name in REGISTERS)
+    + "; check the spelling.",
+}
+
+
+def remedy(reason: Reason) -> str:
+    """Return what a supplier does about a rejection, for docs/suppliers.md.
+
+    Raises:
+        KeyError: nobody has written it yet.
+    """
+    if reason.fault is Fault.OURS:
+        return "Nothing: the operator fixes the cause, then sends the record again."
+    for name, register in REGISTERS.items():
+        if reason is of_register(name):
+            return f"Send {register.rule}, or leave `{name}` out."
+    return _REMEDIES[reason]

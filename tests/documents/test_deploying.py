@@ -1,0 +1,48 @@
+"""docs/deploying.md: the resource types, costs and quotas are those of the stacks."""
+
+from stacks.config.environments import ENVIRONMENTS, Environment
+from tests.support.documents import document, names_in
+from tests.support.synthesized import Stack
+
+DEPLOYING = document("docs/deploying.md")
+# Only where `alarms.emails` names somebody.
+BY_CONFIGURATION = {"aws_sns_topic_subscription"}
+
+
+def test_the_rights_name_each_kind_of_resource(stacks: dict[str, Stack]) -> None:
+    kinds = {
+        kind
+        for stack in stacks.values()
+        for section in ("resource", "data", "ephemeral")
+        for kind in stack.document.get(section, {})
+    }
+    rows = DEPLOYING.table("service", "IAM prefix")
+    named = {name for row in rows for name in names_in(row[2]) if name.startswith("aws_")}
+    assert named == kinds | BY_CONFIGURATION
+
+
+def paid_by_the_hour(environment: Environment) -> list[str]:
+    """Return an environment's column of the costs."""
+    cache, database = environment.cache, environment.database
+    return [
+        str(environment.stream.capacity.planned_shards),
+        database.instance_class + (", in two zones" if database.multi_az else ""),
+        f"{1 + cache.replicas} × {cache.node_type}",
+        str(environment.network.zones),
+        str(environment.network.nat_gateways),
+    ]
+
+
+def test_the_costs_are_the_environments() -> None:
+    names = [environment.name for environment in ENVIRONMENTS]
+    rows = DEPLOYING.table("part", *names)
+    columns = [[row[position] for row in rows] for position in range(1, len(names) + 1)]
+    assert columns == [paid_by_the_hour(environment) for environment in ENVIRONMENTS]
+
+
+def test_the_quota_of_concurrency_is_what_environments_reserve() -> None:
+    (row,) = [row for row in DEPLOYING.table("quota", "needed") if row[0].startswith("Lambda")]
+    reserved = {one.name: one.function.reserved_concurrency for one in ENVIRONMENTS}
+    assert f"prod reserves {reserved['prod']} and staging {reserved['staging']}" in row[1]
+    assert f"{100 + sum(number or 0 for number in reserved.values())} for both" in row[1]
+    assert reserved["dev"] is None

@@ -1,0 +1,150 @@
+"""Every example in Python or SQL runs, against real servers."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Any
+
+import aioboto3
+import pytest
+
+from local.emulated_aws.account import REGION
+from processor.updates import Update, decode
+from tests.support.documents import PROJECT, Block, blocks, document
+from tests.support.events import record
+from tests.support.real_servers import World, environment
+
+# tests/integration/test_add_a_field.py runs CONTRIBUTING's.
+TESTED = {"CONTRIBUTING.md": 1, "docs/suppliers.md": 1, "docs/shop.md": 2}
+STREAM = "inventory-updates-dev"
+
+
+def example(name: str, position: int = 0) -> str:
+    """Return a document's Python block."""
+    return [block for block in document(name).blocks() if block.language == "python"][position].text
+
+
+def execute(code: str, **names: object) -> dict[str, Any]:
+    """Run the code, and return what it has defined."""
+    defined: dict[str, Any] = {"__name__": "example", **names}
+    exec(compile(code, "<document>", "exec"), defined)  # noqa: S102 our own documents
+    return defined
+
+
+def test_each_example_in_python_has_its_test() -> None:
+    assert Counter(block.place.partition(":")[0] for block in blocks("python")) == TESTED
+    for block in blocks("python"):
+        compile(block.text, block.place, "exec")
+
+
+@pytest.mark.parametrize("block", blocks("sql"), ids=lambda block: block.place)
+async def test_each_statement_in_sql_runs(world: World, block: Block) -> None:
+    transaction = world.database.transaction()
+    await transaction.start()
+    await world.database.execute(block.text)
+    await transaction.rollback()
+
+
+async def test_the_producer_puts_updates(world: World) -> None:
+    await world.account.kinesis.create_stream(StreamName=STREAM, ShardCount=1)
+    try:
+        with environment(world.account.environment):
+            await asyncio.to_thread(execute, example("docs/suppliers.md"))
+        shards = await world.account.kinesis.list_shards(StreamName=STREAM)
+        iterator = await world.account.kinesis.get_shard_iterator(
+            StreamName=STREAM,
+            ShardId=shards["Shards"][0]["ShardId"],
+            ShardIteratorType="TRIM_HORIZON",
+        )
+        taken = await world.account.kinesis.get_records(ShardIterator=iterator["ShardIterator"])
+        updates = [decode(record(one["Data"], arrival_ms=1_800_000_000_000)) for one in taken["Records"]]
+        assert [update.product_id for update in updates if isinstance(update, Update)] == [
+            "product123",
+            "product124",
+        ]
+    finally:
+        await world.account.kinesis.delete_stream(StreamName=STREAM)
+
+
+class RefusingKinesis:
+    """A stream that refuses every other record when it is put for the first time."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+        self._refused: set[str] = set()
+
+    def put_records(self, *, StreamName: str, Records: Sequence[Any]) -> dict[str, Any]:  # noqa: N803 boto3's
+        """Return what `PutRecords` returns."""
+        results = []
+        for position, entry in enumerate(Records):
+            key = entry["PartitionKey"]
+            if position % 2 and key not in self._refused:
+                self._refused.add(key)
+                results.append({"ErrorCode": "ProvisionedThroughputExceededException"})
+            else:
+                self.taken.append(key)
+                results.append({"SequenceNumber": "1"})
+        return {"FailedRecordCount": sum("ErrorCode" in result for result in results), "Records": results}
+
+
+def test_the_producer_puts_refused_updates_again() -> None:
+    definitions, _, _ = example("docs/suppliers.md").partition("\n\n\nput_updates(")
+    kinesis = RefusingKinesis()
+    ids = [f"product{number}" for number in range(200)]
+    execute(definitions)["put_updates"](kinesis, STREAM, [{"product_id": id_} for id_ in ids])
+    assert sorted(kinesis.taken) == sorted(ids)
+
+
+async def test_a_kept_run_is_read(world: World) -> None:
+    await world.database.execute(
+        "INSERT INTO products (product_id, inventory, last_updated) VALUES ('a', 1, now())"
+    )
+    read_locally = execute(example("docs/shop.md", 1))["read_locally"]
+    port = world.redis.connection_pool.connection_kwargs["port"]
+    product = await read_locally(world.postgres.dsn, port, "a")
+    assert (product.product_id, product.inventory, product.price) == ("a", 1, None)
+
+
+async def test_the_shop_reads_with_the_deployed_login(world: World) -> None:
+    """As deployed, but for TLS: the embedded servers have none, and the example refuses to do without."""
+    address = world.postgres
+    login = {"username": "product_shop", "password": "p", "host": address.host, "port": address.port}
+    variables = {
+        **world.account.environment,
+        "READER_SECRET_ARN": "product-catalog-db-reader-dev",
+        "CACHE_USER": "product-shop-dev",
+        "CACHE_CLUSTER_ID": "product-cache-dev",
+        "CACHE_HOST": "127.0.0.1",
+    }
+
+    with environment(variables):
+        async with aioboto3.Session(region_name=REGION).client("secretsmanager") as secrets:
+            await secrets.create_secret(
+                Name=variables["READER_SECRET_ARN"],
+                SecretString=json.dumps({**login, "dbname": address.database}),
+            )
+
+        def shop() -> None:
+            with redirect_stdout(StringIO()), pytest.raises(ConnectionError, match="SSL"):
+                execute(example("docs/shop.md"))
+
+        await asyncio.to_thread(shop)
+
+
+def test_the_verdict_in_the_readme_is_the_demos() -> None:
+    (shown,) = [block.text for block in blocks("text") if "Verdict" in block.text]
+    claims: list[str] = []
+    for line in shown.splitlines():
+        if line.startswith("│"):
+            _, holds, claim, _, _ = (cell.strip() for cell in line.split("│"))
+            if holds:
+                claims.append(claim)
+            else:
+                claims[-1] = f"{claims[-1]} {claim}".strip()
+    source = "".join(path.read_text() for path in (PROJECT / "local" / "demo").glob("*.py"))
+    assert len(claims) == 5
+    assert all(claim in source for claim in claims)
+    assert shown.splitlines()[-1] in source

@@ -1,0 +1,70 @@
+"""docs/operating.md: a section per alarm, the metrics that are emitted, and redriving by hand."""
+
+import json
+import re
+import shlex
+from collections import Counter
+from contextlib import chdir, redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from processor.adapters.telemetry import Telemetry
+from processor.report import BatchReport
+from stacks.config.environments import PROD
+from tests.support.documents import blocks, document, names_in
+from tests.support.events import kinesis_event, kinesis_record
+from tests.support.monitoring import alarms_of, synthesize_observability
+from tests.support.real_servers import ALL_DONE, World
+
+OPERATING = document("docs/operating.md")
+PARTS = ["Means", "First look", "Do", "Left alone"]
+STAGES = ("decode", "archive", "quarantine", "catalog", "invalidate")
+
+
+def test_each_alarm_has_its_section(tmp_path: Path) -> None:
+    """Alarms per node of the cache share one."""
+    alarms = {re.sub(r"-\d{3}$", "", name) for name in alarms_of(synthesize_observability(PROD, tmp_path))}
+    levels = OPERATING.headings()
+    start = levels.index((2, "Alarms")) + 1
+    sections = []
+    for level, text in levels[start:]:
+        if level == 2:
+            break
+        sections.append(text)
+    assert sorted(sections) == sorted(alarms)
+    for name in sections:
+        assert re.findall(r"^- \*\*(.+?):\*\*", OPERATING.section(name), re.MULTILINE) == PARTS, name
+
+
+def test_each_metric_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    report = BatchReport(kinesis_records=1, rejected=Counter(invalid_json=1))
+    for stage in STAGES:
+        report.add_stage_time(stage, 0.001)
+    telemetry = Telemetry("dev")
+    telemetry.publish_batch(report, request_id="request", connections_in_use=1)
+    emitted = {
+        metric["Name"]
+        for line in capsys.readouterr().out.splitlines()
+        if "_aws" in (fields := json.loads(line))
+        for directive in fields["_aws"]["CloudWatchMetrics"]
+        for metric in directive["Metrics"]
+    }
+    listed = {name for row in OPERATING.table("metric", "counts") for name in names_in(row[0])}
+    assert listed == emitted
+
+
+async def test_a_failed_batch_is_redriven_by_hand(world: World, tmp_path: Path) -> None:
+    """Its invocation record has the whole event as a text, as the local event source mapping writes it."""
+    event = kinesis_event(kinesis_record({"product_id": "a", "inventory": 1}))
+    (tmp_path / "failed-batch.json").write_text(json.dumps({"version": "1.0", "payload": json.dumps(event)}))
+    (command,) = [line for block in blocks("sh") for line in block.text.splitlines() if " -c " in line]
+    _, option, code, _, target = shlex.split(command)
+    with redirect_stdout(StringIO()) as printed, chdir(tmp_path):
+        exec(code)  # noqa: S102 our own document
+    assert (option, target) == ("-c", "event.json")
+    assert await world.invoke(json.loads(printed.getvalue())) == ALL_DONE
+    row = await world.row("a")
+    assert row is not None
+    assert row["inventory"] == 1
