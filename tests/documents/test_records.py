@@ -1,11 +1,11 @@
-"""What docs/suppliers.md says of records: its examples, its table of fields and its reasons."""
+"""Records and products in the documents: examples, tables of fields, reasons for rejection."""
 
 import subprocess
 import sys
 
 import pytest
 
-from processor.product import REGISTERS
+from processor.product import COLUMNS, REGISTERS
 from processor.reasons import Fault, Reason
 from processor.updates import Rejection, decode
 from tests.support.documents import PROJECT, Block, blocks, document
@@ -27,6 +27,11 @@ def test_each_example_of_a_record_has_its_outcome(block: Block) -> None:
 def test_the_fields_of_an_update_are_listed() -> None:
     names = {row[0].strip("`") for row in document("docs/suppliers.md").table("field", "rule")}
     assert names == {"product_id", *REGISTERS, "event_time", "supplier", "schema_version"}
+
+
+def test_the_fields_of_a_product_are_listed() -> None:
+    names = [row[0].strip("`") for row in document("docs/shop.md").table("field", "meaning")]
+    assert names == list(COLUMNS)
 
 
 def test_the_table_of_reasons_is_up_to_date() -> None:
