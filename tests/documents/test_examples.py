@@ -17,8 +17,9 @@ from tests.support.documents import PROJECT, Block, blocks, document
 from tests.support.events import record
 from tests.support.real_servers import World, environment
 
-# tests/integration/test_add_a_field.py runs CONTRIBUTING's.
-TESTED = {"CONTRIBUTING.md": 1, "docs/suppliers.md": 1, "docs/shop.md": 2}
+# tests/integration/test_add_a_field.py runs its steps.
+ADD_A_FIELD = "CONTRIBUTING.md"
+TESTED = {ADD_A_FIELD: 1, "docs/suppliers.md": 1, "docs/shop.md": 2}
 STREAM = "inventory-updates-dev"
 
 
@@ -40,7 +41,11 @@ def test_each_example_in_python_has_its_test() -> None:
         compile(block.text, block.place, "exec")
 
 
-@pytest.mark.parametrize("block", blocks("sql"), ids=lambda block: block.place)
+@pytest.mark.parametrize(
+    "block",
+    [block for block in blocks("sql") if not block.place.startswith(ADD_A_FIELD)],
+    ids=lambda block: block.place,
+)
 async def test_each_statement_in_sql_runs(world: World, block: Block) -> None:
     transaction = world.database.transaction()
     await transaction.start()

@@ -13,7 +13,7 @@ import pytest
 from processor.adapters.telemetry import Telemetry
 from processor.report import BatchReport
 from stacks.config.environments import PROD
-from tests.support.documents import blocks, document, names_in
+from tests.support.documents import PROJECT, blocks, document, names_in
 from tests.support.events import kinesis_event, kinesis_record
 from tests.support.monitoring import alarms_of, synthesize_observability
 from tests.support.real_servers import ALL_DONE, World
@@ -53,6 +53,15 @@ def test_each_metric_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     }
     listed = {name for row in OPERATING.table("metric", "counts") for name in names_in(row[0])}
     assert listed == emitted
+
+
+def test_each_message_of_the_log_is_explained() -> None:
+    """So that what an operator is sent to look for is what the log says."""
+    source = (PROJECT / "processor" / "adapters" / "telemetry.py").read_text()
+    messages = set(re.findall(r'_logger\.\w+\(\s*"([^"]+)"', source))
+    assert "batch unfinished" in messages
+    spans = " ".join(document("docs/operating.md").code_spans())
+    assert not {message for message in messages if message not in spans}
 
 
 async def test_a_failed_batch_is_redriven_by_hand(world: World, tmp_path: Path) -> None:
