@@ -2,7 +2,6 @@
 
 import ast
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,14 @@ from processor.settings import read_settings
 from tests.support.documents import PROJECT, document, names_in
 
 SETTINGS = document("docs/settings.md")
+# The smallest set of variables that the processor starts with.
+SMALLEST = {
+    "ENVIRONMENT_SUFFIX": "dev",
+    "ARCHIVE_BUCKET": "archive",
+    "QUARANTINE_BUCKET": "quarantine",
+    "DB_SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:database",
+    "REDIS_ENDPOINT": "cache.example",
+}
 VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 
 
@@ -52,23 +59,11 @@ def test_the_tools_variables_are_read_somewhere() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(listed("The processor's environment variables")))
-def test_what_is_required_is_marked(name: str, account: Mapping[str, str]) -> None:
+def test_what_is_required_is_marked(name: str) -> None:
     try:
-        read_settings({key: value for key, value in account.items() if key != name})
+        read_settings({key: value for key, value in SMALLEST.items() if key != name})
         needed = False
     except PipelineError:
         needed = True
     (row,) = [row for row in SETTINGS.table("variable", "meaning") if row[0] == f"`{name}`"][:1]
     assert row[1].startswith("required: ") == needed
-
-
-@pytest.fixture
-def account() -> Mapping[str, str]:
-    """The smallest set of variables that the processor starts with."""
-    return {
-        "ENVIRONMENT_SUFFIX": "dev",
-        "ARCHIVE_BUCKET": "archive",
-        "QUARANTINE_BUCKET": "quarantine",
-        "DB_SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:database",
-        "REDIS_ENDPOINT": "cache.example",
-    }
