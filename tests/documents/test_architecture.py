@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.support.documents import PROJECT, document, names_in
+from tests.support.documents import PROJECT, blocks, document, names_in
 
 ARCHITECTURE = document("ARCHITECTURE.md")
 CODE_MAP = ARCHITECTURE.section("Code map")
@@ -46,6 +46,26 @@ def test_each_check_that_is_named_is_there() -> None:
     named = {name for row in rows for name in names_in(row[1]) if "/" in name}
     assert named
     assert all((PROJECT / name).exists() for name in named)
+
+
+def test_names_in_the_instructions_exist() -> None:
+    """Of classes, functions and variables that CONTRIBUTING tells somebody to look for."""
+    contributing = document("CONTRIBUTING.md")
+    spans = {span for span in contributing.code_spans() if re.fullmatch(r"_?[A-Za-z]\w+", span)}
+    folders = ("processor", "stacks", "local", "tests", "scripts")
+    code = " ".join(path.read_text() for folder in folders for path in (PROJECT / folder).rglob("*.py"))
+    tools = (PROJECT / "Pipfile").read_text()
+    assert spans
+    assert not {span for span in spans if not re.search(rf"\b{span}\b", code + tools)}
+
+
+def test_each_line_of_a_diagram_is_an_edge() -> None:
+    node = r"\w+(?:\[\([^()\[\]]+\)\]|\(\[[^()\[\]]+\]\)|\[[^()\[\]]+\])?"
+    for block in blocks("mermaid"):
+        first, *edges = block.text.strip().splitlines()
+        assert first == "flowchart LR"
+        for edge in edges:
+            assert re.fullmatch(rf"    {node} -->(?:\|[^|]+\|)? {node}", edge), edge
 
 
 def test_it_is_short() -> None:
