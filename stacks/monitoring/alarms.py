@@ -13,9 +13,10 @@ from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 from constructs import Construct
 
 from stacks.config.environments import Environment
-from stacks.monitoring.metrics import Calculated, Comparison, Metric, Rule, Source, Sources
-from stacks.monitoring.pipeline_alarms import pipeline_rules
-from stacks.monitoring.storage_alarms import store_rules
+from stacks.monitoring.cache_alarms import cache_alarms
+from stacks.monitoring.database_alarms import database_alarms
+from stacks.monitoring.metrics import AlarmDefinition, Calculated, Comparison, Metric, Source, Sources
+from stacks.monitoring.pipeline_alarms import pipeline_alarms
 from stacks.policies import allow_service, document, equals
 
 _OPERATORS: dict[Comparison, str] = {
@@ -58,9 +59,9 @@ class Watched:
 
 
 class Alarms(Construct):
-    """An alarm for every rule; each tells the topic when it begins and when it ends.
+    """Every alarm; each notifies the topic when it begins and when it ends.
 
-    `topic_arn`: the topic's. `alarm_arns`: every alarm's, in the order of the rules.
+    `topic_arn`: the topic's. `alarm_arns`: every alarm's, in the order of `alarm_definitions`.
     """
 
     def __init__(
@@ -78,7 +79,9 @@ class Alarms(Construct):
             SnsTopicSubscription(
                 self, f"Email-{email}", topic_arn=topic.arn, protocol="email", endpoint=email
             )
-        self.alarm_arns = tuple(self._alarm(rule, config).arn for rule in rules(config, watched))
+        self.alarm_arns = tuple(
+            self._alarm(definition, config).arn for definition in alarm_definitions(config, watched)
+        )
 
     def _let_alarms_publish(self, topic: SnsTopic, account_id: str) -> None:
         publish = allow_service(
@@ -90,34 +93,36 @@ class Alarms(Construct):
         )
         SnsTopicPolicy(self, "Policy", arn=topic.arn, policy=document(self, "Publish", [publish]))
 
-    def _alarm(self, rule: Rule, config: Environment) -> CloudwatchMetricAlarm:
-        metric = rule.metric if isinstance(rule.metric, Metric) else None
-        seconds = rule.period_minutes * 60
+    def _alarm(self, definition: AlarmDefinition, config: Environment) -> CloudwatchMetricAlarm:
+        metric = definition.metric if isinstance(definition.metric, Metric) else None
+        seconds = definition.period_minutes * 60
         return CloudwatchMetricAlarm(
             self,
-            "".join(word.capitalize() for word in rule.name.split("-")),
-            alarm_name=config.physical_name(f"product-catalog-{rule.name}"),
-            alarm_description=rule.meaning,
+            "".join(word.capitalize() for word in definition.name.split("-")),
+            alarm_name=config.physical_name(f"product-catalog-{definition.name}"),
+            alarm_description=definition.meaning,
             namespace=None if metric is None else metric.namespace,
             metric_name=None if metric is None else metric.name,
             dimensions=None if metric is None else metric.dimensions,
             statistic=None if metric is None else metric.statistic,
             period=None if metric is None else seconds,
-            metric_query=_queries(rule.metric, seconds) if isinstance(rule.metric, Calculated) else None,
-            comparison_operator=_OPERATORS[rule.comparison],
-            threshold=rule.threshold,
-            datapoints_to_alarm=rule.datapoints,
-            evaluation_periods=rule.periods,
-            treat_missing_data=rule.missing,
+            metric_query=_queries(definition.metric, seconds)
+            if isinstance(definition.metric, Calculated)
+            else None,
+            comparison_operator=_OPERATORS[definition.comparison],
+            threshold=definition.threshold,
+            datapoints_to_alarm=definition.datapoints,
+            evaluation_periods=definition.periods,
+            treat_missing_data=definition.missing,
             alarm_actions=[self.topic_arn],
             ok_actions=[self.topic_arn],
         )
 
 
-def rules(config: Environment, watched: Watched) -> tuple[Rule, ...]:
-    """Return every rule of an environment."""
+def alarm_definitions(config: Environment, watched: Watched) -> tuple[AlarmDefinition, ...]:
+    """Return the definition of every alarm of an environment."""
     of = watched.sources(config.name)
-    return (*pipeline_rules(config, of), *store_rules(config, of))
+    return (*pipeline_alarms(config, of), *database_alarms(config, of), *cache_alarms(of))
 
 
 def _queries(calculated: Calculated, seconds: int) -> list[CloudwatchMetricAlarmMetricQuery]:

@@ -8,7 +8,7 @@ from cdktf_cdktf_provider_aws.cloudwatch_dashboard import CloudwatchDashboard
 from constructs import Construct
 
 from stacks.config.environments import Environment
-from stacks.monitoring.alarms import Watched, rules
+from stacks.monitoring.alarms import Watched, alarm_definitions
 from stacks.monitoring.dashboard_sections import Graph, Section, Series, sections
 from stacks.monitoring.metrics import Calculated, Metric
 
@@ -41,7 +41,9 @@ class Dashboard(Construct):
     ) -> None:
         super().__init__(scope, id_)
         self.dashboard_name = config.physical_name("product-catalog")
-        shown = sections(watched.sources(config.name), {rule.name: rule for rule in rules(config, watched)})
+        shown = sections(
+            watched.sources(config.name), {alarm.name: alarm for alarm in alarm_definitions(config, watched)}
+        )
         CloudwatchDashboard(
             self,
             "Dashboard",

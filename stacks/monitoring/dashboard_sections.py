@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stacks.monitoring.metrics import Calculated, Metric, Rule, Search, Sources, Statistic
+from stacks.monitoring.metrics import AlarmDefinition, Calculated, Metric, Search, Sources, Statistic
 
 Series = Metric | Calculated | Search
 
@@ -16,7 +16,7 @@ class Graph:
 
     title: str
     lines: Mapping[str, Series]
-    limit: Rule | None = None
+    limit: AlarmDefinition | None = None
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,18 @@ class Section:
     graphs: Sequence[Graph]
 
 
-def sections(of: Sources, rule: Mapping[str, Rule]) -> list[Section]:
-    """Return what the dashboard shows, from the top; `rule`: every rule by its name."""
-    return [_behind(of, rule), _lost(of, rule), _database(of, rule), _cache(of, rule), _function(of, rule)]
+def sections(of: Sources, alarm: Mapping[str, AlarmDefinition]) -> list[Section]:
+    """Return what the dashboard shows, from the top; `alarm`: every alarm by its name."""
+    return [
+        _behind(of, alarm),
+        _lost(of, alarm),
+        _database(of, alarm),
+        _cache(of, alarm),
+        _function(of, alarm),
+    ]
 
 
-def _behind(of: Sources, rule: Mapping[str, Rule]) -> Section:
+def _behind(of: Sources, alarm: Mapping[str, AlarmDefinition]) -> Section:
     return Section(
         "Is it behind?",
         "The age says how old the shop's stock and prices are. It is measured by invocations alone: no line "
@@ -42,7 +48,7 @@ def _behind(of: Sources, rule: Mapping[str, Rule]) -> Section:
             Graph(
                 "Age of the newest record of a batch (ms)",
                 {"iterator age": of.function.metric("IteratorAge", "Maximum")},
-                limit=rule["iterator-age"],
+                limit=alarm["iterator-age"],
             ),
             Graph(
                 "Records put, read, processed",
@@ -65,7 +71,7 @@ def _behind(of: Sources, rule: Mapping[str, Rule]) -> Section:
     )
 
 
-def _lost(of: Sources, rule: Mapping[str, Rule]) -> Section:
+def _lost(of: Sources, alarm: Mapping[str, AlarmDefinition]) -> Section:
     return Section(
         "Is anything lost or rejected?",
         "Failed batches are kept in the quarantine bucket under aws/lambda/ and wait in the queue to be "
@@ -84,12 +90,12 @@ def _lost(of: Sources, rule: Mapping[str, Rule]) -> Section:
             Graph(
                 "Failed batches that wait to be redriven",
                 {"in the queue": of.queue.metric("ApproximateNumberOfMessagesVisible", "Maximum")},
-                limit=rule["dlq-depth"],
+                limit=alarm["dlq-depth"],
             ),
             Graph(
                 "Rejected of what came (%)",
-                {"rejected": rule["rejected-share"].metric},
-                limit=rule["rejected-share"],
+                {"rejected": alarm["rejected-share"].metric},
+                limit=alarm["rejected-share"],
             ),
             Graph("Records rejected, by reason", {"by reason": of.rejections_by_reason()}),
             Graph(
@@ -105,7 +111,7 @@ def _lost(of: Sources, rule: Mapping[str, Rule]) -> Section:
     )
 
 
-def _database(of: Sources, rule: Mapping[str, Rule]) -> Section:
+def _database(of: Sources, alarm: Mapping[str, AlarmDefinition]) -> Section:
     return Section(
         "How is the database?",
         "If updates are late and it is busy: look at its top statements in Database Insights.",
@@ -113,23 +119,23 @@ def _database(of: Sources, rule: Mapping[str, Rule]) -> Section:
             Graph(
                 "CPU (%)",
                 {"CPU": of.database.metric("CPUUtilization", "Average")},
-                limit=rule["database-cpu"],
+                limit=alarm["database-cpu"],
             ),
             Graph(
                 "Connections",
                 {"connections": of.database.metric("DatabaseConnections", "Maximum")},
-                limit=rule["database-connections"],
+                limit=alarm["database-connections"],
             ),
             Graph(
                 "Free storage (bytes)",
                 {"free": of.database.metric("FreeStorageSpace", "Minimum")},
-                limit=rule["database-storage"],
+                limit=alarm["database-storage"],
             ),
         ],
     )
 
 
-def _cache(of: Sources, rule: Mapping[str, Rule]) -> Section:
+def _cache(of: Sources, alarm: Mapping[str, AlarmDefinition]) -> Section:
     def by_node(name: str, statistic: Statistic, what: str = "") -> dict[str, Series]:
         nodes = enumerate(of.cache_nodes, start=1)
         return {f"{what}node {number:03d}": node.metric(name, statistic) for number, node in nodes}
@@ -142,7 +148,7 @@ def _cache(of: Sources, rule: Mapping[str, Rule]) -> Section:
             Graph(
                 "Memory (%)",
                 by_node("DatabaseMemoryUsagePercentage", "Maximum"),
-                limit=rule["cache-memory-001"],
+                limit=alarm["cache-memory-001"],
             ),
             Graph("Values evicted", by_node("Evictions", "Sum")),
             Graph(
@@ -152,7 +158,7 @@ def _cache(of: Sources, rule: Mapping[str, Rule]) -> Section:
                     "made up for": of.processor.metric("InvalidationsMadeUp", "Sum"),
                 },
             ),
-            Graph("Hits (%)", by_node("CacheHitRate", "Average"), limit=rule["cache-hit-rate-001"]),
+            Graph("Hits (%)", by_node("CacheHitRate", "Average"), limit=alarm["cache-hit-rate-001"]),
             Graph(
                 "Hits and misses",
                 {**by_node("CacheHits", "Sum", "hits, "), **by_node("CacheMisses", "Sum", "misses, ")},
@@ -161,7 +167,7 @@ def _cache(of: Sources, rule: Mapping[str, Rule]) -> Section:
     )
 
 
-def _function(of: Sources, rule: Mapping[str, Rule]) -> Section:
+def _function(of: Sources, alarm: Mapping[str, AlarmDefinition]) -> Section:
     return Section(
         "How is the function?",
         "A batch is cut off at 80 % of the timeout and comes again. Which stage takes the time says which "
@@ -174,7 +180,7 @@ def _function(of: Sources, rule: Mapping[str, Rule]) -> Section:
                     "99 of 100": of.function.metric("Duration", "p99"),
                     "mean": of.function.metric("Duration", "Average"),
                 },
-                limit=rule["duration"],
+                limit=alarm["duration"],
             ),
             Graph(
                 "Longest time of a stage (ms)",

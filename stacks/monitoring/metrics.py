@@ -1,4 +1,4 @@
-"""Metrics, the parts that emit them, and the rules that alarms keep; imports no cdktf."""
+"""Metrics, the parts that emit them, and what an alarm is defined by; imports no cdktf."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Search:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
+class AlarmDefinition:
     """One alarm: `datapoints` of the last `periods` periods breach the threshold.
 
     `name`: in lower case with hyphens; unique.

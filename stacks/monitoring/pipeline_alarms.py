@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from stacks.config.environments import Environment
-from stacks.monitoring.metrics import Calculated, Rule, Sources
+from stacks.monitoring.metrics import AlarmDefinition, Calculated, Sources
 
 # Of the timeout. A batch ends itself at 80 % (processor/handler.py) and is counted as unfinished, which an
 # alarm on its duration would only repeat. At 60 % a quarter of its time is left, and nothing is late yet.
@@ -23,7 +23,7 @@ _OUR_FAULT = {
 """Reasons for a rejection that are a fault of ours, whatever the supplier sent (processor/reasons.py)."""
 
 
-def pipeline_rules(config: Environment, of: Sources) -> Iterator[Rule]:
+def pipeline_alarms(config: Environment, of: Sources) -> Iterator[AlarmDefinition]:
     """Yield the alarms on the road of a batch."""
     yield from _behind(config, of)
     yield from _lost(config, of)
@@ -31,10 +31,10 @@ def pipeline_rules(config: Environment, of: Sources) -> Iterator[Rule]:
     yield from _function(config, of)
 
 
-def _behind(config: Environment, of: Sources) -> Iterator[Rule]:
+def _behind(config: Environment, of: Sources) -> Iterator[AlarmDefinition]:
     late_minutes = config.alarms.iterator_age_minutes
     # Emitted by invocations alone: a quiet stream has none, and `not-reading` tells it from a stopped one.
-    yield Rule(
+    yield AlarmDefinition(
         name="iterator-age",
         metric=of.function.metric("IteratorAge", "Maximum"),
         comparison=">",
@@ -48,7 +48,7 @@ def _behind(config: Environment, of: Sources) -> Iterator[Rule]:
         "shards, or raise the parallelisation factor.",
     )
     # Also empty polls count as samples, so no sample at all says that nobody asks for records.
-    yield Rule(
+    yield AlarmDefinition(
         name="not-reading",
         metric=of.mapping.metric("PolledEventCount", "SampleCount"),
         comparison="<",
@@ -61,7 +61,7 @@ def _behind(config: Environment, of: Sources) -> Iterator[Rule]:
         "still. Look first whether batches are unfinished or failing (while every shard waits for a retry, "
         "none is read), then whether the event source mapping is enabled and its role may read the stream.",
     )
-    yield Rule(
+    yield AlarmDefinition(
         name="throttles",
         metric=of.function.metric("Throttles", "Sum"),
         comparison=">=",
@@ -74,7 +74,7 @@ def _behind(config: Environment, of: Sources) -> Iterator[Rule]:
         "concurrency against its shards, then at what else uses up the account's.",
     )
     # 15 minutes: a failover of the database takes one or two, which may lie in two periods.
-    yield Rule(
+    yield AlarmDefinition(
         name="batches-unfinished",
         metric=of.processor.metric("BatchesUnfinished", "Sum"),
         comparison=">=",
@@ -89,9 +89,9 @@ def _behind(config: Environment, of: Sources) -> Iterator[Rule]:
     )
 
 
-def _lost(config: Environment, of: Sources) -> Iterator[Rule]:
+def _lost(config: Environment, of: Sources) -> Iterator[AlarmDefinition]:
     retention_hours = config.stream.retention_hours
-    yield Rule(
+    yield AlarmDefinition(
         name="failed-batches",
         metric=of.mapping.metric("OnFailureDestinationDeliveredEventCount", "Sum"),
         comparison=">",
@@ -105,7 +105,7 @@ def _lost(config: Environment, of: Sources) -> Iterator[Rule]:
         f"{config.event_source.maximum_record_age_hours} hours back), mend it, then redrive. That this alarm "
         "ends says only that no further batch failed.",
     )
-    yield Rule(
+    yield AlarmDefinition(
         name="destination-delivery-failures",
         metric=of.function.metric("DestinationDeliveryFailures", "Sum"),
         comparison=">",
@@ -122,7 +122,7 @@ def _lost(config: Environment, of: Sources) -> Iterator[Rule]:
     # there for 14 days unless someone takes it. Two hold a failed batch for certain; the first one beside a
     # test event, and a lone one after it, are told by `failed-batches`.
     # A queue nobody touches emits nothing after six hours: that it was full then is still so.
-    yield Rule(
+    yield AlarmDefinition(
         name="dlq-depth",
         metric=of.queue.metric("ApproximateNumberOfMessagesVisible", "Maximum"),
         comparison=">=",
@@ -137,8 +137,8 @@ def _lost(config: Environment, of: Sources) -> Iterator[Rule]:
     )
 
 
-def _rejected(of: Sources) -> Iterator[Rule]:
-    yield Rule(
+def _rejected(of: Sources) -> Iterator[AlarmDefinition]:
+    yield AlarmDefinition(
         name="rejected-share",
         metric=Calculated(
             label="rejected (%)",
@@ -159,7 +159,7 @@ def _rejected(of: Sources) -> Iterator[Rule]:
         "reasons on the dashboard, at 'rejected_by_supplier' in the function's log, then ask the supplier.",
     )
     for reason, what in _OUR_FAULT.items():
-        yield Rule(
+        yield AlarmDefinition(
             name=f"rejected-{reason.replace('_', '-')}",
             metric=of.rejections(reason),
             comparison=">",
@@ -174,10 +174,10 @@ def _rejected(of: Sources) -> Iterator[Rule]:
         )
 
 
-def _function(config: Environment, of: Sources) -> Iterator[Rule]:
+def _function(config: Environment, of: Sources) -> Iterator[AlarmDefinition]:
     pool_size, timeout_seconds = config.function.pool_size, config.function.timeout_seconds
     slow_seconds, deadline_seconds = timeout_seconds * _SLOW_SHARE, timeout_seconds * _DEADLINE_SHARE
-    yield Rule(
+    yield AlarmDefinition(
         name="errors",
         metric=of.function.metric("Errors", "Sum"),
         comparison=">=",
@@ -190,7 +190,7 @@ def _function(config: Environment, of: Sources) -> Iterator[Rule]:
         "Lambda halves the batch until the culprit is alone, and its shard's updates wait. Look first at "
         "'unforeseen error' and 'Task timed out' in the function's log.",
     )
-    yield Rule(
+    yield AlarmDefinition(
         name="duration",
         metric=of.function.metric("Duration", "Maximum"),
         comparison=">=",
@@ -205,7 +205,7 @@ def _function(config: Environment, of: Sources) -> Iterator[Rule]:
     )
     # Every batch uses one, so a pool of one is in use all the time.
     if pool_size > 1:
-        yield Rule(
+        yield AlarmDefinition(
             name="pool-use",
             metric=of.processor.metric("ConnectionsInUse", "Maximum"),
             comparison=">=",

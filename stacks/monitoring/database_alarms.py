@@ -1,0 +1,63 @@
+"""Alarms on the database; imports no cdktf."""
+
+from collections.abc import Iterator
+
+from stacks.config.aws_limits import CONNECTIONS_OF
+from stacks.config.environments import Environment
+from stacks.monitoring.metrics import AlarmDefinition, Sources
+
+# The settings let the processor have 80 % (stacks/config/environments.py); more is someone else's doing.
+_CONNECTIONS_SHARE = 0.9
+
+# RDS grows the storage once a tenth of it is free; of the storage it began with, a tenth is never more than
+# that. Less for half an hour: it does not grow, for it is at its limit or has grown in the last six hours.
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html
+_FREE_STORAGE_SHARE = 0.1
+
+
+def database_alarms(config: Environment, of: Sources) -> Iterator[AlarmDefinition]:
+    """Yield the alarms on the database.
+
+    A database that is stopped emits nothing, which is no news here: `batches-unfinished` tells.
+    """
+    instance_class = config.database.instance_class
+    most_connections = CONNECTIONS_OF[instance_class]
+    yield AlarmDefinition(
+        name="database-cpu",
+        metric=of.database.metric("CPUUtilization", "Average"),
+        comparison=">=",
+        threshold=80,
+        period_minutes=5,
+        datapoints=3,
+        periods=3,
+        missing="missing",
+        meaning="The database computes at 80 % or more: pages are slow where the cache misses, and updates "
+        "will be late next. Look first at its top statements (Database Insights), then at the cache's hit "
+        f"rate; {instance_class} may be too small.",
+    )
+    yield AlarmDefinition(
+        name="database-storage",
+        metric=of.database.metric("FreeStorageSpace", "Minimum"),
+        comparison="<",
+        threshold=round(config.database.storage_gb * 1024**3 * _FREE_STORAGE_SHARE),
+        period_minutes=5,
+        datapoints=6,
+        periods=6,
+        missing="missing",
+        meaning="The database's storage is nearly full and has stopped growing; when it is full, no update "
+        f"gets in. Look first whether it is at its limit of {config.database.storage_limit_gb} GB, and raise "
+        "database.storage_limit_gb; else at what grew (tables, or WAL that a replication slot holds back).",
+    )
+    yield AlarmDefinition(
+        name="database-connections",
+        metric=of.database.metric("DatabaseConnections", "Maximum"),
+        comparison=">=",
+        threshold=int(most_connections * _CONNECTIONS_SHARE),
+        period_minutes=1,
+        datapoints=5,
+        periods=5,
+        missing="missing",
+        meaning=f"Nearly all {most_connections} connections that {instance_class} takes are in use; soon the "
+        "shop's pages and updates are refused. Look first at who holds them: application_name in "
+        f"pg_stat_activity. The processor has {config.most_connections} at most.",
+    )
