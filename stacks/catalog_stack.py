@@ -49,152 +49,201 @@ class Deployment:
 
 
 class CatalogStack(TerraformStack):
-    """Everything an environment deploys."""
+    """Everything an environment deploys, created in the order in which the parts need each other."""
 
     def __init__(self, scope: Construct, id_: str, *, config: Environment, deployment: Deployment) -> None:
         super().__init__(scope, id_)
-        self._keep_state(config, deployment)
-        self._use_aws(config, deployment)
-        account_id = DataAwsCallerIdentity(self, "Account").account_id
-        packages = Packages(self, "Packages", config=config, built=deployment.packages)
+        self._config = config
+        self._keep_state(deployment)
+        self._use_aws(deployment)
+        self._account_id = DataAwsCallerIdentity(self, "Account").account_id
+        self._packages = Packages(self, "Packages", config=config, built=deployment.packages)
+        self._create_storage()
+        self._create_network()
+        self._create_functions()
+        self._create_access()
+        self._create_monitoring()
+        self._create_outputs()
 
-        stream = InventoryStream(self, "Stream", config=config)
-        archive = Archive(self, "Archive", config=config, account_id=account_id)
-        quarantine = Quarantine(self, "Quarantine", config=config, account_id=account_id)
+    def _create_storage(self) -> None:
+        """Create the stream and the buckets, which are outside the network."""
+        config, account_id = self._config, self._account_id
+        self._stream = InventoryStream(self, "Stream", config=config)
+        self._archive = Archive(self, "Archive", config=config, account_id=account_id)
+        self._quarantine = Quarantine(self, "Quarantine", config=config, account_id=account_id)
 
-        network = Network(self, "Network", config=config)
-        database = Database(self, "Database", config=config, network=network)
-        writer = Credentials(
+    def _create_network(self) -> None:
+        """Create the network, what the functions connect to in it, and the endpoints."""
+        config = self._config
+        self._network = Network(self, "Network", config=config)
+        self._database = Database(self, "Database", config=config, network=self._network)
+        self._writer = Credentials(
             self,
             "Writer",
             config=config,
             name="product-catalog-db-credentials",
             username="inventory_processor",
-            database=database,
+            database=self._database,
         )
-        reader = Credentials(
+        self._reader = Credentials(
             self,
             "Reader",
             config=config,
             name="product-catalog-db-reader",
             username="product_shop",
-            database=database,
+            database=self._database,
         )
-        cache = Cache(self, "Cache", config=config, network=network)
-        endpoints = Endpoints(
+        self._cache = Cache(self, "Cache", config=config, network=self._network)
+        self._endpoints = Endpoints(
             self,
             "Endpoints",
             config=config,
-            network=network,
-            account_id=account_id,
-            written_objects_arns=[archive.objects_arn, quarantine.records_arn, quarantine.survivors_arn],
-            listed_bucket_arns=[quarantine.bucket_arn],
-            read_secret_arns=[database.admin_secret_arn, writer.secret_arn, reader.secret_arn],
+            network=self._network,
+            account_id=self._account_id,
+            written_objects_arns=[
+                self._archive.objects_arn,
+                self._quarantine.records_arn,
+                self._quarantine.survivors_arn,
+            ],
+            listed_bucket_arns=[self._quarantine.bucket_arn],
+            read_secret_arns=[
+                self._database.admin_secret_arn,
+                self._writer.secret_arn,
+                self._reader.secret_arn,
+            ],
         )
 
-        migrations = Migrations(
+    def _create_functions(self) -> None:
+        """Create the functions and what invokes the processor."""
+        config = self._config
+        self._migrations = Migrations(
             self,
             "Migrations",
             config=config,
-            network=network,
-            endpoints=endpoints,
-            packages=packages,
-            database=database,
-            writer=writer,
-            reader=reader,
+            network=self._network,
+            endpoints=self._endpoints,
+            packages=self._packages,
+            database=self._database,
+            writer=self._writer,
+            reader=self._reader,
         )
-        processor = InventoryProcessor(
+        self._processor = InventoryProcessor(
             self,
             "Processor",
             config=config,
-            network=network,
-            endpoints=endpoints,
-            packages=packages,
-            stream=stream,
-            archive=archive,
-            quarantine=quarantine,
-            database=database,
-            credentials=writer,
-            cache=cache,
-            migrations=migrations,
+            network=self._network,
+            endpoints=self._endpoints,
+            packages=self._packages,
+            stream=self._stream,
+            archive=self._archive,
+            quarantine=self._quarantine,
+            database=self._database,
+            credentials=self._writer,
+            cache=self._cache,
+            migrations=self._migrations,
         )
-        event_source = EventSource(
-            self, "EventSource", config=config, stream=stream, processor=processor, quarantine=quarantine
+        self._event_source = EventSource(
+            self,
+            "EventSource",
+            config=config,
+            stream=self._stream,
+            processor=self._processor,
+            quarantine=self._quarantine,
         )
-        Drain(self, "Drain", config=config, processor=processor)
+        Drain(self, "Drain", config=config, processor=self._processor)
 
-        suppliers = SupplierAccess(self, "Suppliers", config=config, stream=stream)
-        shop = ShopAccess(
+    def _create_access(self) -> None:
+        """Create what suppliers and the shop are given."""
+        self._suppliers = SupplierAccess(self, "Suppliers", config=self._config, stream=self._stream)
+        self._shop = ShopAccess(
             self,
             "Shop",
-            config=config,
-            network=network,
-            endpoints=endpoints,
-            database=database,
-            credentials=reader,
-            cache=cache,
+            config=self._config,
+            network=self._network,
+            endpoints=self._endpoints,
+            database=self._database,
+            credentials=self._reader,
+            cache=self._cache,
         )
 
+    def _create_monitoring(self) -> None:
         watched = Watched(
-            stream_name=stream.name,
-            function_name=processor.name,
-            mapping_uuid=event_source.uuid,
-            queue_name=quarantine.queue_name,
-            database_identifier=database.identifier,
-            cache_node_ids=cache.node_ids,
+            stream_name=self._stream.name,
+            function_name=self._processor.name,
+            mapping_uuid=self._event_source.uuid,
+            queue_name=self._quarantine.queue_name,
+            database_identifier=self._database.identifier,
+            cache_node_ids=self._cache.node_ids,
         )
-        alarms = Alarms(self, "Alarms", config=config, watched=watched, account_id=account_id)
-        dashboard = Dashboard(self, "Dashboard", config=config, watched=watched, alarm_arns=alarms.alarm_arns)
+        self._alarms = Alarms(
+            self, "Alarms", config=self._config, watched=watched, account_id=self._account_id
+        )
+        self._dashboard = Dashboard(
+            self, "Dashboard", config=self._config, watched=watched, alarm_arns=self._alarms.alarm_arns
+        )
 
+    def _create_outputs(self) -> None:
         # An output's id shares one namespace with the constructs'.
         for id_, value, description in (
-            ("KinesisStreamName", stream.name, "Kinesis stream for inventory updates"),
-            ("DatabaseEndpoint", database.host, "Host of the catalog's PostgreSQL"),
-            ("RedisEndpoint", cache.host, "Host of the cache's primary"),
-            ("ArchiveBucket", archive.bucket_name, "S3 bucket of the archive"),
-            ("QuarantineBucket", quarantine.bucket_name, "S3 bucket of rejected records and failed batches"),
-            ("FailedBatchQueueUrl", quarantine.queue_url, "Queue that points at failed batches"),
-            ("ProcessorFunctionName", processor.name, "Function that processes batches"),
-            ("MigrationsFunctionName", migrations.name, "Function that migrates the schema"),
-            ("EventSourceMappingId", event_source.uuid, "Event source mapping of the stream"),
-            ("AdministratorSecretArn", database.admin_secret_arn, "Login of the database's administrator"),
-            ("ProcessorSecretArn", writer.secret_arn, "Login of the processor's database role"),
-            ("ReaderSecretArn", reader.secret_arn, "Login of the shop's database role"),
-            ("ProducerPolicyArn", suppliers.policy_arn, "Policy for roles that put updates"),
-            ("ShopPolicyArn", shop.policy_arn, "Policy for the shop's role"),
-            ("ShopSecurityGroupId", shop.security_group.id, "Security group for the shop's service"),
-            ("CacheClusterId", cache.cluster_id, "What IAM logins to the cache are signed for"),
-            ("ShopCacheUser", cache.shop.name, "The shop's user of the cache"),
-            ("AlarmTopicArn", alarms.topic_arn, "Topic that alarms are told to"),
-            ("DashboardName", dashboard.dashboard_name, "CloudWatch dashboard"),
+            ("KinesisStreamName", self._stream.name, "Kinesis stream for inventory updates"),
+            ("DatabaseEndpoint", self._database.host, "Host of the catalog's PostgreSQL"),
+            ("RedisEndpoint", self._cache.host, "Host of the cache's primary"),
+            ("ArchiveBucket", self._archive.bucket_name, "S3 bucket of the archive"),
+            (
+                "QuarantineBucket",
+                self._quarantine.bucket_name,
+                "S3 bucket of rejected records and failed batches",
+            ),
+            ("FailedBatchQueueUrl", self._quarantine.queue_url, "Queue that points at failed batches"),
+            ("ProcessorFunctionName", self._processor.name, "Function that processes batches"),
+            ("MigrationsFunctionName", self._migrations.name, "Function that migrates the schema"),
+            ("EventSourceMappingId", self._event_source.uuid, "Event source mapping of the stream"),
+            (
+                "AdministratorSecretArn",
+                self._database.admin_secret_arn,
+                "Login of the database's administrator",
+            ),
+            ("ProcessorSecretArn", self._writer.secret_arn, "Login of the processor's database role"),
+            ("ReaderSecretArn", self._reader.secret_arn, "Login of the shop's database role"),
+            ("ProducerPolicyArn", self._suppliers.policy_arn, "Policy for roles that put updates"),
+            ("ShopPolicyArn", self._shop.policy_arn, "Policy for the shop's role"),
+            ("ShopSecurityGroupId", self._shop.security_group.id, "Security group for the shop's service"),
+            ("CacheClusterId", self._cache.cluster_id, "What IAM logins to the cache are signed for"),
+            ("ShopCacheUser", self._cache.shop.name, "The shop's user of the cache"),
+            ("AlarmTopicArn", self._alarms.topic_arn, "Topic that alarms are told to"),
+            ("DashboardName", self._dashboard.dashboard_name, "CloudWatch dashboard"),
         ):
             TerraformOutput(self, id_, value=value, description=description)
 
-    def _keep_state(self, config: Environment, deployment: Deployment) -> None:
+    def _keep_state(self, deployment: Deployment) -> None:
         if deployment.state_bucket is None:
             # Terraform runs in cdktf.out/stacks/<stack>, which every synth makes anew; cdktf's own default is
             # an absolute path, different on every machine.
-            LocalBackend(self, path=f"../../../terraform.{config.stack_id}.tfstate")
+            LocalBackend(self, path=f"../../../terraform.{self._config.stack_id}.tfstate")
             return
         backend = S3Backend(
             self,
             bucket=deployment.state_bucket,
-            key=f"product-catalog/{config.stack_id}.tfstate",
-            region=deployment.state_region or config.region,
+            key=f"product-catalog/{self._config.stack_id}.tfstate",
+            region=deployment.state_region or self._config.region,
             encrypt=True,
         )
         # cdktf 0.21 knows only locks in DynamoDB, which Terraform has deprecated.
         backend.add_override("use_lockfile", True)  # noqa: FBT003
 
-    def _use_aws(self, config: Environment, deployment: Deployment) -> None:
+    def _use_aws(self, deployment: Deployment) -> None:
         AwsProvider(
             self,
             "Aws",
-            region=config.region,
+            region=self._config.region,
             allowed_account_ids=None if deployment.account_id is None else [deployment.account_id],
             default_tags=[
                 AwsProviderDefaultTags(
-                    tags={"Project": "product-catalog", "Environment": config.name, "ManagedBy": "cdktf"}
+                    tags={
+                        "Project": "product-catalog",
+                        "Environment": self._config.name,
+                        "ManagedBy": "cdktf",
+                    }
                 )
             ],
         )
