@@ -85,7 +85,10 @@ class Database(Construct):
         self.admin_secret_arn = instance.master_user_secret.get(0).secret_arn
 
     def _log_groups(self, config: Environment, identifier: str) -> list[CloudwatchLogGroup]:
-        """Make the groups before RDS does: its own would keep everything for ever."""
+        """Create the log groups before RDS does, whose own would never expire.
+
+        https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/Working-with-log-groups-and-streams.html
+        """
         if not config.database.log_exports:
             return []
         return [
@@ -93,7 +96,7 @@ class Database(Construct):
                 self,
                 f"{name.title()}Log",
                 name=f"/aws/rds/instance/{identifier}/{name}",
-                retention_in_days=config.function.log_retention_days,
+                retention_in_days=config.logs.retention_days,
             )
             for name in _EXPORTED_LOGS
         ]

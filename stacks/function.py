@@ -66,7 +66,7 @@ class PrivateFunction(Construct):
             self,
             "Logs",
             name=f"/aws/lambda/{name}",
-            retention_in_days=config.function.log_retention_days,
+            retention_in_days=config.logs.retention_days,
         )
         role = self._role(config.physical_name(f"{base_name}-role"))
         self.rights = IamRolePolicy(

@@ -12,6 +12,7 @@ from stacks.config.settings import (
     DatabaseSettings,
     EventSourceSettings,
     FunctionSettings,
+    LogSettings,
     NetworkSettings,
     ObjectLock,
     Provisioned,
@@ -51,6 +52,7 @@ class Environment:
     database: DatabaseSettings
     cache: CacheSettings
     function: FunctionSettings
+    logs: LogSettings
     event_source: EventSourceSettings
     alarms: AlarmSettings
 
@@ -186,8 +188,8 @@ DEV = Environment(
         timeout_seconds=60,
         reserved_concurrency=None,
         pool_size=2,
-        log_retention_days=7,
     ),
+    logs=LogSettings(retention_days=7),
     event_source=EventSourceSettings(
         batch_size=100, window_seconds=5, parallelization_factor=1, maximum_record_age_hours=24
     ),
@@ -230,8 +232,8 @@ STAGING = Environment(
         timeout_seconds=60,
         reserved_concurrency=4,
         pool_size=2,
-        log_retention_days=30,
     ),
+    logs=LogSettings(retention_days=30),
     event_source=EventSourceSettings(
         batch_size=500, window_seconds=5, parallelization_factor=1, maximum_record_age_hours=24
     ),
@@ -274,8 +276,8 @@ PROD = Environment(
         timeout_seconds=60,
         reserved_concurrency=10,
         pool_size=2,
-        log_retention_days=90,
     ),
+    logs=LogSettings(retention_days=90),
     event_source=EventSourceSettings(
         batch_size=1000, window_seconds=5, parallelization_factor=2, maximum_record_age_hours=24
     ),

@@ -268,7 +268,6 @@ class FunctionSettings:
     timeout_seconds: int
     reserved_concurrency: int | None
     pool_size: int
-    log_retention_days: int
 
     def __post_init__(self) -> None:
         _require_one_of("function.runtime", self.runtime, tuple(END_OF_LIFE["Lambda runtime"]))
@@ -279,7 +278,16 @@ class FunctionSettings:
         if self.reserved_concurrency is not None:
             _require_range("function.reserved_concurrency", self.reserved_concurrency, 1, 10_000)
         _require_range("function.pool_size", self.pool_size, 1, 100)
-        _require_one_of("function.log_retention_days", self.log_retention_days, LOG_RETENTION_DAYS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogSettings:
+    """Every log group of the environment: the functions', and the database's where it exports its logs."""
+
+    retention_days: int
+
+    def __post_init__(self) -> None:
+        _require_one_of("logs.retention_days", self.retention_days, LOG_RETENTION_DAYS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,6 +86,14 @@ def test_what_holds_data_is_kept_in_prod_alone(readable: dict[str, Stack], name:
     assert kept == (holding if name == "prod" else set())
 
 
+@pytest.mark.parametrize(("name", "groups", "days"), [("dev", 2, 7), ("staging", 4, 30), ("prod", 4, 90)])
+def test_every_log_group_obeys_one_setting(
+    readable: dict[str, Stack], name: str, groups: int, days: int
+) -> None:
+    found = readable[name].all("aws_cloudwatch_log_group").values()
+    assert [group["retention_in_days"] for group in found] == [days] * groups
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_outputs_keep_their_names(readable: dict[str, Stack], name: str) -> None:
     outputs = readable[name].document["output"]
