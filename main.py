@@ -20,7 +20,7 @@ from datetime import UTC, date, datetime
 from typing import TypeVar, get_args
 
 # Before cdktf: prepares the binding, and chooses the Node that importing cdktf starts.
-import stacks.binding  # noqa: F401
+import stacks.provider_binding  # noqa: F401
 
 # isort: split
 from cdktf import App

@@ -62,7 +62,7 @@ def main() -> None:
 
 def node() -> str:
     """Return the Node that both use; a plain import starts it before `stacks` can choose."""
-    code = "from stacks.binding import bundled_node as node; print(node() or 'node')"
+    code = "from stacks.provider_binding import bundled_node as node; print(node() or 'node')"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
     return run.stdout.strip()
 

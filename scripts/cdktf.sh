@@ -18,5 +18,5 @@ if [ ! -t 1 ]; then export CI="${CI:-1}" FORCE_COLOR="${FORCE_COLOR:-0}"; fi
 # provider; whoever has no home to write to still gets an answer.
 case "${1:-}" in synth | list) export CDKTF_DISABLE_PLUGIN_CACHE_ENV=1 ;; esac
 
-exec "$(.venv/bin/python -c 'from stacks.binding import bundled_node as node; print(node() or "node")')" \
+exec "$(.venv/bin/python -c 'from stacks.provider_binding import bundled_node as node; print(node() or "node")')" \
     node_modules/cdktf-cli/bundle/bin/cdktf "$@"

@@ -1,5 +1,5 @@
 """What is deployed: one stack an environment, composed in `catalog_stack`, one small construct a part."""
 
-from stacks.binding import prepare
+from stacks.provider_binding import prepare
 
 prepare()

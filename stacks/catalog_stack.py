@@ -9,7 +9,6 @@ from constructs import Construct
 
 from stacks.access import ShopAccess, SupplierAccess
 from stacks.archive import Archive
-from stacks.binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
 from stacks.cache import Cache
 from stacks.code_assets import BuiltPackages, Packages
 from stacks.config.environments import Environment
@@ -23,6 +22,7 @@ from stacks.migrations import Migrations
 from stacks.monitoring.alarms import Alarms, Watched
 from stacks.monitoring.dashboard import Dashboard
 from stacks.network import Network
+from stacks.provider_binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
 from stacks.quarantine import Quarantine
 from stacks.stream import InventoryStream
 

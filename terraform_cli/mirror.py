@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from stacks.binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
+from stacks.provider_binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
 from terraform_cli.errors import TerraformError
 
 SOURCE = "registry.terraform.io/hashicorp/aws"

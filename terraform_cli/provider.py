@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacks.binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
+from stacks.provider_binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
 from terraform_cli.configuration import chooses_providers, configured
 from terraform_cli.errors import TerraformError
 from terraform_cli.installation import Terraform

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import date
 
-from stacks.config.aws_limits import CONNECTIONS_OF, END_OF_LIFE
+from stacks.config.instance_classes import MAX_CONNECTIONS
 from stacks.config.settings import (
     AlarmSettings,
     ArchiveSettings,
@@ -21,6 +21,7 @@ from stacks.config.settings import (
     SettingsError,
     StreamSettings,
 )
+from stacks.config.supported_versions import END_OF_LIFE
 
 ARCHIVE_DAYS = 1095
 """Three years: how long we must be able to prove what we were told."""
@@ -94,7 +95,7 @@ class Environment:
             )
 
     def _check_connections(self) -> None:
-        allowed = int(CONNECTIONS_OF[self.database.instance_class] * _SHARE_OF_CONNECTIONS)
+        allowed = int(MAX_CONNECTIONS[self.database.instance_class] * _SHARE_OF_CONNECTIONS)
         if self.most_connections > allowed:
             largest = allowed // (2 * self.planned_concurrency)
             raise SettingsError(
@@ -131,11 +132,10 @@ class Environment:
         ):
             versions = END_OF_LIFE[kind]
             if today > versions[version]:
-                supported = [name for name, end in versions.items() if today <= end]
+                supported = ", ".join(name for name, end in versions.items() if today <= end)
                 raise SettingsError(
                     f"{field} is {version!r}, which reached its end of life on {versions[version]}; "
-                    "accepted: "
-                    f"{', '.join(supported) or 'none that this project knows (stacks/config/aws_limits.py)'}"
+                    f"accepted: {supported or 'none'} (stacks/config/supported_versions.py)"
                 )
 
     @property

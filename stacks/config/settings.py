@@ -10,7 +10,8 @@ from enum import Enum
 from ipaddress import IPv4Network
 from typing import Literal, get_args
 
-from stacks.config.aws_limits import CONNECTIONS_OF, END_OF_LIFE
+from stacks.config.instance_classes import MAX_CONNECTIONS
+from stacks.config.supported_versions import END_OF_LIFE
 
 
 class SettingsError(ValueError):
@@ -227,7 +228,7 @@ class DatabaseSettings:
 
     def __post_init__(self) -> None:
         _require_one_of("database.engine_version", self.engine_version, tuple(END_OF_LIFE["PostgreSQL"]))
-        _require_one_of("database.instance_class", self.instance_class, tuple(CONNECTIONS_OF))
+        _require_one_of("database.instance_class", self.instance_class, tuple(MAX_CONNECTIONS))
         _require_range("database.credentials_version", self.credentials_version, 1, 1_000_000)
         # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html: gp3 is 20 GiB to 64 TiB.
         _require_range("database.storage_gb", self.storage_gb, 20, 65_536)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from stacks.config.aws_limits import CONNECTIONS_OF
 from stacks.config.environments import Environment
+from stacks.config.instance_classes import MAX_CONNECTIONS
 from stacks.monitoring.metrics import AlarmDefinition, Sources
 
 # The settings let the processor have 80 % (stacks/config/environments.py); more is someone else's doing.
@@ -21,7 +21,7 @@ def database_alarms(config: Environment, of: Sources) -> Iterator[AlarmDefinitio
     A database that is stopped emits nothing, which is no news here: `batches-unfinished` tells.
     """
     instance_class = config.database.instance_class
-    most_connections = CONNECTIONS_OF[instance_class]
+    most_connections = MAX_CONNECTIONS[instance_class]
     yield AlarmDefinition(
         name="database-cpu",
         metric=of.database.metric("CPUUtilization", "Average"),

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from main import chosen_environments
-from stacks.config.aws_limits import CONNECTIONS_OF
 from stacks.config.environments import DEV, ENVIRONMENTS, PROD, STAGING, Environment, throwaway
+from stacks.config.instance_classes import MAX_CONNECTIONS
 from stacks.config.settings import ObjectLock, OnDemand, Provisioned, Removal, SettingsError
 from tests.support.synthesized import TODAY
 
@@ -200,13 +200,13 @@ def test_a_version_is_refused_from_the_day_after_its_end_of_life(
 def test_postgresql_14_is_refused_today() -> None:
     assert refusal_on(environment(DEV, database={"engine_version": "14"})(), TODAY) == (
         "database.engine_version is '14', which reached its end of life on 2026-11-12; "
-        "accepted: 15, 16, 17, 18"
+        "accepted: 15, 16, 17, 18 (stacks/config/supported_versions.py)"
     )
 
 
 def test_where_nothing_is_supported_we_say_so() -> None:
     refusal = refusal_on(DEV, date(2029, 7, 1))
-    assert refusal.endswith("; accepted: none that this project knows (stacks/config/aws_limits.py)")
+    assert refusal.endswith("; accepted: none (stacks/config/supported_versions.py)")
 
 
 def test_main_checks_every_environment() -> None:
@@ -222,7 +222,7 @@ def test_environments_are_supported_for_half_a_year(each: Environment) -> None:
 def test_connections_are_what_rds_computes_from_the_memory() -> None:
     """Rounded down: the operating system takes some of the memory."""
     gigabytes = {"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16, "2xlarge": 32}
-    for instance_class, connections in CONNECTIONS_OF.items():
+    for instance_class, connections in MAX_CONNECTIONS.items():
         _, family, size = instance_class.split(".")
         memory = gigabytes[size] * (2 if family.startswith("r") else 1) * 1024**3
         computed = min(memory // 9_531_392, 5000)

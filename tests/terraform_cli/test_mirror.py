@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
+from stacks.provider_binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
 from terraform_cli import Mirror, TerraformError, find_mirror
 from terraform_cli.mirror import BELOW, LOWEST, SOURCE, VARIABLE
 from tests.support.provider_mirrors import PLATFORM, packed, unpacked

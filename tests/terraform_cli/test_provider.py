@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.binding import PROVIDER_VERSION
+from stacks.provider_binding import PROVIDER_VERSION
 from terraform_cli import Mirror, Terraform, TerraformError, choose_provider
 from terraform_cli.configuration import configuration_text
 from terraform_cli.mirror import SOURCE, VARIABLE

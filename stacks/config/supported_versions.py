@@ -1,4 +1,4 @@
-"""What AWS supports for how long, and what an instance class holds: facts that age, with their sources."""
+"""The versions that are accepted, and until when each gets security fixes."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -23,19 +23,3 @@ END_OF_LIFE: Mapping[str, Mapping[str, date]] = {
     },
 }
 """The day after which a version gets no more security fixes; versions that are not here are not accepted."""
-
-CONNECTIONS_OF: Mapping[str, int] = {
-    "db.t4g.micro": 80,
-    "db.t4g.small": 190,
-    "db.t4g.medium": 410,
-    "db.t4g.large": 850,
-    "db.m7g.large": 850,
-    "db.m7g.xlarge": 1700,
-    "db.m7g.2xlarge": 3400,
-    "db.r7g.large": 1650,
-    "db.r7g.xlarge": 3300,
-    "db.r7g.2xlarge": 5000,
-}
-"""Connections a class takes at RDS's default, LEAST({DBInstanceClassMemory/9531392}, 5000), rounded down:
-https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html#RDS_Limits.MaxConnections. The memory
-is what the operating system leaves: 198 was read from 2 GiB, 413 from 4 GiB, 856 from 8 GiB."""

@@ -5,7 +5,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from stacks.binding import PACKAGE, PROVIDER_VERSION, bundled_node, register_bare_package
+from stacks.provider_binding import PACKAGE, PROVIDER_VERSION, bundled_node, register_bare_package
 from tests.support.synthesized import Stack
 
 
