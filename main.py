@@ -27,7 +27,7 @@ from cdktf import App
 
 from lambda_packages import DIST, PackageError, build_code, find_layer
 from stacks.catalog_stack import CatalogStack, Deployment
-from stacks.code_assets import BuiltPackages
+from stacks.code_assets import DeploymentPackages
 from stacks.config.environments import ENVIRONMENTS, Environment, throwaway
 from stacks.config.settings import Architecture, SettingsError
 
@@ -54,7 +54,7 @@ def chosen_environments(variables: Mapping[str, str], *, today: date) -> list[En
     return environments
 
 
-def chosen_deployment(variables: Mapping[str, str], packages: BuiltPackages) -> Deployment:
+def chosen_deployment(variables: Mapping[str, str], deployment_packages: DeploymentPackages) -> Deployment:
     """Return how to deploy; an empty variable counts as none.
 
     Raises: SettingsError.
@@ -69,28 +69,32 @@ def chosen_deployment(variables: Mapping[str, str], packages: BuiltPackages) -> 
         state_bucket=_matching(variables, "CATALOG_STATE_BUCKET", _STATE_BUCKET, "a bucket's name"),
         state_region=_matching(variables, "CATALOG_STATE_REGION", _REGION, "a region such as 'eu-west-1'"),
         wide_provider_versions=_chosen(variables, "CATALOG_WIDE_PROVIDER", ("0", "1")) == "1",
-        packages=packages,
+        deployment_packages=deployment_packages,
     )
 
 
-def built_packages() -> BuiltPackages:
+def current_deployment_packages() -> DeploymentPackages:
     """Return the code as it is now, and the layers that `make package` has built for it."""
     layers = {architecture: find_layer(architecture) for architecture in get_args(Architecture)}
-    return BuiltPackages(
+    return DeploymentPackages(
         code=build_code(DIST),
         layers={architecture: layer for architecture, layer in layers.items() if layer is not None},
     )
 
 
 def build_app(
-    variables: Mapping[str, str], packages: BuiltPackages, *, today: date, outdir: str | None = None
+    variables: Mapping[str, str],
+    deployment_packages: DeploymentPackages,
+    *,
+    today: date,
+    outdir: str | None = None,
 ) -> App:
     """Return the app, ready to synthesize into `outdir` (default: where cdktf says, else `cdktf.out`).
 
     Raises: SettingsError.
     """
     environments = chosen_environments(variables, today=today)
-    deployment = chosen_deployment(variables, packages)
+    deployment = chosen_deployment(variables, deployment_packages)
     # Stack traces would put this machine's paths in the output.
     app = App(outdir=outdir, stack_traces=False)
     for environment in environments:
@@ -102,13 +106,13 @@ def main() -> None:
     """Synthesize every stack, or end with one line that says which setting is wrong."""
     today = datetime.now(UTC).date()
     try:
-        packages = built_packages()
-        app = build_app(os.environ, packages, today=today)
+        deployment_packages = current_deployment_packages()
+        app = build_app(os.environ, deployment_packages, today=today)
         wanted = {one.function.architecture for one in chosen_environments(os.environ, today=today)}
     except (PackageError, SettingsError) as error:
         sys.exit(str(error))
     app.synth()
-    if missing := sorted(wanted - packages.layers.keys()):
+    if missing := sorted(wanted - deployment_packages.layers.keys()):
         # On standard output: what an app writes elsewhere, cdktf shows as an error.
         layers = " and ".join(missing)
         sys.stdout.write(

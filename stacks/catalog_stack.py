@@ -10,13 +10,13 @@ from constructs import Construct
 from stacks.access import ShopAccess, SupplierAccess
 from stacks.archive import Archive
 from stacks.cache import Cache
-from stacks.code_assets import BuiltPackages, Packages
+from stacks.code_assets import CodeAssets, DeploymentPackages
 from stacks.config.environments import Environment
 from stacks.credentials import Credentials
 from stacks.database import Database
 from stacks.endpoints import Endpoints
 from stacks.event_source import EventSource
-from stacks.invalidation_drain import Drain
+from stacks.invalidation_drain import InvalidationDrain
 from stacks.inventory_processor import InventoryProcessor
 from stacks.migrations import Migrations
 from stacks.monitoring.alarms import Alarms, Watched
@@ -38,14 +38,14 @@ class Deployment:
     `state_bucket`: keeps the Terraform state; None: a file in the project's folder keeps it.
     `state_region`: the state bucket's; None: the stack's.
     `wide_provider_versions`: accept `WIDE_PROVIDER_VERSIONS` instead of the binding's own version alone.
-    `packages`: what Lambda will run.
+    `deployment_packages`: what Lambda will run.
     """
 
     account_id: str | None
     state_bucket: str | None
     state_region: str | None
     wide_provider_versions: bool
-    packages: BuiltPackages
+    deployment_packages: DeploymentPackages
 
 
 class CatalogStack(TerraformStack):
@@ -57,7 +57,7 @@ class CatalogStack(TerraformStack):
         self._keep_state(deployment)
         self._use_aws(deployment)
         self._account_id = DataAwsCallerIdentity(self, "Account").account_id
-        self._packages = Packages(self, "Packages", config=config, built=deployment.packages)
+        self._code_assets = CodeAssets(self, "Packages", config=config, built=deployment.deployment_packages)
         self._create_storage()
         self._create_network()
         self._create_functions()
@@ -122,7 +122,7 @@ class CatalogStack(TerraformStack):
             config=config,
             network=self._network,
             endpoints=self._endpoints,
-            packages=self._packages,
+            code_assets=self._code_assets,
             database=self._database,
             writer=self._writer,
             reader=self._reader,
@@ -133,7 +133,7 @@ class CatalogStack(TerraformStack):
             config=config,
             network=self._network,
             endpoints=self._endpoints,
-            packages=self._packages,
+            code_assets=self._code_assets,
             stream=self._stream,
             archive=self._archive,
             quarantine=self._quarantine,
@@ -150,7 +150,7 @@ class CatalogStack(TerraformStack):
             processor=self._processor,
             quarantine=self._quarantine,
         )
-        Drain(self, "Drain", config=config, processor=self._processor)
+        InvalidationDrain(self, "Drain", config=config, processor=self._processor)
 
     def _create_access(self) -> None:
         """Create what suppliers and the shop are given."""

@@ -15,7 +15,7 @@ from cdktf_cdktf_provider_aws.lambda_function import (
 )
 from constructs import Construct
 
-from stacks.code_assets import Packages
+from stacks.code_assets import CodeAssets
 from stacks.config.environments import Environment
 from stacks.endpoints import Endpoints
 from stacks.network import Network
@@ -46,7 +46,7 @@ class PrivateFunction(Construct):
         config: Environment,
         network: Network,
         endpoints: Endpoints,
-        packages: Packages,
+        code_assets: CodeAssets,
         base_name: str,
         handler: str,
         timeout_seconds: int,
@@ -84,9 +84,9 @@ class PrivateFunction(Construct):
             runtime=config.function.runtime,
             architectures=[config.function.architecture],
             handler=handler,
-            filename=packages.code_path,
-            source_code_hash=packages.code_hash,
-            layers=[packages.layer_arn],
+            filename=code_assets.code_path,
+            source_code_hash=code_assets.code_hash,
+            layers=[code_assets.layer_arn],
             timeout=timeout_seconds,
             memory_size=memory_mb,
             reserved_concurrent_executions=reserved_concurrency,

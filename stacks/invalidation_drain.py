@@ -14,7 +14,7 @@ _SCHEDULE = "rate(1 minute)"
 _NEXT_ONE_SECONDS = 60
 
 
-class Drain(Construct):
+class InvalidationDrain(Construct):
     """A rule that invokes the processor every minute; what comes too late is left to the next minute."""
 
     def __init__(

@@ -4,7 +4,7 @@ from constructs import Construct
 
 from stacks.archive import Archive
 from stacks.cache import REDIS_PORT, Cache
-from stacks.code_assets import Packages
+from stacks.code_assets import CodeAssets
 from stacks.config.environments import Environment
 from stacks.credentials import Credentials
 from stacks.database import DATABASE_NAME, POSTGRES_PORT, Database
@@ -33,7 +33,7 @@ class InventoryProcessor(Construct):
         config: Environment,
         network: Network,
         endpoints: Endpoints,
-        packages: Packages,
+        code_assets: CodeAssets,
         stream: InventoryStream,
         archive: Archive,
         quarantine: Quarantine,
@@ -49,7 +49,7 @@ class InventoryProcessor(Construct):
             config=config,
             network=network,
             endpoints=endpoints,
-            packages=packages,
+            code_assets=code_assets,
             base_name="inventory-processor",
             handler=HANDLER,
             timeout_seconds=config.function.timeout_seconds,

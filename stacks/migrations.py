@@ -3,7 +3,7 @@
 from cdktf_cdktf_provider_aws.lambda_invocation import LambdaInvocation
 from constructs import Construct
 
-from stacks.code_assets import Packages
+from stacks.code_assets import CodeAssets
 from stacks.config.environments import Environment
 from stacks.credentials import Credentials
 from stacks.database import DATABASE_NAME, POSTGRES_PORT, Database
@@ -34,7 +34,7 @@ class Migrations(Construct):
         config: Environment,
         network: Network,
         endpoints: Endpoints,
-        packages: Packages,
+        code_assets: CodeAssets,
         database: Database,
         writer: Credentials,
         reader: Credentials,
@@ -51,7 +51,7 @@ class Migrations(Construct):
             config=config,
             network=network,
             endpoints=endpoints,
-            packages=packages,
+            code_assets=code_assets,
             base_name="inventory-migrations",
             handler=HANDLER,
             timeout_seconds=_TIMEOUT_SECONDS,
@@ -77,7 +77,7 @@ class Migrations(Construct):
             input="{}",
             # Any change makes it anew, and making it invokes the function.
             triggers={
-                "code": packages.code_hash,
+                "code": code_assets.code_hash,
                 "writer": writer.version_id,
                 "reader": reader.version_id,
                 "database": database.resource_id,

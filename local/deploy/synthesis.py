@@ -15,7 +15,7 @@ from stacks.config.settings import SettingsError
 def synthesize() -> None:
     """Synthesize every stack where cdktf says, or end with one line that says what is wrong."""
     try:
-        app = main.build_app(os.environ, main.built_packages(), today=datetime.now(UTC).date())
+        app = main.build_app(os.environ, main.current_deployment_packages(), today=datetime.now(UTC).date())
     except (PackageError, SettingsError) as error:
         sys.exit(str(error))
     app.synth()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from main import build_app, chosen_deployment, chosen_environments, main
-from stacks.code_assets import BuiltPackages
+from stacks.code_assets import DeploymentPackages
 from stacks.config.environments import ENVIRONMENTS
 from stacks.config.settings import SettingsError
 from tests.infrastructure.conftest import PERMANENT
@@ -16,7 +16,7 @@ from tests.support.synthesized import THROWAWAY, TODAY, Stack
 
 ROOT = Path(__file__).parents[2]
 NO_LAYER = "The layer for arm64 is not built; Terraform will refuse to deploy: make package\n"
-PACKAGES = BuiltPackages(code=Path("code.zip"), layers={})
+DEPLOYMENT_PACKAGES = DeploymentPackages(code=Path("code.zip"), layers={})
 
 
 def test_without_variables_there_are_the_three() -> None:
@@ -35,7 +35,7 @@ def test_an_empty_variable_counts_as_none() -> None:
     )
     empty = dict.fromkeys(variables, "")
     assert chosen_environments(empty, today=TODAY) == chosen_environments({}, today=TODAY)
-    assert chosen_deployment(empty, PACKAGES) == chosen_deployment({}, PACKAGES)
+    assert chosen_deployment(empty, DEPLOYMENT_PACKAGES) == chosen_deployment({}, DEPLOYMENT_PACKAGES)
 
 
 def test_the_architecture_is_chosen_for_the_throwaway_environment_too() -> None:
@@ -86,13 +86,13 @@ def test_environment_variables_say_how_to_deploy(prod_from_ci: Stack) -> None:
 def test_a_right_environment_variable_is_taken(variable: str, value: str) -> None:
     chosen_environments({variable: value}, today=TODAY)
     beside = {"CATALOG_STATE_BUCKET": "states"} if variable == "CATALOG_STATE_REGION" else {}
-    chosen_deployment({variable: value, **beside}, PACKAGES)
+    chosen_deployment({variable: value, **beside}, DEPLOYMENT_PACKAGES)
 
 
 def test_a_region_without_its_bucket_is_refused() -> None:
     refusal = "^CATALOG_STATE_REGION is 'eu-west-1'; accepted: with CATALOG_STATE_BUCKET"
     with pytest.raises(SettingsError, match=refusal):
-        chosen_deployment({"CATALOG_STATE_REGION": "eu-west-1"}, PACKAGES)
+        chosen_deployment({"CATALOG_STATE_REGION": "eu-west-1"}, DEPLOYMENT_PACKAGES)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_wrong_environment_variable_is_refused_in_one_line(variable: str, valu
     refusal = rf"^{variable} is {re.escape(repr(value))}; accepted: [^\n]+$"
     variables = {"CATALOG_STATE_BUCKET": "states", variable: value}
     with pytest.raises(SettingsError, match=refusal):
-        build_app(variables, PACKAGES, today=TODAY)
+        build_app(variables, DEPLOYMENT_PACKAGES, today=TODAY)
 
 
 def test_a_wrong_setting_ends_the_program_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from stacks.config.settings import Architecture
 if TYPE_CHECKING:
     from cdktf import App
 
-    from stacks.code_assets import BuiltPackages
+    from stacks.code_assets import DeploymentPackages
 
 THROWAWAY = "pr-42"
 TODAY = date(2026, 11, 21)
@@ -64,13 +64,15 @@ class Stack:
 def synthesize(variables: Mapping[str, str], directory: Path) -> dict[str, Stack]:
     """Return the stacks by id, as `main.py` makes them with these environment variables.
 
-    The packages are small files in `directory`: what is in them is no concern of the stacks.
+    The deployment packages are small files in `directory`; the stacks never look into them.
     """
     # Imported here, so that tests without stacks start no Node.
     from main import build_app
 
-    packages = small_packages(directory)
-    return _synthesized(build_app(variables, packages, today=TODAY, outdir=str(directory / "cdktf.out")))
+    deployment_packages = small_deployment_packages(directory)
+    return _synthesized(
+        build_app(variables, deployment_packages, today=TODAY, outdir=str(directory / "cdktf.out"))
+    )
 
 
 def synthesize_environment(
@@ -86,15 +88,15 @@ def synthesize_environment(
     from main import chosen_deployment
     from stacks.catalog_stack import CatalogStack
 
-    deployment = chosen_deployment(variables or {}, small_packages(directory, layers=layers))
+    deployment = chosen_deployment(variables or {}, small_deployment_packages(directory, layers=layers))
     app = App(outdir=str(directory / "cdktf.out"), stack_traces=False)
     CatalogStack(app, environment.stack_id, config=environment, deployment=deployment)
     return _synthesized(app)[environment.stack_id]
 
 
-def small_packages(directory: Path, *, layers: bool = True) -> "BuiltPackages":
-    """Return packages that the stacks take for built ones."""
-    from stacks.code_assets import BuiltPackages
+def small_deployment_packages(directory: Path, *, layers: bool = True) -> "DeploymentPackages":
+    """Return deployment packages that the stacks cannot tell from built ones."""
+    from stacks.code_assets import DeploymentPackages
 
     code = directory / "code.zip"
     code.write_bytes(b"the code")
@@ -103,7 +105,7 @@ def small_packages(directory: Path, *, layers: bool = True) -> "BuiltPackages":
         for architecture in get_args(Architecture):
             built[architecture] = directory / f"layer-{architecture}.zip"
             built[architecture].write_bytes(f"the layer for {architecture}".encode())
-    return BuiltPackages(code=code, layers=built)
+    return DeploymentPackages(code=code, layers=built)
 
 
 def _synthesized(app: "App") -> dict[str, Stack]:
