@@ -25,7 +25,7 @@ import stacks.provider_binding  # noqa: F401
 # isort: split
 from cdktf import App
 
-from lambda_packages import DIST, PackageError, build_code, find_layer
+from lambda_packages import DIST, PackagingError, build_code, find_layer
 from stacks.catalog_stack import CatalogStack, Deployment
 from stacks.code_assets import DeploymentPackages
 from stacks.config.environments import ENVIRONMENTS, Environment, throwaway
@@ -109,7 +109,7 @@ def main() -> None:
         deployment_packages = current_deployment_packages()
         app = build_app(os.environ, deployment_packages, today=today)
         wanted = {one.function.architecture for one in chosen_environments(os.environ, today=today)}
-    except (PackageError, SettingsError) as error:
+    except (PackagingError, SettingsError) as error:
         sys.exit(str(error))
     app.synth()
     if missing := sorted(wanted - deployment_packages.layers.keys()):
