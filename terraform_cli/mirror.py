@@ -64,8 +64,8 @@ def find_mirror(
         mirror = best(mirrors_in(Path(named).absolute(), platform))
         if mirror is None:
             raise TerraformError(
-                f"{MIRROR_VARIABLE} is {named!r}; accepted: a folder that holds {SOURCE} "
-                f"{PROVIDER_VERSION}, or a version from {_text(LOWEST)} to below {_text(UPPER_LIMIT)}, for {platform}"
+                f"{MIRROR_VARIABLE} is {named!r}; accepted: a folder that holds {SOURCE} for {platform}, "
+                f"{PROVIDER_VERSION} or a version from {_text(LOWEST)} to below {_text(UPPER_LIMIT)}"
             )
         return mirror
     # Caches come last, since another Terraform may be writing to them.
