@@ -1,1 +1,1 @@
-"""What the environments are set to, and what is refused; imports no cdktf."""
+"""What the environments are set to, and what is refused."""

@@ -1,4 +1,4 @@
-"""Every environment's settings, side by side; imports no cdktf."""
+"""Every environment's settings, side by side."""
 
 import re
 from dataclasses import dataclass, replace

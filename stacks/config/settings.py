@@ -1,6 +1,6 @@
 """The settings of each part; a wrong value is refused with its field and what is accepted.
 
-Imports no cdktf. Fields have no default, so that what an environment pays for and what protects it is
+Fields have no default, so that what an environment pays for and what protects it is
 written where it is chosen.
 """
 

@@ -1,4 +1,4 @@
-"""Alarms on the cache and its invalidations; imports no cdktf."""
+"""Alarms on the cache and its invalidations."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What the dashboard shows: questions in the order in which an operator asks them; imports no cdktf."""
+"""What the dashboard shows: questions in the order in which an operator asks them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

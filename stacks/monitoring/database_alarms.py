@@ -1,4 +1,4 @@
-"""Alarms on the database; imports no cdktf."""
+"""Alarms on the database."""
 
 from collections.abc import Iterator
 

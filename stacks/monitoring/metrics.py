@@ -1,4 +1,4 @@
-"""Metrics, the parts that emit them, and what an alarm is defined by; imports no cdktf."""
+"""Metrics, the parts that emit them, and what an alarm is defined by."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Alarms on the road of a batch: what is late, lost, rejected, failing or slow; imports no cdktf."""
+"""Alarms on the road of a batch: what is late, lost, rejected, failing or slow."""
 
 from collections.abc import Iterator
 
