@@ -1,4 +1,4 @@
-"""One environment's stack: composes the parts and owns no resource."""
+"""One environment's stack: composes the constructs and owns no resource."""
 
 from dataclasses import dataclass
 
@@ -27,18 +27,19 @@ from stacks.quarantine import Quarantine
 from stacks.stream import InventoryStream
 
 TERRAFORM_VERSIONS = ">= 1.11"
-"""From where on Terraform knows write-only arguments, which keep passwords out of its state."""
+"""1.11 is the first with write-only arguments, which keep passwords out of the state."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
     """What depends on who deploys and from where, not on the environment.
 
-    `account_id`: the only account that Terraform may touch; None: whichever the credentials belong to.
-    `state_bucket`: keeps the Terraform state; None: a file in the project's folder keeps it.
+    `account_id`: the only account that Terraform may touch; None: the account of the credentials.
+    `state_bucket`: the bucket that keeps the Terraform state; None: it is kept in a file in the project's
+    folder.
     `state_region`: the state bucket's; None: the stack's.
-    `wide_provider_versions`: accept `WIDE_PROVIDER_VERSIONS` instead of the binding's own version alone.
-    `deployment_packages`: what Lambda will run.
+    `wide_provider_versions`: accept `WIDE_PROVIDER_VERSIONS` instead of only the binding's own version.
+    `deployment_packages`: the zip files that Lambda will run.
     """
 
     account_id: str | None
@@ -153,7 +154,7 @@ class CatalogStack(TerraformStack):
         InvalidationDrain(self, "Drain", config=config, processor=self._processor)
 
     def _create_access(self) -> None:
-        """Create what suppliers and the shop are given."""
+        """Create the policies and the security group for suppliers and the shop."""
         self._suppliers = SupplierAccess(self, "Suppliers", config=self._config, stream=self._stream)
         self._shop = ShopAccess(
             self,
@@ -183,7 +184,7 @@ class CatalogStack(TerraformStack):
         )
 
     def _create_outputs(self) -> None:
-        # An output's id shares one namespace with the constructs'.
+        # The ids of outputs and constructs share one namespace.
         for id_, value, description in (
             ("KinesisStreamName", self._stream.name, "Kinesis stream for inventory updates"),
             ("DatabaseEndpoint", self._database.host, "Host of the catalog's PostgreSQL"),
@@ -194,7 +195,7 @@ class CatalogStack(TerraformStack):
                 self._quarantine.bucket_name,
                 "S3 bucket of rejected records and failed batches",
             ),
-            ("FailedBatchQueueUrl", self._quarantine.queue_url, "Queue that points at failed batches"),
+            ("FailedBatchQueueUrl", self._quarantine.queue_url, "Queue of failed batches"),
             ("ProcessorFunctionName", self._processor.name, "Function that processes batches"),
             ("MigrationsFunctionName", self._migrations.name, "Function that migrates the schema"),
             ("EventSourceMappingId", self._event_source.uuid, "Event source mapping of the stream"),
@@ -208,16 +209,20 @@ class CatalogStack(TerraformStack):
             ("ProducerPolicyArn", self._suppliers.policy_arn, "Policy for roles that put updates"),
             ("ShopPolicyArn", self._shop.policy_arn, "Policy for the shop's role"),
             ("ShopSecurityGroupId", self._shop.security_group.id, "Security group for the shop's service"),
-            ("CacheClusterId", self._cache.cluster_id, "What IAM logins to the cache are signed for"),
+            (
+                "CacheClusterId",
+                self._cache.cluster_id,
+                "Cluster id for which IAM logins to the cache are signed",
+            ),
             ("ShopCacheUser", self._cache.shop.name, "The shop's user of the cache"),
-            ("AlarmTopicArn", self._alarms.topic_arn, "Topic that alarms are told to"),
+            ("AlarmTopicArn", self._alarms.topic_arn, "Topic that alarms notify"),
             ("DashboardName", self._dashboard.dashboard_name, "CloudWatch dashboard"),
         ):
             TerraformOutput(self, id_, value=value, description=description)
 
     def _keep_state(self, deployment: Deployment) -> None:
         if deployment.state_bucket is None:
-            # Terraform runs in cdktf.out/stacks/<stack>, which every synth makes anew; cdktf's own default is
+            # Terraform runs in cdktf.out/stacks/<stack>, which every synth recreates. cdktf's own default is
             # an absolute path, different on every machine.
             LocalBackend(self, path=f"../../../terraform.{self._config.stack_id}.tfstate")
             return
@@ -228,7 +233,7 @@ class CatalogStack(TerraformStack):
             region=deployment.state_region or self._config.region,
             encrypt=True,
         )
-        # cdktf 0.21 knows only locks in DynamoDB, which Terraform has deprecated.
+        # cdktf 0.21 supports only locks in DynamoDB, which Terraform has deprecated.
         backend.add_override("use_lockfile", True)  # noqa: FBT003
 
     def _use_aws(self, deployment: Deployment) -> None:

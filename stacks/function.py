@@ -1,4 +1,4 @@
-"""A Lambda function in the private network, with a role of its own and its log group."""
+"""A Lambda function in the private network, with its own role, security group and log group."""
 
 from collections.abc import Mapping, Sequence
 
@@ -33,9 +33,9 @@ _NETWORK_INTERFACES = (
 
 
 class PrivateFunction(Construct):
-    """A function, and before it all that it needs to start: rights, rules and a place to log.
+    """A function, created after everything it needs to start: rights, security group rules and a log group.
 
-    `name`, `arn`: the function's; `rights`: its role's policy.
+    `name`, `arn`: the function's. `rights`: the policy of its role.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class PrivateFunction(Construct):
                 subnet_ids=network.private_subnet_ids, security_group_ids=[group.id]
             ),
             logging_config=LambdaFunctionLoggingConfig(
-                # What the processor prints is JSON already, and its metrics must reach the log as they are.
+                # The processor already prints JSON, and its metrics must reach the log unchanged.
                 log_format="Text",
                 log_group=logs.name,
             ),
@@ -111,7 +111,7 @@ class PrivateFunction(Construct):
 
 
 def _every_function_may(logs: CloudwatchLogGroup) -> list[Statement]:
-    """Return what Lambda itself needs of a role; `*` where AWS knows no narrower resource.
+    """Return what Lambda itself requires of a role; `*` where AWS supports no narrower resource.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions,
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html

@@ -1,4 +1,4 @@
-"""The RDS instance classes that are accepted, by what they hold."""
+"""The RDS instance classes that settings may have."""
 
 from collections.abc import Mapping
 
@@ -14,6 +14,6 @@ MAX_CONNECTIONS: Mapping[str, int] = {
     "db.r7g.xlarge": 3300,
     "db.r7g.2xlarge": 5000,
 }
-"""Connections a class takes at RDS's default, LEAST({DBInstanceClassMemory/9531392}, 5000), rounded down:
+"""A class's connections at RDS's default, LEAST({DBInstanceClassMemory/9531392}, 5000), rounded down:
 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html#RDS_Limits.MaxConnections. The memory
-is what the operating system leaves: 198 was read from 2 GiB, 413 from 4 GiB, 856 from 8 GiB."""
+excludes what the operating system uses: measured were 198 for 2 GiB, 413 for 4 GiB and 856 for 8 GiB."""

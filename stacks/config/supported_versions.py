@@ -1,13 +1,17 @@
-"""The versions that are accepted, and until when each gets security fixes."""
+"""The versions that settings may have, and until when each gets security fixes.
+
+A version that an environment is to use is added here first; `database.py` says what a PostgreSQL upgrade
+needs.
+"""
 
 from collections.abc import Mapping
 from datetime import date
 
 END_OF_LIFE: Mapping[str, Mapping[str, date]] = {
-    # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html; one alone, for which the packages
-    # are built.
+    # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html. Only one:
+    # the deployment packages are built for it (lambda_packages/target.py).
     "Lambda runtime": {"python3.13": date(2029, 6, 30)},
-    # https://www.postgresql.org/support/versioning/; RDS charges for some years more.
+    # https://www.postgresql.org/support/versioning/; RDS has paid support for some more years.
     "PostgreSQL": {
         "14": date(2026, 11, 12),
         "15": date(2027, 11, 11),
@@ -22,4 +26,4 @@ END_OF_LIFE: Mapping[str, Mapping[str, date]] = {
         "8.1": date(2028, 3, 31),
     },
 }
-"""The day after which a version gets no more security fixes; versions that are not here are not accepted."""
+"""The day after which a version gets no more security fixes; a version that is not here is refused."""

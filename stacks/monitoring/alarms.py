@@ -1,4 +1,4 @@
-"""Who is told when something is wrong: a topic, its subscriptions, and every alarm."""
+"""The alarms, and the topic and subscriptions through which people are notified."""
 
 from dataclasses import dataclass
 
@@ -28,9 +28,9 @@ _OPERATORS: dict[Comparison, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """The parts of a stack that are watched, by the names that metrics know them by.
+    """The watched parts of a stack, by the names that are the dimensions of their metrics.
 
-    `mapping_uuid`: the event source mapping's, which counts events only with `EventCount` in its metrics.
+    `mapping_uuid`: the event source mapping's; it counts events only if its metrics include `EventCount`.
     """
 
     stream_name: str
@@ -41,7 +41,7 @@ class Watched:
     cache_node_ids: tuple[str, ...]
 
     def sources(self, environment: str) -> Sources:
-        """Return what emits the metrics of the environment of this name."""
+        """Return the sources of the metrics of the environment with this name."""
         return Sources(
             stream=Source("AWS/Kinesis", {"StreamName": self.stream_name}),
             # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
@@ -69,13 +69,14 @@ class Alarms(Construct):
     ) -> None:
         super().__init__(scope, id_)
         # Not encrypted: alarms cannot publish with the AWS-managed key, whose policy nobody can change, and
-        # what goes out by e-mail anyway (names, numbers) is not worth a key of our own.
+        # names and numbers that are sent by e-mail anyway are not worth a key of our own.
         # https://repost.aws/knowledge-center/cloudwatch-configure-alarm-sns
         topic = SnsTopic(self, "Topic", name=config.physical_name("catalog-alarms"))
         self.topic_arn = topic.arn
-        self._let_alarms_publish(topic, account_id)
+        self._allow_alarms_to_publish(topic, account_id)
         for email in config.alarms.emails:
-            # By address, not by place in the list: a subscription that is made anew must be confirmed anew.
+            # The id is the address, not the place in the list: a recreated subscription must be confirmed
+            # again.
             SnsTopicSubscription(
                 self, f"Email-{email}", topic_arn=topic.arn, protocol="email", endpoint=email
             )
@@ -83,7 +84,7 @@ class Alarms(Construct):
             self._alarm(definition, config).arn for definition in alarm_definitions(config, watched)
         )
 
-    def _let_alarms_publish(self, topic: SnsTopic, account_id: str) -> None:
+    def _allow_alarms_to_publish(self, topic: SnsTopic, account_id: str) -> None:
         publish = allow_service(
             "AlarmsOfThisAccount",
             "cloudwatch.amazonaws.com",
@@ -126,7 +127,7 @@ def alarm_definitions(config: Environment, watched: Watched) -> tuple[AlarmDefin
 
 
 def _queries(calculated: Calculated, seconds: int) -> list[CloudwatchMetricAlarmMetricQuery]:
-    """Return the expression and the metrics it is made of, as an alarm takes them."""
+    """Return the expression and its metrics as the queries of an alarm."""
     return [
         CloudwatchMetricAlarmMetricQuery(
             id="result", expression=calculated.expression, label=calculated.label, return_data=True

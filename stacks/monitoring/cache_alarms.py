@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from stacks.monitoring.metrics import AlarmDefinition, Calculated, Source, Sources
 
-# A reader that misses asks for its lease before it stores (processor/reader.py), and Valkey counts that as a
-# hit: of reads that all miss, half count as hits, and two thirds when half of them miss.
+# A reader that misses reads its own lease before it stores (processor/reader.py), and Valkey counts that as a
+# hit. So if every read misses, half of all lookups are hits; if every second one does, two thirds are.
 _HITS_PERCENT = 67
 _LOOKUPS_AT_LEAST = 1000
 
@@ -32,7 +32,7 @@ def cache_alarms(of: Sources) -> Iterator[AlarmDefinition]:
 
 
 def _node_alarms(number: str, node: Source) -> Iterator[AlarmDefinition]:
-    """A node that is being replaced emits nothing for a while; that its metrics are missing is no news."""
+    """Yield the alarms on one node; none is about missing data, since a node being replaced emits none."""
     yield AlarmDefinition(
         name=f"cache-memory-{number}",
         metric=node.metric("DatabaseMemoryUsagePercentage", "Maximum"),
@@ -42,9 +42,9 @@ def _node_alarms(number: str, node: Source) -> Iterator[AlarmDefinition]:
         datapoints=3,
         periods=3,
         missing="missing",
-        meaning=f"Cache node {number} is 80 % full; when it is full it evicts, and the database gets the "
-        "shop's reads. Look first at its number of items, and whether something is stored without a time to "
-        "live; the node type may be too small.",
+        meaning=f"Cache node {number} is 80 % full; when it is full it evicts values, and the database gets "
+        "the shop's reads. Look first at its number of items and at whether something is stored without a "
+        "time to live; the node type may be too small.",
     )
     yield AlarmDefinition(
         name=f"cache-evictions-{number}",
@@ -55,8 +55,8 @@ def _node_alarms(number: str, node: Source) -> Iterator[AlarmDefinition]:
         datapoints=3,
         periods=3,
         missing="notBreaching",
-        meaning=f"Cache node {number} has evicted values for 15 minutes for want of memory: nothing is "
-        "wrong in the shop, but its pages are slower and the database works harder. Look first at the "
+        meaning=f"Cache node {number} has evicted values for 15 minutes because it lacks memory: nothing "
+        "is wrong in the shop, but its pages are slower and the database has more load. Look first at the "
         "node's memory, then choose a larger node type.",
     )
     yield AlarmDefinition(
@@ -73,6 +73,6 @@ def _node_alarms(number: str, node: Source) -> Iterator[AlarmDefinition]:
         periods=6,
         missing="notBreaching",
         meaning=f"For half an hour more than half of the shop's reads have missed cache node {number}: "
-        "pages are slow, and the database does their work. Look first at evictions, then whether products "
-        "change faster than they are read, or ids that do not exist are asked for.",
+        "pages are slow, and the database gets the reads. Look first at evictions, then at whether products "
+        "change faster than they are read, or ids that do not exist are read.",
     )

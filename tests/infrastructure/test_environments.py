@@ -101,7 +101,7 @@ def test_what_is_taken(make: Callable[[], Environment]) -> None:
         (
             environment(PROD, stream={"retention_hours": 24}),
             "stream.retention_hours is 24; accepted: more than 24 (event_source.maximum_record_age_hours), "
-            "or records expire before Lambda reports them",
+            "since records would expire before Lambda reports them",
         ),
         (
             environment(PROD, event_source={"maximum_record_age_hours": 168}),
@@ -110,7 +110,7 @@ def test_what_is_taken(make: Callable[[], Environment]) -> None:
         (
             environment(PROD, quarantine={"expiry_days": 1094}),
             "quarantine.expiry_days is 1094; accepted: at least 1095 (archive.expiry_days), "
-            "for a failed batch is kept nowhere else",
+            "since a failed batch is kept nowhere else",
         ),
         (
             environment(PROD, archive={"expiry_days": 1094}),
@@ -143,18 +143,18 @@ def test_what_is_taken(make: Callable[[], Environment]) -> None:
         ),
         (
             environment(PROD, function={"pool_size": 35}),
-            "function.pool_size is 35; accepted with a concurrency of 10: at most 34, for 2 × concurrency × "
-            "pool size may be open (frozen execution environments keep theirs), and db.m7g.large has 680 for "
-            "the processor",
+            "function.pool_size is 35; accepted with a concurrency of 10: at most 34, since 2 × concurrency "
+            "× pool size may be open (frozen execution environments keep theirs) and db.m7g.large has 680 "
+            "for the processor",
         ),
         (
             environment(DEV, function={"pool_size": 9}),
-            "function.pool_size is 9; accepted with a concurrency of 4: at most 8, for 2 × concurrency × "
-            "pool size may be open",
+            "function.pool_size is 9; accepted with a concurrency of 4: at most 8, since 2 × concurrency "
+            "× pool size may be open",
         ),
         (
             environment(DEV, stream={"capacity": OnDemand(expected_shards=15)}),
-            "function.pool_size is 2; accepted with a concurrency of 17: at most 1, for 2 × ",
+            "function.pool_size is 2; accepted with a concurrency of 17: at most 1, since 2 × ",
         ),
         (
             lambda: replace(PROD, removal=Removal.WITH_CONTENTS),

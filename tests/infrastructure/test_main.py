@@ -90,7 +90,7 @@ def test_a_right_environment_variable_is_taken(variable: str, value: str) -> Non
 
 
 def test_a_region_without_its_bucket_is_refused() -> None:
-    refusal = "^CATALOG_STATE_REGION is 'eu-west-1'; accepted: with CATALOG_STATE_BUCKET"
+    refusal = "^CATALOG_STATE_REGION is 'eu-west-1'; accepted: only with CATALOG_STATE_BUCKET"
     with pytest.raises(SettingsError, match=refusal):
         chosen_deployment({"CATALOG_STATE_REGION": "eu-west-1"}, DEPLOYMENT_PACKAGES)
 
@@ -128,7 +128,7 @@ def test_a_wrong_environment_variable_is_refused_in_one_line(variable: str, valu
 
 def test_a_wrong_setting_ends_the_program_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENVIRONMENT_SUFFIX", "prod")
-    with pytest.raises(SystemExit, match=r"^ENVIRONMENT_SUFFIX is 'prod'; accepted: any name but [^\n]+$"):
+    with pytest.raises(SystemExit, match=r"^ENVIRONMENT_SUFFIX is 'prod'; accepted: any name except [^\n]+$"):
         main()
 
 

@@ -162,7 +162,7 @@ def test_what_is_taken(make: Callable[[], object]) -> None:
         (
             part("archive", object_lock=ObjectLock(mode="COMPLIANCE", days=1096)),
             "archive.object_lock.days is 1096; accepted: 1 to 1095 (archive.expiry_days), "
-            "for an object cannot expire while it is locked",
+            "since an object cannot expire while it is locked",
         ),
         (
             part("database", engine_version="13"),
