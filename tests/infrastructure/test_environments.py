@@ -1,4 +1,4 @@
-"""The environments side by side, and what they refuse of two parts together."""
+"""The environments, and the combinations of two parts' settings that are refused."""
 
 import re
 from collections.abc import Callable
@@ -20,7 +20,7 @@ BUNDLE = ROOT / "processor" / "certificates" / "rds-roots.pem"
 
 
 def environment(base: Environment, **parts: dict[str, Any]) -> Callable[[], Environment]:
-    """Make an environment with other settings of these parts."""
+    """Return a function that creates the environment with other settings for these parts."""
     return lambda: replace(
         base, **{name: replace(getattr(base, name), **settings) for name, settings in parts.items()}
     )
@@ -41,7 +41,7 @@ def test_a_wrong_suffix_is_refused_in_one_line(suffix: str) -> None:
     assert re.fullmatch(rf"ENVIRONMENT_SUFFIX is {re.escape(repr(suffix))}; accepted: .+", str(refusal.value))
 
 
-def test_prod_is_what_is_kept() -> None:
+def test_only_prod_is_kept() -> None:
     assert [each.removal for each in ENVIRONMENTS] == [
         Removal.WITH_CONTENTS,
         Removal.WHEN_EMPTY,
@@ -84,14 +84,14 @@ def lock(days: int) -> ObjectLock:
         ),
         # 2 × 10 × 34 = 680 of 850 × 0.8.
         environment(PROD, function={"pool_size": 34}),
-        # 2 × (2 + 2) × 8 = 64 of 80 × 0.8: nothing is reserved, but no more can run at once.
+        # 2 × (2 + 2) × 8 = 64 of 80 × 0.8: nothing is reserved, but no more can run concurrently.
         environment(DEV, function={"pool_size": 8}),
         lambda: replace(PROD, removal=Removal.WHEN_EMPTY),
         lambda: replace(PROD, region="us-gov-west-1"),
         lambda: replace(PROD, region="ap-southeast-5"),
     ],
 )
-def test_what_is_taken(make: Callable[[], Environment]) -> None:
+def test_accepted_combinations(make: Callable[[], Environment]) -> None:
     assert make().name in ("prod", "dev")
 
 
@@ -178,7 +178,7 @@ def test_a_wrong_pair_is_refused_with_field_value_and_range(
 @pytest.mark.parametrize(
     ("part", "field", "version", "last_day"),
     [
-        # PostgreSQL 17 and 18 outlive our runtime, which is told first.
+        # PostgreSQL 17 and 18 outlive our runtime, which would be refused first.
         ("database", "engine_version", "14", date(2026, 11, 12)),
         ("database", "engine_version", "15", date(2027, 11, 11)),
         ("database", "engine_version", "16", date(2028, 11, 9)),
@@ -204,7 +204,7 @@ def test_postgresql_14_is_refused_today() -> None:
     )
 
 
-def test_where_nothing_is_supported_we_say_so() -> None:
+def test_without_a_supported_version_the_refusal_says_none() -> None:
     refusal = refusal_on(DEV, date(2029, 7, 1))
     assert refusal.endswith("; accepted: none (stacks/config/supported_versions.py)")
 
@@ -219,8 +219,8 @@ def test_environments_are_supported_for_half_a_year(each: Environment) -> None:
     each.check_support(TODAY + timedelta(days=183))
 
 
-def test_connections_are_what_rds_computes_from_the_memory() -> None:
-    """Rounded down: the operating system takes some of the memory."""
+def test_connections_are_those_that_rds_computes_from_the_memory() -> None:
+    """Rounded down, since the operating system uses some of the memory."""
     gigabytes = {"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16, "2xlarge": 32}
     for instance_class, connections in MAX_CONNECTIONS.items():
         _, family, size = instance_class.split(".")
@@ -235,7 +235,7 @@ def test_we_ship_the_database_roots_of_every_region_we_deploy_to(each: Environme
 
 
 def refusal_on(chosen: Environment, day: date) -> str:
-    """Return what is said of the versions on a day, or nothing."""
+    """Return the refusal of a version on a day, or an empty text."""
     try:
         chosen.check_support(day)
     except SettingsError as refusal:

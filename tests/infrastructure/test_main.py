@@ -19,12 +19,12 @@ NO_LAYER = "The layer for arm64 is not built; Terraform will refuse to deploy: m
 DEPLOYMENT_PACKAGES = DeploymentPackages(code=Path("code.zip"), layers={})
 
 
-def test_without_variables_there_are_the_three() -> None:
+def test_without_variables_there_are_three_environments() -> None:
     assert chosen_environments({}, today=TODAY) == [*ENVIRONMENTS]
     assert tuple(environment.name for environment in ENVIRONMENTS) == PERMANENT
 
 
-def test_an_empty_variable_counts_as_none() -> None:
+def test_an_empty_variable_counts_as_unset() -> None:
     variables = (
         "ENVIRONMENT_SUFFIX",
         "CATALOG_ACCOUNT_ID",
@@ -83,7 +83,7 @@ def test_environment_variables_say_how_to_deploy(prod_from_ci: Stack) -> None:
         ("CATALOG_ARCHITECTURE", "x86_64"),
     ],
 )
-def test_a_right_environment_variable_is_taken(variable: str, value: str) -> None:
+def test_a_valid_environment_variable_is_accepted(variable: str, value: str) -> None:
     chosen_environments({variable: value}, today=TODAY)
     beside = {"CATALOG_STATE_BUCKET": "states"} if variable == "CATALOG_STATE_REGION" else {}
     chosen_deployment({variable: value, **beside}, DEPLOYMENT_PACKAGES)
@@ -126,7 +126,7 @@ def test_a_wrong_environment_variable_is_refused_in_one_line(variable: str, valu
         build_app(variables, DEPLOYMENT_PACKAGES, today=TODAY)
 
 
-def test_a_wrong_setting_ends_the_program_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_setting_exits_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENVIRONMENT_SUFFIX", "prod")
     with pytest.raises(SystemExit, match=r"^ENVIRONMENT_SUFFIX is 'prod'; accepted: any name except [^\n]+$"):
         main()
@@ -136,11 +136,11 @@ def test_a_wrong_setting_ends_the_program_with_one_line(monkeypatch: pytest.Monk
     "home", [{}, {"HOME": os.devnull}], ids=["no home", "a home that nobody may write to"]
 )
 def test_main_alone_writes_every_stack(home: dict[str, str], tmp_path: Path) -> None:
-    """From an empty folder, without home, path, credentials or settings.
+    """Run it in an empty folder, without home, path, credentials or settings.
 
     So no Node of the machine's prints a banner, and nothing can be asked of AWS.
     """
-    # What Python itself may need to start, and where temporary files go.
+    # What Python may need to start, and the folder for temporary files.
     kept = ("LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
     run = subprocess.run(  # noqa: S603
         [sys.executable, "-W", "error", str(ROOT / "main.py")],
