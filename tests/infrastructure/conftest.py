@@ -10,6 +10,7 @@ from stacks.config.settings import OnDemand
 from tests.support.synthesized import TODAY, Stack, synthesize_environment
 
 PERMANENT = ("dev", "staging", "prod")
+"""A new environment is added here, and its logical ids to logical_ids.json."""
 
 LONGEST_NAME = "x" * 20
 """The longest that a throwaway environment may have."""

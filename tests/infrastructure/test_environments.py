@@ -42,11 +42,7 @@ def test_a_wrong_suffix_is_refused_in_one_line(suffix: str) -> None:
 
 
 def test_only_prod_is_kept() -> None:
-    assert [each.removal for each in ENVIRONMENTS] == [
-        Removal.WITH_CONTENTS,
-        Removal.WHEN_EMPTY,
-        Removal.NEVER,
-    ]
+    assert [each.name for each in ENVIRONMENTS if each.removal is Removal.NEVER] == ["prod"]
     assert PROD.database.multi_az
     assert PROD.database.backup_retention_days >= 7
     assert PROD.archive.object_lock == ObjectLock(mode="GOVERNANCE", days=3 * 365)

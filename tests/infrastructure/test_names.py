@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.infrastructure.conftest import LONGEST_NAME
+from tests.infrastructure.conftest import LONGEST_NAME, PERMANENT
 from tests.support.synthesized import THROWAWAY, Stack
 
 ACCOUNT = "${data.aws_caller_identity.Account.account_id}"
@@ -77,7 +77,7 @@ NOT_AT_THE_END = {
 }
 
 
-@pytest.mark.parametrize("name", ["dev", "staging", "prod", THROWAWAY])
+@pytest.mark.parametrize("name", [*PERMANENT, THROWAWAY])
 def test_every_name_ends_with_the_environments(readable: dict[str, Stack], name: str) -> None:
     for address, _, physical_name in physical_names(readable[name]):
         if address in NOT_AT_THE_END:
@@ -93,7 +93,7 @@ def test_two_environments_share_no_name(readable: dict[str, Stack]) -> None:
             for address, argument, physical_name in physical_names(readable[environment])
             if not address.startswith("aws_iam_role_policy.")
         }
-        for environment in ("dev", "staging", "prod", THROWAWAY)
+        for environment in (*PERMANENT, THROWAWAY)
     }
     assert len(set().union(*names.values())) == sum(map(len, names.values()))
 

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.synthesized import Stack
+from tests.infrastructure.conftest import PERMANENT
+from tests.support.synthesized import THROWAWAY, Stack
 
 ACCOUNT = "${data.aws_caller_identity.Account.account_id}"
 BUCKETS = {"Archive": "product-inventory-archive", "Quarantine": "inventory-quarantine"}
@@ -55,7 +56,7 @@ def test_an_on_demand_stream_has_no_shard_count(irish_prod: Stack) -> None:
     assert "shard_count" not in stream
 
 
-@pytest.mark.parametrize("name", ["dev", "staging", "prod", "pr-42"])
+@pytest.mark.parametrize("name", [*PERMANENT, THROWAWAY])
 def test_two_buckets_with_the_account_in_their_names(readable: dict[str, Stack], name: str) -> None:
     buckets = readable[name].all("aws_s3_bucket").items()
     assert {id_.removesuffix("_Private_Bucket"): bucket["bucket"] for id_, bucket in buckets} == {
@@ -147,7 +148,7 @@ def test_objects_expire_after_three_years_and_archived_ones_change_storage_class
     assert lifecycle["rule"] == rules
 
 
-@pytest.mark.parametrize("name", ["dev", "staging", "prod", "pr-42"])
+@pytest.mark.parametrize("name", [*PERMANENT, THROWAWAY])
 def test_the_queue_keeps_its_messages_for_14_days(readable: dict[str, Stack], name: str) -> None:
     queue = dict(readable[name].only("aws_sqs_queue"))
     del queue["//"]
