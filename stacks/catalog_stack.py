@@ -55,8 +55,8 @@ class CatalogStack(TerraformStack):
     def __init__(self, scope: Construct, id_: str, *, config: Environment, deployment: Deployment) -> None:
         super().__init__(scope, id_)
         self._config = config
-        self._keep_state(deployment)
-        self._use_aws(deployment)
+        self._configure_backend(deployment)
+        self._configure_provider(deployment)
         self._account_id = DataAwsCallerIdentity(self, "Account").account_id
         self._code_assets = CodeAssets(self, "Packages", config=config, built=deployment.deployment_packages)
         self._create_storage()
@@ -220,7 +220,7 @@ class CatalogStack(TerraformStack):
         ):
             TerraformOutput(self, id_, value=value, description=description)
 
-    def _keep_state(self, deployment: Deployment) -> None:
+    def _configure_backend(self, deployment: Deployment) -> None:
         if deployment.state_bucket is None:
             # Terraform runs in cdktf.out/stacks/<stack>, which every synth recreates. cdktf's own default is
             # an absolute path, different on every machine.
@@ -236,7 +236,7 @@ class CatalogStack(TerraformStack):
         # cdktf 0.21 supports only locks in DynamoDB, which Terraform has deprecated.
         backend.add_override("use_lockfile", True)  # noqa: FBT003
 
-    def _use_aws(self, deployment: Deployment) -> None:
+    def _configure_provider(self, deployment: Deployment) -> None:
         AwsProvider(
             self,
             "Aws",

@@ -21,7 +21,7 @@ class InvalidationDrain(Construct):
         self, scope: Construct, id_: str, *, config: Environment, processor: InventoryProcessor
     ) -> None:
         super().__init__(scope, id_)
-        rule = CloudwatchEventRule(
+        schedule = CloudwatchEventRule(
             self,
             "Schedule",
             name=config.physical_name("inventory-processor-drain"),
@@ -35,7 +35,7 @@ class InvalidationDrain(Construct):
             action="lambda:InvokeFunction",
             function_name=processor.name,
             principal="events.amazonaws.com",
-            source_arn=rule.arn,
+            source_arn=schedule.arn,
         )
         LambdaFunctionEventInvokeConfig(
             self,
@@ -45,5 +45,10 @@ class InvalidationDrain(Construct):
             maximum_event_age_in_seconds=_UNTIL_THE_NEXT_SECONDS,
         )
         CloudwatchEventTarget(
-            self, "Target", rule=rule.name, target_id="processor", arn=processor.arn, depends_on=[permission]
+            self,
+            "Target",
+            rule=schedule.name,
+            target_id="processor",
+            arn=processor.arn,
+            depends_on=[permission],
         )

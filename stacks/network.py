@@ -43,7 +43,7 @@ class Network(Construct):
             tags=self._name("product-catalog"),
         )
         self.vpc_id = vpc.id
-        # Without rules, so that anything without a group of its own can reach nothing.
+        # Without rules, so that a resource for which no group is chosen can reach nothing.
         DefaultSecurityGroup(self, "DefaultGroup", vpc_id=vpc.id)
         zones = DataAwsAvailabilityZones(
             self,

@@ -138,7 +138,7 @@ def test_a_wrong_setting_exits_with_one_line(monkeypatch: pytest.MonkeyPatch) ->
 def test_main_alone_writes_every_stack(home: dict[str, str], tmp_path: Path) -> None:
     """Run it in an empty folder, without home, path, credentials or settings.
 
-    So no Node of the machine's prints a banner, and nothing can be asked of AWS.
+    The machine's Node cannot print a banner there, and no request to AWS is possible.
     """
     # What Python may need to start, and the folder for temporary files.
     kept = ("LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")

@@ -88,33 +88,37 @@ async def recorded(endpoint_url: str) -> AsyncIterator[Recording]:
     recording = Recording()
     async with aiohttp.ClientSession(auto_decompress=False) as session:
 
-        async def pass_on(asked: web.Request) -> web.StreamResponse:
-            is_json = "X-Amz-Target" in asked.headers
-            body = await asked.read() if is_json else b""
+        async def forward(incoming: web.Request) -> web.StreamResponse:
+            is_json = "X-Amz-Target" in incoming.headers
+            body = await incoming.read() if is_json else b""
             recording.requests.append(
                 Request(
-                    method=asked.method,
-                    path=asked.path,
-                    parameters=frozenset(asked.query),
-                    headers=asked.headers,
+                    method=incoming.method,
+                    path=incoming.path,
+                    parameters=frozenset(incoming.query),
+                    headers=incoming.headers,
                     body=body,
                 )
             )
             # None if there is no body, since an empty stream would be sent as chunked.
-            content = body if is_json else asked.content if asked.body_exists else None
-            url = f"{endpoint_url}{asked.raw_path}"
+            content = body if is_json else incoming.content if incoming.body_exists else None
+            url = f"{endpoint_url}{incoming.raw_path}"
             async with session.request(
-                asked.method, url, headers=_without_hops(asked.headers), data=content, allow_redirects=False
-            ) as answered:
-                answer = web.StreamResponse(status=answered.status, headers=_without_hops(answered.headers))
-                await answer.prepare(asked)
-                async for chunk in answered.content.iter_any():
-                    await answer.write(chunk)
-                await answer.write_eof()
-                return answer
+                incoming.method,
+                url,
+                headers=_without_hops(incoming.headers),
+                data=content,
+                allow_redirects=False,
+            ) as upstream:
+                response = web.StreamResponse(status=upstream.status, headers=_without_hops(upstream.headers))
+                await response.prepare(incoming)
+                async for chunk in upstream.content.iter_any():
+                    await response.write(chunk)
+                await response.write_eof()
+                return response
 
         app = web.Application(client_max_size=0)
-        app.router.add_route("*", "/{path:.*}", pass_on)
+        app.router.add_route("*", "/{path:.*}", forward)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await runner.setup()
         try:
