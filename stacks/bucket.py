@@ -70,8 +70,7 @@ class PrivateBucket(Construct):
             self,
             "Lifecycle",
             bucket=self.bucket.id,
-            # No value of this argument moves objects under 128 KiB to our two classes; a rule's size filter
-            # does.
+            # No value here moves objects under 128 KiB to our two classes; a rule's size filter does.
             transition_default_minimum_object_size="all_storage_classes_128K",
             rule=list(rules),
             # Before versioning is enabled, rules on versions mean something else and may be refused.

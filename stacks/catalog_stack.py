@@ -35,8 +35,7 @@ class Deployment:
     """What depends on who deploys and from where, not on the environment.
 
     `account_id`: the only account that Terraform may touch; None: the account of the credentials.
-    `state_bucket`: the bucket that keeps the Terraform state; None: it is kept in a file in the project's
-    folder.
+    `state_bucket`: keeps the Terraform state; None: it is in a file in the project's folder.
     `state_region`: the state bucket's; None: the stack's.
     `wide_provider_versions`: accept `WIDE_PROVIDER_VERSIONS` instead of only the binding's own version.
     `deployment_packages`: the zip files that Lambda will run.

@@ -57,8 +57,7 @@ class EventSource(Construct):
             ),
             # Enables the count of failed batches that the alarms watch.
             metrics_config=LambdaEventSourceMappingMetricsConfig(metrics=["EventCount"]),
-            # Lambda checks the role's rights on creation, and no batch may fail before the notification
-            # exists.
+            # Lambda checks the role's rights now, and no batch may fail before the notification exists.
             depends_on=[processor.rights, quarantine.notification],
         )
         self.uuid = mapping.uuid

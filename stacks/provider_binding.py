@@ -39,8 +39,7 @@ def prepare() -> None:
     node = bundled_node()
     if node is not None:
         os.environ.setdefault(NODE_VARIABLE, str(node))
-    # Where jsii cannot create its cache of 450 MB, as in a container with an arbitrary user, it fails or
-    # hangs.
+    # Where jsii cannot create its cache of 450 MB, as in a container of any user's, it fails or hangs.
     home = Path("~").expanduser()
     if CACHE_ROOT_VARIABLE not in os.environ and not (home.is_dir() and os.access(home, os.W_OK)):
         os.environ.setdefault(CACHE_VARIABLE, "disabled")

@@ -24,8 +24,7 @@ class Quarantine(Construct):
     """A bucket, and a queue that gets a message for each failed batch in it.
 
     The bucket is authoritative; the queue only points at its objects, for 14 days. S3 also sends the queue
-    one
-    `s3:TestEvent` when the notification is created, which does not stand for a batch.
+    one `s3:TestEvent` when the notification is created, which does not stand for a batch.
 
     `bucket_name`, `bucket_arn`, `queue_name`, `queue_url`: the bucket's and the queue's.
     `records_arn`, `survivors_arn`: objects that the processor writes. `failed_batches_arn`: objects that

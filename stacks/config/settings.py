@@ -1,7 +1,6 @@
 """The settings of each part; the error for a wrong value names the field and the accepted values.
 
-Fields have no default, so that config/environments.py shows what an environment pays for and what protects
-it.
+Fields have no default, so that environments.py shows what an environment pays for and what protects it.
 """
 
 import re

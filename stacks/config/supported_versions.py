@@ -1,7 +1,6 @@
 """The versions that settings may have, and until when each gets security fixes.
 
-A version that an environment is to use is added here first; `database.py` says what a PostgreSQL upgrade
-needs.
+Add a version here before an environment uses it; `database.py` says what a PostgreSQL upgrade needs.
 """
 
 from collections.abc import Mapping

@@ -75,8 +75,7 @@ class Alarms(Construct):
         self.topic_arn = topic.arn
         self._allow_alarms_to_publish(topic, account_id)
         for email in config.alarms.emails:
-            # The id is the address, not the place in the list: a recreated subscription must be confirmed
-            # again.
+            # The id has the address, not the index: a recreated subscription must be confirmed again.
             SnsTopicSubscription(
                 self, f"Email-{email}", topic_arn=topic.arn, protocol="email", endpoint=email
             )

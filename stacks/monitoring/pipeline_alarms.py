@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from stacks.config.environments import Environment
 from stacks.monitoring.metrics import AlarmDefinition, Calculated, Sources
 
-# Shares of the timeout. A batch stops itself at 80 % (processor/handler.py) and is counted as unfinished,
-# which an alarm on its duration would only repeat. At 60 % it still has a quarter of its time, and nothing is
-# late yet.
+# Of the timeout. A batch stops itself at 80 % (processor/handler.py) and is counted as unfinished, which an
+# alarm on its duration would only repeat. At 60 % a quarter of its time is left, and nothing is late yet.
 _DEADLINE_SHARE = 0.8
 _SLOW_SHARE = 0.6
 
@@ -34,8 +33,7 @@ def pipeline_alarms(config: Environment, of: Sources) -> Iterator[AlarmDefinitio
 
 def _behind(config: Environment, of: Sources) -> Iterator[AlarmDefinition]:
     late_minutes = config.alarms.iterator_age_minutes
-    # Only invocations emit it, so a quiet stream has none; `not-reading` distinguishes that from a stopped
-    # one.
+    # Only invocations emit it, so a quiet stream has none; `not-reading` is for a stopped one.
     yield AlarmDefinition(
         name="iterator-age",
         metric=of.function.metric("IteratorAge", "Maximum"),
