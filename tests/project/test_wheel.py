@@ -15,6 +15,9 @@ from lambda_packages.function_code import code_entries
 from lambda_packages.target import PROJECT
 from tests.support.real_servers import World
 
+# pip downloads some 30 MB.
+pytestmark = pytest.mark.timeout(300)
+
 # A service's program: checked with mypy, and run.
 READS_A_PRODUCT = """
 import asyncio
@@ -75,7 +78,7 @@ def build(directory: Path, *, umask: int = 0o022, **environment: str) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel."""
+    """The wheel, as `make wheel` builds it."""
     return build(tmp_path_factory.mktemp("dist"))
 
 
@@ -107,7 +110,15 @@ class Service:
 
     def install(self, *requirements: str) -> None:
         """Install requirements, each in the version that Pipfile.lock pins. Raises: RuntimeError."""
-        pip = [str(self._python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        pip = [
+            str(self._python),
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "install",
+            "--quiet",
+            "--retries=1",
+        ]
         self._run([*pip, "--constraint", str(self._constraints), *requirements])
 
     def run(self, program: str, *arguments: str) -> str:
@@ -141,26 +152,6 @@ def service_with(requirement: str, directory: Path) -> Service:
     return service
 
 
-def test_a_service_reads_a_product_with_the_base_dependencies(
-    wheel: Path, service_directory: Path, address: tuple[str, str]
-) -> None:
-    service = service_with(str(wheel), service_directory)
-    service.check_types(READS_A_PRODUCT)
-    assert service.run(READS_A_PRODUCT, *address) == "7\n"
-    with pytest.raises(RuntimeError, match="No module named 'aioboto3'"):
-        service.run(OPENS_WITH_IAM)
-
-
-def test_a_reader_logs_in_with_iam_with_its_extra(wheel: Path, service_directory: Path) -> None:
-    service = service_with(f"{wheel}[iam]", service_directory)
-    assert service.run(OPENS_WITH_IAM) == "open\n"
-
-
-def test_every_module_is_imported_with_the_extra_for_lambda(wheel: Path, service_directory: Path) -> None:
-    service = service_with(f"{wheel}[lambda]", service_directory)
-    assert "/site-packages/processor/" in service.run(IMPORTS_ALL)
-
-
 @pytest.fixture
 def service_directory() -> Iterator[Path]:
     """A temporary directory that is removed at the end: a virtual environment is large."""
@@ -175,3 +166,23 @@ async def address(world: World) -> tuple[str, str]:
         "INSERT INTO products (product_id, inventory, last_updated) VALUES ('a', 7, now())"
     )
     return world.postgres.dsn, str(world.redis.connection_pool.connection_kwargs["port"])
+
+
+def test_a_service_reads_a_product_with_the_base_dependencies(
+    wheel: Path, service_directory: Path, address: tuple[str, str]
+) -> None:
+    service = service_with(str(wheel), service_directory)
+    service.check_types(READS_A_PRODUCT)
+    assert service.run(READS_A_PRODUCT, *address) == "7\n"
+    with pytest.raises(RuntimeError, match="No module named 'aioboto3'"):
+        service.run(OPENS_WITH_IAM)
+
+
+def test_a_reader_with_an_iam_login_needs_the_extra_for_it(wheel: Path, service_directory: Path) -> None:
+    service = service_with(f"{wheel}[iam]", service_directory)
+    assert service.run(OPENS_WITH_IAM) == "open\n"
+
+
+def test_every_module_is_imported_with_the_extra_for_lambda(wheel: Path, service_directory: Path) -> None:
+    service = service_with(f"{wheel}[lambda]", service_directory)
+    assert "/site-packages/processor/" in service.run(IMPORTS_ALL)
