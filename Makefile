@@ -1,11 +1,12 @@
 # Every command that a person needs. Works with GNU make 3.81 and bash 3.2.
 SHELL := /bin/bash
 BIN := .venv/bin
+DIST ?= dist
 KEEP ?=
 ONCE ?=
 STACK ?= dev-stack
 
-.PHONY: help setup local test check format package synth validate bench-synth diff deploy destroy deploy-local lock clean
+.PHONY: help setup local test coverage check format wheel package synth validate bench-synth diff deploy destroy deploy-local lock clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -18,6 +19,15 @@ local: setup ## run the whole pipeline on this machine and print a verdict (KEEP
 
 test: setup ## run all tests
 	@$(BIN)/python -m pytest
+
+coverage: setup ## run all tests and print the branch coverage of processor/
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+wheel: setup ## build processor/ as a wheel into dist (DIST=… chooses another directory)
+	@SOURCE_DATE_EPOCH=315532800 $(BIN)/python -m flit_core.wheel --outdir $(DIST) .
 
 check: setup ## check format, lint, types and imports
 	@$(BIN)/ruff format --check .

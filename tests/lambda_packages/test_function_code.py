@@ -65,7 +65,7 @@ def test_the_processor_ships_with_migrations_and_certificates() -> None:
         f"processor/{file.relative_to(SOURCE).as_posix()}"
         for folder in ("migrations", "certificates")
         for file in (SOURCE / folder).iterdir()
-    }
+    } | {"processor/py.typed"}
     assert {path for path in entries if path.endswith(".py")} == {
         f"processor/{file.relative_to(SOURCE).as_posix()}" for file in SOURCE.rglob("*.py")
     }
