@@ -168,7 +168,7 @@ async def _send_one_record(world: World, steps: Steps) -> None:
 
 def _tell_limits(console: Console, found: prerequisites.Machine) -> None:
     console.print("\nOtherwise than on AWS:")
-    for limit in emulator_limits.told(None if found.provider.is_exact else found.provider.told):
+    for limit in emulator_limits.told(None if found.provider.is_exact else found.provider.description):
         console.print(f"  {limit.part}: {limit.reason}", markup=False, soft_wrap=True)
     console.print()
 

@@ -64,7 +64,7 @@ def find_machine(variables: Mapping[str, str]) -> Machine:
         variables=kept(variables),
         architecture=architecture,
         provider=provider,
-        told=f"Terraform {terraform.version}, {provider.told}",
+        told=f"Terraform {terraform.version}, {provider.description}",
     )
 
 

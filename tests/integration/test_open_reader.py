@@ -18,7 +18,7 @@ from processor.readers import CacheAddress, Iam, Password, open_reader
 from tests.support.proxy import open_proxy
 from tests.support.real_servers import World, until
 
-READS = 600
+READS = 150
 
 
 @pytest.fixture
