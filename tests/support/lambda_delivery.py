@@ -12,13 +12,13 @@ from local.emulated_aws.event_source_mapping import (
     FunctionError,
     FunctionNotReachedError,
     MappingSettings,
-    Record,
     Stream,
+    StreamRecord,
 )
-from local.emulated_aws.event_source_mapping.delivery import Lane, Queued
+from local.emulated_aws.event_source_mapping.delivery import BatchDelivery, QueuedRecord
+from local.emulated_aws.event_source_mapping.mapping_state import MappingState
 from local.emulated_aws.event_source_mapping.payload import record_event_bytes
-from local.emulated_aws.event_source_mapping.shared_state import Run
-from local.emulated_aws.event_source_mapping.waiting import Bell
+from local.emulated_aws.event_source_mapping.waiting import Notifier
 from tests.support.simulated_mapping import SETTINGS
 
 Invoke = Callable[[Mapping[str, object]], Awaitable[object]]
@@ -70,22 +70,22 @@ async def deliver(
     clock = _SkippedTime(waiting[-1].arrived_at)
     delivery = Delivery()
     ids = itertools.count()
-    run = Run(
+    state = MappingState(
         settings=settings,
         stream=cast("Stream", None),  # what is delivered has been read already
-        function=_Limited(invoke, delivery, limit_invocations, lambda: setattr(run, "stopping", True)),
+        function=_Limited(invoke, delivery, limit_invocations, lambda: setattr(state, "stopping", True)),
         failures=_Discarded(delivery),
         clock=clock,
         new_id=lambda: str(next(ids)),
-        changed=Bell(clock),
+        changed=Notifier(clock),
     )
-    lane = Lane(shard_id, run, Bell(clock))
+    batches = BatchDelivery(shard_id, state, Notifier(clock))
     for record in waiting:
-        lane.offer(Queued(record, None, record_event_bytes(shard_id, record, settings)))
-    lane.closed = True
-    await lane.run()
+        batches.offer(QueuedRecord(record, None, record_event_bytes(shard_id, record, settings)))
+    batches.closed = True
+    await batches.run()
     numbers = [record.sequence_number for record in waiting]
-    first = lane.first_unfinished
+    first = batches.first_unfinished
     done = len(numbers) if first is None else numbers.index(first.record.sequence_number)
     delivery.acknowledged = [number for number in numbers[:done] if number not in delivery.discarded]
     delivery.unfinished = numbers[done:]
@@ -93,9 +93,9 @@ async def deliver(
     return delivery
 
 
-def _record(record: Mapping[str, Any]) -> Record:
+def _record(record: Mapping[str, Any]) -> StreamRecord:
     kinesis = record["kinesis"]
-    return Record(
+    return StreamRecord(
         sequence_number=kinesis["sequenceNumber"],
         partition_key=kinesis["partitionKey"],
         data=base64.b64decode(kinesis["data"]),

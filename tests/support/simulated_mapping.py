@@ -14,9 +14,9 @@ from local.emulated_aws.event_source_mapping import (
     MappingSettings,
     Page,
     Position,
-    Record,
     Shard,
     StartingPosition,
+    StreamRecord,
     StreamUnavailableError,
 )
 
@@ -50,7 +50,7 @@ class SimulatedClock:
 @dataclass
 class _StoredShard:
     parents: tuple[str, ...]
-    records: list[Record] = field(default_factory=list)
+    records: list[StreamRecord] = field(default_factory=list)
     closed: bool = False
 
 
@@ -84,7 +84,7 @@ class MemoryStream:
         for key in keys:
             numbers.append(str(next(self._numbers)))
             arrived_at = self._clock.now() - timedelta(seconds=age_seconds)
-            self._shards[shard].records.append(Record(numbers[-1], key, data, arrived_at))
+            self._shards[shard].records.append(StreamRecord(numbers[-1], key, data, arrived_at))
         return numbers
 
     def split(self, shard: str) -> tuple[str, str]:
@@ -102,7 +102,7 @@ class MemoryStream:
     def expire_iterators(self) -> None:
         self._expired = self._issued
 
-    def stored(self) -> dict[str, list[Record]]:
+    def stored(self) -> dict[str, list[StreamRecord]]:
         return {shard_id: list(shard.records) for shard_id, shard in self._shards.items()}
 
     async def list_shards(self) -> Sequence[Shard]:

@@ -14,9 +14,9 @@ from local.emulated_aws.event_source_mapping.ports import (
     IteratorExpiredError,
     Page,
     Position,
-    Record,
     Shard,
     Stream,
+    StreamRecord,
     StreamUnavailableError,
 )
 from local.emulated_aws.event_source_mapping.settings import (
@@ -41,10 +41,10 @@ __all__ = [
     "Page",
     "Position",
     "Progress",
-    "Record",
     "Shard",
     "StartingPosition",
     "Stream",
+    "StreamRecord",
     "StreamUnavailableError",
     "SystemClock",
 ]

@@ -12,8 +12,8 @@ from local.emulated_aws.event_source_mapping.ports import (
     IteratorExpiredError,
     Page,
     Position,
-    Record,
     Shard,
+    StreamRecord,
     StreamUnavailableError,
 )
 
@@ -82,7 +82,7 @@ class KinesisStream:
                 StreamARN=self._stream_arn, ShardIterator=iterator, Limit=limit
             )
         records = [
-            Record(
+            StreamRecord(
                 sequence_number=record["SequenceNumber"],
                 partition_key=record.get("PartitionKey"),
                 data=record["Data"],

@@ -28,10 +28,10 @@ class NotReached:
     """The function never saw the batch."""
 
 
-Verdict = Succeeded | FailedFrom | Failed | NotReached
+InvocationResult = Succeeded | FailedFrom | Failed | NotReached
 
 
-def judge(response: object, sequence_numbers: Sequence[str]) -> Succeeded | FailedFrom | Failed:
+def parse_response(response: object, sequence_numbers: Sequence[str]) -> Succeeded | FailedFrom | Failed:
     """Judge the response of a function whose mapping has ReportBatchItemFailures on.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
-from local.emulated_aws.event_source_mapping.ports import Record
+from local.emulated_aws.event_source_mapping.ports import StreamRecord
 from local.emulated_aws.event_source_mapping.settings import MappingSettings
 
 PAYLOAD_LIMIT_BYTES = 6 * 1024 * 1024
@@ -19,19 +19,19 @@ ENVELOPE_BYTES = len(b'{"Records":[]}') - 1
 Condition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded"]
 
 
-def event_of(shard_id: str, records: Sequence[Record], settings: MappingSettings) -> dict[str, object]:
+def event_of(shard_id: str, records: Sequence[StreamRecord], settings: MappingSettings) -> dict[str, object]:
     """The event of a batch: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html, Example event."""
     return {"Records": [_record_event(shard_id, record, settings) for record in records]}
 
 
-def record_event_bytes(shard_id: str, record: Record, settings: MappingSettings) -> int:
+def record_event_bytes(shard_id: str, record: StreamRecord, settings: MappingSettings) -> int:
     """How many bytes of the payload a record takes, its comma and its base64 included."""
-    without_data = Record(record.sequence_number, record.partition_key, b"", record.arrived_at)
+    without_data = StreamRecord(record.sequence_number, record.partition_key, b"", record.arrived_at)
     fields = _json(_record_event(shard_id, without_data, settings))
     return len(fields) + 4 * ((len(record.data) + 2) // 3) + 1
 
 
-def _record_event(shard_id: str, record: Record, settings: MappingSettings) -> dict[str, object]:
+def _record_event(shard_id: str, record: StreamRecord, settings: MappingSettings) -> dict[str, object]:
     return {
         "kinesis": {
             "kinesisSchemaVersion": "1.0",
@@ -60,7 +60,7 @@ def failure_key(mapping_uuid: str, shard_id: str, at: datetime, random_uuid: str
 
 def failure_body(
     shard_id: str,
-    records: Sequence[Record],
+    records: Sequence[StreamRecord],
     settings: MappingSettings,
     *,
     condition: Condition,

@@ -35,7 +35,7 @@ class DestinationUnavailableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class StreamRecord:
     """One Kinesis item; sequence numbers order the records of a shard when compared as numbers.
 
     `partition_key` is None where the stream distributes records itself and the producer gave none
@@ -70,7 +70,7 @@ class Position:
 class Page:
     """One GetRecords answer, records in order; `next_iterator` is None at the end of a closed shard."""
 
-    records: Sequence[Record]
+    records: Sequence[StreamRecord]
     next_iterator: str | None
     millis_behind_latest: int
 

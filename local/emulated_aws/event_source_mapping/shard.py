@@ -4,17 +4,17 @@ import asyncio
 import zlib
 from datetime import datetime
 
-from local.emulated_aws.event_source_mapping.delivery import Lane, Queued
+from local.emulated_aws.event_source_mapping.delivery import BatchDelivery, QueuedRecord
+from local.emulated_aws.event_source_mapping.mapping_state import MappingState
 from local.emulated_aws.event_source_mapping.payload import record_event_bytes
 from local.emulated_aws.event_source_mapping.ports import (
     IteratorExpiredError,
     Page,
     Position,
-    Record,
+    StreamRecord,
     StreamUnavailableError,
 )
-from local.emulated_aws.event_source_mapping.shared_state import Run
-from local.emulated_aws.event_source_mapping.waiting import Bell, backoff_seconds
+from local.emulated_aws.event_source_mapping.waiting import Notifier, backoff_seconds
 
 _READ_LIMIT = 10_000
 """GetRecords returns no more (https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html)."""
@@ -26,10 +26,10 @@ _CATCH_UP_INTERVAL_SECONDS = 0.2
 class ShardReader:
     """Reads one shard until its end and delivers it over `parallelization_factor` lanes.
 
-    A partition key always takes the same lane, so its records stay in order while lanes run side by side
+    A partition key always takes the same delivery, so its records stay in order while lanes run side by side
     (https://aws.amazon.com/blogs/compute/new-aws-lambda-scaling-controls-for-kinesis-and-dynamodb-event-sources/);
     a record without one takes any, since it has no order to keep.
-    The shard is not read ahead of a lane that has a whole batch waiting: repeated errors block the shard.
+    The shard is not read ahead of a delivery that has a whole batch waiting: repeated errors block the shard.
 
     Attributes:
         finished: the shard is closed, read to its end, and everything in it acknowledged or discarded.
@@ -37,16 +37,19 @@ class ShardReader:
         millis_behind_latest: as the newest read said.
     """
 
-    def __init__(self, shard_id: str, position: Position, run: Run) -> None:
+    def __init__(self, shard_id: str, position: Position, state: MappingState) -> None:
         self.finished = False
         self.tip_tick = 0
         self.millis_behind_latest = 0
         self.last_read = position.sequence_number
         self._shard_id = shard_id
         self._position = position
-        self._run = run
-        self._bell = Bell(run.clock)
-        self._lanes = [Lane(shard_id, run, self._bell) for _ in range(run.settings.parallelization_factor)]
+        self._state = state
+        self._notifier = Notifier(state.clock)
+        self._deliveries = [
+            BatchDelivery(shard_id, state, self._notifier)
+            for _ in range(state.settings.parallelization_factor)
+        ]
 
     @property
     def checkpoint(self) -> str | None:
@@ -68,8 +71,8 @@ class ShardReader:
             or int(first.record.sequence_number) > int(sequence_number)
         )
 
-    def _first_unfinished(self) -> Queued | None:
-        unfinished = [lane.first_unfinished for lane in self._lanes]
+    def _first_unfinished(self) -> QueuedRecord | None:
+        unfinished = [delivery.first_unfinished for delivery in self._deliveries]
         return min(
             (queued for queued in unfinished if queued is not None),
             key=lambda queued: int(queued.record.sequence_number),
@@ -78,13 +81,13 @@ class ShardReader:
 
     def wake(self) -> None:
         """Let everything that waits see that the mapping is to stop."""
-        self._bell.ring()
+        self._notifier.notify()
 
     async def run(self) -> None:
         """Read and deliver until the shard has ended or the mapping is to stop."""
         async with asyncio.TaskGroup() as tasks:
-            for lane in self._lanes:
-                tasks.create_task(lane.run())
+            for delivery in self._deliveries:
+                tasks.create_task(delivery.run())
             ended = await self._read_to_the_end()
         self.finished = ended and self._first_unfinished() is None
 
@@ -92,17 +95,17 @@ class ShardReader:
         """Read page after page; False if the mapping is to stop before the end."""
         iterator: str | None = None
         failures = 0
-        while not self._run.stopping:
-            if any(lane.full for lane in self._lanes):
-                await self._bell.wait()
+        while not self._state.stopping:
+            if any(delivery.full for delivery in self._deliveries):
+                await self._notifier.wait()
                 continue
-            tick = self._run.tick()
+            tick = self._state.tick()
             try:
                 iterator = iterator or await self._fetch_iterator()
-                page = await self._run.stream.get_records(iterator, _READ_LIMIT)
+                page = await self._state.stream.get_records(iterator, _READ_LIMIT)
             except IteratorExpiredError:
                 iterator = None
-                await self._run.pause(self._bell, _CATCH_UP_INTERVAL_SECONDS)
+                await self._state.pause(self._notifier, _CATCH_UP_INTERVAL_SECONDS)
             except StreamUnavailableError:
                 failures += 1
                 await self._back_off(failures)
@@ -118,8 +121,8 @@ class ShardReader:
         position = self._position
         if self.last_read is not None:
             position = Position("AFTER_SEQUENCE_NUMBER", sequence_number=self.last_read)
-        asked_at = self._run.clock.now()
-        iterator = await self._run.stream.shard_iterator(self._shard_id, position)
+        asked_at = self._state.clock.now()
+        iterator = await self._state.stream.shard_iterator(self._shard_id, position)
         if position.kind == "LATEST":
             # Asked for again, LATEST would skip what arrived in between.
             self._position = Position("AT_TIMESTAMP", timestamp=asked_at)
@@ -129,32 +132,34 @@ class ShardReader:
         """Deal out the page, wait until the next read is due; True at the shard's end."""
         for record in page.records:
             self._deal(record)
-        self._run.counters.records_read += len(page.records)
+        self._state.counters.records_read += len(page.records)
         self.millis_behind_latest = page.millis_behind_latest
         ended = page.next_iterator is None
         caught_up = page.millis_behind_latest == 0 and len(page.records) < _READ_LIMIT
         if ended or caught_up:
             self.tip_tick = tick
-        for lane in self._lanes:
-            lane.closed = ended
-        self._bell.ring()
-        self._run.changed.ring()
+        for delivery in self._deliveries:
+            delivery.closed = ended
+        self._notifier.notify()
+        self._state.changed.notify()
         if not ended:
-            poll = self._run.settings.poll_interval_seconds
-            await self._run.pause(self._bell, poll if caught_up else min(poll, _CATCH_UP_INTERVAL_SECONDS))
+            poll = self._state.settings.poll_interval_seconds
+            await self._state.pause(
+                self._notifier, poll if caught_up else min(poll, _CATCH_UP_INTERVAL_SECONDS)
+            )
         return ended
 
-    def _deal(self, record: Record) -> None:
+    def _deal(self, record: StreamRecord) -> None:
         key = record.sequence_number if record.partition_key is None else record.partition_key
-        lane = self._lanes[zlib.crc32(key.encode()) % len(self._lanes)]
-        event_bytes = record_event_bytes(self._shard_id, record, self._run.settings)
-        lane.offer(Queued(record, self.last_read, event_bytes))
+        delivery = self._deliveries[zlib.crc32(key.encode()) % len(self._deliveries)]
+        event_bytes = record_event_bytes(self._shard_id, record, self._state.settings)
+        delivery.offer(QueuedRecord(record, self.last_read, event_bytes))
         self.last_read = record.sequence_number
 
     async def _back_off(self, failures: int) -> None:
-        self._run.counters.read_failures += 1
-        settings = self._run.settings
+        self._state.counters.read_failures += 1
+        settings = self._state.settings
         seconds = backoff_seconds(
             failures, base_seconds=settings.retry_base_seconds, cap_seconds=settings.retry_cap_seconds
         )
-        await self._run.pause(self._bell, seconds)
+        await self._state.pause(self._notifier, seconds)

@@ -16,20 +16,20 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
-class Bell:
+class Notifier:
     """Wakes everyone who waits for it when it rings."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._rung = asyncio.Event()
+        self._notified = asyncio.Event()
 
-    def ring(self) -> None:
-        self._rung.set()
-        self._rung = asyncio.Event()
+    def notify(self) -> None:
+        self._notified.set()
+        self._notified = asyncio.Event()
 
     async def wait(self, seconds: float | None = None) -> None:
         """Return at the next ring, or after that many seconds if it did not ring by then."""
-        waits: list[asyncio.Task[object]] = [asyncio.create_task(self._rung.wait())]
+        waits: list[asyncio.Task[object]] = [asyncio.create_task(self._notified.wait())]
         if seconds is not None:
             waits.append(asyncio.create_task(self._clock.sleep(seconds)))
         try:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from local.emulated_aws.event_source_mapping.ports import Clock, FailureDestination, Function, Stream
 from local.emulated_aws.event_source_mapping.settings import MappingSettings
-from local.emulated_aws.event_source_mapping.waiting import Bell
+from local.emulated_aws.event_source_mapping.waiting import Notifier
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class Counters:
 
 
 @dataclass(kw_only=True, slots=True)
-class Run:
+class MappingState:
     """One mapping while it runs; `changed` rings whenever something was read, finished or listed."""
 
     settings: MappingSettings
@@ -35,7 +35,7 @@ class Run:
     failures: FailureDestination | None
     clock: Clock
     new_id: Callable[[], str]
-    changed: Bell
+    changed: Notifier
     counters: Counters = field(default_factory=Counters)
     stopping: bool = False
     _ticks: int = 0
@@ -45,8 +45,8 @@ class Run:
         self._ticks += 1
         return self._ticks
 
-    async def pause(self, bell: Bell, seconds: float) -> None:
+    async def pause(self, notifier: Notifier, seconds: float) -> None:
         """Wait that long whatever rings, unless the mapping is to stop."""
         deadline = self.clock.now() + timedelta(seconds=seconds)
         while not self.stopping and self.clock.now() < deadline:
-            await bell.wait_until(deadline)
+            await notifier.wait_until(deadline)
