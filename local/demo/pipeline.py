@@ -17,7 +17,7 @@ from local.emulated_aws.event_source_mapping import (
     SystemClock,
 )
 from local.emulated_aws.event_source_mapping.aws_adapters import KinesisStream, S3FailureDestination
-from local.emulated_aws.function_service import LambdaService
+from local.emulated_aws.function_service import FunctionService
 from local.servers import Servers, start_servers
 
 TIMEOUT_SECONDS = 60.0
@@ -31,7 +31,7 @@ class Pipeline:
 
     servers: Servers
     account: Account
-    function: LambdaService
+    function: FunctionService
     mapping: EventSourceMapping
 
 
@@ -57,9 +57,9 @@ async def open_pipeline(
             )
         )
         await migrate(account.environment, on_log)
-        function = LambdaService(
+        function = FunctionService(
             "processor.handler:handler",
-            environment=account.environment,
+            variables=account.environment,
             timeout_seconds=TIMEOUT_SECONDS,
             reserved_concurrency=SHARDS + 2,
             new_id=_new_id,
@@ -82,9 +82,9 @@ async def open_pipeline(
 
 async def migrate(environment: Mapping[str, str], on_log: Callable[[str], None]) -> object:
     """Run the migrations function once, in an environment of its own, as a deploy does."""
-    function = LambdaService(
+    function = FunctionService(
         "processor.migrate:handler",
-        environment=environment,
+        variables=environment,
         timeout_seconds=TIMEOUT_SECONDS,
         reserved_concurrency=1,
         new_id=_new_id,

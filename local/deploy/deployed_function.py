@@ -14,7 +14,7 @@ from local.deploy.aws_clients import Cloud
 from local.deploy.environment_variables import CREDENTIALS
 from local.deploy.errors import DeployError
 from local.emulated_aws.account import REGION
-from local.emulated_aws.function_service import PROJECT, Runtime
+from local.emulated_aws.function_service import PROJECT, LaunchCommand
 
 _PROGRAM = PROJECT / "local" / "emulated_aws" / "execution_environment.py"
 
@@ -35,7 +35,7 @@ class DeployedFunction:
     role_arn: str
     timeout_seconds: float
 
-    def unpack(self, python: Path, directory: Path) -> Runtime:
+    def unpack(self, python: Path, directory: Path) -> LaunchCommand:
         """Lay code and layer out as Lambda does, and return what runs them.
 
         No package of this machine's can stand in for one that the layer lacks: Python starts isolated, with
@@ -46,7 +46,7 @@ class DeployedFunction:
             with zipfile.ZipFile(io.BytesIO(archive)) as packed:
                 packed.extractall(folder)
         command = (str(python), "-I", "-S", "-B", str(_PROGRAM), str(task), str(layer / "python"))
-        return Runtime(command, task)
+        return LaunchCommand(command, task)
 
 
 async def fetch(cloud: Cloud, name: str) -> DeployedFunction:

@@ -137,7 +137,7 @@ async def _send_one_record(world: World, steps: Steps) -> None:
         function = await fetch(cloud, outputs["ProcessorFunctionName"])
         check_bytes("code", function.code, world.machine.code)
         check_bytes("layer", function.layer, world.machine.layer)
-        runtime = function.unpack(prerequisites.EMULATOR_PYTHON, FOLDER / "function")
+        launch = function.unpack(prerequisites.EMULATOR_PYTHON, FOLDER / "function")
         step.say("code and layer are the built ones, byte for byte")
     with steps.step("one record") as step, (FOLDER / "function.log").open("w") as log:
         shard, number = await smoke_test.put_record(cloud, outputs["KinesisStreamName"])
@@ -146,7 +146,7 @@ async def _send_one_record(world: World, steps: Steps) -> None:
                 cloud,
                 outputs["EventSourceMappingId"],
                 function,
-                runtime,
+                launch,
                 lambda line: print(line, file=log, flush=True),
             )
         )

@@ -21,7 +21,7 @@ from local.emulated_aws.event_source_mapping import (
     SystemClock,
 )
 from local.emulated_aws.event_source_mapping.aws_adapters import KinesisStream, S3FailureDestination
-from local.emulated_aws.function_service import LambdaService, Runtime
+from local.emulated_aws.function_service import FunctionService, LaunchCommand
 from local.servers import PostgresAddress, ValkeyAddress
 from processor.objects import archived_data
 from processor.product import value_key
@@ -44,20 +44,20 @@ async def put_record(cloud: Cloud, stream_name: str) -> tuple[str, str]:
 
 
 async def map_to_function(
-    cloud: Cloud, mapping_id: str, function: DeployedFunction, runtime: Runtime, on_log: Tell
+    cloud: Cloud, mapping_id: str, function: DeployedFunction, launch: LaunchCommand, on_log: Tell
 ) -> str:
     """Read the stream to its end by the deployed mapping's settings; returns what happened, for people.
 
     Raises: DeployError if a batch failed.
     """
-    service = LambdaService(
+    service = FunctionService(
         function.handler,
-        environment=function.environment,
+        variables=function.environment,
         timeout_seconds=function.timeout_seconds,
         reserved_concurrency=_SHARDS,
         new_id=_new_id,
         on_log=on_log,
-        runtime=runtime,
+        launch=launch,
     )
     async with (
         cloud.client("kinesis") as kinesis,

@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from local.emulated_aws.function_service import PROJECT, LambdaService, Runtime
+from local.emulated_aws.function_service import PROJECT, FunctionService, LaunchCommand
 from processor.migrate import read_migrations
 from tests.support.events import kinesis_event, kinesis_record
 from tests.support.real_servers import ALL_DONE, World
@@ -52,7 +52,7 @@ async def read(dsn, cache):
 
 
 @asynccontextmanager
-async def started(copy: Path, handler: str, world: World, logs: list[str]) -> AsyncIterator[LambdaService]:
+async def started(copy: Path, handler: str, world: World, logs: list[str]) -> AsyncIterator[FunctionService]:
     """A function of the copy's code, in a process that sees no other copy of it."""
     command = (
         sys.executable,
@@ -60,14 +60,14 @@ async def started(copy: Path, handler: str, world: World, logs: list[str]) -> As
         str(PROJECT / "local" / "emulated_aws" / "execution_environment.py"),
         str(copy),
     )
-    function = LambdaService(
+    function = FunctionService(
         handler,
-        environment=world.account.environment,
+        variables=world.account.environment,
         timeout_seconds=30.0,
         reserved_concurrency=1,
         new_id=lambda: str(uuid.uuid4()),
         on_log=logs.append,
-        runtime=Runtime(command, copy),
+        launch=LaunchCommand(command, copy),
     )
     try:
         yield function

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from local.emulated_aws.event_source_mapping import FunctionError
-from local.emulated_aws.function_service import LambdaService
+from local.emulated_aws.function_service import FunctionService
 from tests.support.real_servers import until
 
 _IDLE = {"do": "answer"}
@@ -17,10 +17,10 @@ _IDLE = {"do": "answer"}
 @asynccontextmanager
 async def service(
     on_log: Callable[[str], None] = lambda _: None, *, timeout_seconds: float = 20.0, freezes: bool = False
-) -> AsyncIterator[LambdaService]:
-    function = LambdaService(
+) -> AsyncIterator[FunctionService]:
+    function = FunctionService(
         "tests.support.scripted_function:handler",
-        environment={},
+        variables={},
         timeout_seconds=timeout_seconds,
         reserved_concurrency=2,
         new_id=lambda: str(uuid.uuid4()),

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from local.emulated_aws.event_source_mapping import FunctionError
-from local.emulated_aws.function_service import LambdaService
+from local.emulated_aws.function_service import FunctionService
 from tests.support.events import kinesis_event, kinesis_record, sequence
 from tests.support.real_servers import ALL_DONE, World, until
 
@@ -19,11 +19,11 @@ UNFINISHED = {"batchItemFailures": [{"itemIdentifier": sequence(0)}]}
 
 
 @pytest.fixture
-async def function(world: World) -> AsyncIterator[LambdaService]:
+async def function(world: World) -> AsyncIterator[FunctionService]:
     """The function in processes of its own."""
-    function = LambdaService(
+    function = FunctionService(
         "processor.handler:handler",
-        environment=world.account.environment,
+        variables=world.account.environment,
         timeout_seconds=20,
         reserved_concurrency=1,
         new_id=lambda: str(uuid.uuid4()),
@@ -39,7 +39,7 @@ async def attempts(world: World) -> int:
     return int(marked)
 
 
-async def kill_at_work(world: World, function: LambdaService, number: int) -> None:
+async def kill_at_work(world: World, function: FunctionService, number: int) -> None:
     """Kill the process while it works on the record for this many times."""
 
     async def marked() -> bool:
@@ -53,7 +53,7 @@ async def kill_at_work(world: World, function: LambdaService, number: int) -> No
 
 
 async def test_after_three_deaths_the_record_is_quarantined_unparsed(
-    world: World, function: LambdaService
+    world: World, function: FunctionService
 ) -> None:
     lock = await asyncpg.connect(world.postgres.dsn)
     try:
@@ -72,7 +72,7 @@ async def test_after_three_deaths_the_record_is_quarantined_unparsed(
 
 
 async def test_two_deaths_and_any_number_of_outages_do_not_condemn_it(
-    world: World, function: LambdaService
+    world: World, function: FunctionService
 ) -> None:
     lock = await asyncpg.connect(world.postgres.dsn)
     try:

@@ -21,7 +21,7 @@ from local.emulated_aws.event_source_mapping import (
     SystemClock,
 )
 from local.emulated_aws.event_source_mapping.aws_adapters import KinesisStream, S3FailureDestination
-from local.emulated_aws.function_service import LambdaService
+from local.emulated_aws.function_service import FunctionService
 from local.servers import Servers
 from processor.reader import CatalogReader
 from tests.support.real_servers import World, open_world, until
@@ -32,7 +32,7 @@ class Running:
     """A world with its function and mapping."""
 
     world: World
-    function: LambdaService
+    function: FunctionService
     mapping: EventSourceMapping
 
     async def send(self, feed: Sequence[Outgoing]) -> list[Sent]:
@@ -61,9 +61,9 @@ class Running:
 async def running(world: World, *, timeout_seconds: float = 20.0) -> AsyncIterator[Running]:
     """The world's function and mapping, running."""
     account = world.account
-    function = LambdaService(
+    function = FunctionService(
         "processor.handler:handler",
-        environment=account.environment,
+        variables=account.environment,
         timeout_seconds=timeout_seconds,
         reserved_concurrency=4,
         new_id=lambda: str(uuid.uuid4()),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.emulated_aws.function_service import LambdaService
+from local.emulated_aws.function_service import FunctionService
 from tests.support.events import kinesis_event, kinesis_record
 from tests.support.pgbouncer import BINARY, PgBouncer
 from tests.support.real_servers import ALL_DONE, World
@@ -58,9 +58,9 @@ async def test_two_processes_whose_statements_have_the_same_name(world: World) -
     with PgBouncer(world.postgres, pool_mode="transaction") as server:
         world.account.environment["DB_PORT"] = str(server.port)
         functions = [
-            LambdaService(
+            FunctionService(
                 "processor.handler:handler",
-                environment=world.account.environment,
+                variables=world.account.environment,
                 timeout_seconds=20,
                 reserved_concurrency=1,
                 new_id=lambda: str(uuid.uuid4()),
