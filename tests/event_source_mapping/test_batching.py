@@ -3,7 +3,7 @@
 import asyncio
 import json
 
-from tests.support.simulated_mapping import SETTINGS, SHARD, World, records_of, run_until, with_settings
+from tests.support.simulated_mapping import SETTINGS, SHARD, Simulation, records_of, run_until, with_settings
 from tests.support.simulated_time import simulate
 
 _LIMIT_BYTES = 6_291_456
@@ -17,10 +17,10 @@ def test_the_event_is_the_documented_one() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        [number] = world.stream.put("product-1", data=b"Hello, this is a test.", age_seconds=1.0126)
-        await world.drain()
-        assert world.function.calls[0].event == {
+        simulation = Simulation()
+        [number] = simulation.stream.put("product-1", data=b"Hello, this is a test.", age_seconds=1.0126)
+        await simulation.drain()
+        assert simulation.function.calls[0].event == {
             "Records": [
                 {
                     "kinesis": {
@@ -52,10 +52,10 @@ def test_without_a_window_the_function_is_invoked_as_soon_as_there_are_records()
     """
 
     async def scenario() -> None:
-        world = World()
-        world.stream.put("a")
-        await world.drain()
-        assert (world.function.sizes, world.function.times) == ([1], [0.0])
+        simulation = Simulation()
+        simulation.stream.put("a")
+        await simulation.drain()
+        assert (simulation.function.sizes, simulation.function.times) == ([1], [0.0])
 
     simulate(scenario())
 
@@ -68,11 +68,11 @@ def test_a_batch_is_no_larger_than_the_batch_size_and_a_full_one_does_not_wait()
     """
 
     async def scenario() -> None:
-        world = World()
-        world.stream.put(*"abcdefgh")
-        await world.drain(with_settings(batch_size=3, maximum_batching_window_in_seconds=60))
-        assert world.function.sizes == [3, 3, 2]
-        assert world.function.times == [0.0, 0.0, 60.0]
+        simulation = Simulation()
+        simulation.stream.put(*"abcdefgh")
+        await simulation.drain(with_settings(batch_size=3, maximum_batching_window_in_seconds=60))
+        assert simulation.function.sizes == [3, 3, 2]
+        assert simulation.function.times == [0.0, 0.0, 60.0]
 
     simulate(scenario())
 
@@ -85,17 +85,17 @@ def test_the_window_gathers_records() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
+        simulation = Simulation()
 
         async def put_one_a_second() -> None:
             for key in "abcd":
-                world.stream.put(key)
+                simulation.stream.put(key)
                 await asyncio.sleep(1.0)
             await asyncio.sleep(3.0)
 
-        mapping = world.mapping(with_settings(maximum_batching_window_in_seconds=5))
+        mapping = simulation.mapping(with_settings(maximum_batching_window_in_seconds=5))
         await run_until(mapping, put_one_a_second())
-        assert (world.function.sizes, world.function.times) == ([4], [5.0])
+        assert (simulation.function.sizes, simulation.function.times) == ([4], [5.0])
 
     simulate(scenario())
 
@@ -123,17 +123,17 @@ def _invoked_at(*, put_at: list[float], takes_seconds: float) -> list[float]:
     """When a function with a window of 10 s is invoked; records are read half a second after these times."""
 
     async def scenario() -> list[float]:
-        world = World()
-        world.function.takes_seconds = takes_seconds
+        simulation = Simulation()
+        simulation.function.takes_seconds = takes_seconds
 
         async def put() -> None:
             for at in put_at:
-                await asyncio.sleep(at - world.clock.seconds)
-                world.stream.put("a")
+                await asyncio.sleep(at - simulation.clock.seconds)
+                simulation.stream.put("a")
             await asyncio.sleep(20.0)
 
-        await run_until(world.mapping(with_settings(maximum_batching_window_in_seconds=10)), put())
-        return world.function.times
+        await run_until(simulation.mapping(with_settings(maximum_batching_window_in_seconds=10)), put())
+        return simulation.function.times
 
     return simulate(scenario())
 
@@ -146,16 +146,16 @@ def test_a_batch_stays_within_the_payload_limit() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        world.stream.put(*"abcdé", data=b"x" * 1_048_576)
-        await world.drain(with_settings(maximum_batching_window_in_seconds=300))
+        simulation = Simulation()
+        simulation.stream.put(*"abcdé", data=b"x" * 1_048_576)
+        await simulation.drain(with_settings(maximum_batching_window_in_seconds=300))
         sizes = [
             len(json.dumps(call.event, separators=(",", ":"), ensure_ascii=False).encode())
-            for call in world.function.calls
+            for call in simulation.function.calls
         ]
-        assert world.function.sizes == [4, 1]
+        assert simulation.function.sizes == [4, 1]
         assert max(sizes) <= _LIMIT_BYTES < sizes[0] + sizes[1]
-        assert world.function.times[0] == 0.0
+        assert simulation.function.times[0] == 0.0
 
     simulate(scenario())
 
@@ -168,12 +168,12 @@ def test_the_payload_is_measured_to_the_byte() -> None:
     """
 
     async def batches_with(data_bytes: int, key: str) -> tuple[list[int], int]:
-        world = World()
-        world.stream.put("a", data=b"x" * 3)
-        world.stream.put(key, data=b"x" * data_bytes)
-        await world.drain()
-        event = world.function.calls[0].event
-        return world.function.sizes, len(json.dumps(event, separators=(",", ":")).encode())
+        simulation = Simulation()
+        simulation.stream.put("a", data=b"x" * 3)
+        simulation.stream.put(key, data=b"x" * data_bytes)
+        await simulation.drain()
+        event = simulation.function.calls[0].event
+        return simulation.function.sizes, len(json.dumps(event, separators=(",", ":")).encode())
 
     async def scenario() -> None:
         _, overhead = await batches_with(0, "k")
@@ -194,14 +194,14 @@ def test_a_batch_holds_records_of_one_shard() -> None:
     """
 
     async def scenario() -> None:
-        world = World(shard_count=3)
-        world.function.takes_seconds = 1.0
+        simulation = Simulation(shard_count=3)
+        simulation.function.takes_seconds = 1.0
         for shard in range(3):
-            world.stream.put("a", "b", shard=f"shardId-{shard:012}")
-        await world.drain()
-        assert world.function.sizes == [2, 2, 2]
-        assert len({call.shard_id for call in world.function.calls}) == 3
-        assert world.function.most_running == 3
+            simulation.stream.put("a", "b", shard=f"shardId-{shard:012}")
+        await simulation.drain()
+        assert simulation.function.sizes == [2, 2, 2]
+        assert len({call.shard_id for call in simulation.function.calls}) == 3
+        assert simulation.function.most_running == 3
 
     simulate(scenario())
 
@@ -214,13 +214,13 @@ def test_a_shard_is_delivered_in_order_one_batch_at_a_time() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        world.function.takes_seconds = 5.0
-        world.stream.page_size = 3
-        put = world.stream.put(*"abcdefghij")
-        await world.drain(with_settings(batch_size=4))
-        assert [number for batch in world.function.batches for number in batch] == list(put)
-        assert world.function.most_running == 1
+        simulation = Simulation()
+        simulation.function.takes_seconds = 5.0
+        simulation.stream.page_size = 3
+        put = simulation.stream.put(*"abcdefghij")
+        await simulation.drain(with_settings(batch_size=4))
+        assert [number for batch in simulation.function.batches for number in batch] == list(put)
+        assert simulation.function.most_running == 1
 
     simulate(scenario())
 
@@ -234,11 +234,11 @@ def test_a_quiet_shard_is_polled_once_a_second_and_one_with_more_records_at_once
     """
 
     async def scenario() -> None:
-        world = World()
-        world.stream.page_size = 1
-        world.stream.put(*"abc")
-        await world.run_for(3.0)
-        assert world.stream.read_at == [0.0, 0.2, 0.4, 1.4, 2.4]
+        simulation = Simulation()
+        simulation.stream.page_size = 1
+        simulation.stream.put(*"abc")
+        await simulation.run_for(3.0)
+        assert simulation.stream.read_at == [0.0, 0.2, 0.4, 1.4, 2.4]
 
     simulate(scenario())
 
@@ -250,18 +250,18 @@ def test_the_event_of_a_redelivery_is_made_anew() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        [number] = world.stream.put("a")
+        simulation = Simulation()
+        [number] = simulation.stream.put("a")
 
         def clear_and_fail(call: object) -> object:
-            event = world.function.calls[-1].event
+            event = simulation.function.calls[-1].event
             assert len(records_of(event)) == 1
             records_of(event).clear()
-            return {"batchItemFailures": [{"itemIdentifier": number}] * (len(world.function.calls) == 1)}
+            return {"batchItemFailures": [{"itemIdentifier": number}] * (len(simulation.function.calls) == 1)}
 
-        world.function.respond = clear_and_fail
-        await world.drain(SETTINGS)
-        assert world.function.batches == [(number,), (number,)]
-        assert world.function.calls[0].shard_id == SHARD
+        simulation.function.respond = clear_and_fail
+        await simulation.drain(SETTINGS)
+        assert simulation.function.batches == [(number,), (number,)]
+        assert simulation.function.calls[0].shard_id == SHARD
 
     simulate(scenario())

@@ -4,7 +4,15 @@ import json
 import re
 
 from local.emulated_aws.event_source_mapping import FunctionError
-from tests.support.simulated_mapping import SETTINGS, SHARD, Call, World, failing, run_until, with_settings
+from tests.support.simulated_mapping import (
+    SETTINGS,
+    SHARD,
+    Call,
+    Simulation,
+    failing,
+    run_until,
+    with_settings,
+)
 from tests.support.simulated_time import simulate
 
 _DISCARD = with_settings(maximum_retry_attempts=1)
@@ -22,10 +30,10 @@ def test_the_object_is_named_as_documented() -> None:
     """
 
     async def scenario() -> None:
-        world = World(err)
-        world.stream.put("a")
-        await world.drain(_DISCARD)
-        [key] = world.failures.objects
+        simulation = Simulation(err)
+        simulation.stream.put("a")
+        await simulation.drain(_DISCARD)
+        [key] = simulation.failures.objects
         assert re.fullmatch(
             rf"aws/lambda/{SETTINGS.mapping_uuid}/{SHARD}/2026/03/01/2026-03-01T12\.00\.01-[0-9a-f-]{{36}}",
             key,
@@ -42,12 +50,12 @@ def test_the_object_holds_the_whole_invocation() -> None:
     """
 
     async def scenario() -> None:
-        world = World(err)
-        first, _, last = world.stream.put("a", "b", "é", data=b'{"product_id": "p"}', age_seconds=0.5)
-        await world.drain(_DISCARD)
-        [body] = world.failures.objects.values()
+        simulation = Simulation(err)
+        first, _, last = simulation.stream.put("a", "b", "é", data=b'{"product_id": "p"}', age_seconds=0.5)
+        await simulation.drain(_DISCARD)
+        [body] = simulation.failures.objects.values()
         document = json.loads(body)
-        assert json.loads(document.pop("payload")) == world.function.calls[-1].event
+        assert json.loads(document.pop("payload")) == simulation.function.calls[-1].event
         assert re.fullmatch(r"[0-9a-f-]{36}", document["requestContext"].pop("requestId"))
         assert document == {
             "requestContext": {
@@ -85,10 +93,10 @@ def test_a_function_that_answered_has_no_function_error() -> None:
     """
 
     async def scenario() -> None:
-        world = World(lambda call: failing(call.sequence_numbers[0]))
-        world.stream.put("a")
-        await world.drain(_DISCARD)
-        [body] = world.failures.objects.values()
+        simulation = Simulation(lambda call: failing(call.sequence_numbers[0]))
+        simulation.stream.put("a")
+        await simulation.drain(_DISCARD)
+        [body] = simulation.failures.objects.values()
         assert json.loads(body)["responseContext"]["functionError"] is None
 
     simulate(scenario())
@@ -104,15 +112,15 @@ def test_a_record_that_was_too_old_has_no_response() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        world.stream.put("a", age_seconds=61)
-        await world.drain(with_settings(maximum_record_age_in_seconds=60))
-        [body] = world.failures.objects.values()
+        simulation = Simulation()
+        simulation.stream.put("a", age_seconds=61)
+        await simulation.drain(with_settings(maximum_record_age_in_seconds=60))
+        [body] = simulation.failures.objects.values()
         document = json.loads(body)
         assert document["requestContext"]["condition"] == "RecordAgeExceeded"
         assert document["requestContext"]["approximateInvokeCount"] == 1
         assert "responseContext" not in document
-        assert not world.function.calls
+        assert not simulation.function.calls
 
     simulate(scenario())
 
@@ -126,15 +134,15 @@ def test_records_are_not_passed_over_while_the_destination_refuses_them() -> Non
     """
 
     async def scenario() -> None:
-        world = World()
-        bad, good = world.stream.put("a", "b")
-        world.function.respond = lambda call: err(call) if bad in call.sequence_numbers else None
-        world.failures.refuse = 4
-        mapping = await world.drain(with_settings(batch_size=1, maximum_retry_attempts=0))
-        assert world.function.batches == [(bad,), (good,)]
-        assert world.function.times == [0.0, 15.0]
+        simulation = Simulation()
+        bad, good = simulation.stream.put("a", "b")
+        simulation.function.respond = lambda call: err(call) if bad in call.sequence_numbers else None
+        simulation.failures.refuse = 4
+        mapping = await simulation.drain(with_settings(batch_size=1, maximum_retry_attempts=0))
+        assert simulation.function.batches == [(bad,), (good,)]
+        assert simulation.function.times == [0.0, 15.0]
         assert mapping.progress.destination_delivery_failures == 4
-        assert len(world.failures.objects) == 1
+        assert len(simulation.failures.objects) == 1
 
     simulate(scenario())
 
@@ -147,10 +155,10 @@ def test_a_batch_the_destination_never_took_is_not_passed_by_the_checkpoint() ->
     """
 
     async def scenario() -> None:
-        world = World(err)
-        world.failures.refuse = 1_000_000
-        world.stream.put("a")
-        mapping = await world.run_for(3600.0, with_settings(maximum_retry_attempts=0))
+        simulation = Simulation(err)
+        simulation.failures.refuse = 1_000_000
+        simulation.stream.put("a")
+        mapping = await simulation.run_for(3600.0, with_settings(maximum_retry_attempts=0))
         assert (mapping.progress.checkpoints, mapping.progress.records_discarded) == ({}, 0)
 
     simulate(scenario())
@@ -164,9 +172,9 @@ def test_without_a_destination_records_are_discarded_all_the_same() -> None:
     """
 
     async def scenario() -> None:
-        world = World(err)
-        world.stream.put("a")
-        mapping = world.mapping(_DISCARD, keep_failures=False)
+        simulation = Simulation(err)
+        simulation.stream.put("a")
+        mapping = simulation.mapping(_DISCARD, keep_failures=False)
         await run_until(mapping, mapping.drained())
         assert mapping.progress.records_discarded == 1
 

@@ -6,7 +6,7 @@ from itertools import cycle, islice
 import pytest
 
 from local.emulated_aws.event_source_mapping import FunctionError
-from tests.support.simulated_mapping import Call, World, failing, records_of, with_settings
+from tests.support.simulated_mapping import Call, Simulation, failing, records_of, with_settings
 from tests.support.simulated_time import simulate
 
 _KEYS = [f"product-{number}" for number in range(20)]
@@ -20,11 +20,11 @@ def test_so_many_batches_of_a_shard_run_at_a_time(factor: int) -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        world.function.takes_seconds = 1.0
-        world.stream.put(*(f"product-{number}" for number in range(200)))
-        mapping = await world.drain(with_settings(parallelization_factor=factor))
-        assert world.function.most_running == factor
+        simulation = Simulation()
+        simulation.function.takes_seconds = 1.0
+        simulation.stream.put(*(f"product-{number}" for number in range(200)))
+        mapping = await simulation.drain(with_settings(parallelization_factor=factor))
+        assert simulation.function.most_running == factor
         assert mapping.progress.records_acknowledged == 200
 
     simulate(scenario())
@@ -38,9 +38,9 @@ def test_a_partition_key_stays_in_order_through_errors_and_redeliveries() -> Non
     """
 
     async def scenario() -> None:
-        world = World()
-        world.function.takes_seconds = 0.3
-        put = world.stream.put(*islice(cycle(_KEYS), 200))
+        simulation = Simulation()
+        simulation.function.takes_seconds = 0.3
+        put = simulation.stream.put(*islice(cycle(_KEYS), 200))
         answers = cycle(["error", "middle", "fine", "first", "fine"])
 
         def respond(call: Call) -> object:
@@ -55,12 +55,12 @@ def test_a_partition_key_stays_in_order_through_errors_and_redeliveries() -> Non
             return None
 
         done: list[tuple[str, str]] = []
-        world.function.respond = respond
-        await world.drain(
+        simulation.function.respond = respond
+        await simulation.drain(
             with_settings(parallelization_factor=4, batch_size=7, bisect_batch_on_function_error=True)
         )
         first_delivered: dict[str, list[int]] = defaultdict(list)
-        for call in world.function.calls:
+        for call in simulation.function.calls:
             for key, number in zip(call.keys, map(int, call.sequence_numbers), strict=True):
                 if number not in first_delivered[key]:
                     first_delivered[key].append(number)
@@ -79,8 +79,8 @@ def test_a_lane_that_fails_does_not_hold_up_the_others_nor_does_the_checkpoint_p
     """
 
     async def scenario() -> None:
-        world = World()
-        put = world.stream.put(*_KEYS)
+        simulation = Simulation()
+        put = simulation.stream.put(*_KEYS)
         bad = put[10]
 
         def respond(call: Call) -> object:
@@ -88,8 +88,8 @@ def test_a_lane_that_fails_does_not_hold_up_the_others_nor_does_the_checkpoint_p
                 raise FunctionError("Unhandled")
             return None
 
-        world.function.respond = respond
-        mapping = await world.run_for(600.0, with_settings(parallelization_factor=10, batch_size=1))
+        simulation.function.respond = respond
+        mapping = await simulation.run_for(600.0, with_settings(parallelization_factor=10, batch_size=1))
         lane_mates = len(put) - mapping.progress.records_acknowledged
         assert 1 <= lane_mates < 10
         assert mapping.progress.checkpoints == {"shardId-000000000000": put[9]}
@@ -106,13 +106,13 @@ def test_each_lane_gathers_its_own_batch() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        world.stream.put(*_KEYS * 5)
-        await world.drain(
+        simulation = Simulation()
+        simulation.stream.put(*_KEYS * 5)
+        await simulation.drain(
             with_settings(parallelization_factor=2, batch_size=30, maximum_batching_window_in_seconds=5)
         )
-        full = [call for call in world.function.calls if len(call.keys) == 30]
-        others = [call for call in world.function.calls if len(call.keys) < 30]
+        full = [call for call in simulation.function.calls if len(call.keys) == 30]
+        others = [call for call in simulation.function.calls if len(call.keys) < 30]
         assert {call.at_seconds for call in full} == {0.0}
         assert {call.at_seconds for call in others} == {5.0}
         assert len(full) * 30 + sum(len(call.keys) for call in others) == 100
@@ -132,13 +132,13 @@ def test_records_without_a_partition_key_are_delivered_with_null() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        world.function.takes_seconds = 1.0
-        put = world.stream.put(*[None] * 20)
-        await world.drain(with_settings(parallelization_factor=4))
-        assert world.function.most_running > 1
-        records = [record for call in world.function.calls for record in records_of(call.event)]
+        simulation = Simulation()
+        simulation.function.takes_seconds = 1.0
+        put = simulation.stream.put(*[None] * 20)
+        await simulation.drain(with_settings(parallelization_factor=4))
+        assert simulation.function.most_running > 1
+        records = [record for call in simulation.function.calls for record in records_of(call.event)]
         assert all(record["kinesis"]["partitionKey"] is None for record in records)
-        assert sorted(number for batch in world.function.batches for number in batch) == sorted(put)
+        assert sorted(number for batch in simulation.function.batches for number in batch) == sorted(put)
 
     simulate(scenario())

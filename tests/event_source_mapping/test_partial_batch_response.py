@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.simulated_mapping import Call, World, failing, with_settings
+from tests.support.simulated_mapping import Call, Simulation, failing, with_settings
 from tests.support.simulated_time import simulate
 
 
@@ -21,10 +21,10 @@ def test_complete_success(response: object) -> None:
     """
 
     async def scenario() -> None:
-        world = World(lambda _: response)
-        world.stream.put(*"abc")
-        mapping = await world.drain(with_settings(maximum_retry_attempts=0))
-        assert (world.function.sizes, mapping.progress.records_acknowledged) == ([3], 3)
+        simulation = Simulation(lambda _: response)
+        simulation.stream.put(*"abc")
+        mapping = await simulation.drain(with_settings(maximum_retry_attempts=0))
+        assert (simulation.function.sizes, mapping.progress.records_acknowledged) == ([3], 3)
 
     simulate(scenario())
 
@@ -53,13 +53,13 @@ def test_complete_failure(failures: object) -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        world.function.respond = lambda _: (
-            {"batchItemFailures": failures} if len(world.function.calls) == 1 else None
+        simulation = Simulation()
+        simulation.function.respond = lambda _: (
+            {"batchItemFailures": failures} if len(simulation.function.calls) == 1 else None
         )
-        batch = tuple(world.stream.put(*"abc"))
-        mapping = await world.drain()
-        assert world.function.batches == [batch, batch]
+        batch = tuple(simulation.stream.put(*"abc"))
+        mapping = await simulation.drain()
+        assert simulation.function.batches == [batch, batch]
         assert mapping.progress.reported_failures == 1
 
     simulate(scenario())
@@ -73,13 +73,13 @@ def test_the_lowest_sequence_number_is_the_checkpoint() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        assert world.stream.put(*"abcd") == ["8", "9", "10", "11"]
-        world.function.respond = lambda _: (
-            failing("11", "10", "9") if len(world.function.calls) == 1 else None
+        simulation = Simulation()
+        assert simulation.stream.put(*"abcd") == ["8", "9", "10", "11"]
+        simulation.function.respond = lambda _: (
+            failing("11", "10", "9") if len(simulation.function.calls) == 1 else None
         )
-        await world.drain()
-        assert world.function.batches == [("8", "9", "10", "11"), ("9", "10", "11")]
+        await simulation.drain()
+        assert simulation.function.batches == [("8", "9", "10", "11"), ("9", "10", "11")]
 
     simulate(scenario())
 
@@ -92,10 +92,10 @@ def test_a_response_is_not_looked_at_unless_the_feature_is_on() -> None:
     """
 
     async def scenario() -> None:
-        world = World(lambda call: failing(call.sequence_numbers[0]))
-        world.stream.put(*"abc")
-        await world.drain(with_settings(report_batch_item_failures=False))
-        assert world.function.sizes == [3]
+        simulation = Simulation(lambda call: failing(call.sequence_numbers[0]))
+        simulation.stream.put(*"abc")
+        await simulation.drain(with_settings(report_batch_item_failures=False))
+        assert simulation.function.sizes == [3]
 
     simulate(scenario())
 
@@ -111,15 +111,15 @@ def test_what_a_partial_success_leaves_begins_with_all_its_retries(bisect: bool)
     """
 
     async def scenario() -> None:
-        world = World()
-        *_, last = world.stream.put(*"abcdef")
-        world.function.respond = lambda call: failing(last) if last in call.sequence_numbers else None
-        mapping = await world.drain(
+        simulation = Simulation()
+        *_, last = simulation.stream.put(*"abcdef")
+        simulation.function.respond = lambda call: failing(last) if last in call.sequence_numbers else None
+        mapping = await simulation.drain(
             with_settings(batch_size=3, maximum_retry_attempts=3, bisect_batch_on_function_error=bisect)
         )
-        assert world.function.sizes == [3, 3, 1, 1, 1, 1]
-        assert world.function.times == [0.0, 0.0, 0.0, 1.0, 3.0, 7.0]
-        [body] = world.failures.objects.values()
+        assert simulation.function.sizes == [3, 3, 1, 1, 1, 1]
+        assert simulation.function.times == [0.0, 0.0, 0.0, 1.0, 3.0, 7.0]
+        [body] = simulation.failures.objects.values()
         assert b'"approximateInvokeCount":4' in body
         assert mapping.progress.records_discarded == 1
 
@@ -136,13 +136,13 @@ def test_with_bisecting_the_batch_is_split_at_the_returned_sequence_number() -> 
     """
 
     async def scenario() -> None:
-        world = World()
-        put = world.stream.put(*"abcdefgh")
+        simulation = Simulation()
+        put = simulation.stream.put(*"abcdefgh")
         bad = put[5]
-        world.function.respond = lambda call: failing(bad) if bad in call.sequence_numbers else None
-        await world.drain(with_settings(bisect_batch_on_function_error=True, maximum_retry_attempts=0))
-        assert world.function.batches == [tuple(put), tuple(put[5:])]
-        assert world.function.times == [0.0, 0.0]
+        simulation.function.respond = lambda call: failing(bad) if bad in call.sequence_numbers else None
+        await simulation.drain(with_settings(bisect_batch_on_function_error=True, maximum_retry_attempts=0))
+        assert simulation.function.batches == [tuple(put), tuple(put[5:])]
+        assert simulation.function.times == [0.0, 0.0]
 
     simulate(scenario())
 
@@ -157,12 +157,12 @@ def test_a_response_naming_the_first_record_is_a_retry_and_never_halves_the_batc
     """
 
     async def scenario() -> None:
-        world = World(lambda call: failing(call.sequence_numbers[0]))
-        batch = tuple(world.stream.put(*"abcd"))
-        mapping = await world.drain(
+        simulation = Simulation(lambda call: failing(call.sequence_numbers[0]))
+        batch = tuple(simulation.stream.put(*"abcd"))
+        mapping = await simulation.drain(
             with_settings(bisect_batch_on_function_error=True, maximum_retry_attempts=2)
         )
-        assert world.function.batches == [batch] * 3
+        assert simulation.function.batches == [batch] * 3
         assert mapping.progress.records_discarded == 4
 
     simulate(scenario())
@@ -177,11 +177,11 @@ def test_as_recorded_a_reported_first_record_halves_the_batch() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        put = world.stream.put(*"abcd")
+        simulation = Simulation()
+        put = simulation.stream.put(*"abcd")
         bad = put[1]
-        world.function.respond = lambda call: failing(bad) if bad in call.sequence_numbers else None
-        mapping = await world.drain(
+        simulation.function.respond = lambda call: failing(bad) if bad in call.sequence_numbers else None
+        mapping = await simulation.drain(
             with_settings(
                 batch_size=4,
                 maximum_retry_attempts=1,
@@ -189,7 +189,7 @@ def test_as_recorded_a_reported_first_record_halves_the_batch() -> None:
                 halve_reported_batch=True,
             )
         )
-        assert world.function.batches == [tuple(put), tuple(put[1:]), (bad,), (bad,), tuple(put[2:])]
+        assert simulation.function.batches == [tuple(put), tuple(put[1:]), (bad,), (bad,), tuple(put[2:])]
         assert (mapping.progress.records_acknowledged, mapping.progress.records_discarded) == (3, 1)
 
     simulate(scenario())
@@ -203,12 +203,14 @@ def test_without_bisecting_a_reported_batch_is_never_halved() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        put = world.stream.put(*"abcd")
+        simulation = Simulation()
+        put = simulation.stream.put(*"abcd")
         bad = put[1]
-        world.function.respond = lambda call: failing(bad) if bad in call.sequence_numbers else None
-        await world.drain(with_settings(batch_size=4, maximum_retry_attempts=1, halve_reported_batch=True))
-        assert world.function.batches == [tuple(put), tuple(put[1:]), tuple(put[1:])]
+        simulation.function.respond = lambda call: failing(bad) if bad in call.sequence_numbers else None
+        await simulation.drain(
+            with_settings(batch_size=4, maximum_retry_attempts=1, halve_reported_batch=True)
+        )
+        assert simulation.function.batches == [tuple(put), tuple(put[1:]), tuple(put[1:])]
 
     simulate(scenario())
 
@@ -223,14 +225,14 @@ def test_a_function_error_halves_the_batch_whatever_is_reported() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        put = world.stream.put(*"abcd")
+        simulation = Simulation()
+        put = simulation.stream.put(*"abcd")
 
         def respond(call: Call) -> object:
             return failing("") if len(call.sequence_numbers) == 4 else None
 
-        world.function.respond = respond
-        await world.drain(with_settings(bisect_batch_on_function_error=True))
-        assert world.function.batches == [tuple(put), tuple(put[:2]), tuple(put[2:])]
+        simulation.function.respond = respond
+        await simulation.drain(with_settings(bisect_batch_on_function_error=True))
+        assert simulation.function.batches == [tuple(put), tuple(put[:2]), tuple(put[2:])]
 
     simulate(scenario())

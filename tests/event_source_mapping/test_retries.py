@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from local.emulated_aws.event_source_mapping import FunctionError, FunctionNotReachedError
-from tests.support.simulated_mapping import Call, Respond, World, failing, run_until, with_settings
+from tests.support.simulated_mapping import Call, Respond, Simulation, failing, run_until, with_settings
 from tests.support.simulated_time import simulate
 
 
@@ -31,12 +31,12 @@ def test_a_batch_is_retried_until_its_retries_are_used_up_then_discarded() -> No
     """
 
     async def scenario() -> None:
-        world = World()
-        bad = tuple(world.stream.put("a", "b"))
-        good = tuple(world.stream.put("c", "d"))
-        world.function.respond = lambda call: err(call) if call.sequence_numbers == bad else None
-        mapping = await world.drain(with_settings(batch_size=2, maximum_retry_attempts=2))
-        assert world.function.batches == [bad, bad, bad, good]
+        simulation = Simulation()
+        bad = tuple(simulation.stream.put("a", "b"))
+        good = tuple(simulation.stream.put("c", "d"))
+        simulation.function.respond = lambda call: err(call) if call.sequence_numbers == bad else None
+        mapping = await simulation.drain(with_settings(batch_size=2, maximum_retry_attempts=2))
+        assert simulation.function.batches == [bad, bad, bad, good]
         assert (mapping.progress.records_discarded, mapping.progress.records_acknowledged) == (2, 2)
         assert mapping.progress.checkpoints == {"shardId-000000000000": good[-1]}
 
@@ -50,10 +50,10 @@ def test_without_retries_a_batch_is_delivered_once() -> None:
     """
 
     async def scenario() -> None:
-        world = World(err)
-        world.stream.put(*"ab")
-        await world.drain(with_settings(maximum_retry_attempts=0))
-        assert world.function.sizes == [2]
+        simulation = Simulation(err)
+        simulation.stream.put(*"ab")
+        await simulation.drain(with_settings(maximum_retry_attempts=0))
+        assert simulation.function.sizes == [2]
 
     simulate(scenario())
 
@@ -66,12 +66,12 @@ def test_by_default_a_bad_batch_blocks_its_shard_and_only_that() -> None:
     """
 
     async def scenario() -> None:
-        world = World(shard_count=2)
-        bad, _ = world.stream.put("a", "b")
-        other = world.stream.put("c", shard="shardId-000000000001")
-        world.function.respond = lambda call: err(call) if bad in call.sequence_numbers else None
-        mapping = await world.run_for(3600.0, with_settings(batch_size=1))
-        assert {call.sequence_numbers for call in world.function.calls} == {(bad,), tuple(other)}
+        simulation = Simulation(shard_count=2)
+        bad, _ = simulation.stream.put("a", "b")
+        other = simulation.stream.put("c", shard="shardId-000000000001")
+        simulation.function.respond = lambda call: err(call) if bad in call.sequence_numbers else None
+        mapping = await simulation.run_for(3600.0, with_settings(batch_size=1))
+        assert {call.sequence_numbers for call in simulation.function.calls} == {(bad,), tuple(other)}
         assert mapping.progress.records_acknowledged == 1
         assert mapping.progress.checkpoints == {"shardId-000000000001": other[0]}
 
@@ -86,10 +86,10 @@ def test_the_wait_between_retries_doubles_up_to_a_cap() -> None:
     """
 
     async def scenario() -> None:
-        world = World(first_calls(6, err))
-        world.stream.put("a", "b")
-        await world.drain(with_settings(batch_size=1, retry_base_seconds=1.0, retry_cap_seconds=10.0))
-        assert world.function.times == [0.0, 1.0, 3.0, 7.0, 15.0, 25.0, 35.0, 35.0]
+        simulation = Simulation(first_calls(6, err))
+        simulation.stream.put("a", "b")
+        await simulation.drain(with_settings(batch_size=1, retry_base_seconds=1.0, retry_cap_seconds=10.0))
+        assert simulation.function.times == [0.0, 1.0, 3.0, 7.0, 15.0, 25.0, 35.0, 35.0]
 
     simulate(scenario())
 
@@ -102,15 +102,15 @@ def test_an_error_halves_the_batch_and_both_halves_come_in_order() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        put = world.stream.put(*"abcdefgh")
+        simulation = Simulation()
+        put = simulation.stream.put(*"abcdefgh")
         bad = put[2]
-        world.function.respond = lambda call: err(call) if bad in call.sequence_numbers else None
-        mapping = await world.drain(
+        simulation.function.respond = lambda call: err(call) if bad in call.sequence_numbers else None
+        mapping = await simulation.drain(
             with_settings(bisect_batch_on_function_error=True, maximum_retry_attempts=1)
         )
         a, b, _, d, *others = put
-        assert world.function.batches == [
+        assert simulation.function.batches == [
             tuple(put), (a, b, bad, d), (a, b), (bad, d), (bad,), (bad,), (d,), tuple(others)
         ]  # fmt: skip
         assert mapping.progress.records_discarded == 1
@@ -126,13 +126,13 @@ def test_splitting_uses_up_no_retries() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        put = world.stream.put(*"abcdefgh")
-        world.function.respond = lambda call: err(call) if put[7] in call.sequence_numbers else None
-        mapping = await world.drain(
+        simulation = Simulation()
+        put = simulation.stream.put(*"abcdefgh")
+        simulation.function.respond = lambda call: err(call) if put[7] in call.sequence_numbers else None
+        mapping = await simulation.drain(
             with_settings(bisect_batch_on_function_error=True, maximum_retry_attempts=0)
         )
-        assert world.function.sizes == [8, 4, 4, 2, 2, 1, 1]
+        assert simulation.function.sizes == [8, 4, 4, 2, 2, 1, 1]
         assert (mapping.progress.records_acknowledged, mapping.progress.records_discarded) == (7, 1)
 
     simulate(scenario())
@@ -146,17 +146,17 @@ def test_parts_keep_the_retries_their_batch_has_used() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        a, b, c = world.stream.put(*"abc")
+        simulation = Simulation()
+        a, b, c = simulation.stream.put(*"abc")
 
         def respond(call: Call) -> object:
-            return failing(a) if len(world.function.calls) == 1 else err(call)
+            return failing(a) if len(simulation.function.calls) == 1 else err(call)
 
-        world.function.respond = respond
-        mapping = await world.drain(
+        simulation.function.respond = respond
+        mapping = await simulation.drain(
             with_settings(bisect_batch_on_function_error=True, maximum_retry_attempts=1)
         )
-        assert world.function.batches == [(a, b, c), (a, b, c), (a,), (b, c), (b,), (c,)]
+        assert simulation.function.batches == [(a, b, c), (a, b, c), (a,), (b, c), (b,), (c,)]
         assert mapping.progress.records_discarded == 3
 
     simulate(scenario())
@@ -166,12 +166,12 @@ def test_after_a_success_the_wait_is_short_again() -> None:
     """What makes a wait grow is failures in a row. Source: ours, as is the wait."""
 
     async def scenario() -> None:
-        world = World()
-        world.stream.put(*"ab")
+        simulation = Simulation()
+        simulation.stream.put(*"ab")
         fails = iter([True, True, False, True, False])
-        world.function.respond = lambda call: err(call) if next(fails) else None
-        await world.drain(with_settings(batch_size=1))
-        assert world.function.times == [0.0, 1.0, 3.0, 3.0, 4.0]
+        simulation.function.respond = lambda call: err(call) if next(fails) else None
+        await simulation.drain(with_settings(batch_size=1))
+        assert simulation.function.times == [0.0, 1.0, 3.0, 3.0, 4.0]
 
     simulate(scenario())
 
@@ -183,10 +183,10 @@ def test_the_batch_size_is_as_before_after_a_split() -> None:
     """
 
     async def scenario() -> None:
-        world = World(first_calls(1, err))
-        world.stream.put(*"abcdefgh")
-        await world.drain(with_settings(batch_size=4, bisect_batch_on_function_error=True))
-        assert world.function.sizes == [4, 2, 2, 4]
+        simulation = Simulation(first_calls(1, err))
+        simulation.stream.put(*"abcdefgh")
+        await simulation.drain(with_settings(batch_size=4, bisect_batch_on_function_error=True))
+        assert simulation.function.sizes == [4, 2, 2, 4]
 
     simulate(scenario())
 
@@ -200,12 +200,12 @@ def test_a_throttled_function_is_retried_without_using_up_retries() -> None:
     """
 
     async def scenario() -> None:
-        world = World(first_calls(5, throttle))
-        world.stream.put(*"abcd")
-        mapping = await world.drain(
+        simulation = Simulation(first_calls(5, throttle))
+        simulation.stream.put(*"abcd")
+        mapping = await simulation.drain(
             with_settings(maximum_retry_attempts=0, bisect_batch_on_function_error=True)
         )
-        assert world.function.sizes == [4] * 6
+        assert simulation.function.sizes == [4] * 6
         progress = mapping.progress
         assert (progress.throttles, progress.invocations, progress.function_errors) == (5, 1, 0)
         assert progress.records_acknowledged == 4
@@ -222,12 +222,12 @@ def test_records_that_grow_too_old_are_discarded(respond: Respond) -> None:
     """
 
     async def scenario() -> None:
-        world = World(respond)
-        world.stream.put("a")
-        mapping = await world.drain(with_settings(maximum_record_age_in_seconds=60))
-        assert world.function.times == [0.0, 1.0, 3.0, 7.0, 15.0, 31.0]
+        simulation = Simulation(respond)
+        simulation.stream.put("a")
+        mapping = await simulation.drain(with_settings(maximum_record_age_in_seconds=60))
+        assert simulation.function.times == [0.0, 1.0, 3.0, 7.0, 15.0, 31.0]
         assert mapping.progress.records_discarded == 1
-        [body] = world.failures.objects.values()
+        [body] = simulation.failures.objects.values()
         assert b'"condition":"RecordAgeExceeded"' in body
 
     simulate(scenario())
@@ -242,14 +242,16 @@ def test_only_the_records_that_are_too_old_are_discarded() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        world.stream.put("a", age_seconds=80)
-        young = world.stream.put("b", "c", age_seconds=60)
-        world.stream.put("d", age_seconds=61)
-        last = world.stream.put("e")
-        mapping = await world.drain(with_settings(maximum_record_age_in_seconds=60, maximum_retry_attempts=0))
-        assert world.function.batches == [tuple(young), tuple(last)]
-        assert (mapping.progress.records_discarded, len(world.failures.objects)) == (2, 2)
+        simulation = Simulation()
+        simulation.stream.put("a", age_seconds=80)
+        young = simulation.stream.put("b", "c", age_seconds=60)
+        simulation.stream.put("d", age_seconds=61)
+        last = simulation.stream.put("e")
+        mapping = await simulation.drain(
+            with_settings(maximum_record_age_in_seconds=60, maximum_retry_attempts=0)
+        )
+        assert simulation.function.batches == [tuple(young), tuple(last)]
+        assert (mapping.progress.records_discarded, len(simulation.failures.objects)) == (2, 2)
 
     simulate(scenario())
 
@@ -261,9 +263,9 @@ def test_with_infinite_age_nothing_is_too_old() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        world.stream.put("a", age_seconds=30 * 86_400)
-        mapping = await world.drain(with_settings(maximum_record_age_in_seconds=-1))
+        simulation = Simulation()
+        simulation.stream.put("a", age_seconds=30 * 86_400)
+        mapping = await simulation.drain(with_settings(maximum_record_age_in_seconds=-1))
         assert mapping.progress.records_acknowledged == 1
 
     simulate(scenario())
@@ -276,15 +278,15 @@ def test_a_failing_shard_is_not_read_ahead_without_bound() -> None:
     """
 
     async def scenario() -> None:
-        world = World(err)
-        world.stream.page_size = 10
+        simulation = Simulation(err)
+        simulation.stream.page_size = 10
 
         async def put() -> None:
             for _ in range(100):
-                world.stream.put(*"abcdefghij")
+                simulation.stream.put(*"abcdefghij")
                 await asyncio.sleep(1.0)
 
-        mapping = world.mapping(with_settings(batch_size=10))
+        mapping = simulation.mapping(with_settings(batch_size=10))
         await run_until(mapping, put())
         assert mapping.progress.records_read == 20
 

@@ -1,4 +1,4 @@
-"""A world to run a mapping in: simulated time, a stream in memory, a function that answers as told."""
+"""A simulation to run a mapping in: simulated time, a stream in memory, a function that answers as told."""
 
 import asyncio
 import itertools
@@ -227,7 +227,7 @@ def succeed(_: Call) -> object:
     return {"batchItemFailures": []}
 
 
-class World:
+class Simulation:
     """Everything around one mapping; make it inside `simulate`."""
 
     def __init__(self, respond: Respond = succeed, *, shard_count: int = 1) -> None:
