@@ -9,7 +9,7 @@ from local.deploy.environment_variables import CREDENTIALS
 from local.emulated_aws.account import REGION
 
 
-class Cloud:
+class AwsClients:
     """Clients for the services behind one endpoint.
 
     `endpoint_url`: the emulator's, the same for all.

@@ -38,7 +38,7 @@ class Changes:
 class Cdktf:
     """Deploys and destroys dev-stack from a folder, which holds its cdktf.out, state, outputs and logs.
 
-    `environment`: the whole of it, as `surroundings.for_terraform` makes it.
+    `environment`: the whole of it, as `surroundings.terraform_variables` makes it.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -73,7 +73,7 @@ class Cdktf:
         return self._folder / "outputs.json"
 
     async def _run(self, verb: str, log_path: Path, on_progress: OnProgress, *options: str) -> Changes:
-        counting = Counting(on_progress)
+        reader = ProgressReader(on_progress)
         node = str(bundled_node() or shutil.which("node", path=self._environment["PATH"]))
         flags = ["--auto-approve", "--skip-provider-lock", "--no-color", *options]
         code = await subprocesses.run(
@@ -81,17 +81,17 @@ class Cdktf:
             directory=self._folder,
             environment=self._environment,
             log_path=log_path,
-            on_line=counting.read,
+            on_line=reader.read,
         )
-        if code or counting.changes is None:
+        if code or reader.changes is None:
             raise DeployError(
                 f"cdktf {verb} {STACK} ended with {code}; the end of its log:\n"
                 f"{subprocesses.last_lines(log_path, _LAST_LINES)}"
             )
-        return counting.changes
+        return reader.changes
 
 
-class Counting:
+class ProgressReader:
     """Reads from Terraform's output how far it is; `changes`: what it did, once it said so."""
 
     def __init__(self, on_progress: OnProgress) -> None:

@@ -22,7 +22,7 @@ class RdsLikeDatabase:
         self._address = address
         self.administered = AdministeredDatabase(address.host, address.port, secrets.token_urlsafe(24))
 
-    async def take_over(self) -> None:
+    async def rename_superuser(self) -> None:
         """Rename the superuser; nobody can do that to himself, hence a second one in between."""
         passing = "passing"
         first = await self._connect(self._address.user)
@@ -35,7 +35,7 @@ class RdsLikeDatabase:
         await last.execute(f"DROP ROLE {passing}")
         await last.close()
 
-    async def make_anew(self) -> None:
+    async def recreate(self) -> None:
         """Leave nothing of what was there, roles neither: a destroyed instance takes all with it."""
         connection = await self._connect(_SUPERUSER)
         try:

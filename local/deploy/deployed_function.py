@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.deploy.aws_clients import Cloud
+from local.deploy.aws_clients import AwsClients
 from local.deploy.environment_variables import CREDENTIALS
 from local.deploy.errors import DeployError
 from local.emulated_aws.account import REGION
@@ -23,13 +23,13 @@ _PROGRAM = PROJECT / "local" / "emulated_aws" / "execution_environment.py"
 class DeployedFunction:
     """What is deployed under a function's name.
 
-    `handler`: as `module:function`; `environment`: the deployed variables, and what Lambda sets itself.
+    `handler`: as `module:function`; `variables`: the deployed variables, and what Lambda sets itself.
     `code`, `layer`: the archives. `role_arn`, `timeout_seconds`: the function's.
     """
 
     name: str
     handler: str
-    environment: Mapping[str, str]
+    variables: Mapping[str, str]
     code: bytes
     layer: bytes
     role_arn: str
@@ -49,9 +49,9 @@ class DeployedFunction:
         return LaunchCommand(command, task)
 
 
-async def fetch(cloud: Cloud, name: str) -> DeployedFunction:
+async def fetch_function(aws: AwsClients, name: str) -> DeployedFunction:
     """Return what the account holds under a function's name."""
-    async with cloud.client("lambda") as functions:
+    async with aws.client("lambda") as functions:
         function = await functions.get_function(FunctionName=name)
         configuration = await functions.get_function_configuration(FunctionName=name)
         (layer_arn,) = [layer["Arn"] for layer in configuration["Layers"]]
@@ -60,7 +60,7 @@ async def fetch(cloud: Cloud, name: str) -> DeployedFunction:
     return DeployedFunction(
         name=name,
         handler=f"{module}:{function_name}",
-        environment=_lambdas_own(cloud, configuration) | configuration["Environment"]["Variables"],
+        variables=_lambda_variables(aws, configuration) | configuration["Environment"]["Variables"],
         code=await asyncio.to_thread(_download, function["Code"]["Location"]),
         layer=await asyncio.to_thread(_download, layer["Content"]["Location"]),
         role_arn=configuration["Role"],
@@ -75,7 +75,7 @@ def check_bytes(what: str, deployed: bytes, built: Path) -> None:
         raise DeployError(f"the deployed {what} has SHA-256 {sums[0]}, {built.name} has {sums[1]}")
 
 
-def _lambdas_own(cloud: Cloud, configuration: Mapping[str, Any]) -> dict[str, str]:
+def _lambda_variables(aws: AwsClients, configuration: Mapping[str, Any]) -> dict[str, str]:
     """Return what Lambda sets beside the function's variables.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime;
@@ -85,7 +85,7 @@ def _lambdas_own(cloud: Cloud, configuration: Mapping[str, Any]) -> dict[str, st
         **CREDENTIALS,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_ENDPOINT_URL": cloud.endpoint_url,
+        "AWS_ENDPOINT_URL": aws.endpoint_url,
         "AWS_LAMBDA_FUNCTION_NAME": configuration["FunctionName"],
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(configuration["MemorySize"]),

@@ -28,14 +28,14 @@ _KEPT_PREFIXES = ("PIP_", "npm_config_", "NPM_CONFIG_")
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "deploy-local", "AWS_SECRET_ACCESS_KEY": "deploy-local"}
 
 
-def kept(variables: Mapping[str, str]) -> dict[str, str]:
+def machine_variables(variables: Mapping[str, str]) -> dict[str, str]:
     """Return of the user's variables those that say how this machine works, and no others."""
     return {
         name: value for name, value in variables.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)
     }
 
 
-def for_terraform(
+def terraform_variables(
     variables: Mapping[str, str],
     *,
     endpoint_url: str,

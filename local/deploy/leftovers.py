@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
-from local.deploy.aws_clients import Cloud
+from local.deploy.aws_clients import AwsClients
 
-Held = dict[str, list[str]]
+ResourceNames = dict[str, list[str]]
 """Kind of resource → the names of all there are."""
 
 # Service, call, where in the answer the list is, and what names an element of it; None: the element itself.
@@ -54,11 +54,11 @@ _ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-async def everything(cloud: Cloud) -> Held:
+async def list_resources(aws: AwsClients) -> ResourceNames:
     """Return all that the account holds, of every kind that the stacks could make."""
-    held: Held = {}
+    held: ResourceNames = {}
     for service, listings in groupby(_LISTINGS, lambda listing: listing[0]):
-        async with cloud.client(service) as client:
+        async with aws.client(service) as client:
             for _, call, place, name in listings:
                 answer = await getattr(client, call)(**_ARGUMENTS.get(call, {}))
                 elements = answer.get(place, [])
@@ -68,7 +68,7 @@ async def everything(cloud: Cloud) -> Held:
     return held
 
 
-def left_over(before: Held, after: Held) -> list[str]:
+def find_leftovers(before: ResourceNames, after: ResourceNames) -> list[str]:
     """Return a line for each resource that is there now and was not, or the other way round."""
     lines = []
     for kind in sorted(before.keys() | after.keys()):

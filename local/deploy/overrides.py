@@ -8,7 +8,7 @@ https://developer.hashicorp.com/terraform/language/files/override
 from collections.abc import Mapping
 from typing import Any
 
-from local.deploy.emulator_limits import REPLACED_VARIABLES
+from local.deploy.differences_from_aws import REPLACED_VARIABLES
 
 STACK = "dev-stack"
 DATABASE_PORT = "DEPLOY_LOCAL_DATABASE_PORT"
@@ -16,7 +16,7 @@ CACHE_PORT = "DEPLOY_LOCAL_CACHE_PORT"
 FILE = "deploy_local_override.tf.json"
 
 
-def variables(*, database_port: int, cache_port: int) -> dict[str, str]:
+def replaced_variables(*, database_port: int, cache_port: int) -> dict[str, str]:
     """Return what the functions' variables are replaced by where they have them."""
     values = {
         "DB_TLS": "disable",
@@ -28,7 +28,7 @@ def variables(*, database_port: int, cache_port: int) -> dict[str, str]:
     return {name: values[name] for name in REPLACED_VARIABLES}
 
 
-def overrides(stack: Mapping[str, Any], replaced: Mapping[str, str]) -> dict[str, Any]:
+def override_document(stack: Mapping[str, Any], replaced: Mapping[str, str]) -> dict[str, Any]:
     """Return the override file for a stack's `cdk.tf.json`; `replaced` as `variables` returns it."""
     resources = stack["resource"]
     functions = {

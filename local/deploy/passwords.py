@@ -5,22 +5,22 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from local.deploy.aws_clients import Cloud
+from local.deploy.aws_clients import AwsClients
 from local.deploy.errors import DeployError
 
 # What was written by others, long before there was a password.
 _NOT_WRITTEN_BY_THE_DEPLOY = frozenset({".terraform", "assets"})
 
 
-async def login(cloud: Cloud, secret_arn: str) -> Mapping[str, Any]:
+async def read_login(aws: AwsClients, secret_arn: str) -> Mapping[str, Any]:
     """Return what a secret holds: `username`, `password`, `host`, `dbname` and others."""
-    async with cloud.client("secretsmanager") as secrets:
+    async with aws.client("secretsmanager") as secrets:
         answer = await secrets.get_secret_value(SecretId=secret_arn)
     held: Mapping[str, Any] = json.loads(answer["SecretString"])
     return held
 
 
-def check_nowhere(passwords: Mapping[str, str], folder: Path) -> int:
+def check_files(passwords: Mapping[str, str], folder: Path) -> int:
     """Raise DeployError if a file in the folder holds a password; returns how many files were looked into.
 
     `passwords`: whose → the password.

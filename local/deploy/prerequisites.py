@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lambda_packages import DIST
 from local.deploy import subprocesses
-from local.deploy.environment_variables import kept
+from local.deploy.environment_variables import machine_variables
 from local.deploy.errors import DeployError, PrerequisiteError
 from local.emulated_aws.function_service import PROJECT
 from terraform_cli import Provider, TerraformError, choose_provider, find_terraform
@@ -28,7 +28,7 @@ class Machine:
     variables: Mapping[str, str]
     architecture: str
     provider: Provider
-    told: str
+    description: str
 
     @property
     def code(self) -> Path:
@@ -57,14 +57,14 @@ def find_machine(variables: Mapping[str, str]) -> Machine:
     architecture = find_architecture(sys.platform, platform.machine())
     try:
         terraform = find_terraform(variables)
-        provider = choose_provider(terraform, kept(variables))
+        provider = choose_provider(terraform, machine_variables(variables))
     except TerraformError as error:
         raise PrerequisiteError(str(error)) from error
     return Machine(
-        variables=kept(variables),
+        variables=machine_variables(variables),
         architecture=architecture,
         provider=provider,
-        told=f"Terraform {terraform.version}, {provider.told}",
+        description=f"Terraform {terraform.version}, {provider.told}",
     )
 
 
@@ -90,7 +90,7 @@ async def install_cdktf(machine: Machine, log_path: Path) -> None:
         raise PrerequisiteError(f"cdktf cannot be installed:\n{said}")
 
 
-async def build_packages(machine: Machine, log_path: Path) -> None:
+async def build_deployment_packages(machine: Machine, log_path: Path) -> None:
     """Build what Lambda runs, unless it is there. Raises: PrerequisiteError, DeployError."""
     words = ["-m", "lambda_packages", "--architecture", machine.architecture]
     if await _run([sys.executable, *words], machine, log_path):

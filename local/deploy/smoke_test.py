@@ -10,10 +10,10 @@ from typing import Any
 import asyncpg
 from redis.asyncio import Redis
 
-from local.deploy.aws_clients import Cloud
+from local.deploy.aws_clients import AwsClients
 from local.deploy.deployed_function import DeployedFunction
 from local.deploy.errors import DeployError
-from local.deploy.passwords import login
+from local.deploy.passwords import read_login
 from local.emulated_aws.event_source_mapping import (
     EventSourceMapping,
     MappingSettings,
@@ -29,22 +29,22 @@ from processor.reader import CatalogReader
 
 _PRODUCT = "product123"
 _RECORD = b'{"product_id": "product123", "inventory": 100, "price": 29.99}'
-_HELD = {"product_id": _PRODUCT, "inventory": 100, "price": "29.99"}
+_EXPECTED = {"product_id": _PRODUCT, "inventory": 100, "price": "29.99"}
 _DRAIN_SECONDS = 60.0
 _SHARDS = 2
 
-Tell = Callable[[str], None]
+OnLog = Callable[[str], None]
 
 
-async def put_record(cloud: Cloud, stream_name: str) -> tuple[str, str]:
+async def put_record(aws: AwsClients, stream_name: str) -> tuple[str, str]:
     """Put the record on the deployed stream's name; returns its shard and sequence number."""
-    async with cloud.client("kinesis") as kinesis:
+    async with aws.client("kinesis") as kinesis:
         answer = await kinesis.put_record(StreamName=stream_name, PartitionKey=_PRODUCT, Data=_RECORD)
     return answer["ShardId"], answer["SequenceNumber"]
 
 
-async def map_to_function(
-    cloud: Cloud, mapping_id: str, function: DeployedFunction, launch: LaunchCommand, on_log: Tell
+async def run_mapping(
+    aws: AwsClients, mapping_id: str, function: DeployedFunction, launch: LaunchCommand, on_log: OnLog
 ) -> str:
     """Read the stream to its end by the deployed mapping's settings; returns what happened, for people.
 
@@ -52,7 +52,7 @@ async def map_to_function(
     """
     service = FunctionService(
         function.handler,
-        variables=function.environment,
+        variables=function.variables,
         timeout_seconds=function.timeout_seconds,
         reserved_concurrency=_SHARDS,
         new_id=_new_id,
@@ -60,14 +60,14 @@ async def map_to_function(
         launch=launch,
     )
     async with (
-        cloud.client("kinesis") as kinesis,
-        cloud.client("s3") as s3,
-        cloud.client("lambda") as functions,
+        aws.client("kinesis") as kinesis,
+        aws.client("s3") as s3,
+        aws.client("lambda") as functions,
     ):
         deployed = await functions.get_event_source_mapping(UUID=mapping_id)
         bucket = deployed["DestinationConfig"]["OnFailure"]["Destination"].rpartition(":")[2]
         mapping = EventSourceMapping(
-            settings(deployed, role_arn=function.role_arn),
+            mapping_settings(deployed, role_arn=function.role_arn),
             stream=KinesisStream(kinesis, deployed["EventSourceArn"]),
             function=service,
             failures=S3FailureDestination(s3, bucket),
@@ -93,7 +93,7 @@ async def map_to_function(
     )
 
 
-def settings(deployed: Mapping[str, Any], *, role_arn: str) -> MappingSettings:
+def mapping_settings(deployed: Mapping[str, Any], *, role_arn: str) -> MappingSettings:
     """Return our mapping's settings from those of the deployed one, as Lambda describes it."""
     return MappingSettings(
         mapping_uuid=deployed["UUID"],
@@ -113,13 +113,13 @@ def settings(deployed: Mapping[str, Any], *, role_arn: str) -> MappingSettings:
 
 
 async def read_as_shop(
-    cloud: Cloud, secret_arn: str, postgres: PostgresAddress, valkey: ValkeyAddress
+    aws: AwsClients, secret_arn: str, postgres: PostgresAddress, valkey: ValkeyAddress
 ) -> str:
     """Read the product as the shop does, with its deployed login: from the database, then from the cache.
 
     Raises: DeployError if either is not as the record says.
     """
-    shop = await login(cloud, secret_arn)
+    shop = await read_login(aws, secret_arn)
     # The secret's port is the stack's 5432; limits.py has the reason.
     where = {"host": shop["host"], "port": postgres.port, "database": shop["dbname"]}
     redis = Redis(host=valkey.host, port=valkey.port)
@@ -134,16 +134,16 @@ async def read_as_shop(
     if row is None or row != cached or (statistics.misses, statistics.hits) != (1, 1):
         raise DeployError(f"the shop read {row}, then {cached}: {statistics}")
     value = json.loads(kept or b"{}")
-    if {name: value.get(name) for name in _HELD} != _HELD:
-        raise DeployError(f"{value_key(_PRODUCT)} is {kept!r}; expected {_HELD} in it")
-    if (row.inventory, str(row.price)) != (_HELD["inventory"], _HELD["price"]):
-        raise DeployError(f"the row is {row}; expected {_HELD}")
+    if {name: value.get(name) for name in _EXPECTED} != _EXPECTED:
+        raise DeployError(f"{value_key(_PRODUCT)} is {kept!r}; expected {_EXPECTED} in it")
+    if (row.inventory, str(row.price)) != (_EXPECTED["inventory"], _EXPECTED["price"]):
+        raise DeployError(f"the row is {row}; expected {_EXPECTED}")
     return f"{shop['username']} read {row.inventory} at {row.price} from the database, then from the cache"
 
 
-async def check_archive(cloud: Cloud, bucket: str, shard: str, sequence_number: str) -> str:
+async def check_archive(aws: AwsClients, bucket: str, shard: str, sequence_number: str) -> str:
     """Return the archive object's key. Raises: DeployError unless it is the only one, with the same bytes."""
-    async with cloud.client("s3") as s3:
+    async with aws.client("s3") as s3:
         found = await s3.list_objects_v2(Bucket=bucket)
         keys: list[str] = [each["Key"] for each in found.get("Contents", [])]
         if len(keys) != 1 or f"/{shard}/{sequence_number}-" not in keys[0]:
@@ -155,9 +155,9 @@ async def check_archive(cloud: Cloud, bucket: str, shard: str, sequence_number: 
     return keys[0]
 
 
-async def check_no_failures(cloud: Cloud, bucket: str, queue_url: str) -> str:
+async def check_no_failures(aws: AwsClients, bucket: str, queue_url: str) -> str:
     """Return what was looked at. Raises: DeployError if a failed batch or a rejected record is anywhere."""
-    async with cloud.client("s3") as s3, cloud.client("sqs") as sqs:
+    async with aws.client("s3") as s3, aws.client("sqs") as sqs:
         keys = [found["Key"] for found in (await s3.list_objects_v2(Bucket=bucket)).get("Contents", [])]
         answer = await sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=0)
     bodies = [json.loads(received["Body"]) for received in answer.get("Messages", [])]

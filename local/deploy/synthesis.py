@@ -8,7 +8,14 @@ from pathlib import Path
 
 import main
 from lambda_packages import PackageError
-from local.deploy.overrides import CACHE_PORT, DATABASE_PORT, FILE, STACK, overrides, variables
+from local.deploy.overrides import (
+    CACHE_PORT,
+    DATABASE_PORT,
+    FILE,
+    STACK,
+    override_document,
+    replaced_variables,
+)
 from stacks.config.settings import SettingsError
 
 
@@ -22,7 +29,7 @@ def synthesize() -> None:
     folder = Path(app.outdir) / "stacks" / STACK
     stack = json.loads((folder / "cdk.tf.json").read_text(encoding="utf-8"))
     ports = {"database_port": int(os.environ[DATABASE_PORT]), "cache_port": int(os.environ[CACHE_PORT])}
-    written = json.dumps(overrides(stack, variables(**ports)), indent=2)
+    written = json.dumps(override_document(stack, replaced_variables(**ports)), indent=2)
     (folder / FILE).write_text(written, encoding="utf-8")
 
 

@@ -34,7 +34,7 @@ def deployed(layer: bytes) -> DeployedFunction:
     return DeployedFunction(
         name="function",
         handler="code_of_ours:handler",
-        environment={"NAME": "value"},
+        variables={"NAME": "value"},
         code=archive(code_of_ours=_CODE),
         layer=layer,
         role_arn="role",
@@ -45,7 +45,7 @@ def deployed(layer: bytes) -> DeployedFunction:
 async def invoke(function: DeployedFunction, directory: Path) -> object:
     service = FunctionService(
         function.handler,
-        variables=function.environment,
+        variables=function.variables,
         timeout_seconds=function.timeout_seconds,
         reserved_concurrency=1,
         new_id=lambda: str(uuid.uuid4()),

@@ -1,6 +1,6 @@
 """No deployment to the emulator can ever mean an account of somebody's."""
 
-from local.deploy.environment_variables import for_terraform, kept
+from local.deploy.environment_variables import machine_variables, terraform_variables
 
 USERS = {
     "PATH": "/usr/bin",
@@ -25,8 +25,8 @@ USERS = {
 
 
 def environment() -> dict[str, str]:
-    return for_terraform(
-        kept(USERS),
+    return terraform_variables(
+        machine_variables(USERS),
         endpoint_url="http://127.0.0.1:20000",
         architecture="x86_64",
         database_port=20_001,

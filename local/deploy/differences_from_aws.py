@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limit:
+class Difference:
     """One difference to a deployment on AWS: the part it concerns, and why it is so."""
 
     part: str
@@ -48,61 +48,64 @@ CORRECTIONS: Mapping[str, str] = {
 }
 """What `corrections.py` mends in the emulator."""
 
-NOT_HELD = (
-    Limit(
+NOT_CHECKED = (
+    Difference(
         part="TLS to the database and the cache", reason=_NO_TLS + "; tests/integration/test_tls.py tries it"
     ),
-    Limit(
+    Difference(
         part="IAM login to the cache, its users' access strings",
         reason="the embedded Valkey has none of ElastiCache's users",
     ),
-    Limit(
+    Difference(
         part="rights: IAM, bucket, queue and endpoint policies",
         reason="the emulator checks none; tests/contract holds the permissions used against those granted",
     ),
-    Limit(
+    Difference(
         part="the network: security groups, routes, endpoints, private DNS",
         reason="everything is on loopback",
     ),
-    Limit(part="encryption with KMS", reason="the emulator stores what it is given as it is"),
-    Limit(
+    Difference(part="encryption with KMS", reason="the emulator stores what it is given as it is"),
+    Difference(
         part="RDS: parameters (force_ssl, timeouts), storage growth, backups, log exports",
         reason="the embedded PostgreSQL has settings of its own",
     ),
-    Limit(
+    Difference(
         part="what time does: lifecycle rules, retention, alarms, metrics, the dashboard, X-Ray",
         reason="the emulator keeps the settings and acts on none",
     ),
-    Limit(
+    Difference(
         part="Lambda's own event source mapping, its metrics configuration, and its failure destination",
         reason="the emulator's does not follow AWS's rules; ours (local/emulated_aws) does, and is tested",
     ),
-    Limit(
+    Difference(
         part="Lambda's sandbox: memory, frozen environments, Amazon Linux, arm64",
         reason="functions are processes of this machine, on Python of the same minor version",
     ),
-    Limit(
+    Difference(
         part="a second plan that finds nothing to change",
         reason="the emulator answers some arguments otherwise than they were set (its drift, not ours)",
     ),
-    Limit(part="quotas, throttling, eventual consistency", reason="the emulator has none"),
+    Difference(part="quotas, throttling, eventual consistency", reason="the emulator has none"),
 )
 
 
-def told(provider: str | None) -> list[Limit]:
+def all_differences(provider: str | None) -> list[Difference]:
     """Return every difference, in the order to tell them; `provider`: why it was not the exact one."""
     return [
-        *([] if provider is None else [Limit(part="another provider", reason=provider)]),
+        *([] if provider is None else [Difference(part="another provider", reason=provider)]),
         *_of("replaced setting", REPLACED_SETTINGS),
         *_of("replaced argument", REPLACED_ARGUMENTS),
         *_of("replaced variable", REPLACED_VARIABLES),
         *(
-            Limit(part=f"corrected {name}", reason=f"plain ministack {fault}")
+            Difference(part=f"corrected {name}", reason=f"plain ministack {fault}")
             for name, fault in CORRECTIONS.items()
         ),
-        *(Limit(part=f"not held: {limit.part}", reason=limit.reason) for limit in NOT_HELD),
+        *(
+            Difference(part=f"not held: {difference.part}", reason=difference.reason)
+            for difference in NOT_CHECKED
+        ),
     ]
 
 
-def _of(kind: str, reasons: Mapping[str, str]) -> list[Limit]:
-    return [Limit(part=f"{kind} {name}", reason=reason) for name, reason in reasons.items()]
+def _of(kind: str, reasons: Mapping[str, str]) -> list[Difference]:
+    return [Difference(part=f"{kind} {name}", reason=reason) for name, reason in reasons.items()]
