@@ -15,7 +15,8 @@ from local.emulated_aws.event_source_mapping import (
     Stream,
     StreamRecord,
 )
-from local.emulated_aws.event_source_mapping.delivery import BatchDelivery, QueuedRecord
+from local.emulated_aws.event_source_mapping.batch import QueuedRecord
+from local.emulated_aws.event_source_mapping.delivery import BatchDelivery
 from local.emulated_aws.event_source_mapping.mapping_state import MappingState
 from local.emulated_aws.event_source_mapping.payload import record_event_bytes
 from local.emulated_aws.event_source_mapping.waiting import Notifier

@@ -1,16 +1,23 @@
-"""One lane of a shard: gathers batches and delivers each until it is acknowledged or discarded."""
+"""Gather a shard's records into batches and deliver each until it is acknowledged or discarded."""
 
 from collections import deque
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from local.emulated_aws.event_source_mapping.batch import Batch, QueuedRecord
 from local.emulated_aws.event_source_mapping.batch_response import (
     Failed,
-    FailedFrom,
     InvocationResult,
     NotReached,
     Succeeded,
     parse_response,
+)
+from local.emulated_aws.event_source_mapping.bisect_and_retry import (
+    Acknowledge,
+    Bisect,
+    Discard,
+    SendAgain,
+    next_step,
+    split_by_age,
 )
 from local.emulated_aws.event_source_mapping.mapping_state import MappingState
 from local.emulated_aws.event_source_mapping.payload import (
@@ -26,48 +33,16 @@ from local.emulated_aws.event_source_mapping.ports import (
     FailureDestination,
     FunctionError,
     FunctionNotReachedError,
-    StreamRecord,
 )
 from local.emulated_aws.event_source_mapping.waiting import Notifier, backoff_seconds
 
 
-@dataclass(frozen=True, slots=True)
-class QueuedRecord:
-    """A record on its way, with the sequence number read before it in the shard (None: it is the first)."""
-
-    record: StreamRecord
-    after: str | None
-    event_bytes: int
-
-
-@dataclass(slots=True)
-class Batch:
-    """A batch, or what splitting left of one. Its parts inherit its retries: splitting uses up none."""
-
-    queued: list[QueuedRecord]
-    retries: int = 0
-    invocations: int = 0
-
-    def split_off(self, count: int) -> "Batch":
-        """Keep the first `count` records; return the others."""
-        rest = Batch(self.queued[count:], self.retries, self.invocations)
-        del self.queued[count:]
-        return rest
-
-    def records(self) -> list[StreamRecord]:
-        return [queued.record for queued in self.queued]
-
-
 class BatchDelivery:
-    """Delivers the records of some of a shard's partition keys, in order.
+    """Delivers the records of some of a shard's partition keys, in order, one batch at a time.
 
-    Nothing behind an unfinished batch is delivered. A function that errs splits its batch in halves (if
-    bisecting is on and there are two records). A response that names a record acknowledges what is before it;
-    what is left is delivered as a batch of its own. Anything else is a retry of the same records.
+    Nothing behind an unfinished batch is delivered. `bisect_and_retry` has the rules for a failed batch.
 
-    Sources: https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html (batching),
-    https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html (retries, discarding),
-    https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html (splitting).
+    Source: https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html (batching).
     """
 
     def __init__(self, shard_id: str, state: MappingState, notifier: Notifier) -> None:
@@ -82,7 +57,7 @@ class BatchDelivery:
         self._failures_in_a_row = 0
 
     def offer(self, queued: QueuedRecord) -> None:
-        """Queue a record behind all others of the lane."""
+        """Queue a record behind all others."""
         if not self._waiting and self._window_over():
             self._window_began = self._state.clock.now()
         self._waiting.append(queued)
@@ -142,38 +117,30 @@ class BatchDelivery:
         return taken
 
     async def _advance(self) -> None:
-        """Take the first batch one step further: discard it for its age, or invoke and act on the result."""
-        batch = self._batches[0]
-        too_old = self._split_by_age(batch)
+        """Send the first batch to the function, or discard it, and act on the result."""
+        batch, settings = self._batches[0], self._state.settings
+        too_old, alike = split_by_age(batch.records(), self._state.clock.now(), settings)
+        if alike < len(batch.queued):
+            self._batches.insert(1, batch.split_off(alike))
         if too_old:
             await self._discard(batch, "RecordAgeExceeded")
             return
         if batch.queued[0].event_bytes + ENVELOPE_BYTES > PAYLOAD_LIMIT_BYTES:
             await self._discard_too_large(batch)
             return
-        match await self._invoke(batch):
-            case Succeeded():
-                self._acknowledge(batch, len(batch.queued))
-            case NotReached():
+        result = await self._invoke(batch)
+        match next_step(result, record_count=len(batch.queued), retries=batch.retries, settings=settings):
+            case Acknowledge(count=count):
+                self._acknowledge(batch, count)
+            case Bisect():
+                self._batches.insert(1, batch.split_off(len(batch.queued) // 2))
+            case SendAgain(uses_retry=uses_retry):
+                batch.retries += uses_retry
                 await self._back_off()
-            case FailedFrom(done=done) if done:
-                self._acknowledge(batch, done)
-            case FailedFrom():
-                await self._retry(batch, None, halve=self._state.settings.halve_reported_batch)
-            case Failed(function_error=function_error):
-                await self._retry(batch, function_error, halve=True)
-
-    def _split_by_age(self, batch: Batch) -> bool:
-        """Part records that are too old from those that are not; True if the first batch is too old."""
-        now = self._state.clock.now()
-        old = [
-            self._state.settings.too_old((now - queued.record.arrived_at).total_seconds())
-            for queued in batch.queued
-        ]
-        alike = next((index for index, is_old in enumerate(old) if is_old is not old[0]), len(old))
-        if alike < len(old):
-            self._batches.insert(1, batch.split_off(alike))
-        return old[0]
+            case Discard(function_error=function_error):
+                await self._discard(
+                    batch, "RetryAttemptsExhausted", answered=True, function_error=function_error
+                )
 
     async def _invoke(self, batch: Batch) -> InvocationResult:
         counters = self._state.counters
@@ -200,17 +167,6 @@ class BatchDelivery:
         result = parse_response(response, [record.sequence_number for record in records])
         counters.reported_failures += result != Succeeded()
         return result
-
-    async def _retry(self, batch: Batch, function_error: str | None, *, halve: bool) -> None:
-        """Deliver all of the batch again, in halves or whole, or discard it."""
-        settings = self._state.settings
-        if halve and settings.bisect_batch_on_function_error and len(batch.queued) > 1:
-            self._batches.insert(1, batch.split_off(len(batch.queued) // 2))
-        elif settings.retries_left(batch.retries):
-            batch.retries += 1
-            await self._back_off()
-        else:
-            await self._discard(batch, "RetryAttemptsExhausted", answered=True, function_error=function_error)
 
     async def _back_off(self) -> None:
         self._failures_in_a_row += 1
