@@ -71,7 +71,7 @@ async def _command(arguments: argparse.Namespace) -> int:
         case "rejected":
             return await kept_run.rejected(arguments.count)
         case _:
-            return await run.run(keep=arguments.keep, readers=arguments.readers)
+            return await run.run_demo(keep=arguments.keep, readers=arguments.readers)
 
 
 def _parser() -> argparse.ArgumentParser:

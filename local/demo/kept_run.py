@@ -32,7 +32,7 @@ class KeptRunError(Exception):
 
 
 @contextmanager
-def announce(pipeline: Pipeline) -> Iterator[None]:
+def publish_state(pipeline: Pipeline) -> Iterator[None]:
     """Tell the other commands where the kept run is, for as long as the block lasts."""
     servers, account = pipeline.servers, pipeline.account
     state: dict[str, Any] = {
@@ -54,13 +54,13 @@ def announce(pipeline: Pipeline) -> Iterator[None]:
             STATE.unlink(missing_ok=True)
 
 
-def refuse_second() -> None:
+def refuse_second_run() -> None:
     """Raises KeptRunError if a kept run is there already: the commands would not know which to ask."""
     if (state := _read_state()) is not None:
         raise KeptRunError(f"a run is kept already, by process {state['pid']}; stop that one first")
 
 
-def how_to_try(pipeline: Pipeline) -> str:
+def instructions(pipeline: Pipeline) -> str:
     """Addresses and three commands."""
     servers, account = pipeline.servers, pipeline.account
     python = ".venv/bin/python -m local"
@@ -105,13 +105,13 @@ async def put(update: str, partition_key: str | None) -> int:
                         return 0
                 await asyncio.sleep(_POLL_SECONDS)
     except TimeoutError:
-        print(await why_nothing_changed(state, shard, sequence_number))
+        print(await explain_no_change(state, shard, sequence_number))
         return 1
     finally:
         await connection.close()
 
 
-async def why_nothing_changed(state: Mapping[str, Any], shard: str, sequence_number: str) -> str:
+async def explain_no_change(state: Mapping[str, Any], shard: str, sequence_number: str) -> str:
     """What became of a record the catalog and quarantine do not show; all that are processed are archived."""
     async for line in _lines(state, "archive"):
         if (line["shard"], line["sequence_number"]) == (shard, sequence_number):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Identity = tuple[str, str, int]
 _SHOWN = 3
 # What a product's fields hold until an update mentions them.
-_UNTOLD: dict[str, Any] = {"inventory": 0, "price": None, "discontinued": False}
+_DEFAULTS: dict[str, Any] = {"inventory": 0, "price": None, "discontinued": False}
 # Those that are told and cached as texts, and compared as numbers.
 _AMOUNTS = {"price"}
 
@@ -33,7 +33,7 @@ class Finding:
     detail: str
 
 
-async def catalog_is_the_fold(sent: Sequence[Sent], connection: "asyncpg.Connection[Any]") -> Finding:
+async def check_catalog(sent: Sequence[Sent], connection: "asyncpg.Connection[Any]") -> Finding:
     """Every row is the newest sent of each of its fields, and no row is missing or extra."""
     expected = _fold(sent)
     rows = await connection.fetch("SELECT * FROM products")
@@ -41,7 +41,7 @@ async def catalog_is_the_fold(sent: Sequence[Sent], connection: "asyncpg.Connect
     return _compare("catalog = fold of what was sent", expected, actual, "products")
 
 
-async def archive_is_what_was_sent(sent: Sequence[Sent], s3: "S3Client", bucket: str) -> Finding:
+async def check_archive(sent: Sequence[Sent], s3: "S3Client", bucket: str) -> Finding:
     """Every record is archived under its identity, byte for byte, with its verdict, and nothing else is."""
     expected = {
         (one.shard, one.sequence_number, 0): (one.record.data, "accepted" if one.record.good else "rejected")
@@ -57,7 +57,7 @@ async def archive_is_what_was_sent(sent: Sequence[Sent], s3: "S3Client", bucket:
     return Finding(finding.claim, finding.holds, f"{finding.detail} in {objects:,} objects")
 
 
-async def quarantine_is_the_bad(sent: Sequence[Sent], s3: "S3Client", bucket: str) -> Finding:
+async def check_quarantine(sent: Sequence[Sent], s3: "S3Client", bucket: str) -> Finding:
     """Exactly the bad records are in quarantine, byte for byte, each with a reason."""
     expected = {(one.shard, one.sequence_number, 0): one.record.data for one in sent if not one.record.good}
     actual: dict[Identity, bytes] = {}
@@ -71,7 +71,7 @@ async def quarantine_is_the_bad(sent: Sequence[Sent], s3: "S3Client", bucket: st
     return _compare("quarantine = exactly the bad", expected, actual, "records")
 
 
-async def no_stale_cache(redis: "Redis", connection: "asyncpg.Connection[Any]") -> Finding:
+async def check_cache(redis: "Redis", connection: "asyncpg.Connection[Any]") -> Finding:
     """Every cached product equals its row, and no missed invalidation is waiting."""
     rows = await connection.fetch("SELECT * FROM products")
     held = {row["product_id"]: _values(row) for row in rows}
@@ -89,7 +89,7 @@ async def no_stale_cache(redis: "Redis", connection: "asyncpg.Connection[Any]") 
     return finding
 
 
-def leases_were_tried(hits: int, refused_stores: int, *, least_hits: int, least_refused: int) -> Finding:
+def check_leases_were_used(hits: int, refused_stores: int, *, least_hits: int, least_refused: int) -> Finding:
     """The readers saw enough of the cache for the verdict on it to mean something."""
     return Finding(
         "the cache was used and raced",
@@ -100,7 +100,7 @@ def leases_were_tried(hits: int, refused_stores: int, *, least_hits: int, least_
 
 
 def _values(product: Mapping[str, Any]) -> tuple[Any, ...]:
-    told = ((field, product[field]) for field in _UNTOLD)
+    told = ((field, product[field]) for field in _DEFAULTS)
     return tuple(
         Decimal(value) if field in _AMOUNTS and value is not None else value for field, value in told
     )
@@ -113,14 +113,14 @@ def _fold(sent: Iterable[Sent]) -> dict[str, tuple[Any, ...]]:
             continue
         update = json.loads(one.record.data, parse_float=Decimal)
         version = (datetime.fromisoformat(update["event_time"]), int(one.sequence_number), one.shard)
-        for field in _UNTOLD:
+        for field in _DEFAULTS:
             held = newest.get((update["product_id"], field))
             if field in update and (held is None or version > held[0]):
                 newest[update["product_id"], field] = (version, update[field])
     folded = {}
     for product_id in {product_id for product_id, _ in newest}:
-        told = {field: newest[product_id, field] for field in _UNTOLD if (product_id, field) in newest}
-        values = {**_UNTOLD, **{field: value for field, (_, value) in told.items()}}
+        told = {field: newest[product_id, field] for field in _DEFAULTS if (product_id, field) in newest}
+        values = {**_DEFAULTS, **{field: value for field, (_, value) in told.items()}}
         folded[product_id] = (*_values(values), max(version[0] for version, _ in told.values()))
     return folded
 

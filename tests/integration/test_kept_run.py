@@ -7,7 +7,7 @@ from urllib.request import proxy_bypass
 
 import pytest
 
-from local.demo.kept_run import why_nothing_changed
+from local.demo.kept_run import explain_no_change
 from local.emulated_aws.function_service import PROJECT
 from local.servers import Servers
 from local.servers.isolation import stay_on_this_machine
@@ -26,12 +26,12 @@ CONNECTS = """
 import asyncio, os, sys
 import asyncpg
 from local.servers.isolation import stay_on_this_machine
-from local.demo.kept_run import why_nothing_changed
+from local.demo.kept_run import explain_no_change
 
 async def main(endpoint_url, bucket, dsn):
     await (await asyncpg.connect(dsn)).close()
     state = {"endpoint_url": endpoint_url, "archive_bucket": bucket}
-    print(await why_nothing_changed(state, "shard", "1"))
+    print(await explain_no_change(state, "shard", "1"))
 
 stay_on_this_machine(os.environ)
 asyncio.run(main(*sys.argv[1:]))
@@ -43,8 +43,8 @@ async def test_a_record_without_effect_is_told_from_one_that_was_not_processed(
 ) -> None:
     state = {"endpoint_url": servers.moto.endpoint_url, "archive_bucket": world.account.archive_bucket}
     await world.invoke(kinesis_event(kinesis_record('{"product_id": "a", "inventory": 1}', 1)))
-    assert (await why_nothing_changed(state, SHARD, sequence(1))).startswith("nothing changed: the catalog")
-    assert await why_nothing_changed(state, SHARD, sequence(2)) == (
+    assert (await explain_no_change(state, SHARD, sequence(1))).startswith("nothing changed: the catalog")
+    assert await explain_no_change(state, SHARD, sequence(2)) == (
         "not processed after 10 s; see .local/function.log"
     )
 

@@ -49,10 +49,10 @@ class Running:
         connection = self.world.redis.connection_pool.connection_kwargs
         async with Redis(host=connection["host"], port=connection["port"]) as redis:
             findings = [
-                await verdict.catalog_is_the_fold(sent, database),
-                await verdict.archive_is_what_was_sent(sent, account.s3, account.archive_bucket),
-                await verdict.quarantine_is_the_bad(sent, account.s3, account.quarantine_bucket),
-                await verdict.no_stale_cache(redis, database),
+                await verdict.check_catalog(sent, database),
+                await verdict.check_archive(sent, account.s3, account.archive_bucket),
+                await verdict.check_quarantine(sent, account.s3, account.quarantine_bucket),
+                await verdict.check_cache(redis, database),
             ]
         return [finding for finding in findings if not finding.holds]
 
