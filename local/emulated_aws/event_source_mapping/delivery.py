@@ -65,13 +65,14 @@ class BatchDelivery:
 
     @property
     def full(self) -> bool:
-        """Whether a whole batch waits, so that reading ahead gains nothing."""
+        """Whether a whole batch is waiting, so that reading ahead gains nothing."""
         return (
             len(self._waiting) >= self._state.settings.batch_size or self._waiting_bytes > PAYLOAD_LIMIT_BYTES
         )
 
     @property
     def first_unfinished(self) -> QueuedRecord | None:
+        """The first record that is neither acknowledged nor discarded; None if there is none."""
         if self._batches:
             return self._batches[0].queued[0]
         return self._waiting[0] if self._waiting else None
@@ -84,7 +85,7 @@ class BatchDelivery:
             self._window_began = self._state.clock.now()
 
     async def _gather(self) -> bool:
-        """Wait for a batch; False if there is none to come."""
+        """Wait for a batch; return False if none will come."""
         while not self._state.stopping:
             if self._waiting and (self.full or self.closed or self._window_over()):
                 self._batches = [Batch(self._take())]
@@ -179,7 +180,7 @@ class BatchDelivery:
         await self._state.pause(self._notifier, seconds)
 
     def _acknowledge(self, batch: Batch, count: int) -> None:
-        """Finish the first records; what is left begins with all its retries."""
+        """Finish the first `count` records; the others begin with all their retries."""
         self._state.counters.records_acknowledged += count
         self._finish(batch, count)
         batch.retries = batch.invocations = 0
@@ -193,11 +194,11 @@ class BatchDelivery:
         self._state.changed.notify()
 
     async def _discard_too_large(self, batch: Batch) -> None:
-        """Discard a record that no event can carry, without an invocation.
+        """Discard a record that is too large for an event, without an invocation.
 
         "For records larger than 6 MiBs, Lambda processes them using an on-failure destination"
-        (https://docs.aws.amazon.com/streams/latest/dev/large-records.html); recordings (ADR 8) show that AWS
-        counts every retry first. Ours: no wait between these, and none without end where retries have none.
+        (https://docs.aws.amazon.com/streams/latest/dev/large-records.html). Recordings (ADR 8) show that AWS
+        counts every retry first. Here there is no wait between them, and infinite retries count as none.
         """
         batch.invocations = max(0, self._state.settings.maximum_retry_attempts) + 1
         await self._discard(batch, "RetryAttemptsExhausted")
@@ -210,10 +211,10 @@ class BatchDelivery:
         answered: bool = False,
         function_error: str | None = None,
     ) -> None:
-        """Hand the batch to the on-failure destination, then move on.
+        """Send the batch to the on-failure destination, then continue.
 
-        AWS counts a destination that does not take the record (DestinationDeliveryFailures) and documents no
-        more than that it discards and continues. Here the shard waits: what is discarded is never lost.
+        AWS counts it if the destination does not take the record (DestinationDeliveryFailures), and documents
+        only that it discards and continues. Here the shard waits instead: a discarded batch is never lost.
         """
         if self._state.failures is not None:
             state, now = self._state, self._state.clock.now()
@@ -235,7 +236,7 @@ class BatchDelivery:
         self._finish(batch, len(batch.queued))
 
     async def _put_failure(self, failures: FailureDestination, key: str, body: bytes) -> bool:
-        """Put until it is taken; False if the mapping is to stop before."""
+        """Put until it is taken; return False if the mapping is to stop before."""
         while not self._state.stopping:
             try:
                 await failures.put(key, body)

@@ -25,14 +25,14 @@ from local.emulated_aws.event_source_mapping.waiting import Notifier, backoff_se
 
 
 class MappingEndedError(RuntimeError):
-    """The mapping ended before everything in the stream was acknowledged or discarded."""
+    """The mapping ended before every record in the stream was acknowledged or discarded."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
     """The figures of a mapping at one moment; counts are since it began.
 
-    `records_read` = `records_acknowledged` + `records_discarded` + those on their way. As with AWS's metrics
+    `records_read` = `records_acknowledged` + `records_discarded` + those in progress. As with AWS's metrics
     (https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html), throttles count neither as
     invocations nor as errors. `iterator_age_ms` is how far behind the mapping is: the age of the oldest
     record that is neither acknowledged nor discarded, or MillisBehindLatest if that is more; 0 when idle.
@@ -58,7 +58,7 @@ class Progress:
 class EventSourceMapping:
     """Reads every shard of a stream and invokes a function with batches of its records, at least once each.
 
-    Shards are read side by side, a child only once its parents are finished
+    Shards are read concurrently, a child only once its parents are finished
     (https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-after-resharding.html).
 
     Args:
@@ -66,10 +66,10 @@ class EventSourceMapping:
         stream, function, clock: the ports; all waiting goes through `clock`.
         failures: keeps discarded batches; None discards them without a trace, as AWS does.
         new_id: makes a UUID, for requests and object names.
-        checkpoints: `Progress.checkpoints` of an earlier mapping, to go on from.
+        checkpoints: `Progress.checkpoints` of an earlier mapping, to resume from.
 
     Raises:
-        InvalidSettingError: the starting time lies in the future.
+        InvalidSettingError: the starting time is in the future.
     """
 
     def __init__(
@@ -107,15 +107,15 @@ class EventSourceMapping:
         self._phase = "new"
 
     async def run(self) -> None:
-        """Run until `stop()`; cancelling it is a crash: what is in flight is lost and comes again.
+        """Run until `stop()`. Cancelling is a crash: batches in flight are delivered again.
 
         Raises:
-            Exception: whatever went wrong in the mapping, or in a port beyond the errors its protocol names.
+            Exception: an error in the mapping, or an error of a port that its protocol does not name.
             RuntimeError: it was run before.
         """
         if self._phase != "new":
             raise RuntimeError(
-                "an event source mapping runs once; make another one to go on from its checkpoints"
+                "an event source mapping runs once; make another one to resume from its checkpoints"
             )
         self._phase = "running"
         try:
@@ -132,7 +132,7 @@ class EventSourceMapping:
             self._state.changed.notify()
 
     def stop(self) -> None:
-        """Make `run()` return once the invocations in flight have been answered and acted on."""
+        """Make `run()` return once the invocations in flight have ended and their results are acted on."""
         self._state.stopping = True
         self._want_listing()
         for reader in self._readers.values():
@@ -141,21 +141,21 @@ class EventSourceMapping:
     async def drained(self) -> None:
         """Return once every record that was in the stream at the call is acknowledged or discarded.
 
-        Lists the shards anew and waits, for each, for a read begun after the call that found nothing left
-        (MillisBehindLatest 0), then for everything read until then; records put meanwhile do not delay it
-        beyond that.
+        Lists the shards again. For each, waits for a read that began after the call and found nothing left
+        (MillisBehindLatest 0), then until every record read so far is finished. Records that are put
+        meanwhile delay it no longer than that.
 
         Raises:
             MappingEndedError: the mapping ended before.
         """
-        asked = self._state.tick()
+        called = self._state.tick()
         self._want_listing()
         shards: Sequence[Shard] | None = None
         targets: dict[str, str | None] = {}
         while True:
-            if shards is None and self._listed_tick > asked:
+            if shards is None and self._listed_tick > called:
                 shards = self._listed
-            if shards is not None and all(self._is_done(shard.shard_id, asked, targets) for shard in shards):
+            if shards is not None and all(self._is_done(shard.shard_id, called, targets) for shard in shards):
                 return
             if self._phase == "ended":
                 raise MappingEndedError("the mapping ended before the stream was drained")
@@ -163,6 +163,7 @@ class EventSourceMapping:
 
     @property
     def progress(self) -> Progress:
+        """The figures at this moment."""
         counters = self._state.counters
         return Progress(
             **{name: getattr(counters, name) for name in counters.__slots__},
@@ -186,13 +187,13 @@ class EventSourceMapping:
                 ages.append((now - arrived_at) // timedelta(milliseconds=1))
         return max(ages)
 
-    def _is_done(self, shard_id: str, asked: int, targets: dict[str, str | None]) -> bool:
+    def _is_done(self, shard_id: str, called: int, targets: dict[str, str | None]) -> bool:
         if shard_id in self._skipped:
             return True
         reader = self._readers.get(shard_id)
         if reader is None:
             return False
-        if shard_id not in targets and reader.tip_tick > asked:
+        if shard_id not in targets and reader.tip_tick > called:
             targets[shard_id] = reader.last_read
         return reader.finished or (shard_id in targets and reader.passed(targets[shard_id]))
 
@@ -247,11 +248,11 @@ class EventSourceMapping:
 
     @property
     def _from_the_tip(self) -> bool:
-        """Whether only new records are wanted; going on from checkpoints, none may be missed."""
+        """Whether only new records are wanted; a mapping that resumes from checkpoints may miss none."""
         return self._state.settings.starting_position is StartingPosition.LATEST and self._checkpoints is None
 
     def _position(self, shard_id: str) -> Position:
-        """Where to begin: the starting position is for the shards there at first, not for their children."""
+        """Return where to begin: the starting position is for the first listing's shards, not for children."""
         if self._checkpoints is not None and shard_id in self._checkpoints:
             return Position("AFTER_SEQUENCE_NUMBER", sequence_number=self._checkpoints[shard_id])
         settings = self._state.settings

@@ -1,4 +1,4 @@
-"""One shard: reads it in order, deals its records to lanes, knows how far all of it is done."""
+"""Read one shard in order, distribute its records over concurrent deliveries, and track its checkpoint."""
 
 import asyncio
 import zlib
@@ -21,21 +21,21 @@ _READ_LIMIT = 10_000
 """GetRecords returns no more (https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html)."""
 
 _CATCH_UP_INTERVAL_SECONDS = 0.2
-"""A shard allows five reads a second (same page)."""
+"""A shard allows five reads per second (same page)."""
 
 
 class ShardReader:
-    """Reads one shard until its end and delivers it over `parallelization_factor` lanes.
+    """Reads one shard to its end, with `parallelization_factor` deliveries that run concurrently.
 
-    A partition key always takes the same delivery, so its records stay in order while lanes run side by side
-    (https://aws.amazon.com/blogs/compute/new-aws-lambda-scaling-controls-for-kinesis-and-dynamodb-event-sources/);
-    a record without one takes any, since it has no order to keep.
-    The shard is not read ahead of a delivery that has a whole batch waiting: repeated errors block the shard.
+    All records of a partition key go to the same delivery, so they stay in order
+    (https://aws.amazon.com/blogs/compute/new-aws-lambda-scaling-controls-for-kinesis-and-dynamodb-event-sources/).
+    A record without a partition key has no order to keep and goes to any.
+    Reading pauses while a delivery has a whole batch waiting: repeated errors block the shard.
 
     Attributes:
-        finished: the shard is closed, read to its end, and everything in it acknowledged or discarded.
+        finished: the shard is closed, read to its end, and every record acknowledged or discarded.
         tip_tick: the tick at which the newest read began that found nothing left to read.
-        millis_behind_latest: as the newest read said.
+        millis_behind_latest: as in the newest read's response.
     """
 
     def __init__(self, shard_id: str, position: Position, state: MappingState) -> None:
@@ -54,17 +54,18 @@ class ShardReader:
 
     @property
     def checkpoint(self) -> str | None:
-        """The sequence number up to which all is acknowledged or discarded; None before the first."""
+        """The sequence number up to which each record is acknowledged or discarded; None before the first."""
         first = self._first_unfinished()
         return self.last_read if first is None else first.after
 
     @property
     def oldest_unfinished_arrived_at(self) -> datetime | None:
+        """When the oldest unfinished record arrived; None if there is none."""
         first = self._first_unfinished()
         return None if first is None else first.record.arrived_at
 
     def passed(self, sequence_number: str | None) -> bool:
-        """Whether everything up to that sequence number is acknowledged or discarded."""
+        """Return whether every record up to that sequence number is acknowledged or discarded."""
         first = self._first_unfinished()
         return (
             sequence_number is None
@@ -81,7 +82,7 @@ class ShardReader:
         )
 
     def wake(self) -> None:
-        """Let everything that waits see that the mapping is to stop."""
+        """Wake every task of the shard that waits, so that it sees that the mapping is to stop."""
         self._notifier.notify()
 
     async def run(self) -> None:
@@ -93,7 +94,7 @@ class ShardReader:
         self.finished = ended and self._first_unfinished() is None
 
     async def _read_to_the_end(self) -> bool:
-        """Read page after page; False if the mapping is to stop before the end."""
+        """Read page after page; return False if the mapping is to stop before the end."""
         iterator: str | None = None
         failures = 0
         while not self._state.stopping:
@@ -118,21 +119,21 @@ class ShardReader:
         return False
 
     async def _fetch_iterator(self) -> str:
-        """Where to begin, or to read on from after an iterator has expired."""
+        """Return an iterator for where to begin, or to continue after an iterator has expired."""
         position = self._position
         if self.last_read is not None:
             position = Position("AFTER_SEQUENCE_NUMBER", sequence_number=self.last_read)
-        asked_at = self._state.clock.now()
+        requested_at = self._state.clock.now()
         iterator = await self._state.stream.shard_iterator(self._shard_id, position)
         if position.kind == "LATEST":
-            # Asked for again, LATEST would skip what arrived in between.
-            self._position = Position("AT_TIMESTAMP", timestamp=asked_at)
+            # A second request for LATEST would skip the records that arrived in between.
+            self._position = Position("AT_TIMESTAMP", timestamp=requested_at)
         return iterator
 
     async def _accept(self, page: Page, tick: int) -> bool:
-        """Deal out the page, wait until the next read is due; True at the shard's end."""
+        """Distribute the page and wait until the next read is due; return True at the shard's end."""
         for record in page.records:
-            self._deal(record)
+            self._distribute(record)
         self._state.counters.records_read += len(page.records)
         self.millis_behind_latest = page.millis_behind_latest
         ended = page.next_iterator is None
@@ -150,7 +151,7 @@ class ShardReader:
             )
         return ended
 
-    def _deal(self, record: StreamRecord) -> None:
+    def _distribute(self, record: StreamRecord) -> None:
         key = record.sequence_number if record.partition_key is None else record.partition_key
         delivery = self._deliveries[zlib.crc32(key.encode()) % len(self._deliveries)]
         event_bytes = record_event_bytes(self._shard_id, record, self._state.settings)
