@@ -1,4 +1,4 @@
-"""The whole pipeline on this machine: servers, account, migrations, function and mapping, wired together."""
+"""The pipeline on this machine: servers, account, migrations, function and mapping, wired together."""
 
 import asyncio
 import secrets
@@ -39,14 +39,14 @@ class Pipeline:
 async def open_pipeline(
     *, on_log: Callable[[str], None], on_event: Callable[[Mapping[str, Any]], None]
 ) -> AsyncIterator[Pipeline]:
-    """Start everything, migrate the schema and run the mapping; stop everything at the end.
+    """Start everything, migrate the schema and run the mapping; stop everything at the end of the block.
 
     Raises:
         ServerError: a server cannot start.
         FunctionError: the migrations failed.
     """
     async with AsyncExitStack() as stack:
-        servers = await _in_thread(stack)
+        servers = await _start_servers(stack)
         account = await stack.enter_async_context(
             open_account(
                 servers.moto.endpoint_url,
@@ -80,11 +80,11 @@ async def open_pipeline(
         yield Pipeline(servers, account, function, mapping)
 
 
-async def migrate(environment: Mapping[str, str], on_log: Callable[[str], None]) -> object:
-    """Run the migrations function once, in an environment of its own, as a deploy does."""
+async def migrate(variables: Mapping[str, str], on_log: Callable[[str], None]) -> object:
+    """Run the migrations function once, in a separate execution environment, as a deploy does."""
     function = FunctionService(
         "processor.migrate:handler",
-        variables=environment,
+        variables=variables,
         timeout_seconds=TIMEOUT_SECONDS,
         reserved_concurrency=1,
         new_id=_new_id,
@@ -113,7 +113,7 @@ def _mapping_settings(account: Account) -> MappingSettings:
     )
 
 
-async def _in_thread(stack: AsyncExitStack) -> Servers:
+async def _start_servers(stack: AsyncExitStack) -> Servers:
     manager = start_servers()
     servers = await asyncio.to_thread(manager.__enter__)
     stack.push(lambda *error: manager.__exit__(*error))

@@ -1,4 +1,4 @@
-"""One run: feed the week through the pipeline while the shop reads, then judge what is left behind."""
+"""A run of `make local`: send the feed through the pipeline while the shop reads, then print the verdict."""
 
 import asyncio
 import time
@@ -31,7 +31,7 @@ _SCHEDULE_SECONDS = 60.0
 
 
 async def run_demo(*, keep: bool, readers: int) -> int:
-    """Run and judge; 0 if every finding holds."""
+    """Run the pipeline and print the verdict; return 0 if every claim holds, 1 if not."""
     console = Console(highlight=False)
     if keep:
         kept_run.refuse_second_run()
@@ -57,7 +57,7 @@ async def run_demo(*, keep: bool, readers: int) -> int:
 
 
 class _Hooks:
-    """What the function's invocations and log lines set off."""
+    """Called with the function's events and log lines; keeps figures and shop up to date."""
 
     def __init__(self, log: IO[str]) -> None:
         self.figures = Figures()
@@ -74,7 +74,7 @@ class _Hooks:
 
 
 async def _send_feed(pipeline: Pipeline, shop: Shop, figures: Figures, console: Console) -> list[Sent]:
-    """Send everything and wait until the mapping has brought all of it to the function."""
+    """Send everything and wait until the function has processed all of it."""
     feed = read_feed()
     sent: list[Sent] = []
     console.print(
@@ -108,7 +108,7 @@ async def _send_feed(pipeline: Pipeline, shop: Shop, figures: Figures, console: 
 
 
 async def _wait_until_drained(pipeline: Pipeline, reading: "asyncio.Task[None]") -> None:
-    """Wait until everything is through; raises what ended the mapping or the readers before."""
+    """Wait until the stream is drained; raise what ended the mapping or the readers before."""
     draining = asyncio.create_task(pipeline.mapping.drained())
     try:
         await asyncio.wait([draining, reading], return_when=asyncio.FIRST_COMPLETED)
@@ -120,7 +120,7 @@ async def _wait_until_drained(pipeline: Pipeline, reading: "asyncio.Task[None]")
 
 
 async def _keep_reading(shop: Shop) -> None:
-    """Let the readers go on after the last update until they had their hits."""
+    """Let the readers continue after the last update until they have enough cache hits."""
     for _ in range(int(_LAST_READS_SECONDS / _REFRESH_SECONDS)):
         if shop.statistics.hits >= _LEAST_HITS:
             break
@@ -175,7 +175,7 @@ def _print_outcome(
 
 
 async def _keep(pipeline: Pipeline, console: Console) -> None:
-    """Print how to try things, and keep the mapping and the schedule going until interrupted."""
+    """Print the commands to try, and keep the mapping and the schedule running until interrupted."""
     with kept_run.publish_state(pipeline):
         console.print(kept_run.instructions(pipeline), soft_wrap=True, markup=False)
         try:
@@ -184,5 +184,5 @@ async def _keep(pipeline: Pipeline, console: Console) -> None:
                 with suppress(FunctionError, FunctionNotReachedError):  # the next schedule tries again
                     await pipeline.function.invoke(SCHEDULED_EVENT)
         except asyncio.CancelledError:
-            # Ctrl-C, as asked for: the outcome of the run stands.
+            # Ctrl-C is how a kept run ends: the exit code is still that of the verdict.
             console.print("Stopped.")

@@ -1,4 +1,4 @@
-"""Is what the pipeline left behind what was sent? Computed without a line of the processor's code."""
+"""The verdict of `make local`: is the pipeline's result right? Computed without the processor's code."""
 
 import base64
 import gzip
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 Identity = tuple[str, str, int]
 _SHOWN = 3
-# What a product's fields hold until an update mentions them.
+# A product's fields, and their values until an update sets them.
 _DEFAULTS: dict[str, Any] = {"inventory": 0, "price": None, "discontinued": False}
-# Those that are told and cached as texts, and compared as numbers.
+# Fields that are sent and cached as text, and compared as numbers.
 _AMOUNTS = {"price"}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One claim and whether it holds; `detail` says by what figures, or what contradicts it."""
+    """One claim and whether it holds; `detail` has the figures, or what contradicts it."""
 
     claim: str
     holds: bool
@@ -34,7 +34,7 @@ class Finding:
 
 
 async def check_catalog(sent: Sequence[Sent], connection: "asyncpg.Connection[Any]") -> Finding:
-    """Every row is the newest sent of each of its fields, and no row is missing or extra."""
+    """Check that each row has the newest value sent of each field, and that no row is missing or extra."""
     expected = _fold(sent)
     rows = await connection.fetch("SELECT * FROM products")
     actual = {row["product_id"]: (*_values(row), row["last_updated"]) for row in rows}
@@ -42,7 +42,7 @@ async def check_catalog(sent: Sequence[Sent], connection: "asyncpg.Connection[An
 
 
 async def check_archive(sent: Sequence[Sent], s3: "S3Client", bucket: str) -> Finding:
-    """Every record is archived under its identity, byte for byte, with its verdict, and nothing else is."""
+    """Check that exactly the sent records are archived, byte for byte, each with its identity and outcome."""
     expected = {
         (one.shard, one.sequence_number, 0): (one.record.data, "accepted" if one.record.good else "rejected")
         for one in sent
@@ -58,7 +58,7 @@ async def check_archive(sent: Sequence[Sent], s3: "S3Client", bucket: str) -> Fi
 
 
 async def check_quarantine(sent: Sequence[Sent], s3: "S3Client", bucket: str) -> Finding:
-    """Exactly the bad records are in quarantine, byte for byte, each with a reason."""
+    """Check that exactly the bad records are in quarantine, byte for byte, each with a reason."""
     expected = {(one.shard, one.sequence_number, 0): one.record.data for one in sent if not one.record.good}
     actual: dict[Identity, bytes] = {}
     async for body in _bodies(s3, bucket, "quarantine/"):
@@ -72,7 +72,7 @@ async def check_quarantine(sent: Sequence[Sent], s3: "S3Client", bucket: str) ->
 
 
 async def check_cache(redis: "Redis", connection: "asyncpg.Connection[Any]") -> Finding:
-    """Every cached product equals its row, and no missed invalidation is waiting."""
+    """Check that every cached product equals its row and that no invalidation is pending."""
     rows = await connection.fetch("SELECT * FROM products")
     held = {row["product_id"]: _values(row) for row in rows}
     cached: dict[str, tuple[Any, ...]] = {}
@@ -90,7 +90,7 @@ async def check_cache(redis: "Redis", connection: "asyncpg.Connection[Any]") -> 
 
 
 def check_leases_were_used(hits: int, refused_stores: int, *, least_hits: int, least_refused: int) -> Finding:
-    """The readers saw enough of the cache for the verdict on it to mean something."""
+    """Check that the readers used the cache enough for the verdict on it to mean something."""
     return Finding(
         "the cache was used and raced",
         hits >= least_hits and refused_stores >= least_refused,
@@ -100,9 +100,9 @@ def check_leases_were_used(hits: int, refused_stores: int, *, least_hits: int, l
 
 
 def _values(product: Mapping[str, Any]) -> tuple[Any, ...]:
-    told = ((field, product[field]) for field in _DEFAULTS)
     return tuple(
-        Decimal(value) if field in _AMOUNTS and value is not None else value for field, value in told
+        Decimal(product[field]) if field in _AMOUNTS and product[field] is not None else product[field]
+        for field in _DEFAULTS
     )
 
 
@@ -119,9 +119,9 @@ def _fold(sent: Iterable[Sent]) -> dict[str, tuple[Any, ...]]:
                 newest[update["product_id"], field] = (version, update[field])
     folded = {}
     for product_id in {product_id for product_id, _ in newest}:
-        told = {field: newest[product_id, field] for field in _DEFAULTS if (product_id, field) in newest}
-        values = {**_DEFAULTS, **{field: value for field, (_, value) in told.items()}}
-        folded[product_id] = (*_values(values), max(version[0] for version, _ in told.values()))
+        updated = {field: newest[product_id, field] for field in _DEFAULTS if (product_id, field) in newest}
+        values = {**_DEFAULTS, **{field: value for field, (_, value) in updated.items()}}
+        folded[product_id] = (*_values(values), max(version[0] for version, _ in updated.values()))
     return folded
 
 
