@@ -1,4 +1,4 @@
-"""The commands for a run kept by `make local KEEP=1`: put an update, read a product, show rejected records."""
+"""Commands for a run kept by `make local KEEP=1`: put an update, read a product, show rejected records."""
 
 import asyncio
 import base64

@@ -252,7 +252,7 @@ class EventSourceMapping:
         return self._state.settings.starting_position is StartingPosition.LATEST and self._checkpoints is None
 
     def _position(self, shard_id: str) -> Position:
-        """Return where to begin: the starting position is only for shards of the first listing."""
+        """Return where to begin: the starting position is for shards listed first, not for their children."""
         if self._checkpoints is not None and shard_id in self._checkpoints:
             return Position("AFTER_SEQUENCE_NUMBER", sequence_number=self._checkpoints[shard_id])
         settings = self._state.settings
