@@ -1,4 +1,4 @@
-"""A deployed function, taken from where it was deployed and run as Lambda runs it."""
+"""A deployed function: fetched from the account and run as Lambda runs it."""
 
 import asyncio
 import hashlib
@@ -21,10 +21,10 @@ _PROGRAM = PROJECT / "local" / "emulated_aws" / "execution_environment.py"
 
 @dataclass(frozen=True, kw_only=True)
 class DeployedFunction:
-    """What is deployed under a function's name.
+    """A function as it is deployed.
 
-    `handler`: as `module:function`; `variables`: the deployed variables, and what Lambda sets itself.
-    `code`, `layer`: the archives. `role_arn`, `timeout_seconds`: the function's.
+    `handler`: as `module:function`. `variables`: the deployed environment variables, and those that Lambda
+    sets. `code`, `layer`: the zip archives.
     """
 
     name: str
@@ -36,10 +36,10 @@ class DeployedFunction:
     timeout_seconds: float
 
     def unpack(self, python: Path, directory: Path) -> LaunchCommand:
-        """Lay code and layer out as Lambda does, and return what runs them.
+        """Unpack code and layer as Lambda does, and return the command that runs them.
 
-        No package of this machine's can stand in for one that the layer lacks: Python starts isolated, with
-        the standard library alone. `python`: of the runtime's minor version.
+        Python starts isolated, with the standard library alone, so this machine's packages cannot replace one
+        that the layer lacks. `python`: an interpreter of the runtime's minor version.
         """
         task, layer = directory / "task", directory / "opt"
         for archive, folder in ((self.code, task), (self.layer, layer)):
@@ -50,7 +50,7 @@ class DeployedFunction:
 
 
 async def fetch_function(aws: AwsClients, name: str) -> DeployedFunction:
-    """Return what the account holds under a function's name."""
+    """Return the function of that name from the account."""
     async with aws.client("lambda") as functions:
         function = await functions.get_function(FunctionName=name)
         configuration = await functions.get_function_configuration(FunctionName=name)
@@ -76,7 +76,7 @@ def check_bytes(what: str, deployed: bytes, built: Path) -> None:
 
 
 def _lambda_variables(aws: AwsClients, configuration: Mapping[str, Any]) -> dict[str, str]:
-    """Return what Lambda sets beside the function's variables.
+    """Return the environment variables that Lambda sets in addition to the function's.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime;
     `AWS_ENDPOINT_URL` leads to the emulator instead of AWS.
@@ -98,8 +98,8 @@ def _lambda_variables(aws: AwsClients, configuration: Mapping[str, Any]) -> dict
 
 
 def _download(location: str) -> bytes:
-    # A proxy of this machine's has no business on loopback.
+    # Without a proxy: the emulator is on loopback.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(location) as answer:
-        content: bytes = answer.read()
+    with opener.open(location) as response:
+        content: bytes = response.read()
     return content

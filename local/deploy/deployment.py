@@ -1,4 +1,4 @@
-"""Deploy dev-stack for real, on loopback: one record through it, destroyed, deployed and destroyed again."""
+"""Deploy dev-stack on loopback, send one record through it, destroy it; then deploy and destroy it again."""
 
 import asyncio
 import fcntl
@@ -28,24 +28,24 @@ from local.servers import ServerError
 
 FOLDER = PROJECT / ".local" / "deploy-local"
 SKIPPED = 3
-# As the reference names them.
+# The names that the reference gives them.
 _OUTPUTS = ("KinesisStreamName", "DatabaseEndpoint", "RedisEndpoint", "ArchiveBucket")
 _FAILURES = (
     *(DeployError, ServerError, FunctionError, MappingEndedError),
-    # What a server answers otherwise than it should.
+    # A server fails, or its response is not the expected one.
     *(OSError, BotoCoreError, ClientError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError),
 )
 
 
 async def run(*, once: bool) -> int:
-    """Run everything; 0 if all is as it must be, 1 if not, 3 if this machine lacks what it takes."""
+    """Run everything; return 0 if every check passed, 1 if not, 3 if this machine lacks a prerequisite."""
     console = Console(highlight=False)
     reporter = StepReporter(console)
     try:
         with _exclusive_folder():
             await _run(reporter, console, once=once)
     except PrerequisiteError as error:
-        console.print(f"skipped: nothing was deployed, for {error}", markup=False, soft_wrap=True)
+        console.print(f"skipped, nothing was deployed: {error}", markup=False, soft_wrap=True)
         return SKIPPED
     except _FAILURES as error:
         print(f"error in step '{reporter.name}': {error}", file=sys.stderr)
@@ -64,7 +64,7 @@ async def _run(reporter: StepReporter, console: Console, *, once: bool) -> None:
     with reporter.step("cdktf-cli") as step:
         await prerequisites.install_cdktf(machine, FOLDER / "npm.log")
         step.report("as package-lock.json pins it")
-    with reporter.step("packages") as step:
+    with reporter.step("deployment packages") as step:
         await prerequisites.build_deployment_packages(machine, FOLDER / "packages.log")
         step.report(f"{machine.code.name}, {machine.layer.name}")
     async with open_target(machine, FOLDER, reporter) as target:
@@ -78,7 +78,7 @@ async def _run(reporter: StepReporter, console: Console, *, once: bool) -> None:
     _print_differences(console, machine)
     repeated = emulator_log(FOLDER).read_text(encoding="utf-8", errors="replace").count(" came again, ")
     console.print(
-        f"{repeated} requests were sent again because their answer was lost ({emulator_log(FOLDER).name})."
+        f"{repeated} requests were sent again because the response was lost ({emulator_log(FOLDER).name})."
     )
     cycles = "deployed, destroyed" if once else "deployed, destroyed, deployed and destroyed"
     console.print(
@@ -104,41 +104,41 @@ async def _destroy(target: DeploymentTarget, reporter: StepReporter, cycle: int,
         log_path = _log_path(name)
         changes = await target.cdktf.destroy(log_path, step.progress)
         step.report(f"{changes.destroyed} resources destroyed (log: {log_path.relative_to(PROJECT)})")
-    with reporter.step(f"left over {cycle}") as step:
-        held = await list_resources(target.aws)
-        lines = find_leftovers(target.resources_before, held)
+    with reporter.step(f"leftovers {cycle}") as step:
+        resources = await list_resources(target.aws)
+        lines = find_leftovers(target.resources_before, resources)
         lines += [f"the state still has {resource['type']}" for resource in target.cdktf.state()["resources"]]
         if changes.destroyed != added:
             lines.append(f"{added} resources were added, {changes.destroyed} destroyed")
         if lines:
             raise DeployError("\n".join(["after the destroy:", *lines]))
-        step.report(f"nothing, of {len(held)} kinds of resources; the state is empty")
+        step.report(f"none, of {len(resources)} kinds of resources; the state is empty")
 
 
 async def _check_outputs(target: DeploymentTarget, reporter: StepReporter) -> None:
     with reporter.step("outputs and secrets") as step:
         outputs = target.cdktf.outputs()
         if missing := [name for name in _OUTPUTS if not outputs.get(name)]:
-            raise DeployError(f"the outputs lack {', '.join(missing)}: {outputs}")
+            raise DeployError(f"these outputs are missing: {', '.join(missing)}; found {outputs}")
         passwords = {}
         for output in ("AdministratorSecretArn", "ProcessorSecretArn", "ReaderSecretArn"):
-            held = await read_login(target.aws, outputs[output])
-            passwords[held["username"]] = held["password"]
+            login = await read_login(target.aws, outputs[output])
+            passwords[login["username"]] = login["password"]
         check_state(target.cdktf.state())
         files = check_files(passwords, FOLDER)
         step.report(
-            f"{', '.join(_OUTPUTS)}; no password of {len(passwords)} in {files} files, the state among them"
+            f"{', '.join(_OUTPUTS)}; none of {len(passwords)} passwords in {files} files, the state included"
         )
 
 
 async def _send_one_record(target: DeploymentTarget, reporter: StepReporter) -> None:
     outputs, aws = target.cdktf.outputs(), target.aws
-    with reporter.step("deployed packages") as step:
+    with reporter.step("deployed code, layer") as step:
         function = await fetch_function(aws, outputs["ProcessorFunctionName"])
         check_bytes("code", function.code, target.machine.code)
         check_bytes("layer", function.layer, target.machine.layer)
         launch = function.unpack(prerequisites.EMULATOR_PYTHON, FOLDER / "function")
-        step.report("code and layer are the built ones, byte for byte")
+        step.report("equal to the built ones, byte for byte")
     with reporter.step("one record") as step, (FOLDER / "function.log").open("w") as log:
         shard, number = await smoke_test.put_record(aws, outputs["KinesisStreamName"])
         step.report(
@@ -167,7 +167,7 @@ async def _send_one_record(target: DeploymentTarget, reporter: StepReporter) -> 
 
 
 def _print_differences(console: Console, machine: prerequisites.Machine) -> None:
-    console.print("\nOtherwise than on AWS:")
+    console.print("\nDifferences from AWS:")
     for difference in differences_from_aws.all_differences(
         None if machine.provider.is_exact else machine.provider.told
     ):
@@ -181,13 +181,13 @@ def _log_path(step: str) -> Path:
 
 @contextmanager
 def _exclusive_folder() -> Iterator[None]:
-    """Keep the folder to ourselves, and empty: the emulator that an earlier state spoke of is gone."""
+    """Empty the folder and lock out other runs: the emulator that an earlier state is about is gone."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (FOLDER.parent / "deploy-local.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DeployError("another `make deploy-local` is at work here; let it end first") from None
+            raise DeployError("another `make deploy-local` is running here; wait until it ends") from None
         shutil.rmtree(FOLDER)
         FOLDER.mkdir()
         yield

@@ -1,4 +1,4 @@
-"""What a deployment goes to: PostgreSQL, Valkey and the emulator, and cdktf that is pointed at them."""
+"""The target of a deployment: PostgreSQL, Valkey and the emulator, and cdktf configured for them."""
 
 import asyncio
 import shutil
@@ -20,7 +20,7 @@ from local.servers import EmulatorServer, PostgresServer, ValkeyServer
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentTarget:
-    """The servers, the account and cdktf; `resources_before`: what the account held before any deployment."""
+    """The servers, the account and cdktf; `resources_before`: the account's before any deployment."""
 
     machine: Machine
     cdktf: Cdktf
@@ -35,7 +35,9 @@ class DeploymentTarget:
 async def open_target(
     machine: Machine, folder: Path, reporter: StepReporter
 ) -> AsyncIterator[DeploymentTarget]:
-    """Start everything that a deployment needs, and stop it at the end; the emulator's log stays in `folder`.
+    """Start everything that a deployment needs, and stop it at the end of the block.
+
+    The emulator's log stays in `folder`.
 
     Raises: ServerError.
     """
@@ -55,7 +57,7 @@ async def open_target(
         try:
             aws = AwsClients(emulator.endpoint_url)
             with machine.provider.variables(machine.variables) as variables:
-                environment = terraform_variables(
+                cdktf_variables = terraform_variables(
                     variables,
                     endpoint_url=emulator.endpoint_url,
                     architecture=machine.architecture,
@@ -64,7 +66,7 @@ async def open_target(
                 )
                 yield DeploymentTarget(
                     machine=machine,
-                    cdktf=Cdktf(folder, environment),
+                    cdktf=Cdktf(folder, cdktf_variables),
                     aws=aws,
                     database=database,
                     postgres=postgres,
@@ -77,5 +79,5 @@ async def open_target(
 
 
 def emulator_log(folder: Path) -> Path:
-    """Where the emulator's log is once everything was stopped."""
+    """Return where the emulator's log is once everything has stopped."""
     return folder / "emulator.log"

@@ -1,7 +1,7 @@
-"""What Terraform is told beside the synthesized stack: the few values that loopback servers need otherwise.
+"""The Terraform override file for dev-stack: the few values that differ for servers on loopback.
 
-Terraform merges `*_override.tf.json` into the stack beside it, argument by argument; a nested block is
-replaced whole, hence the full map of a function's variables.
+Terraform merges `*_override.tf.json` into the stack in the same folder, argument by argument. It replaces a
+nested block as a whole, so the file repeats all of a function's environment variables.
 https://developer.hashicorp.com/terraform/language/files/override
 """
 
@@ -17,7 +17,7 @@ FILE = "deploy_local_override.tf.json"
 
 
 def replaced_variables(*, database_port: int, cache_port: int) -> dict[str, str]:
-    """Return what the functions' variables are replaced by where they have them."""
+    """Return the new values of the functions' environment variables, for those functions that have them."""
     values = {
         "DB_TLS": "disable",
         "DB_PORT": str(database_port),
@@ -29,7 +29,7 @@ def replaced_variables(*, database_port: int, cache_port: int) -> dict[str, str]
 
 
 def override_document(stack: Mapping[str, Any], replaced: Mapping[str, str]) -> dict[str, Any]:
-    """Return the override file for a stack's `cdk.tf.json`; `replaced` as `variables` returns it."""
+    """Return the override file for a stack's `cdk.tf.json`; `replaced`: from `replaced_variables`."""
     resources = stack["resource"]
     functions = {
         name: {"environment": {"variables": _merged(function["environment"]["variables"], replaced)}}

@@ -1,4 +1,4 @@
-"""One record through the deployed pipeline: put on the stream's name, looked for everywhere it must end."""
+"""Send one record through the deployed pipeline, and check every place where it must end."""
 
 import asyncio
 import gzip
@@ -37,16 +37,16 @@ OnLog = Callable[[str], None]
 
 
 async def put_record(aws: AwsClients, stream_name: str) -> tuple[str, str]:
-    """Put the record on the deployed stream's name; returns its shard and sequence number."""
+    """Put the record on the deployed stream; return its shard and sequence number."""
     async with aws.client("kinesis") as kinesis:
-        answer = await kinesis.put_record(StreamName=stream_name, PartitionKey=_PRODUCT, Data=_RECORD)
-    return answer["ShardId"], answer["SequenceNumber"]
+        response = await kinesis.put_record(StreamName=stream_name, PartitionKey=_PRODUCT, Data=_RECORD)
+    return response["ShardId"], response["SequenceNumber"]
 
 
 async def run_mapping(
     aws: AwsClients, mapping_id: str, function: DeployedFunction, launch: LaunchCommand, on_log: OnLog
 ) -> str:
-    """Read the stream to its end by the deployed mapping's settings; returns what happened, for people.
+    """Read the stream to its end with the deployed mapping's settings; return a summary to print.
 
     Raises: DeployError if a batch failed.
     """
@@ -86,7 +86,7 @@ async def run_mapping(
             await service.close()
     progress = mapping.progress
     if progress.function_errors or progress.reported_failures or progress.records_acknowledged != 1:
-        raise DeployError(f"the function did not acknowledge the record at once: {progress}")
+        raise DeployError(f"the function did not acknowledge the record the first time: {progress}")
     return (
         f"acknowledged in {progress.invocations} invocation, batches of up to {deployed['BatchSize']} within "
         f"{deployed['MaximumBatchingWindowInSeconds']} s as the deployed mapping says"
@@ -94,7 +94,7 @@ async def run_mapping(
 
 
 def mapping_settings(deployed: Mapping[str, Any], *, role_arn: str) -> MappingSettings:
-    """Return our mapping's settings from those of the deployed one, as Lambda describes it."""
+    """Return our mapping's settings from the description of the deployed mapping."""
     return MappingSettings(
         mapping_uuid=deployed["UUID"],
         stream_arn=deployed["EventSourceArn"],
@@ -117,10 +117,10 @@ async def read_as_shop(
 ) -> str:
     """Read the product as the shop does, with its deployed login: from the database, then from the cache.
 
-    Raises: DeployError if either is not as the record says.
+    Raises: DeployError if either differs from the record.
     """
     shop = await read_login(aws, secret_arn)
-    # The secret's port is the stack's 5432; limits.py has the reason.
+    # The secret has the stack's port, 5432; `differences_from_aws` has the reason.
     where = {"host": shop["host"], "port": postgres.port, "database": shop["dbname"]}
     redis = Redis(host=valkey.host, port=valkey.port)
     async with asyncpg.create_pool(
@@ -128,14 +128,14 @@ async def read_as_shop(
     ) as pool:
         reader = CatalogReader(pool, redis)
         row, cached = await reader.get(_PRODUCT), await reader.get(_PRODUCT)
-        kept = await redis.get(value_key(_PRODUCT))
+        cached_value = await redis.get(value_key(_PRODUCT))
     await redis.aclose()
     statistics = reader.statistics
     if row is None or row != cached or (statistics.misses, statistics.hits) != (1, 1):
         raise DeployError(f"the shop read {row}, then {cached}: {statistics}")
-    value = json.loads(kept or b"{}")
+    value = json.loads(cached_value or b"{}")
     if {name: value.get(name) for name in _EXPECTED} != _EXPECTED:
-        raise DeployError(f"{value_key(_PRODUCT)} is {kept!r}; expected {_EXPECTED} in it")
+        raise DeployError(f"{value_key(_PRODUCT)} is {cached_value!r}; expected {_EXPECTED} in it")
     if (row.inventory, str(row.price)) != (_EXPECTED["inventory"], _EXPECTED["price"]):
         raise DeployError(f"the row is {row}; expected {_EXPECTED}")
     return f"{shop['username']} read {row.inventory} at {row.price} from the database, then from the cache"
@@ -147,23 +147,23 @@ async def check_archive(aws: AwsClients, bucket: str, shard: str, sequence_numbe
         found = await s3.list_objects_v2(Bucket=bucket)
         keys: list[str] = [each["Key"] for each in found.get("Contents", [])]
         if len(keys) != 1 or f"/{shard}/{sequence_number}-" not in keys[0]:
-            raise DeployError(f"the archive holds {keys}; expected one object for {shard} {sequence_number}")
-        answer = await s3.get_object(Bucket=bucket, Key=keys[0])
-        lines = gzip.decompress(await answer["Body"].read()).splitlines()
+            raise DeployError(f"the archive contains {keys}; expected one object: {shard} {sequence_number}")
+        response = await s3.get_object(Bucket=bucket, Key=keys[0])
+        lines = gzip.decompress(await response["Body"].read()).splitlines()
     if [archived_data(line) for line in lines] != [_RECORD]:
-        raise DeployError(f"{keys[0]} holds {lines}; expected one line with {_RECORD!r}")
+        raise DeployError(f"{keys[0]} contains {lines}; expected one line with {_RECORD!r}")
     return keys[0]
 
 
 async def check_no_failures(aws: AwsClients, bucket: str, queue_url: str) -> str:
-    """Return what was looked at. Raises: DeployError if a failed batch or a rejected record is anywhere."""
+    """Return a summary to print. Raises: DeployError if there is a failed batch or a rejected record."""
     async with aws.client("s3") as s3, aws.client("sqs") as sqs:
         keys = [found["Key"] for found in (await s3.list_objects_v2(Bucket=bucket)).get("Contents", [])]
-        answer = await sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=0)
-    bodies = [json.loads(received["Body"]) for received in answer.get("Messages", [])]
+        response = await sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=0)
+    bodies = [json.loads(received["Body"]) for received in response.get("Messages", [])]
     if keys or [body.get("Event") for body in bodies] != ["s3:TestEvent"]:
-        raise DeployError(f"quarantine holds {keys}, the queue {bodies}; expected the s3:TestEvent alone")
-    return "nothing in quarantine, on the queue only S3's s3:TestEvent"
+        raise DeployError(f"quarantine contains {keys}, the queue {bodies}; expected only the s3:TestEvent")
+    return "nothing in quarantine; only S3's s3:TestEvent on the queue"
 
 
 def _new_id() -> str:

@@ -1,4 +1,4 @@
-"""The app that cdktf runs here: main.py's, and beside dev-stack what `overrides.py` replaces in it."""
+"""The app that cdktf runs here: main.py's, plus the override file from `overrides.py` for dev-stack."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from stacks.config.settings import SettingsError
 
 
 def synthesize() -> None:
-    """Synthesize every stack where cdktf says, or end with one line that says what is wrong."""
+    """Synthesize every stack into cdktf's output folder, or exit with one line that says what is wrong."""
     try:
         app = main.build_app(os.environ, main.built_packages(), today=datetime.now(UTC).date())
     except (PackageError, SettingsError) as error:

@@ -12,6 +12,6 @@ def test_what_is_left_and_what_is_gone_are_named() -> None:
     after = {"ec2 Vpcs": ["vpc-2", "vpc-default"], "secretsmanager SecretList": ["login"]}
     assert find_leftovers(before, after) == [
         "ec2 Vpcs: vpc-2 is left over",
-        "s3 Buckets: somebodys is gone, and was not ours",
+        "s3 Buckets: somebodys is gone, though we did not create it",
         "secretsmanager SecretList: login is left over",
     ]

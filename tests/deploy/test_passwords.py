@@ -15,7 +15,7 @@ def test_a_password_is_found_at_any_depth(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("{}")
     (folder / "plan").write_bytes(b"\0before Correct-Horse after")
     assert check_files({"postgres": "none-of-these"}, tmp_path) == 2
-    with pytest.raises(DeployError, match=r"dev-stack/plan holds the password of product_shop"):
+    with pytest.raises(DeployError, match=r"dev-stack/plan contains the password of product_shop"):
         check_files({"postgres": "none-of-these", "product_shop": "Correct-Horse"}, tmp_path)
 
 
@@ -38,6 +38,6 @@ def state(**attributes: Any) -> dict[str, Any]:
 def test_a_secrets_value_in_the_state_is_found() -> None:
     check_state(state(secret_string="", secret_string_wo=None, secret_string_wo_version=1))
     with pytest.raises(
-        DeployError, match="the state holds secret_string of aws_secretsmanager_secret_version"
+        DeployError, match="the state contains secret_string of aws_secretsmanager_secret_version"
     ):
         check_state(state(secret_string="{}"))

@@ -13,7 +13,10 @@ def test_lambdas_word(processor: str, architecture: str) -> None:
 
 @pytest.mark.parametrize(
     ("system", "processor", "message"),
-    [("darwin", "arm64", "this machine runs darwin"), ("linux", "riscv64", "Lambda knows no riscv64")],
+    [
+        ("darwin", "arm64", "this machine runs darwin"),
+        ("linux", "riscv64", "Lambda does not support riscv64"),
+    ],
 )
 def test_where_no_layer_runs(system: str, processor: str, message: str) -> None:
     with pytest.raises(PrerequisiteError, match=message):

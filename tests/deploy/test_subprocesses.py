@@ -27,7 +27,7 @@ _START_SECONDS = 20.0
 async def run(program: str, tmp_path: Path, lines: list[str]) -> int:
     words = [sys.executable, "-c", program]
     return await subprocesses.run(
-        words, directory=tmp_path, environment={}, log_path=tmp_path / "log", on_line=lines.append
+        words, directory=tmp_path, variables={}, log_path=tmp_path / "log", on_line=lines.append
     )
 
 
@@ -55,7 +55,7 @@ import asyncio, sys
 from pathlib import Path
 from local.deploy import subprocesses
 
-asyncio.run(subprocesses.run([sys.executable, "-c", sys.argv[1]], directory=Path("/"), environment={},
+asyncio.run(subprocesses.run([sys.executable, "-c", sys.argv[1]], directory=Path("/"), variables={},
             log_path=Path(sys.argv[2]), on_line=lambda line: print(line, flush=True)))
 """
 
