@@ -1,4 +1,4 @@
-"""Whatever a function answers, no record is lost, no order broken, no unfinished record passed."""
+"""Whatever a function returns, no record is lost, the order is kept, and no checkpoint skips a record."""
 
 import json
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ mapping_settings = st.builds(
 
 @dataclass
 class History:
-    """What is true of the records, worked out from the answers alone."""
+    """The records' expected state, derived only from the function's responses."""
 
     simulation: Simulation
     settings: MappingSettings
@@ -65,7 +65,7 @@ class History:
         return self.done | self.kept()
 
     def respond(self, call: Call) -> object:
-        """Check what holds whenever a batch is delivered, then answer it."""
+        """Check what must hold whenever a batch is delivered, then respond to it."""
         identities = [(call.shard_id, number) for number in call.sequence_numbers]
         finished = self.finished()
         self._check_order(call, identities, finished)
@@ -78,13 +78,13 @@ class History:
     def _check_order(
         self, call: Call, identities: Sequence[tuple[str, str]], finished: set[tuple[str, str]]
     ) -> None:
-        """Nothing of a partition key is delivered beyond an unfinished earlier record of it."""
+        """Check that no record is delivered while an earlier one of its partition key is unfinished."""
         for index, (key, identity) in enumerate(zip(call.keys, identities, strict=True)):
             earlier = self.of_key(key)[: self.of_key(key).index(identity)]
             assert set(earlier) <= finished | set(identities[:index])
 
     def of_key(self, key: str) -> list[tuple[str, str]]:
-        """The key's records in the order they were put; numbers rise over all shards."""
+        """Return the key's records in the order they were put; sequence numbers rise across all shards."""
         records = [
             (shard_id, record.sequence_number)
             for shard_id, stored in self.simulation.stream.stored().items()
@@ -183,7 +183,7 @@ def test_every_record_is_acknowledged_or_kept_in_order(
 
 
 def _put(simulation: Simulation, keys: list[str], reshard_at: int | None) -> None:
-    """Put a record for each key; on the way split the first shard, then merge one child with the second."""
+    """Put one record per key; meanwhile split the first shard, then merge a child with the second shard."""
     shard_of = {key: SHARD if key in "abc" else _SECOND_SHARD for key in _KEYS}
     for index, key in enumerate(keys):
         if index == reshard_at:

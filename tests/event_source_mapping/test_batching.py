@@ -10,7 +10,7 @@ _LIMIT_BYTES = 6_291_456
 
 
 def test_the_event_is_the_documented_one() -> None:
-    """A record carries its data in base64, its arrival in seconds with milliseconds, and where it is from.
+    """A record has its data in base64, its arrival time in seconds with milliseconds, and its source.
 
     Source: Using Lambda with Kinesis, Example event,
     https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
@@ -120,7 +120,7 @@ def test_a_window_that_ended_empty_begins_again_with_the_first_record() -> None:
 
 
 def _invoked_at(*, put_at: list[float], takes_seconds: float) -> list[float]:
-    """When a function with a window of 10 s is invoked; records are read half a second after these times."""
+    """Return when a function with a window of 10 s is invoked; records are read 0.5 s after `put_at`."""
 
     async def scenario() -> list[float]:
         simulation = Simulation()
@@ -161,7 +161,7 @@ def test_a_batch_stays_within_the_payload_limit() -> None:
 
 
 def test_the_payload_is_measured_to_the_byte() -> None:
-    """Two records fit if their event has exactly 6,291,456 bytes, and do not if it has one base64 group more.
+    """Two records fit if their event has exactly 6,291,456 bytes, and not with one base64 group more.
 
     Source: Lambda quotas, invocation payload (synchronous) 6 MB,
     https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -187,7 +187,7 @@ def test_the_payload_is_measured_to_the_byte() -> None:
 
 
 def test_a_batch_holds_records_of_one_shard() -> None:
-    """Each batch contains records from a single shard; shards are read side by side.
+    """Each batch contains records from a single shard; shards are read concurrently.
 
     Source: Using Lambda with Kinesis, Polling and batching streams,
     https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
@@ -225,7 +225,7 @@ def test_a_shard_is_delivered_in_order_one_batch_at_a_time() -> None:
     simulate(scenario())
 
 
-def test_a_quiet_shard_is_polled_once_a_second_and_one_with_more_records_at_once() -> None:
+def test_a_quiet_shard_is_polled_once_per_second_and_one_with_more_records_faster() -> None:
     """A standard iterator polls at a base rate of once per second, faster while there is more to read.
 
     Source: Using Lambda with Kinesis, Polling and batching streams,
@@ -243,8 +243,8 @@ def test_a_quiet_shard_is_polled_once_a_second_and_one_with_more_records_at_once
     simulate(scenario())
 
 
-def test_the_event_of_a_redelivery_is_made_anew() -> None:
-    """Each invocation receives its own JSON document: what a function does to one event harms no other.
+def test_each_delivery_gets_a_new_event() -> None:
+    """Each invocation receives a separate JSON document: changing one event does not change another.
 
     Source: Invoke, request body, https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
     """

@@ -1,4 +1,4 @@
-"""The driver other tests deliver records with: the mapping's own rules, no waiting, a limit."""
+"""The driver by which other tests deliver records: the mapping's rules, no waiting, a limit."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ RECORDS = [kinesis_record(f"{position}", position) for position in range(8)]
 
 
 class Refuses:
-    """Raises `error` for a batch with this record, as a function does that has a bad record."""
+    """Raises `error` for every batch that contains this record, as a function fails on a bad record."""
 
     def __init__(self, position: int, error: Exception) -> None:
         self.number = sequence(position)
@@ -39,7 +39,7 @@ async def test_an_error_halves_the_batch_until_the_limit() -> None:
     assert delivery.waited_seconds == 1 + 2 + 4 + 8 + 16
 
 
-async def test_what_is_discarded_is_told_from_what_is_acknowledged() -> None:
+async def test_discarded_and_acknowledged_records_are_told_apart() -> None:
     settings = with_settings(maximum_retry_attempts=0)
     delivery = await deliver(Refuses(5, ValueError("bad")), RECORDS, settings=settings)
     assert (delivery.discarded, delivery.unfinished) == ([sequence(5)], [])
@@ -57,7 +57,7 @@ async def test_a_partial_response_delivers_the_rest_and_the_next_batch_follows()
     assert len(delivery.acknowledged) == 8
 
 
-async def test_a_throttle_is_none_of_the_functions_errors() -> None:
+async def test_a_throttle_is_not_a_function_error() -> None:
     settings = with_settings(maximum_retry_attempts=0)
     delivery = await deliver(
         Refuses(0, FunctionNotReachedError()), RECORDS, settings=settings, limit_invocations=3

@@ -1,4 +1,4 @@
-"""What is kept of a discarded batch, and what if it cannot be kept."""
+"""What the on-failure destination keeps of a discarded batch, and what happens if it cannot."""
 
 import json
 import re
@@ -84,7 +84,7 @@ def test_the_object_holds_the_whole_invocation() -> None:
     simulate(scenario())
 
 
-def test_a_function_that_answered_has_no_function_error() -> None:
+def test_a_function_that_returned_a_response_has_no_function_error() -> None:
     """When the retries were used up by partial batch responses, functionError is null.
 
     Source: Retain discarded batch records for a Kinesis Data Streams event source in Lambda,
@@ -103,7 +103,7 @@ def test_a_function_that_answered_has_no_function_error() -> None:
 
 
 def test_a_record_that_was_too_old_has_no_response() -> None:
-    """The condition is RecordAgeExceeded, without responseContext; one invocation is counted at least.
+    """The condition is RecordAgeExceeded, without responseContext; at least one invocation is counted.
 
     Source: Retain discarded batch records for a Kinesis Data Streams event source in Lambda,
     https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html, whose example shows only
@@ -125,7 +125,7 @@ def test_a_record_that_was_too_old_has_no_response() -> None:
     simulate(scenario())
 
 
-def test_records_are_not_passed_over_while_the_destination_refuses_them() -> None:
+def test_records_are_not_skipped_while_the_destination_refuses_them() -> None:
     """Every refused delivery counts in DestinationDeliveryFailures; the shard waits until one is taken.
 
     AWS documents the metric, not what becomes of the batch ("Lambda discards the records and continues"):
@@ -147,8 +147,8 @@ def test_records_are_not_passed_over_while_the_destination_refuses_them() -> Non
     simulate(scenario())
 
 
-def test_a_batch_the_destination_never_took_is_not_passed_by_the_checkpoint() -> None:
-    """What could be neither processed nor kept is delivered again by the next mapping.
+def test_the_checkpoint_does_not_skip_a_batch_that_the_destination_never_took() -> None:
+    """A batch that was neither processed nor kept is delivered again by the next mapping.
 
     Source: at least once, How Lambda processes records from stream and queue-based event sources,
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html

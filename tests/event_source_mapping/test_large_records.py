@@ -1,4 +1,4 @@
-"""What becomes of a record that no event can carry: a stream may be told to take records of 10 MiB.
+"""A record that is too large for an event: a stream can be configured to take records of 10 MiB.
 
 Sources: Handle large records, https://docs.aws.amazon.com/streams/latest/dev/large-records.html: Lambda's
 6 MiB count base64 and metadata, and a larger record goes to the on-failure destination. What that page leaves
@@ -55,7 +55,7 @@ def test_it_is_discarded_without_an_invocation_and_the_next_one_is_delivered(
     simulate(scenario())
 
 
-def test_records_before_and_behind_it_go_in_batches_of_their_own() -> None:
+def test_records_before_and_behind_it_go_in_separate_batches() -> None:
     async def scenario() -> None:
         simulation = Simulation()
         before = simulation.stream.put("a", "b")
@@ -67,7 +67,7 @@ def test_records_before_and_behind_it_go_in_batches_of_their_own() -> None:
     simulate(scenario())
 
 
-def test_a_record_whose_event_has_the_limit_to_the_byte_is_delivered_and_one_byte_more_is_not() -> None:
+def test_a_record_at_the_limit_is_delivered_and_one_byte_more_is_not() -> None:
     async def event_bytes(data_bytes: int, key: str) -> int | None:
         simulation = Simulation()
         simulation.stream.put(key, data=b"x" * data_bytes)

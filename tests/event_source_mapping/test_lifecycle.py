@@ -1,4 +1,4 @@
-"""Beginning, ending, and being watched. These rules are ours: AWS's mapping is a service that just runs."""
+"""Start, stop, `drained` and progress. These rules are ours: AWS's mapping is a service that just runs."""
 
 import asyncio
 from datetime import timedelta
@@ -25,7 +25,7 @@ from tests.support.simulated_time import simulate
 
 
 def test_stopping_finishes_the_invocations_in_flight_and_begins_none() -> None:
-    """Stopping acts on the answers still to come; like a disabled mapping, it keeps where it was.
+    """Stopping waits for the responses still to come and acts on them; like disabling, it keeps the position.
 
     Source: Using Lambda with Kinesis, event source options (Enabled),
     https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
@@ -51,8 +51,8 @@ def test_stopping_finishes_the_invocations_in_flight_and_begins_none() -> None:
 
 
 @pytest.mark.parametrize("trouble", ["retry", "read", "destination", "window"])
-def test_stopping_does_not_sit_out_a_wait(trouble: str) -> None:
-    """Whatever the mapping waits for, it stops within the same second. Source: ours."""
+def test_stopping_ends_any_wait(trouble: str) -> None:
+    """Whatever the mapping waits for, it stops within a second. Source: ours."""
 
     async def scenario() -> None:
         simulation = Simulation(lambda call: failing(call.sequence_numbers[0]))
@@ -88,7 +88,7 @@ class BrokenFailures(KeptFailures):
 
 @pytest.mark.parametrize("where", ["function", "stream", "destination"])
 def test_a_bug_surfaces_from_run(where: str) -> None:
-    """An error no protocol names ends the mapping with that error. Source: ours."""
+    """An error that no protocol names ends the mapping with that error. Source: ours."""
 
     async def scenario() -> None:
         simulation = Simulation(lambda call: failing(call.sequence_numbers[0]))
@@ -110,8 +110,8 @@ def test_a_bug_surfaces_from_run(where: str) -> None:
     simulate(scenario())
 
 
-def test_cancelling_is_a_crash_after_which_everything_unacknowledged_comes_again() -> None:
-    """At least once: what was in flight when a mapping died is delivered by the next.
+def test_after_a_cancellation_everything_unacknowledged_is_delivered_again() -> None:
+    """At least once: batches in flight when a mapping dies are delivered by the next.
 
     Source: How Lambda processes records from stream and queue-based event sources, Warning,
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
@@ -161,7 +161,7 @@ def test_drained_waits_for_what_was_there_and_not_for_what_comes_after() -> None
 
 
 def test_drained_waits_for_a_record_being_retried_and_for_children() -> None:
-    """Nothing in the stream is unfinished when drained() returns, whatever shard it is in. Source: ours."""
+    """When drained() returns, no record is unfinished, whatever its shard. Source: ours."""
 
     async def scenario() -> None:
         simulation = Simulation()
@@ -177,7 +177,7 @@ def test_drained_waits_for_a_record_being_retried_and_for_children() -> None:
     simulate(scenario())
 
 
-def test_progress_tells_how_far_behind_it_is() -> None:
+def test_progress_says_how_far_behind_it_is() -> None:
     """IteratorAge is the age of records when they are processed; here that of the oldest one unfinished.
 
     Source: Types of metrics for Lambda functions, https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
@@ -213,7 +213,7 @@ def test_a_mapping_runs_once() -> None:
     simulate(scenario())
 
 
-def test_the_starting_time_cannot_lie_in_the_future() -> None:
+def test_the_starting_time_cannot_be_in_the_future() -> None:
     """StartingPositionTimestamp cannot be in the future.
 
     Source: CreateEventSourceMapping, https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html

@@ -1,4 +1,4 @@
-"""Several batches of one shard at a time, in order for each partition key."""
+"""Concurrent batches per shard, in order for each partition key."""
 
 from collections import defaultdict
 from itertools import cycle, islice
@@ -13,7 +13,7 @@ _KEYS = [f"product-{number}" for number in range(20)]
 
 
 @pytest.mark.parametrize("factor", [1, 4, 10])
-def test_so_many_batches_of_a_shard_run_at_a_time(factor: int) -> None:
+def test_so_many_batches_of_a_shard_run_concurrently(factor: int) -> None:
     """ParallelizationFactor is the number of batches processed from each shard concurrently, 1 to 10.
 
     Source: Using Lambda with Kinesis, https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
@@ -31,7 +31,7 @@ def test_so_many_batches_of_a_shard_run_at_a_time(factor: int) -> None:
 
 
 def test_a_partition_key_stays_in_order_through_errors_and_redeliveries() -> None:
-    """Records with the same partition key are processed in order, also with concurrent batches.
+    """Records with the same partition key are processed in order, even with concurrent batches.
 
     Source: New AWS Lambda scaling controls for Kinesis and DynamoDB event sources,
     https://aws.amazon.com/blogs/compute/new-aws-lambda-scaling-controls-for-kinesis-and-dynamodb-event-sources/
@@ -70,8 +70,8 @@ def test_a_partition_key_stays_in_order_through_errors_and_redeliveries() -> Non
     simulate(scenario())
 
 
-def test_a_lane_that_fails_does_not_hold_up_the_others_nor_does_the_checkpoint_pass_it() -> None:
-    """Other partition keys go on while one is retried; the shard's checkpoint stays before its first record.
+def test_a_failing_batch_delays_no_other_partition_key_and_holds_the_checkpoint() -> None:
+    """Other partition keys continue while one is retried; the checkpoint stays before its first record.
 
     Sources: New AWS Lambda scaling controls for Kinesis and DynamoDB event sources,
     https://aws.amazon.com/blogs/compute/new-aws-lambda-scaling-controls-for-kinesis-and-dynamodb-event-sources/;
@@ -90,16 +90,16 @@ def test_a_lane_that_fails_does_not_hold_up_the_others_nor_does_the_checkpoint_p
 
         simulation.function.respond = respond
         mapping = await simulation.run_for(600.0, with_settings(parallelization_factor=10, batch_size=1))
-        lane_mates = len(put) - mapping.progress.records_acknowledged
-        assert 1 <= lane_mates < 10
+        same_delivery = len(put) - mapping.progress.records_acknowledged
+        assert 1 <= same_delivery < 10
         assert mapping.progress.checkpoints == {"shardId-000000000000": put[9]}
         assert mapping.progress.iterator_age_ms == 600_000
 
     simulate(scenario())
 
 
-def test_each_lane_gathers_its_own_batch() -> None:
-    """A partition key always is in the same lane; batch size and window hold for each of the lanes.
+def test_each_concurrent_delivery_gathers_a_separate_batch() -> None:
+    """A partition key always has the same delivery; batch size and window apply to each delivery.
 
     Source: New AWS Lambda scaling controls for Kinesis and DynamoDB event sources,
     https://aws.amazon.com/blogs/compute/new-aws-lambda-scaling-controls-for-kinesis-and-dynamodb-event-sources/
@@ -116,15 +116,15 @@ def test_each_lane_gathers_its_own_batch() -> None:
         assert {call.at_seconds for call in full} == {0.0}
         assert {call.at_seconds for call in others} == {5.0}
         assert len(full) * 30 + sum(len(call.keys) for call in others) == 100
-        lanes = {frozenset(call.keys) for call in full}
-        assert len(lanes) == 2
-        assert sum(map(len, lanes)) == len(frozenset().union(*lanes))
+        key_groups = {frozenset(call.keys) for call in full}
+        assert len(key_groups) == 2
+        assert sum(map(len, key_groups)) == len(frozenset().union(*key_groups))
 
     simulate(scenario())
 
 
 def test_records_without_a_partition_key_are_delivered_with_null() -> None:
-    """The event's partitionKey is null for a record written without one, and there is no order to keep.
+    """The event's partitionKey is null for a record written without one; such records have no order.
 
     Sources: AWS Lambda triggers with service-managed streams,
     https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-integrations-lambda.html; Consumer

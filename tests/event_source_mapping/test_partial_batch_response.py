@@ -1,4 +1,4 @@
-"""What a response says about its batch, and what is delivered again."""
+"""What a partial batch response says about its batch, and what is delivered again."""
 
 import pytest
 
@@ -66,7 +66,7 @@ def test_complete_failure(failures: object) -> None:
 
 
 def test_the_lowest_sequence_number_is_the_checkpoint() -> None:
-    """Of several identifiers the lowest, as a number, is the checkpoint; all records from it come again.
+    """Of several identifiers, the lowest as a number is the checkpoint; records from it on are retried.
 
     Source: Configuring partial batch response with Kinesis Data Streams and Lambda, Report syntax,
     https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
@@ -84,7 +84,7 @@ def test_the_lowest_sequence_number_is_the_checkpoint() -> None:
     simulate(scenario())
 
 
-def test_a_response_is_not_looked_at_unless_the_feature_is_on() -> None:
+def test_a_response_is_ignored_unless_the_feature_is_on() -> None:
     """Without ReportBatchItemFailures a partial batch response is not processed: the batch succeeded.
 
     Source: Configuring partial batch response with Kinesis Data Streams and Lambda, Note,
@@ -101,8 +101,8 @@ def test_a_response_is_not_looked_at_unless_the_feature_is_on() -> None:
 
 
 @pytest.mark.parametrize("bisect", [False, True])
-def test_what_a_partial_success_leaves_begins_with_all_its_retries(bisect: bool) -> None:  # noqa: FBT001
-    """What is left is a batch of its own: every retry and the count of invocations begin again, at once.
+def test_what_a_partial_success_leaves_has_all_its_retries(bisect: bool) -> None:  # noqa: FBT001
+    """The remaining records are a new batch, sent without a wait: retries and invocations count from 0.
 
     The figures are those of LocalStack's AWS-validated snapshots test_kinesis_report_batch_item_failures and
     test_dynamodb_report_batch_item_failures, without bisecting: batch size 3, three retries, the sixth record
@@ -148,7 +148,7 @@ def test_with_bisecting_the_batch_is_split_at_the_returned_sequence_number() -> 
 
 
 def test_a_response_naming_the_first_record_is_a_retry_and_never_halves_the_batch() -> None:
-    """Splitting at the first record leaves the whole batch: it comes again as it was, and uses up a retry.
+    """Splitting at the first record leaves the whole batch: it is sent again whole and uses up a retry.
 
     Source: Configuring partial batch response with Kinesis Data Streams and Lambda, Bisecting a batch,
     https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html, which does not
@@ -169,7 +169,7 @@ def test_a_response_naming_the_first_record_is_a_retry_and_never_halves_the_batc
 
 
 def test_as_recorded_a_reported_first_record_halves_the_batch() -> None:
-    """With `halve_reported_batch`: batch size 4, one retry, the second record fails, bisecting on.
+    """With `halve_reported_batch`, batch size 4, one retry and bisecting, the second record fails.
 
     AWS delivered 1-4, 2-4, 2, 2 and 3-4: partial_bisect in
     https://github.com/radkawar/stackd/blob/9dc356f5e5cc49d2d334178a09c1398dd1c62617/testdata/aws/lambda/kinesis_followup.json,
@@ -196,7 +196,7 @@ def test_as_recorded_a_reported_first_record_halves_the_batch() -> None:
 
 
 def test_without_bisecting_a_reported_batch_is_never_halved() -> None:
-    """Batch size 4, one retry, the second record fails: AWS delivered 1-4, 2-4 and 2-4.
+    """With batch size 4 and one retry, the second record fails: AWS delivered 1-4, 2-4 and 2-4.
 
     Source: partial_on in
     https://github.com/radkawar/stackd/blob/9dc356f5e5cc49d2d334178a09c1398dd1c62617/testdata/aws/lambda/kinesis_source.json

@@ -1,4 +1,4 @@
-"""Where reading begins, and what goes on when a read fails."""
+"""Where reading begins, and what happens when a read fails."""
 
 import asyncio
 from datetime import timedelta
@@ -25,7 +25,7 @@ def test_trim_horizon_processes_all_records_in_the_stream() -> None:
 
 
 def test_latest_processes_records_added_from_now_on() -> None:
-    """LATEST: process new records that are added to the stream; no closed shard is waited for.
+    """LATEST: process new records that are added to the stream; closed shards are ignored.
 
     Source: Lambda parameters for Kinesis event source mappings,
     https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
@@ -73,7 +73,7 @@ def test_at_timestamp_processes_records_from_that_time() -> None:
 
 
 def test_an_expired_iterator_is_replaced_by_one_after_the_last_record_read() -> None:
-    """A shard iterator expires after five minutes; another is had with AFTER_SEQUENCE_NUMBER.
+    """A shard iterator expires after five minutes; AFTER_SEQUENCE_NUMBER gets another one.
 
     Source: GetShardIterator, https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetShardIterator.html
     """
@@ -96,7 +96,7 @@ def test_an_expired_iterator_is_replaced_by_one_after_the_last_record_read() -> 
 
 
 def test_no_record_is_missed_when_the_first_iterator_at_latest_expires() -> None:
-    """LATEST points just after the most recent record: asked for again it would skip what came in between.
+    """LATEST is just after the newest record: a second iterator would skip the records in between.
 
     Source: GetShardIterator, https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetShardIterator.html
     """
@@ -119,7 +119,7 @@ def test_no_record_is_missed_when_the_first_iterator_at_latest_expires() -> None
 
 
 def test_throttled_reads_back_off_and_lose_nothing() -> None:
-    """GetRecords throttled by ProvisionedThroughputExceededException is retried with growing waits.
+    """A read throttled by ProvisionedThroughputExceededException is retried after growing waits.
 
     Source: GetRecords, https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html
     """
@@ -137,7 +137,7 @@ def test_throttled_reads_back_off_and_lose_nothing() -> None:
     simulate(scenario())
 
 
-def test_another_mapping_goes_on_from_the_checkpoints() -> None:
+def test_another_mapping_resumes_from_the_checkpoints() -> None:
     """Lambda keeps track of the last record processed and resumes from that point when it is enabled again.
 
     Source: Using Lambda with Kinesis, event source options,

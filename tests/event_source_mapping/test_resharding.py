@@ -72,7 +72,7 @@ def test_a_child_begins_when_both_its_parents_are_finished() -> None:
 
 
 def test_shards_that_appear_while_it_runs_are_found_and_read_from_their_beginning() -> None:
-    """A child's records are all new, also for a mapping that began at LATEST.
+    """A child's records are all new, even for a mapping that began at LATEST.
 
     Source: Complete the resharding action,
     https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-after-resharding.html
@@ -100,7 +100,7 @@ def test_shards_that_appear_while_it_runs_are_found_and_read_from_their_beginnin
     simulate(scenario())
 
 
-def test_what_a_closed_shard_still_gathers_does_not_wait_for_its_window() -> None:
+def test_the_last_batch_of_a_closed_shard_does_not_wait_for_its_window() -> None:
     """A closed shard takes no more records, so there is nothing left to gather.
 
     Source: a null NextShardIterator means the shard is closed and will return no more data, GetRecords,
@@ -117,8 +117,8 @@ def test_what_a_closed_shard_still_gathers_does_not_wait_for_its_window() -> Non
     simulate(scenario())
 
 
-def test_a_parent_past_its_retention_holds_up_nobody() -> None:
-    """Once a parent's records have expired the shard is listed no more; its children are read.
+def test_a_parent_past_its_retention_does_not_block_its_children() -> None:
+    """Once a parent's records have expired, the shard is no longer listed; its children are read.
 
     Source: Complete the resharding action (closed, then expired),
     https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-after-resharding.html

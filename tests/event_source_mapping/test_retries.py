@@ -1,4 +1,4 @@
-"""Function errors, throttles and age: what is retried, split, discarded, and when."""
+"""Function errors, throttles and age: what is retried, bisected or discarded, and when."""
 
 import asyncio
 
@@ -18,13 +18,13 @@ def throttle(_: Call) -> object:
 
 
 def first_calls(count: int, respond: Respond) -> Respond:
-    """`respond` so many times, then succeed."""
+    """Return a response function that calls `respond` so many times, then succeeds."""
     calls = iter(range(count))
     return lambda call: respond(call) if next(calls, None) is not None else None
 
 
 def test_a_batch_is_retried_until_its_retries_are_used_up_then_discarded() -> None:
-    """MaximumRetryAttempts: discard records after the specified number of retries, and go on.
+    """MaximumRetryAttempts: discard records after the specified number of retries, and continue.
 
     Source: Retain discarded batch records for a Kinesis Data Streams event source in Lambda,
     https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
@@ -163,7 +163,7 @@ def test_parts_keep_the_retries_their_batch_has_used() -> None:
 
 
 def test_after_a_success_the_wait_is_short_again() -> None:
-    """What makes a wait grow is failures in a row. Source: ours, as is the wait."""
+    """Only failures in a row make the wait longer. Source: ours, as is the wait."""
 
     async def scenario() -> None:
         simulation = Simulation()
@@ -176,7 +176,7 @@ def test_after_a_success_the_wait_is_short_again() -> None:
     simulate(scenario())
 
 
-def test_the_batch_size_is_as_before_after_a_split() -> None:
+def test_after_a_split_the_batch_size_is_as_before() -> None:
     """When an error splits a batch, "your original batch size setting remains unchanged".
 
     Source: Using Lambda with Kinesis, event source options, https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
@@ -271,7 +271,7 @@ def test_with_infinite_age_nothing_is_too_old() -> None:
     simulate(scenario())
 
 
-def test_a_failing_shard_is_not_read_ahead_without_bound() -> None:
+def test_a_failing_shard_is_read_ahead_only_a_little() -> None:
     """Lambda stops processing additional records in a shard if the function returns an error.
 
     Source: Using Lambda with Kinesis, https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
