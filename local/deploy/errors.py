@@ -6,4 +6,4 @@ class DeployError(Exception):
 
 
 class PrerequisiteError(Exception):
-    """This machine lacks a prerequisite; the message says what to do."""
+    """The machine lacks a prerequisite; the message says what to do."""

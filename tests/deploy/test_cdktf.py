@@ -1,4 +1,4 @@
-"""How far Terraform is, and what it did, read from its output as cdktf prints it."""
+"""Terraform's progress and changes are read from its output as cdktf prints it."""
 
 from local.deploy.cdktf import Changes, ProgressReader
 

@@ -1,4 +1,4 @@
-"""The deployed archives run by themselves: nothing of this machine stands in for what they lack."""
+"""The deployed archives run alone: this machine's packages do not replace missing ones."""
 
 import io
 import sys

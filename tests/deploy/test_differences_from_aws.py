@@ -1,4 +1,4 @@
-"""Whatever differs from AWS is told, with its reason."""
+"""Every difference from AWS is listed with its reason."""
 
 import ast
 from pathlib import Path
@@ -7,7 +7,7 @@ from local.deploy.differences_from_aws import CORRECTIONS, NOT_CHECKED, all_diff
 from local.deploy.prerequisites import EMULATOR_PROGRAM
 
 
-def test_every_correction_is_told() -> None:
+def test_every_correction_is_listed() -> None:
     tree = ast.parse(EMULATOR_PROGRAM.read_text())
     (made,) = [
         node.value

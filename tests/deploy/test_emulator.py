@@ -1,6 +1,6 @@
 """The emulator starts, ends and is corrected; each correction is still needed.
 
-When a check holds on plain ministack too, its test fails: the correction can go.
+When a check passes on plain ministack too, its test fails: remove the correction.
 """
 
 import http.client
@@ -27,14 +27,14 @@ from local.servers import AdministeredDatabase, EmulatorServer, ServerError, Val
 from local.servers.guard import process_tree, running_processes
 from tests.support.waiting import until
 
-# Nothing here connects to them.
+# No test here connects to these.
 DATABASE = AdministeredDatabase("127.0.0.1", 20_001, "the-administrators")
 VALKEY = ValkeyAddress("127.0.0.1", 20_002, None)
 GONE_SECONDS = 3.0
 
 needs_emulator = pytest.mark.skipif(
     not EMULATOR_PYTHON.with_name("ministack").exists(),
-    reason="THE EMULATOR IS NOT INSTALLED, so its corrections are not tried: bash scripts/emulator.sh",
+    reason="THE EMULATOR IS NOT INSTALLED, so its corrections are not tested: bash scripts/emulator.sh",
 )
 
 
@@ -113,7 +113,7 @@ async def repeated_requests(aws: AwsClients) -> bool:
 
 
 def make_parameter_group(connection: http.client.HTTPConnection, invocation: str) -> int:
-    """The status of a request that makes what may be made once."""
+    """Return the status of a request to create a parameter group, which can be created once."""
     form = {"Action": "CreateDBParameterGroup", "Version": "2014-10-31", "Description": "-"}
     form |= {"DBParameterGroupName": "catalog", "DBParameterGroupFamily": "postgres18"}
     body = urlencode(form).encode()
@@ -128,14 +128,14 @@ def make_parameter_group(connection: http.client.HTTPConnection, invocation: str
         ("amz-sdk-invocation-id", invocation),
     ):
         connection.putheader(name, value)
-    # As the SDK for Go sends it: the body after the headers, on a connection that is used again.
+    # As the SDK for Go sends it: the body after the headers, on a connection that is kept open.
     connection.endheaders()
     threading.Event().wait(0.05)
     connection.send(body)
-    answer = connection.getresponse()
-    answer.read()
-    assert answer.getheader("connection") != "close"
-    return answer.status
+    response = connection.getresponse()
+    response.read()
+    assert response.getheader("connection") != "close"
+    return response.status
 
 
 CHECKS: dict[str, Callable[[AwsClients], Awaitable[bool]]] = {
@@ -157,11 +157,11 @@ async def test_corrected(corrected: AwsClients, name: str) -> None:
 @needs_emulator
 @pytest.mark.parametrize("name", CHECKS)
 async def test_correction_is_still_needed(plain: AwsClients, name: str) -> None:
-    assert not await CHECKS[name](plain), f"ministack does it right by now: remove {name}"
+    assert not await CHECKS[name](plain), f"ministack does this right now: remove {name}"
 
 
 @needs_emulator
-async def test_an_answer_of_another_invocation_is_not_repeated(corrected: AwsClients) -> None:
+async def test_a_response_to_another_invocation_is_not_repeated(corrected: AwsClients) -> None:
     async with corrected.client("rds") as rds:
         arguments = {
             "DBParameterGroupName": "once",
@@ -201,7 +201,7 @@ def test_without_an_installation_it_says_what_to_do(tmp_path: Path) -> None:
 
 
 @needs_emulator
-def test_what_ends_at_once_shows_its_log() -> None:
+def test_an_emulator_that_ends_immediately_shows_its_log() -> None:
     server = EmulatorServer(
         EMULATOR_PYTHON, EMULATOR_PROGRAM, corrections=["no_such"], database=DATABASE, valkey=VALKEY
     )

@@ -1,4 +1,4 @@
-"""What a destroy leaves behind is named."""
+"""Resources that a destroy leaves behind are named."""
 
 from local.deploy.leftovers import find_leftovers
 
@@ -7,7 +7,7 @@ def test_nothing() -> None:
     assert find_leftovers({"ec2 Vpcs": ["vpc-default"]}, {"ec2 Vpcs": ["vpc-default"]}) == []
 
 
-def test_what_is_left_and_what_is_gone_are_named() -> None:
+def test_new_and_missing_resources_are_named() -> None:
     before = {"ec2 Vpcs": ["vpc-default"], "s3 Buckets": ["somebodys"]}
     after = {"ec2 Vpcs": ["vpc-2", "vpc-default"], "secretsmanager SecretList": ["login"]}
     assert find_leftovers(before, after) == [

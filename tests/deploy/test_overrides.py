@@ -1,4 +1,4 @@
-"""What a deployment to the emulator replaces: little, and nothing that is not told with its reason."""
+"""A deployment to the emulator replaces little, and every replacement has a listed reason."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -36,7 +36,7 @@ def test_every_replacement_has_its_reason(stacks: dict[str, Stack]) -> None:
 
 
 def differences(stack: Mapping[str, Any], override: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what Terraform's merge of the override would change, by the names that limits.py uses."""
+    """Yield what Terraform's merge of the override would change, by the names in `differences_from_aws`."""
     assert set(override) == {"resource"}
     for kind, resources in override["resource"].items():
         for name, arguments in resources.items():

@@ -1,4 +1,4 @@
-"""A password in anything that a deployment wrote is found."""
+"""A password in any file that a deployment wrote is found."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ def test_a_password_is_found_at_any_depth(tmp_path: Path) -> None:
         check_files({"postgres": "none-of-these", "product_shop": "Correct-Horse"}, tmp_path)
 
 
-def test_packages_are_not_looked_into(tmp_path: Path) -> None:
+def test_packages_are_not_searched(tmp_path: Path) -> None:
     for name in (".terraform", "assets"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text("Correct-Horse")

@@ -1,4 +1,4 @@
-"""What a machine lacks is said in one message that names it."""
+"""A missing prerequisite is named in one message."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from local.deploy.prerequisites import find_architecture, find_machine
 
 
 @pytest.mark.parametrize(("processor", "architecture"), [("x86_64", "x86_64"), ("aarch64", "arm64")])
-def test_lambdas_word(processor: str, architecture: str) -> None:
+def test_lambdas_name_for_an_architecture(processor: str, architecture: str) -> None:
     assert find_architecture("linux", processor) == architecture
 
 

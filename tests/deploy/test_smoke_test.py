@@ -1,4 +1,4 @@
-"""Our mapping reads the deployed stream by the deployed mapping's settings."""
+"""Our mapping reads the deployed stream with the deployed mapping's settings."""
 
 from local.deploy.smoke_test import mapping_settings
 from local.emulated_aws.event_source_mapping import MappingSettings, StartingPosition
@@ -38,9 +38,9 @@ def test_settings() -> None:
     )
 
 
-def test_what_the_deployed_mapping_does_not_ask_for() -> None:
-    asked = mapping_settings(
+def test_features_that_the_deployed_mapping_does_not_use() -> None:
+    actual = mapping_settings(
         {**_DEPLOYED, "FunctionResponseTypes": [], "BisectBatchOnFunctionError": False}, role_arn="role"
     )
-    assert not asked.report_batch_item_failures
-    assert not asked.bisect_batch_on_function_error
+    assert not actual.report_batch_item_failures
+    assert not actual.bisect_batch_on_function_error

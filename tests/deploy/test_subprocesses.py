@@ -1,4 +1,4 @@
-"""Programs are read while they run, and end with everything they started when we are stopped."""
+"""A program's output is read while it runs; when we end, it ends with all its descendants."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from local.deploy import subprocesses
 from local.servers.guard import running_processes
 from tests.support.waiting import until
 
-# As cdktf, Terraform and the provider: each in a session of its own, so that no group's signal reaches all.
+# Like cdktf, Terraform and the provider: each in a separate session, so that no group's signal reaches all.
 _FAMILY = (
     "import subprocess, sys, os\n"
     "child = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
@@ -39,7 +39,7 @@ async def test_lines_and_code(tmp_path: Path) -> None:
     assert subprocesses.last_lines(tmp_path / "log", 1) == "two"
 
 
-async def test_cancelled_it_ends_all_that_was_started(tmp_path: Path) -> None:
+async def test_a_cancellation_ends_the_program_and_its_children(tmp_path: Path) -> None:
     lines: list[str] = []
     running = asyncio.create_task(run(_FAMILY, tmp_path, lines))
     await asyncio.to_thread(until, lambda: bool(lines), "the family is there", _START_SECONDS)
@@ -61,7 +61,7 @@ asyncio.run(subprocesses.run([sys.executable, "-c", sys.argv[1]], directory=Path
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_killed_it_ends_all_that_was_started(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_to_us_ends_the_program_and_its_children(tmp_path: Path, number: signal.Signals) -> None:
     parent = subprocess.Popen(  # noqa: S603
         [sys.executable, "-c", _PARENT, _FAMILY, str(tmp_path / "log")],
         stdout=subprocess.PIPE,
