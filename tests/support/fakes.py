@@ -30,28 +30,28 @@ BUDGET_SECONDS = 48.0
 
 
 class Fault(Enum):
-    """What an operation does instead of its work."""
+    """What an operation does instead of succeeding."""
 
     FAILS = auto()  # before anything is done
-    FAILS_AFTERWARDS = auto()  # the work is done, the answer is lost
+    FAILS_AFTERWARDS = auto()  # the work is done, the response is lost
     HANGS = auto()
     HANGS_AFTERWARDS = auto()
 
 
-# Asked at every operation what goes wrong with it: nothing, a fault, or this very error.
+# Called for every operation: returns nothing, the operation's fault, or the error that it raises.
 Plan: TypeAlias = Callable[[str], Fault | Exception | None]
 
 
 @dataclass
 class Faults:
-    """What goes wrong, and which operations were begun, as "<port>.<method>", in order."""
+    """The planned faults, and the operations begun, in order, as "<port>.<method>"."""
 
     plan: Plan = lambda _: None
     begun: list[str] = field(default_factory=list)
 
     @asynccontextmanager
     async def around(self, operation: str, failure: type[Exception]) -> AsyncIterator[None]:
-        """Do the body as this operation, or not."""
+        """Run the block as this operation, with its planned fault."""
         self.begun.append(operation)
         fault = self.plan(operation)
         await asyncio.sleep(0)
@@ -75,7 +75,7 @@ async def _hang() -> NoReturn:
 
 
 def always(**faults: Fault | Exception) -> Plan:
-    """A plan in which an operation (`catalog_upsert` for "catalog.upsert") goes wrong each time."""
+    """Return a plan in which an operation (`catalog_upsert` for "catalog.upsert") fails each time."""
     return {name.replace("_", ".", 1): fault for name, fault in faults.items()}.get
 
 
@@ -376,5 +376,5 @@ class World:
         return await process_batch(batch, self.ports, deadline=deadline)
 
     def process(self, *batch: Record, budget_seconds: float = BUDGET_SECONDS) -> BatchReport:
-        """The same on a loop of its own."""
+        """Process a batch on a separate event loop, in simulated time."""
         return simulate(self.invoke(*batch, budget_seconds=budget_seconds))

@@ -1,4 +1,4 @@
-"""Delivers records to a function under AWS's rules, at once: what the mapping would wait for is skipped."""
+"""Deliver records to a function under AWS's rules, without the waits of a real mapping."""
 
 import base64
 import itertools
@@ -27,10 +27,10 @@ Invoke = Callable[[Mapping[str, object]], Awaitable[object]]
 
 @dataclass
 class Delivery:
-    """What became of the records; all are named by their sequence numbers, in order.
+    """The result of a delivery; all records are named by their sequence numbers, in order.
 
     Attributes:
-        batches: what each invocation was given.
+        batches: the records of each invocation.
         answers: what each invocation returned, or the exception it raised.
         acknowledged, discarded, unfinished: every record is in one of these.
         waited_seconds: how long the mapping would have waited between the invocations.
@@ -57,11 +57,11 @@ async def deliver(
     limit_invocations: int = 40,
     settings: MappingSettings = SETTINGS,
 ) -> Delivery:
-    """Deliver the records of one shard, in order, until all are done or so many invocations were made.
+    """Deliver the records of one shard, in order, until all are done or `limit_invocations` is reached.
 
     Args:
-        invoke: the function; what it raises is an error of the function, but for FunctionNotReachedError
-            (it was throttled) and AssertionError (the test failed).
+        invoke: the function; an exception is a function error, except FunctionNotReachedError (it was
+            throttled) and AssertionError (the test failed).
         records: as `tests.support.events.kinesis_record` makes them.
         settings: the other settings of the mapping; retries are unlimited unless they say so.
     """
@@ -73,7 +73,7 @@ async def deliver(
     ids = itertools.count()
     state = MappingState(
         settings=settings,
-        stream=cast("Stream", None),  # what is delivered has been read already
+        stream=cast("Stream", None),  # the records have been read already
         function=_Limited(invoke, delivery, limit_invocations, lambda: setattr(state, "stopping", True)),
         failures=_Discarded(delivery),
         clock=clock,
@@ -105,7 +105,7 @@ def _record(record: Mapping[str, Any]) -> StreamRecord:
 
 
 class _SkippedTime:
-    """Begins when the last record arrived; moves only by what is waited for."""
+    """A clock that begins when the last record arrived, and that only waiting advances."""
 
     def __init__(self, began: datetime) -> None:
         self.skipped_seconds = 0.0
@@ -119,7 +119,7 @@ class _SkippedTime:
 
 
 class _Limited:
-    """Writes every invocation down; beyond the limit, stops the mapping instead."""
+    """Records every invocation; beyond the limit, stops the mapping instead."""
 
     def __init__(self, invoke: Invoke, delivery: Delivery, limit: int, stop: Callable[[], None]) -> None:
         self._invoke = invoke
@@ -146,7 +146,7 @@ class _Limited:
 
 
 class _Discarded:
-    """The on-failure destination."""
+    """An on-failure destination that records what is discarded."""
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery

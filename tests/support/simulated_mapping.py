@@ -1,4 +1,4 @@
-"""A simulation to run a mapping in: simulated time, a stream in memory, a function that answers as told."""
+"""A simulation to run a mapping in: simulated time, a stream in memory, a scripted function."""
 
 import asyncio
 import itertools
@@ -34,7 +34,7 @@ SETTINGS = MappingSettings(
 
 
 class SimulatedClock:
-    """The loop's time, from BEGINNING on."""
+    """The loop's time, counted from BEGINNING."""
 
     def now(self) -> datetime:
         return BEGINNING + timedelta(seconds=asyncio.get_running_loop().time())
@@ -55,7 +55,7 @@ class _StoredShard:
 
 
 class MemoryStream:
-    """A stream whose sequence numbers begin at 8, so that text order soon is the wrong order."""
+    """A stream whose sequence numbers begin at 8, so that their order as text is soon wrong."""
 
     def __init__(self, clock: SimulatedClock, shard_count: int = 1) -> None:
         self.page_size = 10_000
@@ -96,7 +96,7 @@ class MemoryStream:
         return self._add_shard(shard, adjacent)
 
     def trim(self, shard: str) -> None:
-        """The shard's records are past their retention, so it is listed no more."""
+        """Remove a shard from the listing, as when its records are past their retention."""
         del self._shards[shard]
 
     def expire_iterators(self) -> None:
@@ -168,7 +168,7 @@ def records_of(event: Mapping[str, object]) -> list[dict[str, Any]]:
 
 
 class ScriptedFunction:
-    """Answers every call as `respond` says: it returns the response, or raises."""
+    """A function that calls `respond` for every event; it returns the response or raises."""
 
     def __init__(self, clock: SimulatedClock, respond: Respond) -> None:
         self.respond = respond
@@ -210,7 +210,7 @@ class ScriptedFunction:
 
 
 class KeptFailures:
-    """The on-failure bucket; `refuse` so many puts first."""
+    """The on-failure bucket; it refuses the first `refuse` puts."""
 
     def __init__(self) -> None:
         self.refuse = 0
@@ -228,7 +228,7 @@ def succeed(_: Call) -> object:
 
 
 class Simulation:
-    """Everything around one mapping; make it inside `simulate`."""
+    """Everything around one mapping; create it inside `simulate`."""
 
     def __init__(self, respond: Respond = succeed, *, shard_count: int = 1) -> None:
         self.clock = SimulatedClock()
@@ -258,7 +258,7 @@ class Simulation:
         )
 
     async def drain(self, settings: MappingSettings = SETTINGS) -> EventSourceMapping:
-        """Run a mapping until all that is in the stream is acknowledged or discarded."""
+        """Run a mapping until every record in the stream is acknowledged or discarded."""
         mapping = self.mapping(settings)
         await run_until(mapping, mapping.drained())
         return mapping
@@ -270,7 +270,7 @@ class Simulation:
 
 
 async def run_until(mapping: EventSourceMapping, scenario: Coroutine[Any, Any, object]) -> None:
-    """Run the mapping until the scenario is over, then stop it; what goes wrong in either is raised."""
+    """Run the mapping until the scenario is over, then stop it; raise an error of either."""
     running = asyncio.create_task(mapping.run())
     playing = asyncio.create_task(scenario)
     await asyncio.wait({running, playing}, return_when=asyncio.FIRST_COMPLETED)
@@ -286,5 +286,5 @@ def with_settings(**changes: Any) -> MappingSettings:
 
 
 def failing(*sequence_numbers: str | None) -> dict[str, object]:
-    """A partial batch response naming these."""
+    """Return a partial batch response that names these records."""
     return {"batchItemFailures": [{"itemIdentifier": number} for number in sequence_numbers]}

@@ -1,4 +1,4 @@
-"""Waiting for what another process does, which sets no event here."""
+"""Wait for another process by polling, because it sets no event here."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ import pytest
 
 
 def until(holds: Callable[[], bool], what: str, timeout_seconds: float) -> None:
-    """Return once the condition holds; `what` is told if it never does."""
+    """Return once the condition holds; fail the test with `what` if it does not in time."""
     deadline = time.monotonic() + timeout_seconds
     never = threading.Event()
     while not holds():
