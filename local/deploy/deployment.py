@@ -80,7 +80,7 @@ async def _run(reporter: StepReporter, console: Console, *, once: bool) -> None:
     console.print(
         f"{repeated} requests were sent again because the response was lost ({emulator_log(FOLDER).name})."
     )
-    cycles = "deployed, destroyed" if once else "deployed, destroyed, deployed and destroyed"
+    cycles = "deployed and destroyed" if once else "deployed and destroyed twice"
     console.print(
         f"dev-stack was {cycles}: {added} resources, {reporter.total_seconds:.0f} s in all.", soft_wrap=True
     )

@@ -25,7 +25,7 @@ from local.deploy.leftovers import find_leftovers, list_resources
 from local.deploy.prerequisites import EMULATOR_PROGRAM, EMULATOR_PYTHON
 from local.servers import AdministeredDatabase, EmulatorServer, ServerError, ValkeyAddress
 from local.servers.guard import process_tree, running_processes
-from tests.support.waiting import until
+from tests.support.polling import until
 
 # No test here connects to these.
 DATABASE = AdministeredDatabase("127.0.0.1", 20_001, "the-administrators")

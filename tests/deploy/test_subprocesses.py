@@ -11,7 +11,7 @@ import pytest
 
 from local.deploy import subprocesses
 from local.servers.guard import running_processes
-from tests.support.waiting import until
+from tests.support.polling import until
 
 # Like cdktf, Terraform and the provider: each in a separate session, so that no group's signal reaches all.
 _FAMILY = (

@@ -100,7 +100,7 @@ async def running(world: World, *, timeout_seconds: float = 20.0) -> AsyncIterat
 
 @pytest.fixture
 async def pipeline(servers: Servers) -> AsyncIterator[Running]:
-    """Running pipeline for one test."""
+    """Pipeline that runs for one test."""
     async with open_world(servers) as world, running(world) as pipeline:
         yield pipeline
 

@@ -26,7 +26,7 @@ from tests.support.embedded_servers import (
     read_line,
     send_line,
 )
-from tests.support.waiting import until
+from tests.support.polling import until
 
 LONG_QUERY = "SELECT count(*) FROM generate_series(1, 1000000000000) AS n WHERE n % 3 = 1"
 
@@ -41,7 +41,7 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture
 def start_parent(place: Path) -> Iterator[StartParent]:
-    """Function that starts parents of servers, whose directories are in `place`."""
+    """Parents of servers, started on demand; their servers' directories are in `place`."""
     with ExitStack() as at_the_end:
 
         def start(user: str | None = None, *, first_on_path: Path = ROOT) -> "subprocess.Popen[str]":

@@ -28,7 +28,7 @@ from local.servers import (
     start_servers,
 )
 from tests.support.embedded_servers import GONE_SECONDS, ROOT, is_open
-from tests.support.waiting import until
+from tests.support.polling import until
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from local.servers.guard import process_tree, running_processes
-from tests.support.waiting import until
+from tests.support.polling import until
 
 ROOT = Path(__file__).parents[2]
 
