@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from local.servers import PostgresServer, Servers, ValkeyServer, start_servers
-from tests.support.real_servers import World, open_world
+from tests.support.real_servers import Services, open_services
 from tests.support.synthesized import THROWAWAY, Stack, synthesize
 
 
@@ -17,10 +17,10 @@ def servers() -> Iterator[Servers]:
 
 
 @pytest.fixture
-async def world(servers: Servers) -> AsyncIterator[World]:
+async def services(servers: Servers) -> AsyncIterator[Services]:
     """Migrated database, empty cache and empty buckets."""
-    async with open_world(servers) as world:
-        yield world
+    async with open_services(servers) as services:
+        yield services
 
 
 @pytest.fixture

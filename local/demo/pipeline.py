@@ -56,10 +56,10 @@ async def open_pipeline(
                 application_password=secrets.token_urlsafe(24),
             )
         )
-        await migrate(account.environment, on_log)
+        await migrate(account.variables, on_log)
         function = FunctionService(
             "processor.handler:handler",
-            variables=account.environment,
+            variables=account.variables,
             timeout_seconds=TIMEOUT_SECONDS,
             reserved_concurrency=SHARDS + 2,
             new_id=_new_id,

@@ -33,7 +33,7 @@ class Account:
     stream_arn: str
     archive_bucket: str
     quarantine_bucket: str
-    environment: dict[str, str]
+    variables: dict[str, str]
 
 
 @asynccontextmanager
@@ -69,7 +69,7 @@ async def open_account(
         for bucket in (archive, quarantine):
             await s3.create_bucket(Bucket=bucket)
         await _notify_queue_of_failed_batches(s3, sqs, quarantine, suffix)
-        environment = {
+        variables = {
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_REGION": REGION,
@@ -93,7 +93,7 @@ async def open_account(
             stream_arn=described["StreamDescriptionSummary"]["StreamARN"],
             archive_bucket=archive,
             quarantine_bucket=quarantine,
-            environment=environment,
+            variables=variables,
         )
 
 

@@ -12,7 +12,7 @@ from local.emulated_aws.function_service import PROJECT
 from local.servers import Servers
 from local.servers.isolation import stay_on_this_machine
 from tests.support.events import SHARD, kinesis_event, kinesis_record, sequence
-from tests.support.real_servers import World, environment
+from tests.support.real_servers import Services, environment_variables
 
 SHELL = {
     "AWS_PROFILE": "nobody",
@@ -39,20 +39,20 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 async def test_a_record_without_effect_and_one_that_was_not_processed_are_told_apart(
-    world: World, servers: Servers
+    services: Services, servers: Servers
 ) -> None:
-    state = {"endpoint_url": servers.moto.endpoint_url, "archive_bucket": world.account.archive_bucket}
-    await world.invoke(kinesis_event(kinesis_record('{"product_id": "a", "inventory": 1}', 1)))
+    state = {"endpoint_url": servers.moto.endpoint_url, "archive_bucket": services.account.archive_bucket}
+    await services.invoke(kinesis_event(kinesis_record('{"product_id": "a", "inventory": 1}', 1)))
     assert (await explain_no_change(state, SHARD, sequence(1))).startswith("nothing changed: the catalog")
     assert await explain_no_change(state, SHARD, sequence(2)) == (
         "not processed after 10 s; see .local/function.log"
     )
 
 
-async def test_the_shells_proxies_and_profiles_are_ignored(world: World, servers: Servers) -> None:
-    with environment(SHELL):
+async def test_the_shells_proxies_and_profiles_are_ignored(services: Services, servers: Servers) -> None:
+    with environment_variables(SHELL):
         shell = dict(os.environ)
-    arguments = [servers.moto.endpoint_url, world.account.archive_bucket, world.postgres.dsn]
+    arguments = [servers.moto.endpoint_url, services.account.archive_bucket, services.postgres.dsn]
     ended = subprocess.run(  # noqa: ASYNC221, S603 nothing else runs meanwhile
         [sys.executable, "-c", CONNECTS, *arguments],
         cwd=PROJECT, env=shell, capture_output=True, text=True, timeout=60, check=False,
@@ -63,7 +63,7 @@ async def test_the_shells_proxies_and_profiles_are_ignored(world: World, servers
 def test_the_shells_exceptions_from_its_proxy_stay() -> None:
     variables = dict(SHELL)
     stay_on_this_machine(variables)
-    with environment(variables):
+    with environment_variables(variables):
         for host in ("127.0.0.1", "localhost", "example.org"):
             assert proxy_bypass(host)
         assert not proxy_bypass("registry.example")

@@ -24,20 +24,20 @@ from local.emulated_aws.event_source_mapping.aws_adapters import KinesisStream, 
 from local.emulated_aws.function_service import FunctionService
 from local.servers import Servers
 from processor.reader import CatalogReader
-from tests.support.real_servers import World, open_world, until
+from tests.support.real_servers import Services, open_services, until
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
     """Backends with a running function and mapping."""
 
-    world: World
+    services: Services
     function: FunctionService
     mapping: EventSourceMapping
 
     async def send(self, feed: Sequence[Outgoing]) -> list[Sent]:
         """Put the records on the stream."""
-        account = self.world.account
+        account = self.services.account
         sent: list[Sent] = []
         async for taken in send(account.kinesis, account.stream_name, feed):
             sent += taken
@@ -45,8 +45,8 @@ class Running:
 
     async def judge(self, sent: Sequence[Sent]) -> list[verdict.Finding]:
         """Return the findings that do not hold."""
-        account, database = self.world.account, self.world.database
-        connection = self.world.redis.connection_pool.connection_kwargs
+        account, database = self.services.account, self.services.database
+        connection = self.services.redis.connection_pool.connection_kwargs
         async with Redis(host=connection["host"], port=connection["port"]) as redis:
             findings = [
                 await verdict.check_catalog(sent, database),
@@ -58,12 +58,12 @@ class Running:
 
 
 @asynccontextmanager
-async def running(world: World, *, timeout_seconds: float = 20.0) -> AsyncIterator[Running]:
+async def running(services: Services, *, timeout_seconds: float = 20.0) -> AsyncIterator[Running]:
     """Run a function and a mapping on these backends."""
-    account = world.account
+    account = services.account
     function = FunctionService(
         "processor.handler:handler",
-        variables=account.environment,
+        variables=account.variables,
         timeout_seconds=timeout_seconds,
         reserved_concurrency=4,
         new_id=lambda: str(uuid.uuid4()),
@@ -91,7 +91,7 @@ async def running(world: World, *, timeout_seconds: float = 20.0) -> AsyncIterat
     )
     task = asyncio.create_task(mapping.run())
     try:
-        yield Running(world, function, mapping)
+        yield Running(services, function, mapping)
     finally:
         mapping.stop()
         await task
@@ -101,7 +101,7 @@ async def running(world: World, *, timeout_seconds: float = 20.0) -> AsyncIterat
 @pytest.fixture
 async def pipeline(servers: Servers) -> AsyncIterator[Running]:
     """Pipeline that runs for one test."""
-    async with open_world(servers) as world, running(world) as pipeline:
+    async with open_services(servers) as services, running(services) as pipeline:
         yield pipeline
 
 
@@ -125,7 +125,7 @@ async def test_killed_environments_lose_and_double_nothing(pipeline: Running) ->
     """Repeatedly kill processes (kill -9) as soon as they have reached the database."""
 
     async def at_the_database() -> bool:
-        connected = await pipeline.world.database.fetchval(
+        connected = await pipeline.services.database.fetchval(
             "SELECT count(*) FROM pg_stat_activity "
             "WHERE application_name = 'inventory-processor' AND datname = current_database()"
         )
@@ -149,8 +149,8 @@ async def test_killed_environments_lose_and_double_nothing(pipeline: Running) ->
 async def test_readers_that_race_the_pipeline_leave_nothing_stale(pipeline: Running) -> None:
     feed = some(600)
     products = sorted({record.partition_key for record in feed if record.good})[:50]
-    async with asyncpg.create_pool(pipeline.world.postgres.dsn, min_size=0, max_size=4) as pool:
-        readers = [CatalogReader(pool, pipeline.world.redis) for _ in range(4)]
+    async with asyncpg.create_pool(pipeline.services.postgres.dsn, min_size=0, max_size=4) as pool:
+        readers = [CatalogReader(pool, pipeline.services.redis) for _ in range(4)]
         done = asyncio.Event()
 
         async def read(reader: CatalogReader, rng: random.Random) -> None:

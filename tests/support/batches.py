@@ -3,7 +3,7 @@
 from processor.records import Record
 from processor.report import BatchReport
 from tests.support.events import record
-from tests.support.fakes import Fault, World
+from tests.support.fakes import FakeServices, Fault
 
 FAULTS = [*Fault, RuntimeError("unforeseen")]
 
@@ -17,8 +17,8 @@ def bad(position: int) -> Record:
     return record(b"no JSON", position)
 
 
-def stocks(world: World) -> dict[str, object]:
-    return {product_id: row.values.get("inventory", 0) for product_id, row in world.catalog.rows.items()}
+def stocks(services: FakeServices) -> dict[str, object]:
+    return {product_id: row.values.get("inventory", 0) for product_id, row in services.catalog.rows.items()}
 
 
 def check_done(report: BatchReport) -> None:

@@ -352,7 +352,7 @@ class FakeClock:
         self.computed_seconds += seconds
 
 
-class World:
+class FakeServices:
     """All ports of one pipeline."""
 
     def __init__(self, plan: Plan = lambda _: None) -> None:

@@ -31,7 +31,7 @@ _numbers = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Services:
     """The backends of one test; `database` is connected as the administrator."""
 
     account: Account
@@ -41,7 +41,7 @@ class World:
 
     async def invoke(self, event: object, *, remaining_ms: int = 20_000) -> dict[str, Any]:
         """Run the processor in this process, as one execution environment; return its response."""
-        with environment(self.account.environment):
+        with environment_variables(self.account.variables):
             return await asyncio.to_thread(handler.handler, event, FixedContext(remaining_ms))
 
     async def administrator(self) -> Login:
@@ -111,7 +111,7 @@ async def until(condition: Callable[[], Awaitable[object]]) -> None:
 
 
 @contextmanager
-def environment(variables: Mapping[str, str]) -> Iterator[None]:
+def environment_variables(variables: Mapping[str, str]) -> Iterator[None]:
     """Set these environment variables for as long as the block lasts."""
     before = dict(os.environ)
     os.environ.update(variables)
@@ -123,9 +123,9 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def open_world(
+async def open_services(
     servers: Servers, *, postgres: PostgresAddress | None = None, valkey: ValkeyAddress | None = None
-) -> AsyncIterator[World]:
+) -> AsyncIterator[Services]:
     """Create a database, buckets and an empty cache; `postgres`, `valkey` replace the shared servers."""
     number = next(_numbers)
     cluster = postgres or servers.postgres.address
@@ -140,11 +140,11 @@ async def open_world(
     async with open_account(
         servers.moto.endpoint_url, address, cache, suffix=suffix, shards=1, application_password=PASSWORD
     ) as account:
-        with environment(account.environment):
+        with environment_variables(account.variables):
             await asyncio.to_thread(migrate.handler, {}, None)
         database = await asyncpg.connect(address.dsn)
         try:
-            yield World(account, database, redis, address)
+            yield Services(account, database, redis, address)
         finally:
             database.terminate()
             await redis.aclose()
