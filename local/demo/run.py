@@ -170,8 +170,8 @@ def _print_outcome(
         f"{readers.misses:,} misses, {readers.stores:,} stores, {readers.refused_stores:,} refused stores; "
         f"invalidations missed: {figures.invalidations_missed:,}; {seconds:.1f} s in all.",
     )
-    held = all(finding.holds for finding in findings)
-    console.print("[green]Everything holds.[/]" if held else "[red]Something does not hold: see above.[/]")
+    all_hold = all(finding.holds for finding in findings)
+    console.print("[green]Every claim holds.[/]" if all_hold else "[red]Not every claim holds: see above.[/]")
 
 
 async def _keep(pipeline: Pipeline, console: Console) -> None:

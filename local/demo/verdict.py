@@ -38,7 +38,7 @@ async def check_catalog(sent: Sequence[Sent], connection: "asyncpg.Connection[An
     expected = _fold(sent)
     rows = await connection.fetch("SELECT * FROM products")
     actual = {row["product_id"]: (*_values(row), row["last_updated"]) for row in rows}
-    return _compare("catalog = fold of what was sent", expected, actual, "products")
+    return _compare("catalog = fold of the updates sent", expected, actual, "products")
 
 
 async def check_archive(sent: Sequence[Sent], s3: "S3Client", bucket: str) -> Finding:
@@ -53,7 +53,7 @@ async def check_archive(sent: Sequence[Sent], s3: "S3Client", bucket: str) -> Fi
         objects += 1
         for identity, data, fields in _lines(gzip.decompress(body)):
             actual[identity] = data, "accepted" if fields["verdict"] == "accepted" else "rejected"
-    finding = _compare("archive = what was sent, byte for byte", expected, actual, "records")
+    finding = _compare("archive = all records sent, byte for byte", expected, actual, "records")
     return Finding(finding.claim, finding.holds, f"{finding.detail} in {objects:,} objects")
 
 
@@ -66,22 +66,22 @@ async def check_quarantine(sent: Sequence[Sent], s3: "S3Client", bucket: str) ->
             actual[identity] = data
             if not (quarantined["reason"] and quarantined["message"]):
                 return Finding(
-                    "quarantine = exactly the bad", holds=False, detail=f"no reason: {quarantined}"
+                    "quarantine = only the bad records", holds=False, detail=f"no reason: {quarantined}"
                 )
-    return _compare("quarantine = exactly the bad", expected, actual, "records")
+    return _compare("quarantine = only the bad records", expected, actual, "records")
 
 
 async def check_cache(redis: "Redis", connection: "asyncpg.Connection[Any]") -> Finding:
     """Check that every cached product equals its row and that no invalidation is pending."""
     rows = await connection.fetch("SELECT * FROM products")
-    held = {row["product_id"]: _values(row) for row in rows}
+    row_values = {row["product_id"]: _values(row) for row in rows}
     cached: dict[str, tuple[Any, ...]] = {}
     async for key in redis.scan_iter("product:*", count=1000):
         value = await redis.get(key)
         if value is not None:
             product = json.loads(value)
             cached[product["product_id"]] = _values(product)
-    expected = {product_id: held.get(product_id) for product_id in cached}
+    expected = {product_id: row_values.get(product_id) for product_id in cached}
     finding = _compare("no stale cache entry", expected, cached, "cached products")
     waiting = await connection.fetchval("SELECT count(*) FROM pending_invalidation")
     if waiting:
@@ -92,7 +92,7 @@ async def check_cache(redis: "Redis", connection: "asyncpg.Connection[Any]") -> 
 def check_leases_were_used(hits: int, refused_stores: int, *, least_hits: int, least_refused: int) -> Finding:
     """Check that the readers used the cache enough for the verdict on it to mean something."""
     return Finding(
-        "the cache was used and raced",
+        "cache hits and refused stores occurred",
         hits >= least_hits and refused_stores >= least_refused,
         f"{hits:,} hits (at least {least_hits:,}), "
         f"{refused_stores:,} refused stores (at least {least_refused})",
@@ -114,8 +114,8 @@ def _fold(sent: Iterable[Sent]) -> dict[str, tuple[Any, ...]]:
         update = json.loads(one.record.data, parse_float=Decimal)
         version = (datetime.fromisoformat(update["event_time"]), int(one.sequence_number), one.shard)
         for field in _DEFAULTS:
-            held = newest.get((update["product_id"], field))
-            if field in update and (held is None or version > held[0]):
+            before = newest.get((update["product_id"], field))
+            if field in update and (before is None or version > before[0]):
                 newest[update["product_id"], field] = (version, update[field])
     folded = {}
     for product_id in {product_id for product_id, _ in newest}:

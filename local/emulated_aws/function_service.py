@@ -177,7 +177,7 @@ class _ExecutionEnvironment:
             limit=_LINE_BYTES,
         )
         if process.stdin is None or process.stdout is None or process.stderr is None:
-            raise RuntimeError("asyncio started a process without the pipes it was asked for")
+            raise RuntimeError("asyncio started a process without the requested pipes")
         logging = asyncio.create_task(self._pass_on_logs(process.stderr))
         self._running = _Running(process, process.stdin, process.stdout, logging)
         return self._running

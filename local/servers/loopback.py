@@ -28,9 +28,9 @@ def free_port() -> int:
     raise ServerError(f"no free port on {HOST} from {_PORTS.start} to {_PORTS.stop - 1}")
 
 
-def ask(port: int, question: bytes) -> bytes:
-    """Return the first bytes of the answer to `question`, or none if there is no answer."""
+def probe(port: int, request: bytes) -> bytes:
+    """Return the first bytes of the answer to `request`, or none if there is no answer."""
     with suppress(OSError), socket.create_connection((HOST, port), timeout=PROBE_SECONDS) as connection:
-        connection.sendall(question)
+        connection.sendall(request)
         return connection.recv(64)
     return b""

@@ -16,7 +16,7 @@ from local.servers.errors import ServerError
 from local.servers.guard import end_processes
 from local.servers.installed import require
 from local.servers.launching import wait_for
-from local.servers.loopback import HOST, ask
+from local.servers.loopback import HOST, probe
 from local.servers.server import NO_SETTINGS, Server
 
 _INITDB_SECONDS = 60.0
@@ -60,13 +60,13 @@ class PostgresServer(Server):
 
     As root it runs as `nobody`, since PostgreSQL refuses root.
 
-    `durable`: commits reach the disk. Without it they are quicker, and survive `kill` and `stop` too.
+    `durable`: commits reach the disk. Without, they are faster, and still survive `kill` and `stop`.
     `settings`: as in postgresql.conf.
     """
 
     name = "PostgreSQL"
     _stop_signal = signal.SIGINT
-    # Unlike on SIGKILL, it gives back what it holds elsewhere: shared memory, and semaphores on macOS.
+    # Unlike SIGKILL, this lets it release what it has elsewhere: shared memory, and semaphores on macOS.
     _abandon_signal = signal.SIGQUIT
 
     def __init__(
@@ -122,7 +122,7 @@ class PostgresServer(Server):
         """Return whether it asks for a password; while it starts or recovers, it sends an error instead."""
         startup = b"user\0%b\0database\0postgres\0\0" % _POSTGRES_USER.encode()
         protocol_3_0 = 196_608
-        return ask(port, struct.pack("!ii", 8 + len(startup), protocol_3_0) + startup).startswith(b"R")
+        return probe(port, struct.pack("!ii", 8 + len(startup), protocol_3_0) + startup).startswith(b"R")
 
 
 def _postgres_binaries() -> Path:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from local.servers.errors import ServerError
 from local.servers.installed import require
-from local.servers.loopback import HOST, ask
+from local.servers.loopback import HOST, probe
 from local.servers.server import NO_SETTINGS, Server
 
 
@@ -54,7 +54,7 @@ class ValkeyServer(Server):
         return "Ready to accept connections tcp"
 
     def _answers(self, port: int) -> bool:
-        return ask(port, b"PING\r\n").startswith((b"+PONG", b"-NOAUTH"))
+        return probe(port, b"PING\r\n").startswith((b"+PONG", b"-NOAUTH"))
 
 
 def _valkey_binary() -> str:

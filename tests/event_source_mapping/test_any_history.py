@@ -40,7 +40,7 @@ mapping_settings = st.builds(
     maximum_record_age_in_seconds=st.sampled_from([-1, 60]),
     bisect_batch_on_function_error=st.booleans(),
     report_batch_item_failures=st.booleans(),
-    halve_reported_batch=st.booleans(),
+    bisect_reported_batch=st.booleans(),
 )
 
 

@@ -30,7 +30,7 @@ def everything(delivery: Delivery) -> list[str]:
     return sorted([*delivery.acknowledged, *delivery.discarded, *delivery.unfinished])
 
 
-async def test_an_error_halves_the_batch_until_the_limit() -> None:
+async def test_an_error_bisects_the_batch_until_the_limit() -> None:
     delivery = await deliver(Refuses(5, ValueError("bad")), RECORDS, limit_invocations=10)
     assert delivery.sizes == [8, 4, 4, 2, 1, 1, 1, 1, 1, 1]
     assert delivery.acknowledged == [sequence(position) for position in range(5)]

@@ -128,7 +128,7 @@ def test_a_record_that_was_too_old_has_no_response() -> None:
 def test_records_are_not_skipped_while_the_destination_refuses_them() -> None:
     """Every refused delivery counts in DestinationDeliveryFailures; the shard waits until one is taken.
 
-    AWS documents the metric, not what becomes of the batch ("Lambda discards the records and continues"):
+    AWS documents the metric, not what happens to the batch ("Lambda discards the records and continues"):
     waiting is ours, so that nothing is lost.
     Source: Types of metrics for Lambda functions, https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     """

@@ -29,8 +29,8 @@ def test_it_is_discarded_without_an_invocation_and_the_next_one_is_delivered(
 ) -> None:
     """Its retries are counted as if they had been made; there is no responseContext.
 
-    Ours: nothing is waited for, `payload` holds the record as for any other (SQS was recorded, not S3), and
-    where retries have no limit it is discarded too.
+    These rules are ours: there is no wait, `payload` has the record as for any other (SQS was recorded, not
+    S3), and the record is discarded even if retries have no limit.
     """
 
     async def scenario() -> None:

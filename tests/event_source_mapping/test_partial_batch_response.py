@@ -107,7 +107,7 @@ def test_what_a_partial_success_leaves_has_all_its_retries(bisect: bool) -> None
     The figures are those of LocalStack's AWS-validated snapshots test_kinesis_report_batch_item_failures and
     test_dynamodb_report_batch_item_failures, without bisecting: batch size 3, three retries, the sixth record
     fails: ten records delivered, four invocations counted. The same with bisecting: the recording named at
-    test_as_recorded_a_reported_first_record_halves_the_batch.
+    test_as_recorded_a_reported_first_record_bisects_the_batch.
     """
 
     async def scenario() -> None:
@@ -147,13 +147,13 @@ def test_with_bisecting_the_batch_is_split_at_the_returned_sequence_number() -> 
     simulate(scenario())
 
 
-def test_a_response_naming_the_first_record_is_a_retry_and_never_halves_the_batch() -> None:
+def test_a_response_naming_the_first_record_is_a_retry_and_never_bisects_the_batch() -> None:
     """Splitting at the first record leaves the whole batch: it is sent again whole and uses up a retry.
 
     Source: Configuring partial batch response with Kinesis Data Streams and Lambda, Bisecting a batch,
     https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html, which does not
-    speak of the first record. Unless told otherwise we take it at its word: a function that copes with this
-    copes with smaller batches too.
+    mention the first record. By default we follow the page literally: a function that copes with this copes
+    with smaller batches too.
     """
 
     async def scenario() -> None:
@@ -168,12 +168,12 @@ def test_a_response_naming_the_first_record_is_a_retry_and_never_halves_the_batc
     simulate(scenario())
 
 
-def test_as_recorded_a_reported_first_record_halves_the_batch() -> None:
-    """With `halve_reported_batch`, batch size 4, one retry and bisecting, the second record fails.
+def test_as_recorded_a_reported_first_record_bisects_the_batch() -> None:
+    """With `bisect_reported_batch`, batch size 4, one retry and bisecting, the second record fails.
 
     AWS delivered 1-4, 2-4, 2, 2 and 3-4: partial_bisect in
     https://github.com/radkawar/stackd/blob/9dc356f5e5cc49d2d334178a09c1398dd1c62617/testdata/aws/lambda/kinesis_followup.json,
-    recorded in us-east-1 in September 2026; the only recording of the kind we know.
+    recorded in us-east-1 in September 2026; we know of no other such recording.
     """
 
     async def scenario() -> None:
@@ -186,7 +186,7 @@ def test_as_recorded_a_reported_first_record_halves_the_batch() -> None:
                 batch_size=4,
                 maximum_retry_attempts=1,
                 bisect_batch_on_function_error=True,
-                halve_reported_batch=True,
+                bisect_reported_batch=True,
             )
         )
         assert simulation.function.batches == [tuple(put), tuple(put[1:]), (bad,), (bad,), tuple(put[2:])]
@@ -195,7 +195,7 @@ def test_as_recorded_a_reported_first_record_halves_the_batch() -> None:
     simulate(scenario())
 
 
-def test_without_bisecting_a_reported_batch_is_never_halved() -> None:
+def test_without_bisecting_a_reported_batch_is_never_bisected() -> None:
     """With batch size 4 and one retry, the second record fails: AWS delivered 1-4, 2-4 and 2-4.
 
     Source: partial_on in
@@ -208,18 +208,18 @@ def test_without_bisecting_a_reported_batch_is_never_halved() -> None:
         bad = put[1]
         simulation.function.respond = lambda call: failing(bad) if bad in call.sequence_numbers else None
         await simulation.drain(
-            with_settings(batch_size=4, maximum_retry_attempts=1, halve_reported_batch=True)
+            with_settings(batch_size=4, maximum_retry_attempts=1, bisect_reported_batch=True)
         )
         assert simulation.function.batches == [tuple(put), tuple(put[1:]), tuple(put[1:])]
 
     simulate(scenario())
 
 
-def test_a_function_error_halves_the_batch_whatever_is_reported() -> None:
+def test_a_function_error_bisects_the_batch_whatever_is_reported() -> None:
     """If the invocation fails and bisecting is on, the batch is bisected whatever else is configured.
 
     A response that is a complete failure is a failure like any other ("Lambda retries failures based on your
-    retry strategy"): it halves too.
+    retry strategy"): the batch is bisected too.
     Source: Configuring partial batch response with Kinesis Data Streams and Lambda, Bisecting a batch,
     https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
     """

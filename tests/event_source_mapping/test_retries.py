@@ -94,7 +94,7 @@ def test_the_wait_between_retries_doubles_up_to_a_cap() -> None:
     simulate(scenario())
 
 
-def test_an_error_halves_the_batch_and_both_halves_come_in_order() -> None:
+def test_an_error_bisects_the_batch_and_both_halves_come_in_order() -> None:
     """BisectBatchOnFunctionError splits a failed batch in two, isolating bad records.
 
     Source: Retain discarded batch records for a Kinesis Data Streams event source in Lambda,

@@ -43,7 +43,7 @@ class Running:
             sent += taken
         return sent
 
-    async def judge(self, sent: Sequence[Sent]) -> list[verdict.Finding]:
+    async def failed_findings(self, sent: Sequence[Sent]) -> list[verdict.Finding]:
         """Return the findings that do not hold."""
         account, database = self.services.account, self.services.database
         connection = self.services.redis.connection_pool.connection_kwargs
@@ -118,7 +118,7 @@ def some(count: int) -> list[Outgoing]:
 async def test_every_record_sent_is_where_it_must_be(pipeline: Running) -> None:
     sent = await pipeline.send(some(1_500))
     await pipeline.mapping.drained()
-    assert await pipeline.judge(sent) == []
+    assert await pipeline.failed_findings(sent) == []
 
 
 async def test_killed_environments_lose_and_double_nothing(pipeline: Running) -> None:
@@ -143,7 +143,7 @@ async def test_killed_environments_lose_and_double_nothing(pipeline: Running) ->
     sent = await sending
     await pipeline.mapping.drained()
     assert pipeline.mapping.progress.function_errors >= 4
-    assert await pipeline.judge(sent) == []
+    assert await pipeline.failed_findings(sent) == []
 
 
 async def test_readers_that_race_the_pipeline_leave_nothing_stale(pipeline: Running) -> None:
@@ -169,4 +169,4 @@ async def test_readers_that_race_the_pipeline_leave_nothing_stale(pipeline: Runn
         await until(all_had_hits)
         done.set()
         await asyncio.gather(*reading)
-    assert await pipeline.judge(sent) == []
+    assert await pipeline.failed_findings(sent) == []

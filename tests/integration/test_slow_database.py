@@ -54,7 +54,7 @@ async def test_a_batch_that_is_too_much_is_done_whatever_aws_splits(
         batch_size=ROWS,
         bisect=bisect,
         limit_invocations=20,
-        settings=with_settings(halve_reported_batch=halved),
+        settings=with_settings(bisect_reported_batch=halved),
     )
     assert (delivery.unfinished, delivery.discarded) == ([], [])
     assert not any(isinstance(answer, Exception) for answer in delivery.answers)

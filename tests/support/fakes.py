@@ -126,7 +126,7 @@ class FakeQuarantine:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of `products`: register → value inside, and register → its version, of those that were told."""
+    """A row of `products`: the internal value and the version of each register that was set."""
 
     values: Mapping[str, object] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -137,7 +137,7 @@ class FakeCatalog:
     """See `ports.Catalog`. `refuses` names further changes the table refuses, besides its CHECKs.
 
     `row_seconds`: how long it works on a row, `refusing_seconds`: on one that it refuses among others;
-    `locked`: products whose rows somebody holds for ever.
+    `locked`: products whose rows another transaction has locked.
     """
 
     def __init__(self, faults: Faults, refuses: Callable[[Change], bool] = lambda _: False) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from local.servers import PostgresAddress
 from local.servers.directories import give_to
-from local.servers.loopback import HOST, ask
+from local.servers.loopback import HOST, probe
 from local.servers.server import Server
 from tests.support.real_servers import PASSWORD
 
@@ -57,4 +57,4 @@ query_wait_timeout = 5
 
     def _answers(self, port: int) -> bool:
         # A request for TLS, which it refuses with one byte.
-        return ask(port, b"\x00\x00\x00\x08\x04\xd2\x16\x2f").startswith(b"N")
+        return probe(port, b"\x00\x00\x00\x08\x04\xd2\x16\x2f").startswith(b"N")

@@ -9,7 +9,7 @@
   retry, and both halves keep the retries used so far. Otherwise the batch is sent again after a back-off,
   until MaximumRetryAttempts is used up; then it is discarded to the on-failure destination.
 - A partial batch response names the first record: as a failed function, but bisected only with
-  `MappingSettings.halve_reported_batch`.
+  `MappingSettings.bisect_reported_batch`.
 - A record grows older than MaximumRecordAgeInSeconds: it is discarded without another invocation.
 
 Sources:
@@ -73,7 +73,7 @@ def next_step(
         case NotReached():
             return SendAgain(uses_retry=False)
         case FailedFrom():
-            function_error, may_bisect = None, settings.halve_reported_batch
+            function_error, may_bisect = None, settings.bisect_reported_batch
         case Failed(function_error=function_error):
             may_bisect = True
     if may_bisect and settings.bisect_batch_on_function_error and record_count > 1:

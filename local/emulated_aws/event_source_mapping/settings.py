@@ -30,7 +30,7 @@ class MappingSettings:
     (https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html). AWS does not publish
     how long it waits between retries: here `retry_base_seconds` doubles with every failure in a row, up to
     `retry_cap_seconds`. Nor does AWS publish what happens to a batch whose first record is reported. With
-    `halve_reported_batch` and bisecting on it is bisected as after an error, as a recording shows (ADR 8).
+    `bisect_reported_batch` and bisecting on it is bisected as after an error, as a recording shows (ADR 8).
     Without, it is delivered again whole, which is harder on a function. A shard is polled "at a base rate of
     once per second" (Using Lambda with Kinesis).
 
@@ -51,7 +51,7 @@ class MappingSettings:
     maximum_record_age_in_seconds: int = _INFINITE
     bisect_batch_on_function_error: bool = False
     report_batch_item_failures: bool = False
-    halve_reported_batch: bool = False
+    bisect_reported_batch: bool = False
     poll_interval_seconds: float = 1.0
     shard_discovery_interval_seconds: float = 10.0
     retry_base_seconds: float = 1.0
