@@ -7,7 +7,7 @@ import pytest
 
 from local.emulated_aws.event_source_mapping import FunctionNotReachedError
 from tests.support.events import kinesis_record, sequence
-from tests.support.lambda_delivery import Delivery, deliver
+from tests.support.lambda_delivery import DeliveryResult, deliver
 from tests.support.simulated_mapping import failing, with_settings
 
 RECORDS = [kinesis_record(f"{position}", position) for position in range(8)]
@@ -26,7 +26,7 @@ class Refuses:
         return None
 
 
-def everything(delivery: Delivery) -> list[str]:
+def everything(delivery: DeliveryResult) -> list[str]:
     return sorted([*delivery.acknowledged, *delivery.discarded, *delivery.unfinished])
 
 

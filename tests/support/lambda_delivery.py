@@ -26,7 +26,7 @@ Invoke = Callable[[Mapping[str, object]], Awaitable[object]]
 
 
 @dataclass
-class Delivery:
+class DeliveryResult:
     """The result of a delivery; all records are named by their sequence numbers, in order.
 
     Attributes:
@@ -56,7 +56,7 @@ async def deliver(
     bisect: bool = True,
     limit_invocations: int = 40,
     settings: MappingSettings = SETTINGS,
-) -> Delivery:
+) -> DeliveryResult:
     """Deliver the records of one shard, in order, until all are done or `limit_invocations` is reached.
 
     Args:
@@ -69,29 +69,29 @@ async def deliver(
     shard_id = records[0]["eventID"].split(":")[0]
     waiting = [_record(record) for record in records]
     clock = _SkippedTime(waiting[-1].arrived_at)
-    delivery = Delivery()
+    result = DeliveryResult()
     ids = itertools.count()
     state = MappingState(
         settings=settings,
         stream=cast("Stream", None),  # the records have been read already
-        function=_Limited(invoke, delivery, limit_invocations, lambda: setattr(state, "stopping", True)),
-        failures=_Discarded(delivery),
+        function=_Limited(invoke, result, limit_invocations, lambda: setattr(state, "stopping", True)),
+        failures=_Discarded(result),
         clock=clock,
         new_id=lambda: str(next(ids)),
         changed=Notifier(clock),
     )
-    batches = BatchDelivery(shard_id, state, Notifier(clock))
+    delivery = BatchDelivery(shard_id, state, Notifier(clock))
     for record in waiting:
-        batches.offer(QueuedRecord(record, None, record_event_bytes(shard_id, record, settings)))
-    batches.closed = True
-    await batches.run()
+        delivery.offer(QueuedRecord(record, None, record_event_bytes(shard_id, record, settings)))
+    delivery.closed = True
+    await delivery.run()
     numbers = [record.sequence_number for record in waiting]
-    first = batches.first_unfinished
+    first = delivery.first_unfinished
     done = len(numbers) if first is None else numbers.index(first.record.sequence_number)
-    delivery.acknowledged = [number for number in numbers[:done] if number not in delivery.discarded]
-    delivery.unfinished = numbers[done:]
-    delivery.waited_seconds = clock.skipped_seconds
-    return delivery
+    result.acknowledged = [number for number in numbers[:done] if number not in result.discarded]
+    result.unfinished = numbers[done:]
+    result.waited_seconds = clock.skipped_seconds
+    return result
 
 
 def _record(record: Mapping[str, Any]) -> StreamRecord:
@@ -121,38 +121,38 @@ class _SkippedTime:
 class _Limited:
     """Records every invocation; beyond the limit, stops the mapping instead."""
 
-    def __init__(self, invoke: Invoke, delivery: Delivery, limit: int, stop: Callable[[], None]) -> None:
+    def __init__(self, invoke: Invoke, result: DeliveryResult, limit: int, stop: Callable[[], None]) -> None:
         self._invoke = invoke
-        self._delivery = delivery
+        self._result = result
         self._limit = limit
         self._stop = stop
 
     async def invoke(self, event: Mapping[str, object]) -> object:
-        if len(self._delivery.batches) == self._limit:
+        if len(self._result.batches) == self._limit:
             self._stop()
             raise FunctionNotReachedError
-        self._delivery.batches.append(_sequence_numbers(event))
+        self._result.batches.append(_sequence_numbers(event))
         try:
             answer = await self._invoke(event)
         except AssertionError:
             raise
         except Exception as error:
-            self._delivery.answers.append(error)
+            self._result.answers.append(error)
             if isinstance(error, FunctionError | FunctionNotReachedError):
                 raise
             raise FunctionError(repr(error)) from error
-        self._delivery.answers.append(answer)
+        self._result.answers.append(answer)
         return answer
 
 
 class _Discarded:
     """An on-failure destination that records what is discarded."""
 
-    def __init__(self, delivery: Delivery) -> None:
-        self._delivery = delivery
+    def __init__(self, result: DeliveryResult) -> None:
+        self._result = result
 
     async def put(self, key: str, body: bytes) -> None:
-        self._delivery.discarded += _sequence_numbers(json.loads(json.loads(body)["payload"]))
+        self._result.discarded += _sequence_numbers(json.loads(json.loads(body)["payload"]))
 
 
 def _sequence_numbers(event: Mapping[str, Any]) -> list[str]:

@@ -5,9 +5,10 @@
   others are a new batch, with all its retries.
 - The batch never reached the function (a throttle, a service error): it is sent again after a back-off. This
   uses up no retry; only the records' age ends it.
-- The function failed: a batch of several records is bisected with BisectBatchOnFunctionError. This uses up no
-  retry, and both halves keep the retries used so far. Otherwise the batch is sent again after a back-off,
-  until MaximumRetryAttempts is used up; then it is discarded to the on-failure destination.
+- The function failed, or its response is a complete failure: a batch of several records is bisected if
+  BisectBatchOnFunctionError is on. This uses up no retry, and both halves keep the retries used so far.
+  Otherwise the batch is sent again after a back-off, until MaximumRetryAttempts is used up. Then it is
+  discarded to the on-failure destination.
 - A partial batch response names the first record: as a failed function, but bisected only with
   `MappingSettings.bisect_reported_batch`.
 - A record grows older than MaximumRecordAgeInSeconds: it is discarded without another invocation.
