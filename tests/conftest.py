@@ -1,4 +1,4 @@
-"""Fixtures: real servers and synthesized stacks, once per session; new backends for each test."""
+"""Fixtures: real servers and synthesized stacks, once per session; new services for each test."""
 
 from collections.abc import AsyncIterator, Iterator
 

@@ -36,7 +36,7 @@ class Changes:
 
 
 class Cdktf:
-    """Deploys and destroys dev-stack from a folder, which contains its cdktf.out, state, outputs and logs.
+    """The cdktf CLI for dev-stack, run in a folder that contains its cdktf.out, state, outputs and logs.
 
     `variables`: all environment variables, as returned by `environment_variables.terraform_variables`.
     """
@@ -92,7 +92,7 @@ class Cdktf:
 
 
 class ProgressReader:
-    """Reads Terraform's progress from its output; `changes` is set once Terraform reports them."""
+    """A reader of Terraform's output; `changes` is set once Terraform reports them."""
 
     def __init__(self, on_progress: OnProgress) -> None:
         self._on_progress = on_progress

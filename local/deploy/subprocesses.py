@@ -60,7 +60,7 @@ def last_lines(log_path: Path, count: int) -> str:
 
 
 class _Lines:
-    """Splits the text that is read into whole lines."""
+    """A splitter of text into whole lines."""
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
         self._on_line = on_line

@@ -123,7 +123,7 @@ async def plain_aws() -> AsyncIterator[Aws]:
 
 
 class FailsForPoison:
-    """Fails on every batch with the partition key "poison"; records what else it was given."""
+    """A function that fails on batches with the partition key "poison", and keeps what else it was given."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, list[tuple[str, int]]] = defaultdict(list)
@@ -282,7 +282,7 @@ async def test_plain_moto_reshards_as_aws_does(plain_aws: Aws) -> None:
 
 
 class KeylessClient:
-    """Returns one record as does a stream that distributes records itself."""
+    """A client that returns one record as does a stream that distributes records itself."""
 
     async def get_records(self, **_: object) -> object:
         record = {"SequenceNumber": "1", "Data": b"a", "ApproximateArrivalTimestamp": datetime.now(UTC)}
@@ -301,7 +301,7 @@ async def test_a_record_without_a_partition_key() -> None:
 
 
 class RefusingClient:
-    """Raises the same error for every call."""
+    """A client that raises the same error for every call."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error

@@ -14,7 +14,7 @@ RECORDS = [kinesis_record(f"{position}", position) for position in range(8)]
 
 
 class Refuses:
-    """Raises `error` for every batch that contains this record, as a function fails on a bad record."""
+    """A function that raises `error` for every batch with this record, as for a bad record."""
 
     def __init__(self, position: int, error: Exception) -> None:
         self.number = sequence(position)

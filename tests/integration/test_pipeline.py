@@ -29,7 +29,7 @@ from tests.support.real_servers import Services, open_services, until
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Backends with a running function and mapping."""
+    """Services with a running function and mapping."""
 
     services: Services
     function: FunctionService
@@ -59,7 +59,7 @@ class Running:
 
 @asynccontextmanager
 async def running(services: Services, *, timeout_seconds: float = 20.0) -> AsyncIterator[Running]:
-    """Run a function and a mapping on these backends."""
+    """Run a function and a mapping on these services."""
     account = services.account
     function = FunctionService(
         "processor.handler:handler",

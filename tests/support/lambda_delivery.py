@@ -119,7 +119,7 @@ class _SkippedTime:
 
 
 class _Limited:
-    """Records every invocation; beyond the limit, stops the mapping instead."""
+    """A function that records every invocation and, beyond the limit, stops the mapping instead."""
 
     def __init__(self, invoke: Invoke, result: DeliveryResult, limit: int, stop: Callable[[], None]) -> None:
         self._invoke = invoke

@@ -29,7 +29,7 @@ class _Link:
 
 
 class _Watch:
-    """Searches one direction of a connection for bytes that may arrive in pieces."""
+    """A search for bytes in one direction of a connection, where they may arrive in pieces."""
 
     def __init__(self) -> None:
         self._tail = b""

@@ -1,4 +1,4 @@
-"""The pipeline's backends for one test: a database, a cache, buckets and secrets on real servers."""
+"""The pipeline's backing services for one test: database, cache, buckets and secrets, on real servers."""
 
 import asyncio
 import gzip
@@ -32,7 +32,7 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The backends of one test; `database` is connected as the administrator."""
+    """The backing services of one test; `database` is connected as the administrator."""
 
     account: Account
     database: "Connection"

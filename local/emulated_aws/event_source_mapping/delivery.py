@@ -38,7 +38,7 @@ from local.emulated_aws.event_source_mapping.waiting import Notifier, backoff_se
 
 
 class BatchDelivery:
-    """Delivers the records of some of a shard's partition keys, in order, one batch at a time.
+    """The delivery of some of a shard's partition keys: their records in order, one batch at a time.
 
     Nothing behind an unfinished batch is delivered. `bisect_and_retry` has the rules for a failed batch.
 

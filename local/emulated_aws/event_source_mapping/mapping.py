@@ -56,7 +56,7 @@ class Progress:
 
 
 class EventSourceMapping:
-    """Reads every shard of a stream and invokes a function with batches of its records, at least once each.
+    """A mapping that invokes a function with every record of a stream, in batches, at least once each.
 
     Shards are read concurrently, a child only once its parents are finished
     (https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-after-resharding.html).

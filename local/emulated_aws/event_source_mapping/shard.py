@@ -25,7 +25,7 @@ _CATCH_UP_INTERVAL_SECONDS = 0.2
 
 
 class ShardReader:
-    """Reads one shard to its end, with `parallelization_factor` deliveries that run concurrently.
+    """A reader of one shard to its end, with `parallelization_factor` concurrent deliveries.
 
     All records of a partition key go to the same delivery, so they stay in order
     (https://aws.amazon.com/blogs/compute/new-aws-lambda-scaling-controls-for-kinesis-and-dynamodb-event-sources/).

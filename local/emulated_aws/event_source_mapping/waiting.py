@@ -17,7 +17,7 @@ class SystemClock:
 
 
 class Notifier:
-    """Wakes every task that waits for it."""
+    """A notification that wakes every task that waits for it."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
