@@ -94,7 +94,7 @@ async def _send_feed(pipeline: Pipeline, shop: Shop, figures: Figures, console: 
         try:
             async for taken in send(pipeline.account.kinesis, pipeline.account.stream_name, feed):
                 sent += taken
-            await _wait_until_drained(pipeline, reading)
+            await _wait_until_done(pipeline, reading)
             await pipeline.function.invoke(SCHEDULED_EVENT)
             watching.cancel()
             figures.sent, figures.lag_ms = len(sent), pipeline.mapping.progress.iterator_age_ms
@@ -107,16 +107,16 @@ async def _send_feed(pipeline: Pipeline, shop: Shop, figures: Figures, console: 
     return sent
 
 
-async def _wait_until_drained(pipeline: Pipeline, reading: "asyncio.Task[None]") -> None:
-    """Wait until the stream is drained; raise what ended the mapping or the readers before."""
-    draining = asyncio.create_task(pipeline.mapping.drained())
+async def _wait_until_done(pipeline: Pipeline, reading: "asyncio.Task[None]") -> None:
+    """Wait until every record is done; raise what ended the mapping or the readers before."""
+    waiting = asyncio.create_task(pipeline.mapping.wait_until_done())
     try:
-        await asyncio.wait([draining, reading], return_when=asyncio.FIRST_COMPLETED)
-        if not draining.done():
+        await asyncio.wait([waiting, reading], return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
             await reading
-        await draining
+        await waiting
     finally:
-        draining.cancel()
+        waiting.cancel()
 
 
 async def _keep_reading(shop: Shop) -> None:

@@ -30,7 +30,7 @@ from processor.reader import CatalogReader
 _PRODUCT = "product123"
 _RECORD = b'{"product_id": "product123", "inventory": 100, "price": 29.99}'
 _EXPECTED = {"product_id": _PRODUCT, "inventory": 100, "price": "29.99"}
-_DRAIN_SECONDS = 60.0
+_WAIT_SECONDS = 60.0
 _SHARDS = 2
 
 OnLog = Callable[[str], None]
@@ -76,10 +76,10 @@ async def run_mapping(
         )
         running = asyncio.create_task(mapping.run())
         try:
-            async with asyncio.timeout(_DRAIN_SECONDS):
-                await mapping.drained()
+            async with asyncio.timeout(_WAIT_SECONDS):
+                await mapping.wait_until_done()
         except TimeoutError as error:
-            raise DeployError(f"the record was not acknowledged within {_DRAIN_SECONDS:g} s") from error
+            raise DeployError(f"the record was not acknowledged within {_WAIT_SECONDS:g} s") from error
         finally:
             mapping.stop()
             await asyncio.wait([running])

@@ -162,7 +162,7 @@ def test_every_record_is_acknowledged_or_kept_in_order(
         simulation.function.respond = history.respond
         _put(simulation, keys, reshard_at)
         history.mapping = mapping = simulation.mapping(mapping_settings)
-        await run_until(mapping, mapping.drained())
+        await run_until(mapping, mapping.wait_until_done())
 
         finished = history.finished()
         everything = {

@@ -194,7 +194,7 @@ async def test_a_stream_is_delivered_through_a_split_and_a_merge(resharding_aws:
         )
         await aws.put(*keys)
         await aws.s3.put_object(Bucket=_BUCKET, Key="quarantine/other", Body=b"")
-        await mapping.drained()
+        await mapping.wait_until_done()
 
     await run_until(mapping, reshard())
 

@@ -19,7 +19,7 @@ def test_the_event_is_the_documented_one() -> None:
     async def scenario() -> None:
         simulation = Simulation()
         [number] = simulation.stream.put("product-1", data=b"Hello, this is a test.", age_seconds=1.0126)
-        await simulation.drain()
+        await simulation.run_until_done()
         assert simulation.function.calls[0].event == {
             "Records": [
                 {
@@ -54,7 +54,7 @@ def test_without_a_window_the_function_is_invoked_as_soon_as_there_are_records()
     async def scenario() -> None:
         simulation = Simulation()
         simulation.stream.put("a")
-        await simulation.drain()
+        await simulation.run_until_done()
         assert (simulation.function.sizes, simulation.function.times) == ([1], [0.0])
 
     simulate(scenario())
@@ -70,7 +70,7 @@ def test_a_batch_is_no_larger_than_the_batch_size_and_a_full_one_does_not_wait()
     async def scenario() -> None:
         simulation = Simulation()
         simulation.stream.put(*"abcdefgh")
-        await simulation.drain(with_settings(batch_size=3, maximum_batching_window_in_seconds=60))
+        await simulation.run_until_done(with_settings(batch_size=3, maximum_batching_window_in_seconds=60))
         assert simulation.function.sizes == [3, 3, 2]
         assert simulation.function.times == [0.0, 0.0, 60.0]
 
@@ -148,7 +148,7 @@ def test_a_batch_stays_within_the_payload_limit() -> None:
     async def scenario() -> None:
         simulation = Simulation()
         simulation.stream.put(*"abcdé", data=b"x" * 1_048_576)
-        await simulation.drain(with_settings(maximum_batching_window_in_seconds=300))
+        await simulation.run_until_done(with_settings(maximum_batching_window_in_seconds=300))
         sizes = [
             len(json.dumps(call.event, separators=(",", ":"), ensure_ascii=False).encode())
             for call in simulation.function.calls
@@ -171,7 +171,7 @@ def test_the_payload_is_measured_to_the_byte() -> None:
         simulation = Simulation()
         simulation.stream.put("a", data=b"x" * 3)
         simulation.stream.put(key, data=b"x" * data_bytes)
-        await simulation.drain()
+        await simulation.run_until_done()
         event = simulation.function.calls[0].event
         return simulation.function.sizes, len(json.dumps(event, separators=(",", ":")).encode())
 
@@ -198,7 +198,7 @@ def test_a_batch_holds_records_of_one_shard() -> None:
         simulation.function.takes_seconds = 1.0
         for shard in range(3):
             simulation.stream.put("a", "b", shard=f"shardId-{shard:012}")
-        await simulation.drain()
+        await simulation.run_until_done()
         assert simulation.function.sizes == [2, 2, 2]
         assert len({call.shard_id for call in simulation.function.calls}) == 3
         assert simulation.function.most_running == 3
@@ -218,7 +218,7 @@ def test_a_shard_is_delivered_in_order_one_batch_at_a_time() -> None:
         simulation.function.takes_seconds = 5.0
         simulation.stream.page_size = 3
         put = simulation.stream.put(*"abcdefghij")
-        await simulation.drain(with_settings(batch_size=4))
+        await simulation.run_until_done(with_settings(batch_size=4))
         assert [number for batch in simulation.function.batches for number in batch] == list(put)
         assert simulation.function.most_running == 1
 
@@ -260,7 +260,7 @@ def test_each_delivery_gets_a_new_event() -> None:
             return {"batchItemFailures": [{"itemIdentifier": number}] * (len(simulation.function.calls) == 1)}
 
         simulation.function.respond = clear_and_fail
-        await simulation.drain(SETTINGS)
+        await simulation.run_until_done(SETTINGS)
         assert simulation.function.batches == [(number,), (number,)]
         assert simulation.function.calls[0].shard_id == SHARD
 

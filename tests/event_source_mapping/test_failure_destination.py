@@ -32,7 +32,7 @@ def test_the_object_is_named_as_documented() -> None:
     async def scenario() -> None:
         simulation = Simulation(err)
         simulation.stream.put("a")
-        await simulation.drain(_DISCARD)
+        await simulation.run_until_done(_DISCARD)
         [key] = simulation.failures.objects
         assert re.fullmatch(
             rf"aws/lambda/{SETTINGS.mapping_uuid}/{SHARD}/2026/03/01/2026-03-01T12\.00\.01-[0-9a-f-]{{36}}",
@@ -52,7 +52,7 @@ def test_the_object_holds_the_whole_invocation() -> None:
     async def scenario() -> None:
         simulation = Simulation(err)
         first, _, last = simulation.stream.put("a", "b", "é", data=b'{"product_id": "p"}', age_seconds=0.5)
-        await simulation.drain(_DISCARD)
+        await simulation.run_until_done(_DISCARD)
         [body] = simulation.failures.objects.values()
         document = json.loads(body)
         assert json.loads(document.pop("payload")) == simulation.function.calls[-1].event
@@ -95,7 +95,7 @@ def test_a_function_that_returned_a_response_has_no_function_error() -> None:
     async def scenario() -> None:
         simulation = Simulation(lambda call: failing(call.sequence_numbers[0]))
         simulation.stream.put("a")
-        await simulation.drain(_DISCARD)
+        await simulation.run_until_done(_DISCARD)
         [body] = simulation.failures.objects.values()
         assert json.loads(body)["responseContext"]["functionError"] is None
 
@@ -114,7 +114,7 @@ def test_a_record_that_was_too_old_has_no_response() -> None:
     async def scenario() -> None:
         simulation = Simulation()
         simulation.stream.put("a", age_seconds=61)
-        await simulation.drain(with_settings(maximum_record_age_in_seconds=60))
+        await simulation.run_until_done(with_settings(maximum_record_age_in_seconds=60))
         [body] = simulation.failures.objects.values()
         document = json.loads(body)
         assert document["requestContext"]["condition"] == "RecordAgeExceeded"
@@ -138,7 +138,7 @@ def test_records_are_not_skipped_while_the_destination_refuses_them() -> None:
         bad, good = simulation.stream.put("a", "b")
         simulation.function.respond = lambda call: err(call) if bad in call.sequence_numbers else None
         simulation.failures.refuse = 4
-        mapping = await simulation.drain(with_settings(batch_size=1, maximum_retry_attempts=0))
+        mapping = await simulation.run_until_done(with_settings(batch_size=1, maximum_retry_attempts=0))
         assert simulation.function.batches == [(bad,), (good,)]
         assert simulation.function.times == [0.0, 15.0]
         assert mapping.progress.destination_delivery_failures == 4
@@ -175,7 +175,7 @@ def test_without_a_destination_records_are_discarded_all_the_same() -> None:
         simulation = Simulation(err)
         simulation.stream.put("a")
         mapping = simulation.mapping(_DISCARD, keep_failures=False)
-        await run_until(mapping, mapping.drained())
+        await run_until(mapping, mapping.wait_until_done())
         assert mapping.progress.records_discarded == 1
 
     simulate(scenario())

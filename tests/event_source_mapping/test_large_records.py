@@ -37,7 +37,7 @@ def test_it_is_discarded_without_an_invocation_and_the_next_one_is_delivered(
         simulation = Simulation()
         [large] = simulation.stream.put("a", data=_LARGE)
         [small] = simulation.stream.put("b")
-        mapping = await simulation.drain(
+        mapping = await simulation.run_until_done(
             with_settings(maximum_retry_attempts=retries, bisect_batch_on_function_error=True)
         )
         assert simulation.function.batches == [(small,)]
@@ -61,7 +61,9 @@ def test_records_before_and_behind_it_go_in_separate_batches() -> None:
         before = simulation.stream.put("a", "b")
         simulation.stream.put("c", data=_LARGE)
         behind = simulation.stream.put("d", "e")
-        await simulation.drain(with_settings(maximum_retry_attempts=0, maximum_batching_window_in_seconds=60))
+        await simulation.run_until_done(
+            with_settings(maximum_retry_attempts=0, maximum_batching_window_in_seconds=60)
+        )
         assert simulation.function.batches == [tuple(before), tuple(behind)]
 
     simulate(scenario())
@@ -71,7 +73,7 @@ def test_a_record_at_the_limit_is_delivered_and_one_byte_more_is_not() -> None:
     async def event_bytes(data_bytes: int, key: str) -> int | None:
         simulation = Simulation()
         simulation.stream.put(key, data=b"x" * data_bytes)
-        await simulation.drain(with_settings(maximum_retry_attempts=0))
+        await simulation.run_until_done(with_settings(maximum_retry_attempts=0))
         if not simulation.function.calls:
             return None
         return len(json.dumps(simulation.function.calls[0].event, separators=(",", ":")).encode())
@@ -91,7 +93,7 @@ def test_one_that_is_too_old_is_discarded_for_its_age() -> None:
     async def scenario() -> None:
         simulation = Simulation()
         simulation.stream.put("a", data=_LARGE, age_seconds=61)
-        await simulation.drain(with_settings(maximum_record_age_in_seconds=60))
+        await simulation.run_until_done(with_settings(maximum_record_age_in_seconds=60))
         assert _kept(simulation)["requestContext"]["condition"] == "RecordAgeExceeded"
 
     simulate(scenario())

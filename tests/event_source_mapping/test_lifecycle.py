@@ -1,4 +1,4 @@
-"""Start, stop, `drained` and progress. These rules are ours: AWS's mapping is a service that just runs."""
+"""Start, stop, waiting and progress. These rules are ours: AWS's mapping is a service that just runs."""
 
 import asyncio
 from datetime import timedelta
@@ -45,7 +45,7 @@ def test_stopping_finishes_the_invocations_in_flight_and_begins_none() -> None:
         assert simulation.function.sizes == [2]
         assert mapping.progress.checkpoints == {"shardId-000000000000": put[1]}
         with pytest.raises(MappingEndedError):
-            await mapping.drained()
+            await mapping.wait_until_done()
 
     simulate(scenario())
 
@@ -101,11 +101,11 @@ def test_a_bug_surfaces_from_run(where: str) -> None:
             case "destination":
                 simulation.failures = BrokenFailures()
         mapping = simulation.mapping(with_settings(maximum_retry_attempts=0))
-        drained = asyncio.create_task(mapping.drained())
+        waiting = asyncio.create_task(mapping.wait_until_done())
         with pytest.raises(KeyError, match=where):
             await mapping.run()
         with pytest.raises(MappingEndedError):
-            await drained
+            await waiting
 
     simulate(scenario())
 
@@ -127,14 +127,14 @@ def test_after_a_cancellation_everything_unacknowledged_is_delivered_again() -> 
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         after = simulation.mapping(checkpoints=crashing.progress.checkpoints)
-        await run_until(after, after.drained())
+        await run_until(after, after.wait_until_done())
         assert [call.keys for call in simulation.function.calls] == [("a", "b"), ("c", "d"), ("c", "d")]
 
     simulate(scenario())
 
 
-def test_drained_waits_for_what_was_there_and_not_for_what_comes_after() -> None:
-    """Records that keep coming do not keep drained() from returning. Source: ours."""
+def test_wait_until_done_does_not_wait_for_records_put_later() -> None:
+    """Records that keep coming do not keep wait_until_done() from returning. Source: ours."""
 
     async def scenario() -> None:
         simulation = Simulation()
@@ -147,12 +147,12 @@ def test_drained_waits_for_what_was_there_and_not_for_what_comes_after() -> None
                 simulation.stream.put("z")
                 await asyncio.sleep(0.1)
 
-        async def drain() -> None:
+        async def scene() -> None:
             putting = asyncio.create_task(keep_putting())
-            await mapping.drained()
+            await mapping.wait_until_done()
             putting.cancel()
 
-        await run_until(mapping, drain())
+        await run_until(mapping, scene())
         delivered = {number for batch in simulation.function.batches for number in batch}
         assert delivered >= set(before)
         assert simulation.clock.seconds < 5.0
@@ -160,8 +160,8 @@ def test_drained_waits_for_what_was_there_and_not_for_what_comes_after() -> None
     simulate(scenario())
 
 
-def test_drained_waits_for_a_record_being_retried_and_for_children() -> None:
-    """When drained() returns, no record is unfinished, whatever its shard. Source: ours."""
+def test_wait_until_done_waits_for_a_record_being_retried_and_for_children() -> None:
+    """When wait_until_done() returns, no record is unfinished, whatever its shard. Source: ours."""
 
     async def scenario() -> None:
         simulation = Simulation()
@@ -170,7 +170,7 @@ def test_drained_waits_for_a_record_being_retried_and_for_children() -> None:
         simulation.stream.put("a")
         left, right = simulation.stream.split("shardId-000000000000")
         simulation.stream.put("b", shard=simulation.stream.merge(left, right))
-        mapping = await simulation.drain()
+        mapping = await simulation.run_until_done()
         assert mapping.progress.records_acknowledged == 2
         assert mapping.progress.shards_finished == 3
 
@@ -194,7 +194,7 @@ def test_progress_says_how_far_behind_it_is() -> None:
             progress = mapping.progress
             assert (progress.records_read, progress.invocations_in_flight) == (2, 1)
             assert progress.iterator_age_ms == 110_000
-            await mapping.drained()
+            await mapping.wait_until_done()
             assert mapping.progress.iterator_age_ms == 0
 
         await run_until(mapping, watch())
@@ -206,7 +206,7 @@ def test_a_mapping_runs_once() -> None:
     """Its figures and checkpoints are those of one run. Source: ours."""
 
     async def scenario() -> None:
-        mapping = await Simulation().drain()
+        mapping = await Simulation().run_until_done()
         with pytest.raises(RuntimeError, match="runs once"):
             await mapping.run()
 
@@ -241,7 +241,7 @@ def test_the_same_scenario_runs_the_same_way_twice() -> None:
         )
         for shard in range(3):
             simulation.stream.put(*"abcdefghijklmnop", shard=f"shardId-{shard:012}")
-        await simulation.drain(with_settings(parallelization_factor=3, batch_size=2))
+        await simulation.run_until_done(with_settings(parallelization_factor=3, batch_size=2))
         return [(call.at_seconds, call.shard_id, call.sequence_numbers) for call in simulation.function.calls]
 
     assert simulate(scenario()) == simulate(scenario())

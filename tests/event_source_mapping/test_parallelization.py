@@ -23,7 +23,7 @@ def test_so_many_batches_of_a_shard_run_concurrently(factor: int) -> None:
         simulation = Simulation()
         simulation.function.takes_seconds = 1.0
         simulation.stream.put(*(f"product-{number}" for number in range(200)))
-        mapping = await simulation.drain(with_settings(parallelization_factor=factor))
+        mapping = await simulation.run_until_done(with_settings(parallelization_factor=factor))
         assert simulation.function.most_running == factor
         assert mapping.progress.records_acknowledged == 200
 
@@ -56,7 +56,7 @@ def test_a_partition_key_stays_in_order_through_errors_and_redeliveries() -> Non
 
         done: list[tuple[str, str]] = []
         simulation.function.respond = respond
-        await simulation.drain(
+        await simulation.run_until_done(
             with_settings(parallelization_factor=4, batch_size=7, bisect_batch_on_function_error=True)
         )
         first_delivered: dict[str, list[int]] = defaultdict(list)
@@ -108,7 +108,7 @@ def test_each_concurrent_delivery_gathers_a_separate_batch() -> None:
     async def scenario() -> None:
         simulation = Simulation()
         simulation.stream.put(*_KEYS * 5)
-        await simulation.drain(
+        await simulation.run_until_done(
             with_settings(parallelization_factor=2, batch_size=30, maximum_batching_window_in_seconds=5)
         )
         full = [call for call in simulation.function.calls if len(call.keys) == 30]
@@ -135,7 +135,7 @@ def test_records_without_a_partition_key_are_delivered_with_null() -> None:
         simulation = Simulation()
         simulation.function.takes_seconds = 1.0
         put = simulation.stream.put(*[None] * 20)
-        await simulation.drain(with_settings(parallelization_factor=4))
+        await simulation.run_until_done(with_settings(parallelization_factor=4))
         assert simulation.function.most_running > 1
         records = [record for call in simulation.function.calls for record in records_of(call.event)]
         assert all(record["kinesis"]["partitionKey"] is None for record in records)

@@ -23,7 +23,7 @@ def test_complete_success(response: object) -> None:
     async def scenario() -> None:
         simulation = Simulation(lambda _: response)
         simulation.stream.put(*"abc")
-        mapping = await simulation.drain(with_settings(maximum_retry_attempts=0))
+        mapping = await simulation.run_until_done(with_settings(maximum_retry_attempts=0))
         assert (simulation.function.sizes, mapping.progress.records_acknowledged) == ([3], 3)
 
     simulate(scenario())
@@ -58,7 +58,7 @@ def test_complete_failure(failures: object) -> None:
             {"batchItemFailures": failures} if len(simulation.function.calls) == 1 else None
         )
         batch = tuple(simulation.stream.put(*"abc"))
-        mapping = await simulation.drain()
+        mapping = await simulation.run_until_done()
         assert simulation.function.batches == [batch, batch]
         assert mapping.progress.reported_failures == 1
 
@@ -78,7 +78,7 @@ def test_the_lowest_sequence_number_is_the_checkpoint() -> None:
         simulation.function.respond = lambda _: (
             failing("11", "10", "9") if len(simulation.function.calls) == 1 else None
         )
-        await simulation.drain()
+        await simulation.run_until_done()
         assert simulation.function.batches == [("8", "9", "10", "11"), ("9", "10", "11")]
 
     simulate(scenario())
@@ -94,7 +94,7 @@ def test_a_response_is_ignored_unless_the_feature_is_on() -> None:
     async def scenario() -> None:
         simulation = Simulation(lambda call: failing(call.sequence_numbers[0]))
         simulation.stream.put(*"abc")
-        await simulation.drain(with_settings(report_batch_item_failures=False))
+        await simulation.run_until_done(with_settings(report_batch_item_failures=False))
         assert simulation.function.sizes == [3]
 
     simulate(scenario())
@@ -114,7 +114,7 @@ def test_what_a_partial_success_leaves_has_all_its_retries(bisect: bool) -> None
         simulation = Simulation()
         *_, last = simulation.stream.put(*"abcdef")
         simulation.function.respond = lambda call: failing(last) if last in call.sequence_numbers else None
-        mapping = await simulation.drain(
+        mapping = await simulation.run_until_done(
             with_settings(batch_size=3, maximum_retry_attempts=3, bisect_batch_on_function_error=bisect)
         )
         assert simulation.function.sizes == [3, 3, 1, 1, 1, 1]
@@ -140,7 +140,9 @@ def test_with_bisecting_the_batch_is_split_at_the_returned_sequence_number() -> 
         put = simulation.stream.put(*"abcdefgh")
         bad = put[5]
         simulation.function.respond = lambda call: failing(bad) if bad in call.sequence_numbers else None
-        await simulation.drain(with_settings(bisect_batch_on_function_error=True, maximum_retry_attempts=0))
+        await simulation.run_until_done(
+            with_settings(bisect_batch_on_function_error=True, maximum_retry_attempts=0)
+        )
         assert simulation.function.batches == [tuple(put), tuple(put[5:])]
         assert simulation.function.times == [0.0, 0.0]
 
@@ -159,7 +161,7 @@ def test_a_response_naming_the_first_record_is_a_retry_and_never_bisects_the_bat
     async def scenario() -> None:
         simulation = Simulation(lambda call: failing(call.sequence_numbers[0]))
         batch = tuple(simulation.stream.put(*"abcd"))
-        mapping = await simulation.drain(
+        mapping = await simulation.run_until_done(
             with_settings(bisect_batch_on_function_error=True, maximum_retry_attempts=2)
         )
         assert simulation.function.batches == [batch] * 3
@@ -181,7 +183,7 @@ def test_as_recorded_a_reported_first_record_bisects_the_batch() -> None:
         put = simulation.stream.put(*"abcd")
         bad = put[1]
         simulation.function.respond = lambda call: failing(bad) if bad in call.sequence_numbers else None
-        mapping = await simulation.drain(
+        mapping = await simulation.run_until_done(
             with_settings(
                 batch_size=4,
                 maximum_retry_attempts=1,
@@ -207,7 +209,7 @@ def test_without_bisecting_a_reported_batch_is_never_bisected() -> None:
         put = simulation.stream.put(*"abcd")
         bad = put[1]
         simulation.function.respond = lambda call: failing(bad) if bad in call.sequence_numbers else None
-        await simulation.drain(
+        await simulation.run_until_done(
             with_settings(batch_size=4, maximum_retry_attempts=1, bisect_reported_batch=True)
         )
         assert simulation.function.batches == [tuple(put), tuple(put[1:]), tuple(put[1:])]
@@ -232,7 +234,7 @@ def test_a_function_error_bisects_the_batch_whatever_is_reported() -> None:
             return failing("") if len(call.sequence_numbers) == 4 else None
 
         simulation.function.respond = respond
-        await simulation.drain(with_settings(bisect_batch_on_function_error=True))
+        await simulation.run_until_done(with_settings(bisect_batch_on_function_error=True))
         assert simulation.function.batches == [tuple(put), tuple(put[:2]), tuple(put[2:])]
 
     simulate(scenario())

@@ -18,7 +18,7 @@ def test_trim_horizon_processes_all_records_in_the_stream() -> None:
     async def scenario() -> None:
         simulation = Simulation()
         put = simulation.stream.put(*"abc", age_seconds=3600)
-        await simulation.drain()
+        await simulation.run_until_done()
         assert simulation.function.batches == [tuple(put)]
 
     simulate(scenario())
@@ -42,7 +42,7 @@ def test_latest_processes_records_added_from_now_on() -> None:
         async def put_new() -> None:
             await asyncio.sleep(2.5)
             simulation.stream.put("new", shard=left)
-            await mapping.drained()
+            await mapping.wait_until_done()
 
         await run_until(mapping, put_new())
         assert [call.keys for call in simulation.function.calls] == [("new",)]
@@ -61,7 +61,7 @@ def test_at_timestamp_processes_records_from_that_time() -> None:
         simulation = Simulation()
         simulation.stream.put("before", age_seconds=61)
         simulation.stream.put("from", age_seconds=60)
-        await simulation.drain(
+        await simulation.run_until_done(
             with_settings(
                 starting_position=StartingPosition.AT_TIMESTAMP,
                 starting_position_timestamp=BEGINNING - timedelta(seconds=60),
@@ -84,10 +84,10 @@ def test_an_expired_iterator_is_replaced_by_one_after_the_last_record_read() -> 
 
         async def expire_between() -> None:
             simulation.stream.put("a", "b")
-            await mapping.drained()
+            await mapping.wait_until_done()
             simulation.stream.expire_iterators()
             simulation.stream.put("c")
-            await mapping.drained()
+            await mapping.wait_until_done()
 
         await run_until(mapping, expire_between())
         assert [call.keys for call in simulation.function.calls] == [("a", "b"), ("c",)]
@@ -110,7 +110,7 @@ def test_no_record_is_missed_when_the_first_iterator_at_latest_expires() -> None
             await asyncio.sleep(10.5)
             simulation.stream.put("new")
             simulation.stream.expire_iterators()
-            await mapping.drained()
+            await mapping.wait_until_done()
 
         await run_until(mapping, put_then_expire())
         assert [call.keys for call in simulation.function.calls] == [("new",)]
@@ -129,7 +129,7 @@ def test_throttled_reads_back_off_and_lose_nothing() -> None:
         simulation.stream.put(*"abc")
         simulation.stream.fail_reads = 4
         simulation.stream.fail_listings = 1
-        mapping = await simulation.drain()
+        mapping = await simulation.run_until_done()
         assert simulation.stream.read_at[:5] == [1.0, 2.0, 4.0, 8.0, 16.0]
         assert mapping.progress.read_failures == 5
         assert mapping.progress.records_acknowledged == 3
@@ -147,13 +147,13 @@ def test_another_mapping_resumes_from_the_checkpoints() -> None:
     async def scenario() -> None:
         simulation = Simulation()
         simulation.stream.put("a", "b")
-        first = await simulation.drain()
+        first = await simulation.run_until_done()
         left, _ = simulation.stream.split(SHARD)
         simulation.stream.put("c", shard=left)
         second = simulation.mapping(
             with_settings(starting_position=StartingPosition.LATEST), checkpoints=first.progress.checkpoints
         )
-        await run_until(second, second.drained())
+        await run_until(second, second.wait_until_done())
         assert [call.keys for call in simulation.function.calls] == [("a", "b"), ("c",)]
 
     simulate(scenario())

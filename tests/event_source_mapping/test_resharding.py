@@ -33,7 +33,7 @@ def test_children_begin_when_their_parent_is_finished() -> None:
 
         simulation.function.respond = fail_thrice_in_the_parent
         simulation.function.takes_seconds = 1.0
-        mapping = await simulation.drain(with_settings(batch_size=2))
+        mapping = await simulation.run_until_done(with_settings(batch_size=2))
         shards = [call.shard_id for call in simulation.function.calls]
         assert shards == [SHARD] * 5 + [left, right]
         assert simulation.function.most_running == 2
@@ -64,7 +64,7 @@ def test_a_child_begins_when_both_its_parents_are_finished() -> None:
             return None
 
         simulation.function.respond = fail_one_parent
-        await simulation.drain()
+        await simulation.run_until_done()
         shards = [call.shard_id for call in simulation.function.calls]
         assert shards == [SHARD] + [adjacent] * 6 + [child]
 
@@ -91,7 +91,7 @@ def test_shards_that_appear_while_it_runs_are_found_and_read_from_their_beginnin
             simulation.stream.put("c", shard=right)
             await asyncio.sleep(5.0)
             simulation.stream.put("d", shard=simulation.stream.merge(left, right))
-            await mapping.drained()
+            await mapping.wait_until_done()
 
         await run_until(mapping, reshard())
         assert [call.keys for call in simulation.function.calls] == [("a",), ("b",), ("c",), ("d",)]
@@ -111,7 +111,7 @@ def test_the_last_batch_of_a_closed_shard_does_not_wait_for_its_window() -> None
         simulation = Simulation()
         simulation.stream.put("a")
         simulation.stream.split(SHARD)
-        await simulation.drain(with_settings(maximum_batching_window_in_seconds=300))
+        await simulation.run_until_done(with_settings(maximum_batching_window_in_seconds=300))
         assert simulation.function.times == [0.0]
 
     simulate(scenario())
@@ -129,7 +129,7 @@ def test_a_parent_past_its_retention_does_not_block_its_children() -> None:
         left, _ = simulation.stream.split(SHARD)
         simulation.stream.trim(SHARD)
         simulation.stream.put("a", shard=left)
-        mapping = await simulation.drain(SETTINGS)
+        mapping = await simulation.run_until_done(SETTINGS)
         assert mapping.progress.records_acknowledged == 1
 
     simulate(scenario())

@@ -35,7 +35,7 @@ def test_a_batch_is_retried_until_its_retries_are_used_up_then_discarded() -> No
         bad = tuple(simulation.stream.put("a", "b"))
         good = tuple(simulation.stream.put("c", "d"))
         simulation.function.respond = lambda call: err(call) if call.sequence_numbers == bad else None
-        mapping = await simulation.drain(with_settings(batch_size=2, maximum_retry_attempts=2))
+        mapping = await simulation.run_until_done(with_settings(batch_size=2, maximum_retry_attempts=2))
         assert simulation.function.batches == [bad, bad, bad, good]
         assert (mapping.progress.records_discarded, mapping.progress.records_acknowledged) == (2, 2)
         assert mapping.progress.checkpoints == {"shardId-000000000000": good[-1]}
@@ -52,7 +52,7 @@ def test_without_retries_a_batch_is_delivered_once() -> None:
     async def scenario() -> None:
         simulation = Simulation(err)
         simulation.stream.put(*"ab")
-        await simulation.drain(with_settings(maximum_retry_attempts=0))
+        await simulation.run_until_done(with_settings(maximum_retry_attempts=0))
         assert simulation.function.sizes == [2]
 
     simulate(scenario())
@@ -88,7 +88,9 @@ def test_the_wait_between_retries_doubles_up_to_a_cap() -> None:
     async def scenario() -> None:
         simulation = Simulation(first_calls(6, err))
         simulation.stream.put("a", "b")
-        await simulation.drain(with_settings(batch_size=1, retry_base_seconds=1.0, retry_cap_seconds=10.0))
+        await simulation.run_until_done(
+            with_settings(batch_size=1, retry_base_seconds=1.0, retry_cap_seconds=10.0)
+        )
         assert simulation.function.times == [0.0, 1.0, 3.0, 7.0, 15.0, 25.0, 35.0, 35.0]
 
     simulate(scenario())
@@ -106,7 +108,7 @@ def test_an_error_bisects_the_batch_and_both_halves_come_in_order() -> None:
         put = simulation.stream.put(*"abcdefgh")
         bad = put[2]
         simulation.function.respond = lambda call: err(call) if bad in call.sequence_numbers else None
-        mapping = await simulation.drain(
+        mapping = await simulation.run_until_done(
             with_settings(bisect_batch_on_function_error=True, maximum_retry_attempts=1)
         )
         a, b, _, d, *others = put
@@ -129,7 +131,7 @@ def test_splitting_uses_up_no_retries() -> None:
         simulation = Simulation()
         put = simulation.stream.put(*"abcdefgh")
         simulation.function.respond = lambda call: err(call) if put[7] in call.sequence_numbers else None
-        mapping = await simulation.drain(
+        mapping = await simulation.run_until_done(
             with_settings(bisect_batch_on_function_error=True, maximum_retry_attempts=0)
         )
         assert simulation.function.sizes == [8, 4, 4, 2, 2, 1, 1]
@@ -153,7 +155,7 @@ def test_parts_keep_the_retries_their_batch_has_used() -> None:
             return failing(a) if len(simulation.function.calls) == 1 else err(call)
 
         simulation.function.respond = respond
-        mapping = await simulation.drain(
+        mapping = await simulation.run_until_done(
             with_settings(bisect_batch_on_function_error=True, maximum_retry_attempts=1)
         )
         assert simulation.function.batches == [(a, b, c), (a, b, c), (a,), (b, c), (b,), (c,)]
@@ -170,7 +172,7 @@ def test_after_a_success_the_wait_is_short_again() -> None:
         simulation.stream.put(*"ab")
         fails = iter([True, True, False, True, False])
         simulation.function.respond = lambda call: err(call) if next(fails) else None
-        await simulation.drain(with_settings(batch_size=1))
+        await simulation.run_until_done(with_settings(batch_size=1))
         assert simulation.function.times == [0.0, 1.0, 3.0, 3.0, 4.0]
 
     simulate(scenario())
@@ -185,7 +187,7 @@ def test_after_a_split_the_batch_size_is_as_before() -> None:
     async def scenario() -> None:
         simulation = Simulation(first_calls(1, err))
         simulation.stream.put(*"abcdefgh")
-        await simulation.drain(with_settings(batch_size=4, bisect_batch_on_function_error=True))
+        await simulation.run_until_done(with_settings(batch_size=4, bisect_batch_on_function_error=True))
         assert simulation.function.sizes == [4, 2, 2, 4]
 
     simulate(scenario())
@@ -202,7 +204,7 @@ def test_a_throttled_function_is_retried_without_using_up_retries() -> None:
     async def scenario() -> None:
         simulation = Simulation(first_calls(5, throttle))
         simulation.stream.put(*"abcd")
-        mapping = await simulation.drain(
+        mapping = await simulation.run_until_done(
             with_settings(maximum_retry_attempts=0, bisect_batch_on_function_error=True)
         )
         assert simulation.function.sizes == [4] * 6
@@ -224,7 +226,7 @@ def test_records_that_grow_too_old_are_discarded(respond: Respond) -> None:
     async def scenario() -> None:
         simulation = Simulation(respond)
         simulation.stream.put("a")
-        mapping = await simulation.drain(with_settings(maximum_record_age_in_seconds=60))
+        mapping = await simulation.run_until_done(with_settings(maximum_record_age_in_seconds=60))
         assert simulation.function.times == [0.0, 1.0, 3.0, 7.0, 15.0, 31.0]
         assert mapping.progress.records_discarded == 1
         [body] = simulation.failures.objects.values()
@@ -247,7 +249,7 @@ def test_only_the_records_that_are_too_old_are_discarded() -> None:
         young = simulation.stream.put("b", "c", age_seconds=60)
         simulation.stream.put("d", age_seconds=61)
         last = simulation.stream.put("e")
-        mapping = await simulation.drain(
+        mapping = await simulation.run_until_done(
             with_settings(maximum_record_age_in_seconds=60, maximum_retry_attempts=0)
         )
         assert simulation.function.batches == [tuple(young), tuple(last)]
@@ -265,7 +267,7 @@ def test_with_infinite_age_nothing_is_too_old() -> None:
     async def scenario() -> None:
         simulation = Simulation()
         simulation.stream.put("a", age_seconds=30 * 86_400)
-        mapping = await simulation.drain(with_settings(maximum_record_age_in_seconds=-1))
+        mapping = await simulation.run_until_done(with_settings(maximum_record_age_in_seconds=-1))
         assert mapping.progress.records_acknowledged == 1
 
     simulate(scenario())

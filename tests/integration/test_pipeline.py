@@ -117,7 +117,7 @@ def some(count: int) -> list[Outgoing]:
 
 async def test_every_record_sent_is_where_it_must_be(pipeline: Running) -> None:
     sent = await pipeline.send(some(1_500))
-    await pipeline.mapping.drained()
+    await pipeline.mapping.wait_until_done()
     assert await pipeline.failed_findings(sent) == []
 
 
@@ -141,7 +141,7 @@ async def test_killed_environments_lose_and_double_nothing(pipeline: Running) ->
         pipeline.function.kill_busy()
         await until(partial(more_errors_than, errors))
     sent = await sending
-    await pipeline.mapping.drained()
+    await pipeline.mapping.wait_until_done()
     assert pipeline.mapping.progress.function_errors >= 4
     assert await pipeline.failed_findings(sent) == []
 
@@ -165,7 +165,7 @@ async def test_readers_that_race_the_pipeline_leave_nothing_stale(pipeline: Runn
             return all(reader.statistics.hits for reader in readers)
 
         sent = await pipeline.send(feed)
-        await pipeline.mapping.drained()
+        await pipeline.mapping.wait_until_done()
         await until(all_had_hits)
         done.set()
         await asyncio.gather(*reading)

@@ -257,10 +257,10 @@ class Simulation:
             checkpoints=checkpoints,
         )
 
-    async def drain(self, settings: MappingSettings = SETTINGS) -> EventSourceMapping:
+    async def run_until_done(self, settings: MappingSettings = SETTINGS) -> EventSourceMapping:
         """Run a mapping until every record in the stream is acknowledged or discarded."""
         mapping = self.mapping(settings)
-        await run_until(mapping, mapping.drained())
+        await run_until(mapping, mapping.wait_until_done())
         return mapping
 
     async def run_for(self, seconds: float, settings: MappingSettings = SETTINGS) -> EventSourceMapping:

@@ -138,7 +138,7 @@ class EventSourceMapping:
         for reader in self._readers.values():
             reader.wake()
 
-    async def drained(self) -> None:
+    async def wait_until_done(self) -> None:
         """Return once every record that was in the stream at the call is acknowledged or discarded.
 
         Lists the shards again. For each, waits for a read that began after the call and found nothing left
@@ -158,7 +158,7 @@ class EventSourceMapping:
             if shards is not None and all(self._is_done(shard.shard_id, called, targets) for shard in shards):
                 return
             if self._phase == "ended":
-                raise MappingEndedError("the mapping ended before the stream was drained")
+                raise MappingEndedError("the mapping ended before every record was done")
             await self._state.changed.wait()
 
     @property
