@@ -15,7 +15,7 @@ from local.emulated_aws.account import REGION
 from processor.updates import Update, decode
 from tests.support.documents import PROJECT, Block, blocks, document
 from tests.support.events import record
-from tests.support.real_servers import World, environment
+from tests.support.real_servers import Services, environment_variables
 
 # tests/integration/test_add_a_field.py runs its steps.
 ADD_A_FIELD = "CONTRIBUTING.md"
@@ -46,32 +46,32 @@ def test_each_example_in_python_has_its_test() -> None:
     [block for block in blocks("sql") if not block.place.startswith(ADD_A_FIELD)],
     ids=lambda block: block.place,
 )
-async def test_each_statement_in_sql_runs(world: World, block: Block) -> None:
-    transaction = world.database.transaction()
+async def test_each_statement_in_sql_runs(services: Services, block: Block) -> None:
+    transaction = services.database.transaction()
     await transaction.start()
-    await world.database.execute(block.text)
+    await services.database.execute(block.text)
     await transaction.rollback()
 
 
-async def test_the_producer_puts_updates(world: World) -> None:
-    await world.account.kinesis.create_stream(StreamName=STREAM, ShardCount=1)
+async def test_the_producer_puts_updates(services: Services) -> None:
+    await services.account.kinesis.create_stream(StreamName=STREAM, ShardCount=1)
     try:
-        with environment(world.account.environment):
+        with environment_variables(services.account.variables):
             await asyncio.to_thread(execute, example("docs/suppliers.md"))
-        shards = await world.account.kinesis.list_shards(StreamName=STREAM)
-        iterator = await world.account.kinesis.get_shard_iterator(
+        shards = await services.account.kinesis.list_shards(StreamName=STREAM)
+        iterator = await services.account.kinesis.get_shard_iterator(
             StreamName=STREAM,
             ShardId=shards["Shards"][0]["ShardId"],
             ShardIteratorType="TRIM_HORIZON",
         )
-        taken = await world.account.kinesis.get_records(ShardIterator=iterator["ShardIterator"])
+        taken = await services.account.kinesis.get_records(ShardIterator=iterator["ShardIterator"])
         updates = [decode(record(one["Data"], arrival_ms=1_800_000_000_000)) for one in taken["Records"]]
         assert [update.product_id for update in updates if isinstance(update, Update)] == [
             "product123",
             "product124",
         ]
     finally:
-        await world.account.kinesis.delete_stream(StreamName=STREAM)
+        await services.account.kinesis.delete_stream(StreamName=STREAM)
 
 
 class RefusingKinesis:
@@ -103,29 +103,29 @@ def test_the_producer_puts_refused_updates_again() -> None:
     assert sorted(kinesis.taken) == sorted(ids)
 
 
-async def test_a_kept_run_is_read(world: World) -> None:
-    await world.database.execute(
+async def test_a_kept_run_is_read(services: Services) -> None:
+    await services.database.execute(
         "INSERT INTO products (product_id, inventory, last_updated) VALUES ('a', 1, now())"
     )
     read_locally = execute(example("docs/shop.md", 1))["read_locally"]
-    port = world.redis.connection_pool.connection_kwargs["port"]
-    product = await read_locally(world.postgres.dsn, port, "a")
+    port = services.redis.connection_pool.connection_kwargs["port"]
+    product = await read_locally(services.postgres.dsn, port, "a")
     assert (product.product_id, product.inventory, product.price) == ("a", 1, None)
 
 
-async def test_the_shop_reads_with_the_deployed_login(world: World) -> None:
+async def test_the_shop_reads_with_the_deployed_login(services: Services) -> None:
     """As deployed, but for TLS: the embedded servers have none, and the example refuses to do without."""
-    address = world.postgres
+    address = services.postgres
     login = {"username": "product_shop", "password": "p", "host": address.host, "port": address.port}
     variables = {
-        **world.account.environment,
+        **services.account.variables,
         "READER_SECRET_ARN": "product-catalog-db-reader-dev",
         "CACHE_USER": "product-shop-dev",
         "CACHE_CLUSTER_ID": "product-cache-dev",
         "CACHE_HOST": "127.0.0.1",
     }
 
-    with environment(variables):
+    with environment_variables(variables):
         async with aioboto3.Session(region_name=REGION).client("secretsmanager") as secrets:
             await secrets.create_secret(
                 Name=variables["READER_SECRET_ARN"],

@@ -16,7 +16,7 @@ from stacks.config.environments import PROD
 from tests.support.documents import PROJECT, blocks, document, names_in
 from tests.support.events import kinesis_event, kinesis_record
 from tests.support.monitoring import alarms_of, synthesize_observability
-from tests.support.real_servers import ALL_DONE, World
+from tests.support.real_servers import ALL_DONE, Services
 
 OPERATING = document("docs/operating.md")
 PARTS = ["Means", "First look", "Do", "Left alone"]
@@ -64,7 +64,7 @@ def test_each_message_of_the_log_is_explained() -> None:
     assert not {message for message in messages if message not in spans}
 
 
-async def test_a_failed_batch_is_redriven_by_hand(world: World, tmp_path: Path) -> None:
+async def test_a_failed_batch_is_redriven_by_hand(services: Services, tmp_path: Path) -> None:
     """Its invocation record has the whole event as a text, as the local event source mapping writes it."""
     event = kinesis_event(kinesis_record({"product_id": "a", "inventory": 1}))
     (tmp_path / "failed-batch.json").write_text(json.dumps({"version": "1.0", "payload": json.dumps(event)}))
@@ -73,7 +73,7 @@ async def test_a_failed_batch_is_redriven_by_hand(world: World, tmp_path: Path) 
     with redirect_stdout(StringIO()) as printed, chdir(tmp_path):
         exec(code)  # noqa: S102 our own document
     assert (option, target) == ("-c", "event.json")
-    assert await world.invoke(json.loads(printed.getvalue())) == ALL_DONE
-    row = await world.row("a")
+    assert await services.invoke(json.loads(printed.getvalue())) == ALL_DONE
+    row = await services.row("a")
     assert row is not None
     assert row["inventory"] == 1

@@ -16,33 +16,33 @@ from local.servers import ValkeyServer
 from processor.reader import CatalogReader
 from processor.readers import CacheAddress, Iam, Password, open_reader
 from tests.support.proxy import open_proxy
-from tests.support.real_servers import World, until
+from tests.support.real_servers import Services, until
 
 READS = 150
 
 
 @pytest.fixture
-async def product(world: World) -> str:
+async def product(services: Services) -> str:
     """The id of a product in the catalog."""
-    await world.database.execute(
+    await services.database.execute(
         "INSERT INTO products (product_id, inventory, last_updated) VALUES ('a', 1, now())"
     )
     return "a"
 
 
 @asynccontextmanager
-async def as_opened(world: World, cache_port: int) -> AsyncIterator[CatalogReader]:
+async def as_opened(services: Services, cache_port: int) -> AsyncIterator[CatalogReader]:
     """A reader as `open_reader` makes it."""
     cache = CacheAddress(host="127.0.0.1", port=cache_port, tls=False)
-    async with open_reader(dsn=world.postgres.dsn, ca_file=None, cache=cache) as reader:
+    async with open_reader(dsn=services.postgres.dsn, ca_file=None, cache=cache) as reader:
         yield reader
 
 
 @asynccontextmanager
-async def as_redis_py_does(world: World, cache_port: int) -> AsyncIterator[CatalogReader]:
+async def as_redis_py_does(services: Services, cache_port: int) -> AsyncIterator[CatalogReader]:
     """A reader with a client and a pool of somebody who read no further than the names."""
     url = f"redis://127.0.0.1:{cache_port}"
-    async with asyncpg.create_pool(world.postgres.dsn) as pool, Redis.from_url(url) as redis:
+    async with asyncpg.create_pool(services.postgres.dsn) as pool, Redis.from_url(url) as redis:
         yield CatalogReader(pool, redis)
 
 
@@ -59,10 +59,10 @@ def from_the_cache(reader: CatalogReader) -> tuple[int, int, int]:
 
 @both_ways
 async def test_connections_that_the_cache_closed_are_no_errors(
-    world: World, own_valkey: ValkeyServer, product: str, opened: type
+    services: Services, own_valkey: ValkeyServer, product: str, opened: type
 ) -> None:
     async with (
-        opened(world, own_valkey.port) as reader,
+        opened(services, own_valkey.port) as reader,
         Redis(host="127.0.0.1", port=own_valkey.port) as administrator,
     ):
         await reader.get(product)
@@ -77,11 +77,11 @@ async def test_connections_that_the_cache_closed_are_no_errors(
 
 @both_ways
 async def test_connections_that_were_reset_are_no_errors(
-    world: World, own_valkey: ValkeyServer, product: str, opened: type
+    services: Services, own_valkey: ValkeyServer, product: str, opened: type
 ) -> None:
     async with (
         open_proxy("127.0.0.1", own_valkey.port) as proxy,
-        opened(world, proxy.port) as reader,
+        opened(services, proxy.port) as reader,
     ):
         await reader.get(product)
         from_the_cache(reader)
@@ -93,10 +93,10 @@ async def test_connections_that_were_reset_are_no_errors(
 
 @both_ways
 async def test_a_pause_of_the_process_is_no_error_of_the_cache(
-    world: World, own_valkey: ValkeyServer, product: str, opened: type
+    services: Services, own_valkey: ValkeyServer, product: str, opened: type
 ) -> None:
     """As long as a garbage collection of a large one."""
-    async with opened(world, own_valkey.port) as reader:
+    async with opened(services, own_valkey.port) as reader:
         await reader.get(product)
         from_the_cache(reader)
         reading = asyncio.gather(*(reader.get(product) for _ in range(40)))
@@ -109,11 +109,11 @@ async def test_a_pause_of_the_process_is_no_error_of_the_cache(
 
 @both_ways
 async def test_a_cache_that_was_silent_is_used_again(
-    world: World, own_valkey: ValkeyServer, product: str, opened: type
+    services: Services, own_valkey: ValkeyServer, product: str, opened: type
 ) -> None:
     async with (
         open_proxy("127.0.0.1", own_valkey.port) as proxy,
-        opened(world, proxy.port) as reader,
+        opened(services, proxy.port) as reader,
     ):
         await reader.get(product)
         proxy.swallow()
@@ -133,27 +133,31 @@ async def test_a_cache_that_was_silent_is_used_again(
 
 @both_ways
 async def test_more_readers_than_connections_wait_for_their_turn(
-    world: World, own_valkey: ValkeyServer, product: str, opened: type
+    services: Services, own_valkey: ValkeyServer, product: str, opened: type
 ) -> None:
-    async with opened(world, own_valkey.port) as reader:
+    async with opened(services, own_valkey.port) as reader:
         await reader.get(product)
         from_the_cache(reader)
         await asyncio.gather(*(reader.get(product) for _ in range(READS)))
         assert from_the_cache(reader) == (READS, 0, 0)
 
 
-async def test_a_password(world: World, product: str) -> None:
+async def test_a_password(services: Services, product: str) -> None:
     with ValkeyServer(password="a-password") as valkey:
         for login, errors in ((Password(password="a-password"), 0), (Password(password="wrong"), 2)):
             cache = CacheAddress(host="127.0.0.1", port=valkey.port, tls=False, login=login)
-            async with open_reader(dsn=world.postgres.dsn, ca_file=None, cache=cache) as reader:
+            async with open_reader(dsn=services.postgres.dsn, ca_file=None, cache=cache) as reader:
                 assert await reader.get(product)
                 assert await reader.get(product)
                 assert reader.statistics.cache_errors == errors
 
 
 async def test_tls_with_an_iam_login(
-    world: World, own_valkey: ValkeyServer, product: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    services: Services,
+    own_valkey: ValkeyServer,
+    product: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The embedded Valkey knows neither: a front does the handshake, and takes the token for a password."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
@@ -171,7 +175,7 @@ async def test_tls_with_an_iam_login(
                 ca_file=tmp_path / "ca.pem",
                 login=Iam(username="shop", cluster_id="product-cache-dev", region="eu-west-1"),
             )
-            async with open_reader(dsn=world.postgres.dsn, ca_file=None, cache=cache) as reader:
+            async with open_reader(dsn=services.postgres.dsn, ca_file=None, cache=cache) as reader:
                 # The first connection may take longer than a reader waits for it.
                 async def hit() -> bool:
                     assert await reader.get(product)
@@ -190,17 +194,17 @@ async def test_iam_without_tls_is_refused() -> None:
             pass
 
 
-async def test_the_database_is_verified_unless_told_otherwise(world: World) -> None:
+async def test_the_database_is_verified_unless_told_otherwise(services: Services) -> None:
     """The embedded PostgreSQL knows no TLS."""
     cache = CacheAddress(host="127.0.0.1", port=1, tls=False)
-    async with open_reader(dsn=world.postgres.dsn, cache=cache) as reader:
+    async with open_reader(dsn=services.postgres.dsn, cache=cache) as reader:
         with pytest.raises(ConnectionError, match="SSL"):
             await reader.get("a")
 
 
-async def test_a_silent_database_is_given_up_and_left_behind(world: World) -> None:
+async def test_a_silent_database_is_given_up_and_left_behind(services: Services) -> None:
     """Closing the reader ends, too."""
-    address = world.postgres
+    address = services.postgres
     async with open_proxy(address.host, address.port) as proxy:
         dsn = address.dsn.replace(f":{address.port}/", f":{proxy.port}/")
         cache = CacheAddress(host="127.0.0.1", port=1, tls=False)
@@ -237,13 +241,13 @@ async def tls_front(port: int, authority: trustme.CA) -> AsyncIterator[int]:
 
 
 async def test_a_reader_that_ends_while_reads_are_cancelled_leaves_nothing(
-    world: World, own_valkey: ValkeyServer, product: str
+    services: Services, own_valkey: ValkeyServer, product: str
 ) -> None:
     """Neither a connection to the cache, nor a lease."""
     async with Redis(host="127.0.0.1", port=own_valkey.port) as administrator:
         for turns in range(0, 60, 3):
             await administrator.flushall()
-            async with as_opened(world, own_valkey.port) as reader:
+            async with as_opened(services, own_valkey.port) as reader:
                 await reader.get("nobody knows it")
                 reading = [asyncio.create_task(reader.get(product)) for _ in range(50)]
                 for _ in range(turns):

@@ -13,7 +13,7 @@ import pytest
 
 from lambda_packages.function_code import code_entries
 from lambda_packages.target import PROJECT
-from tests.support.real_servers import World
+from tests.support.real_servers import Services
 
 # pip downloads some 30 MB.
 pytestmark = pytest.mark.timeout(300)
@@ -160,12 +160,12 @@ def service_directory() -> Iterator[Path]:
 
 
 @pytest.fixture
-async def address(world: World) -> tuple[str, str]:
+async def address(services: Services) -> tuple[str, str]:
     """The database's DSN and the cache's port; the catalog has one product."""
-    await world.database.execute(
+    await services.database.execute(
         "INSERT INTO products (product_id, inventory, last_updated) VALUES ('a', 7, now())"
     )
-    return world.postgres.dsn, str(world.redis.connection_pool.connection_kwargs["port"])
+    return services.postgres.dsn, str(services.redis.connection_pool.connection_kwargs["port"])
 
 
 def test_a_service_reads_a_product_with_the_base_dependencies(
