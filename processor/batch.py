@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from processor import attempts, invalidations
+from processor import attempts, pending_invalidations
 from processor.catalog_stage import CatalogStage
 from processor.characters import MOST_ESCAPED_BYTES
 from processor.errors import DependencyError
@@ -72,7 +72,7 @@ async def _process(batch: Sequence[Record], ports: Ports, report: BatchReport, d
         if report.first_unfinished is not None:
             return
     if report.invalidations_pending and not report.invalidations_missed:
-        await invalidations.make_up(ports, report, deadline)
+        await pending_invalidations.make_up(ports, report, deadline)
 
 
 def _slices(batch: Sequence[Record], report: BatchReport) -> Iterator[list[Record]]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from processor import runtime
 from processor.batch import process_batch
-from processor.invalidations import drain
+from processor.pending_invalidations import drain
 from processor.ports import Ports
 from processor.records import read_event
 from processor.report import BatchReport, DrainReport

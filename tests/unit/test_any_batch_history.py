@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from processor.attempts import LONE_RECORD_AGE_MS
 from processor.fold import fold
-from processor.invalidations import drain
+from processor.pending_invalidations import drain
 from processor.records import Record, expand
 from processor.updates import Rejection, Update, decode
 from tests.support.events import ARRIVAL_MS, aggregate, record

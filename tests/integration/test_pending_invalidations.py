@@ -9,7 +9,7 @@ from processor.adapters.catalog import PostgresCatalog
 from processor.adapters.clock import SystemClock
 from processor.adapters.postgres import Database
 from processor.errors import CacheUnavailableError
-from processor.invalidations import drain
+from processor.pending_invalidations import drain
 from processor.ports import Ports
 from tests.support.fakes import FakeArchive, FakeQuarantine, Faults
 from tests.support.real_servers import World

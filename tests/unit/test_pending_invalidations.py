@@ -3,7 +3,7 @@
 import pytest
 
 from processor.errors import CacheUnavailableError, DependencyError
-from processor.invalidations import PAGE_OF_A_BATCH, PAGE_OF_THE_SCHEDULE, drain
+from processor.pending_invalidations import PAGE_OF_A_BATCH, PAGE_OF_THE_SCHEDULE, drain
 from processor.report import DrainReport
 from tests.support.batches import check_done, good
 from tests.support.fakes import BUDGET_SECONDS, Fault, World, always
