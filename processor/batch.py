@@ -8,11 +8,12 @@ import asyncio
 from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from processor import attempts, pending_invalidations
+from processor import attempts
 from processor.catalog_stage import CatalogStage
 from processor.characters import MOST_ESCAPED_BYTES
 from processor.errors import DependencyError
 from processor.objects import ACCEPTED
+from processor.pending_invalidations import drain_page
 from processor.ports import Clock, Ports
 from processor.reasons import Reason
 from processor.records import Defect, Record, expand
@@ -71,8 +72,10 @@ async def _process(batch: Sequence[Record], ports: Ports, report: BatchReport, d
         await _store(records, verdicts, ports, report, deadline)
         if report.first_unfinished is not None:
             return
-    if report.invalidations_pending and not report.invalidations_missed:
-        await pending_invalidations.make_up(ports, report, deadline)
+    if report.has_pending_invalidations and not report.pending_invalidations_added:
+        drained = await drain_page(ports, deadline)
+        report.pending_invalidations_drained = drained.pending_invalidations_drained
+        report.warnings += drained.warnings
 
 
 def _slices(batch: Sequence[Record], report: BatchReport) -> Iterator[list[Record]]:

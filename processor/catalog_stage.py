@@ -77,7 +77,7 @@ class CatalogStage:
             return
         self._report.products_changed += upserted.changed
         self._report.stale_updates += folded.superseded + len(folded.changes) - upserted.changed
-        self._report.invalidations_pending |= upserted.invalidations_pending
+        self._report.has_pending_invalidations |= upserted.has_pending_invalidations
 
     async def _upsert_one_by_one(self, updates: Sequence[Update]) -> None:
         """Each update on its own: folded, a good one would go down with a newer one that is refused.
@@ -98,7 +98,7 @@ class CatalogStage:
                 self._ports.memory.refused.add(part[position].record, message)
             self._report.products_changed += upserted.changed
             self._report.stale_updates += len(part) - len(refusals) - upserted.changed
-            self._report.invalidations_pending |= upserted.invalidations_pending
+            self._report.has_pending_invalidations |= upserted.has_pending_invalidations
 
     def _remembered(self) -> dict[Record, str]:
         """What earlier attempts found the table to refuse."""
@@ -190,21 +190,21 @@ class CatalogStage:
     async def _invalidate(self, products: Sequence[str]) -> None:
         if not products:
             return
-        if self._report.invalidations_missed:
+        if self._report.pending_invalidations_added:
             # The batch's other slices have waited for a cache that is ill; this one need not.
-            await self._miss(products)
+            await self._add_pending(products)
             return
         try:
-            # Half of the time: then there is some to write down that it was missed.
+            # Half of the time, so that some is left to record what could not be invalidated.
             left = self._deadline - self._ports.clock.monotonic()
             await self._ports.cache.invalidate(products, within_seconds=min(INVALIDATION_SECONDS, left / 2))
         except CacheUnavailableError as error:
             self._report.warnings.append(error)
-            await self._miss(products)
+            await self._add_pending(products)
 
-    async def _miss(self, products: Sequence[str]) -> None:
-        await self._ports.catalog.add_missed_invalidations(products)
-        self._report.invalidations_missed += len(products)
+    async def _add_pending(self, products: Sequence[str]) -> None:
+        await self._ports.catalog.add_pending_invalidations(products)
+        self._report.pending_invalidations_added += len(products)
 
     def _time_left(self) -> float:
         """Seconds in which rows may be written: less is left to what follows them."""

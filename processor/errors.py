@@ -5,7 +5,7 @@ PipelineError
 ├── EventError          the invocation fails: the event is not one this function is for
 ├── DependencyError    the batch is retried from its first unfinished record
 │   └── StatementTimeoutError   the database answers, but not to this statement in time: the work gets smaller
-├── CacheUnavailableError    the invalidation is recorded and made up for later
+├── CacheUnavailableError    the invalidation is recorded as pending and drained later
 └── CatalogRefusedError      the table refused what validation let through: isolate the record, quarantine it
 
 A bad record is no exception but a value (`updates.Rejection`). What is not in this tree nobody foresaw:

@@ -1,7 +1,7 @@
 """Lambda's entry point: a Kinesis batch in, the partial batch response out.
 
-The road goes on in `batch.process_batch`. The function's other event is the schedule's, which makes up
-for missed invalidations.
+A batch goes on to `batch.process_batch`. The function's other event is the schedule's, which drains pending
+invalidations.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from processor import runtime
 from processor.batch import process_batch
-from processor.pending_invalidations import drain
+from processor.pending_invalidations import drain_all
 from processor.ports import Ports
 from processor.records import read_event
 from processor.report import BatchReport, DrainReport
@@ -32,7 +32,7 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
     Returns:
         For a Kinesis batch, `{"batchItemFailures": []}` or the first unfinished sequence number in it:
         https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html.
-        For the schedule, `{"invalidations_made_up": n}`.
+        For the schedule, `{"pending_invalidations_drained": n}`.
 
     Raises:
         SettingsError: an environment variable is missing or wrong.
@@ -65,11 +65,11 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
 
 def _drain(environment: runtime.Runtime, deadline: float, request_id: str) -> dict[str, Any]:
     async def operation(ports: Ports) -> DrainReport:
-        return await drain(ports, deadline)
+        return await drain_all(ports, deadline)
 
     report = environment.run(operation, seconds=deadline - environment.clock.monotonic())
     environment.telemetry.publish_drain(report, request_id=request_id)
-    return {"invalidations_made_up": report.invalidations_made_up}
+    return {"pending_invalidations_drained": report.pending_invalidations_drained}
 
 
 def _budget_seconds(context: Context) -> float:

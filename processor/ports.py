@@ -14,14 +14,14 @@ INVALIDATION_SECONDS = 1.5
 
 
 class Upserted(NamedTuple):
-    """`changed`: products whose row changed; `invalidations_pending`: missed ones are waiting."""
+    """`changed`: products whose row changed; `has_pending_invalidations`: some wait to be drained."""
 
     changed: int
-    invalidations_pending: bool
+    has_pending_invalidations: bool
 
 
-class MissedInvalidation(NamedTuple):
-    """One product whose cached value could not be deleted; `id` is this miss, not the product."""
+class PendingInvalidation(NamedTuple):
+    """A product whose cached value could not be deleted; `id` is new each time the product is added."""
 
     id: int
     product_id: str
@@ -80,20 +80,20 @@ class Catalog(Protocol):
     async def outdated(self, changes: Sequence[Change], *, within_seconds: float) -> list[Change]:
         """Those of the changes that would change a row, in order. Raises: StatementTimeoutError."""
 
-    async def add_missed_invalidations(self, product_ids: Sequence[str]) -> None:
-        """Remember products whose cached values may be old; one that waits already waits anew."""
+    async def add_pending_invalidations(self, product_ids: Sequence[str]) -> None:
+        """Record products whose cached values may be old; one that is pending already gets a new id."""
 
-    async def missed_invalidations(self, limit: int, *, after: str = "") -> list[MissedInvalidation] | None:
-        """The next misses by product, at most `limit`; None while another process drains."""
+    async def pending_invalidations(self, limit: int, *, after: str = "") -> list[PendingInvalidation] | None:
+        """Return the next ones by product, at most `limit`; None while another process drains."""
 
-    async def forget_missed_invalidations(self, missed: Sequence[MissedInvalidation]) -> int:
-        """Forget exactly these misses; how many there still were."""
+    async def remove_pending_invalidations(self, pending: Sequence[PendingInvalidation]) -> int:
+        """Remove exactly these; return how many there still were."""
 
     async def end_drain(self) -> None:
         """Let another process drain."""
 
-    async def forget_old_misses(self, older_than_seconds: int) -> int:
-        """Forget the misses that are too old to matter; how many."""
+    async def remove_expired_pending_invalidations(self, older_than_seconds: int) -> int:
+        """Remove those too old to matter; return how many."""
 
     async def tidy(self) -> None:
         """Forget the marks that are too old to matter, and let nobody look through what was deleted."""

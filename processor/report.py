@@ -29,9 +29,9 @@ class BatchReport:
     rejected_by_supplier: Counter[str] = field(default_factory=Counter)
     products_changed: int = 0
     stale_updates: int = 0
-    invalidations_missed: int = 0
-    invalidations_made_up: int = 0
-    invalidations_pending: bool = False
+    pending_invalidations_added: int = 0
+    pending_invalidations_drained: int = 0
+    has_pending_invalidations: bool = False
     stage_ms: dict[str, float] = field(default_factory=dict)
     first_unfinished: str | None = None
     failures: list[Exception] = field(default_factory=list)
@@ -53,11 +53,11 @@ class BatchReport:
 class DrainReport:
     """What one scheduled drain did; `warnings`: why it ended before nothing was left.
 
-    `invalidations_forgotten`: misses so old that what was cached then has expired. `another_drains`: the rest
-    was left to another process, which is at it.
+    `pending_invalidations_expired`: those so old that what was cached then has expired. `another_drains`: the
+    rest was left to another process, which is draining.
     """
 
-    invalidations_made_up: int = 0
-    invalidations_forgotten: int = 0
+    pending_invalidations_drained: int = 0
+    pending_invalidations_expired: int = 0
     another_drains: bool = False
     warnings: list[Exception] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The schedule that makes up for missed invalidations while no batch comes to do it."""
+"""The schedule that drains pending invalidations while no batch comes to do it."""
 
 from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
 from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
@@ -25,7 +25,7 @@ class Drain(Construct):
             self,
             "Schedule",
             name=config.physical_name("inventory-processor-drain"),
-            description="Makes up for missed invalidations of the cache",
+            description="Drains pending invalidations of the cache",
             schedule_expression=_SCHEDULE,
         )
         permission = LambdaPermission(

@@ -72,7 +72,7 @@ async def quarantine_is_the_bad(sent: Sequence[Sent], s3: "S3Client", bucket: st
 
 
 async def no_stale_cache(redis: "Redis", connection: "asyncpg.Connection[Any]") -> Finding:
-    """Every cached product equals its row, and no missed invalidation is waiting."""
+    """Every cached product equals its row, and no invalidation is pending."""
     rows = await connection.fetch("SELECT * FROM products")
     held = {row["product_id"]: _values(row) for row in rows}
     cached: dict[str, tuple[Any, ...]] = {}
@@ -83,9 +83,9 @@ async def no_stale_cache(redis: "Redis", connection: "asyncpg.Connection[Any]") 
             cached[product["product_id"]] = _values(product)
     expected = {product_id: held.get(product_id) for product_id in cached}
     finding = _compare("no stale cache entry", expected, cached, "cached products")
-    waiting = await connection.fetchval("SELECT count(*) FROM pending_invalidation")
-    if waiting:
-        return Finding(finding.claim, holds=False, detail=f"{waiting} missed invalidations are waiting")
+    pending = await connection.fetchval("SELECT count(*) FROM pending_invalidation")
+    if pending:
+        return Finding(finding.claim, holds=False, detail=f"{pending} invalidations are pending")
     return finding
 
 

@@ -18,7 +18,7 @@ from processor.adapters.upsert import (
 )
 from processor.errors import CatalogRefusedError, reason_of
 from processor.fold import Change
-from processor.ports import MissedInvalidation, Refusal, Upserted
+from processor.ports import PendingInvalidation, Refusal, Upserted
 from processor.records import Record
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ _OUTDATED = outdated_statement(FROM_ARRAYS)
 _REFUSED = frozenset({"23514", "22001", "22003", "22021", "22P05"})
 _APPLY_ONE_BY_ONE = "SELECT * FROM apply_one_by_one($1, $2, $3::text[], $4::text[])"
 
-# An id is new each time a product is missed, so that a drain forgets no miss that is newer than its UNLINK.
-_ADD_MISSED = """
+# Each time a product is added it gets a new id, so that a drain removes none that is newer than its UNLINK.
+_ADD_PENDING = """
 INSERT INTO pending_invalidation (product_id) SELECT unnest($1::text[])
 ON CONFLICT (product_id) DO UPDATE SET id = DEFAULT, missed_at = now()
 """
 # Who has the one row, or finds that nobody has, reads: drains do not do the same work twice. No row at all:
 # another process has it; one of NULLs: nobody waits.
-_MISSED = """
+_PENDING = """
 WITH held AS (
     UPDATE invalidation_drain SET held_by = $1, held_until = now() + $2 * interval '1 second'
     WHERE held_by = $1 OR held_until < now()
@@ -50,13 +50,13 @@ SELECT id, product_id FROM held LEFT JOIN (
     SELECT id, product_id FROM pending_invalidation WHERE product_id > $3 ORDER BY product_id LIMIT $4
 ) AS page ON true ORDER BY product_id
 """
-_FORGET_MISSED = """
-DELETE FROM pending_invalidation AS missed
+_REMOVE_PENDING = """
+DELETE FROM pending_invalidation AS pending
 USING unnest($1::text[], $2::bigint[]) AS done (product_id, id)
-WHERE missed.product_id = done.product_id AND missed.id = done.id
+WHERE pending.product_id = done.product_id AND pending.id = done.id
 """
 _END_DRAIN = "UPDATE invalidation_drain SET held_until = '-infinity' WHERE held_by = $1"
-_FORGET_OLD_MISSES = """
+_REMOVE_EXPIRED_PENDING = """
 DELETE FROM pending_invalidation WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM pending_invalidation WHERE missed_at < now() - $1 * interval '1 second' LIMIT $2))
 """
@@ -65,7 +65,7 @@ SELECT pg_relation_size('pending_invalidation') > 65536 AND NOT EXISTS (SELECT F
 """
 _DRAIN_SECONDS = 15
 _TIDY_SECONDS = 30.0
-_FORGOTTEN_AT_ONCE = 250_000
+_EXPIRED_PER_STATEMENT = 250_000
 
 # Marks older than a record is retried (24 h) are of an earlier life: it was discarded and redriven.
 _MARK = """
@@ -128,30 +128,35 @@ class PostgresCatalog:
         wanted = {answer["product_id"] for answer in answers}
         return [change for change in changes if change.product_id in wanted]
 
-    async def add_missed_invalidations(self, product_ids: Sequence[str]) -> None:
-        await self._database.run(lambda connection: connection.execute(_ADD_MISSED, sorted(set(product_ids))))
+    async def add_pending_invalidations(self, product_ids: Sequence[str]) -> None:
+        await self._database.run(
+            lambda connection: connection.execute(_ADD_PENDING, sorted(set(product_ids)))
+        )
 
-    async def missed_invalidations(self, limit: int, *, after: str = "") -> list[MissedInvalidation] | None:
+    async def pending_invalidations(self, limit: int, *, after: str = "") -> list[PendingInvalidation] | None:
         rows = await self._database.run(
-            lambda connection: connection.fetch(_MISSED, self.process_id, _DRAIN_SECONDS, after, limit)
+            lambda connection: connection.fetch(_PENDING, self.process_id, _DRAIN_SECONDS, after, limit)
         )
         if not rows:
             return None
-        return [MissedInvalidation(row["id"], row["product_id"]) for row in rows if row["id"] is not None]
+        return [PendingInvalidation(row["id"], row["product_id"]) for row in rows if row["id"] is not None]
 
-    async def forget_missed_invalidations(self, missed: Sequence[MissedInvalidation]) -> int:
-        ids, product_ids = zip(*missed, strict=True)
+    async def remove_pending_invalidations(self, pending: Sequence[PendingInvalidation]) -> int:
+        ids = [entry.id for entry in pending]
+        product_ids = [entry.product_id for entry in pending]
         status = await self._database.run(
-            lambda connection: connection.execute(_FORGET_MISSED, product_ids, ids)
+            lambda connection: connection.execute(_REMOVE_PENDING, product_ids, ids)
         )
         return int(status.rpartition(" ")[2])
 
     async def end_drain(self) -> None:
         await self._database.run(lambda connection: connection.execute(_END_DRAIN, self.process_id))
 
-    async def forget_old_misses(self, older_than_seconds: int) -> int:
+    async def remove_expired_pending_invalidations(self, older_than_seconds: int) -> int:
         async def operation(connection: "Connection") -> int:
-            status = await connection.execute(_FORGET_OLD_MISSES, older_than_seconds, _FORGOTTEN_AT_ONCE)
+            status = await connection.execute(
+                _REMOVE_EXPIRED_PENDING, older_than_seconds, _EXPIRED_PER_STATEMENT
+            )
             return int(status.rpartition(" ")[2])
 
         forgotten = 0

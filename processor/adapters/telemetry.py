@@ -60,8 +60,8 @@ class Telemetry:
             rejected_by_supplier=dict(report.rejected_by_supplier.most_common(_SUPPLIERS_SHOWN)),
             products_changed=report.products_changed,
             stale_updates=report.stale_updates,
-            invalidations_missed=report.invalidations_missed,
-            invalidations_made_up=report.invalidations_made_up,
+            pending_invalidations_added=report.pending_invalidations_added,
+            pending_invalidations_drained=report.pending_invalidations_drained,
             stage_ms={stage: round(spent, 1) for stage, spent in report.stage_ms.items()},
             first_unfinished=report.first_unfinished,
         )
@@ -73,8 +73,8 @@ class Telemetry:
                 "RecordsRejected": report.rejected.total(),
                 "ProductsChanged": report.products_changed,
                 "StaleUpdatesIgnored": report.stale_updates,
-                "InvalidationsMissed": report.invalidations_missed,
-                "InvalidationsMadeUp": report.invalidations_made_up,
+                "PendingInvalidationsAdded": report.pending_invalidations_added,
+                "PendingInvalidationsDrained": report.pending_invalidations_drained,
                 "BatchesUnfinished": int(report.first_unfinished is not None),
                 "ConnectionsInUse": connections_in_use,
             },
@@ -101,11 +101,11 @@ class Telemetry:
         self._logger.info(
             "drain",
             request_id=request_id,
-            invalidations_made_up=report.invalidations_made_up,
-            invalidations_forgotten=report.invalidations_forgotten,
+            pending_invalidations_drained=report.pending_invalidations_drained,
+            pending_invalidations_expired=report.pending_invalidations_expired,
             another_process_drains=report.another_drains,
         )
-        self._publish({"InvalidationsMadeUp": report.invalidations_made_up}, {})
+        self._publish({"PendingInvalidationsDrained": report.pending_invalidations_drained}, {})
 
     def _log_errors(self, report: BatchReport, request_id: str) -> None:
         for error in report.unforeseen:

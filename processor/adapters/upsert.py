@@ -69,7 +69,7 @@ FROM {source}
 def upsert_statement(source: str) -> str:
     """SQL that applies the changes of `source` and answers one row about it.
 
-    `changed`: how many products' rows were written; `invalidations_pending`: whether missed ones wait.
+    `changed`: how many products' rows were written; `invalidations_pending`: whether there are any.
     `source`: see `apply_changes`.
     """
     return f"""

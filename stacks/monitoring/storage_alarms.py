@@ -72,11 +72,11 @@ def _database(config: Environment, of: Sources) -> Iterator[Rule]:
 
 
 def _cache(of: Sources) -> Iterator[Rule]:
-    # No alarm on what was never made up for: the time to live has ended any old value five minutes later.
+    # No alarm on those never drained: the time to live has ended any old value five minutes later.
     # 15 minutes: a failover of the cache takes one or two, which may lie in two periods.
     yield Rule(
-        name="invalidations-missed",
-        metric=of.processor.metric("InvalidationsMissed", "Sum"),
+        name="pending-invalidations",
+        metric=of.processor.metric("PendingInvalidationsAdded", "Sum"),
         comparison=">=",
         threshold=1,
         period_minutes=5,

@@ -14,7 +14,7 @@ from processor.adapters.catalog import PostgresCatalog
 from processor.adapters.postgres import Database
 from processor.errors import CatalogRefusedError
 from processor.fold import fold
-from processor.ports import Catalog, MissedInvalidation
+from processor.ports import Catalog, PendingInvalidation
 from processor.product import REGISTERS
 from processor.registers import Register
 from processor.updates import Update, decode
@@ -132,47 +132,47 @@ def catalog(request: pytest.FixtureRequest, pair: Pair) -> Catalog:
     return chosen
 
 
-async def waiting(catalog: Catalog, limit: int, *, after: str = "") -> list[MissedInvalidation]:
-    missed = await catalog.missed_invalidations(limit, after=after)
-    assert missed is not None, "another process drains"
-    return missed
+async def pending(catalog: Catalog, limit: int, *, after: str = "") -> list[PendingInvalidation]:
+    entries = await catalog.pending_invalidations(limit, after=after)
+    assert entries is not None, "another process drains"
+    return entries
 
 
-async def test_misses_are_remembered_until_exactly_they_are_forgotten(catalog: Catalog) -> None:
-    await catalog.add_missed_invalidations(["a", "b"])
-    (first, second) = await waiting(catalog, 10)
+async def test_pending_invalidations_are_kept_until_exactly_they_are_removed(catalog: Catalog) -> None:
+    await catalog.add_pending_invalidations(["a", "b"])
+    (first, second) = await pending(catalog, 10)
     assert (first.product_id, second.product_id) == ("a", "b")
-    await catalog.add_missed_invalidations(["a"])
-    assert [miss.product_id for miss in await waiting(catalog, 10)] == ["a", "b"]
-    assert [miss.product_id for miss in await waiting(catalog, 1, after="a")] == ["b"]
-    assert await catalog.forget_missed_invalidations([first, second]) == 1
-    assert await waiting(catalog, 10, after="b") == []
-    (newer,) = await waiting(catalog, 10)
+    await catalog.add_pending_invalidations(["a"])
+    assert [entry.product_id for entry in await pending(catalog, 10)] == ["a", "b"]
+    assert [entry.product_id for entry in await pending(catalog, 1, after="a")] == ["b"]
+    assert await catalog.remove_pending_invalidations([first, second]) == 1
+    assert await pending(catalog, 10, after="b") == []
+    (newer,) = await pending(catalog, 10)
     assert newer.product_id == "a"
     assert newer.id not in (first.id, second.id)
 
 
-async def test_an_upsert_tells_that_misses_wait(catalog: Catalog) -> None:
+async def test_an_upsert_returns_whether_invalidations_are_pending(catalog: Catalog) -> None:
     changes = fold([update(0, inventory=1)]).changes
-    assert not (await catalog.upsert(changes, within_seconds=5)).invalidations_pending
-    await catalog.add_missed_invalidations(["a"])
-    assert (await catalog.upsert(changes, within_seconds=5)).invalidations_pending
+    assert not (await catalog.upsert(changes, within_seconds=5)).has_pending_invalidations
+    await catalog.add_pending_invalidations(["a"])
+    assert (await catalog.upsert(changes, within_seconds=5)).has_pending_invalidations
 
 
 @pytest.mark.parametrize("which", ["fake", "real"])
 async def test_only_one_process_drains_at_a_time(pair: Pair, which: str) -> None:
     catalog = pair.fake if which == "fake" else pair.real
-    await catalog.add_missed_invalidations(["a", "b"])
+    await catalog.add_pending_invalidations(["a", "b"])
     catalog.process_id = "one"
-    assert len(await waiting(catalog, 10)) == 2
+    assert len(await pending(catalog, 10)) == 2
     catalog.process_id = "other"
-    assert await catalog.missed_invalidations(10) is None
+    assert await catalog.pending_invalidations(10) is None
     await catalog.end_drain()
-    assert await catalog.missed_invalidations(10) is None, "only who drains can end it"
+    assert await catalog.pending_invalidations(10) is None, "only who drains can end it"
     catalog.process_id = "one"
     await catalog.end_drain()
     catalog.process_id = "other"
-    assert len(await waiting(catalog, 10)) == 2
+    assert len(await pending(catalog, 10)) == 2
 
 
 @pytest.mark.parametrize("which", ["fake", "real"])
@@ -222,15 +222,15 @@ async def test_one_by_one_ends_in_the_same_rows_and_both_tell_what_is_outdated(
         assert await pair.real.outdated(folded) == []
 
 
-async def test_the_release_before_may_miss_a_product_again(pair: Pair) -> None:
+async def test_the_previous_release_may_add_a_pending_product_again(pair: Pair) -> None:
     """Its statement runs beside ours during a deploy."""
     for _ in range(2):
         await pair.world.database.execute(
             "INSERT INTO pending_invalidation (product_id) SELECT unnest($1::text[])", ["a", "b"]
         )
-    (first, _) = await waiting(pair.real, 10)
-    await pair.real.add_missed_invalidations(["a"])
-    (again, _) = await waiting(pair.real, 10)
+    (first, _) = await pending(pair.real, 10)
+    await pair.real.add_pending_invalidations(["a"])
+    (again, _) = await pending(pair.real, 10)
     assert (again.product_id, again.id > first.id) == ("a", True)
 
 
@@ -260,14 +260,14 @@ async def test_a_value_that_no_column_holds_is_refused_and_found(pair: Pair, bad
     assert set(await pair.rows()) == {"a good one"}
 
 
-async def test_old_misses_and_marks_are_forgotten(pair: Pair) -> None:
-    await pair.real.add_missed_invalidations(["old", "new"])
+async def test_expired_pending_invalidations_and_marks_are_removed(pair: Pair) -> None:
+    await pair.real.add_pending_invalidations(["old", "new"])
     await pair.real.mark_attempt(record("x", 1))
     await pair.world.database.execute(
         "UPDATE pending_invalidation SET missed_at = now() - interval '331 s' WHERE product_id = 'old'"
     )
     await pair.world.database.execute("UPDATE processing_attempt SET last_tried_at = now() - interval '25 h'")
-    assert await pair.real.forget_old_misses(330) == 1
+    assert await pair.real.remove_expired_pending_invalidations(330) == 1
     await pair.real.tidy()
     assert await pair.world.pending() == {"new"}
     assert await pair.world.database.fetchval("SELECT count(*) FROM processing_attempt") == 0

@@ -81,7 +81,7 @@ def test_the_reports_are_what_they_are_meant_to_be() -> None:
     assert mixed.rejected + killer.rejected == Counter(
         ["catalog_refused", "internal_error", "invalid_base64", "killed_process"]
     )
-    assert mixed.invalidations_missed == 1
+    assert mixed.pending_invalidations_added == 1
 
 
 def test_alarms_watch_what_the_processor_emits(stack: Stack, of_processor: set[Watching]) -> None:

@@ -157,11 +157,11 @@ async def test_the_processor_takes_the_schedule_for_a_drain(stacks: dict[str, St
         await world.database.execute(
             "INSERT INTO pending_invalidation (product_id) VALUES ($1)", f"product {number}"
         )
-        assert await world.invoke(event) == {"invalidations_made_up": 1}
+        assert await world.invoke(event) == {"pending_invalidations_drained": 1}
 
 
 @pytest.mark.parametrize("stack_id", STACK_IDS)
-def test_missed_invalidations_are_made_up_for_well_before_values_expire(
+def test_pending_invalidations_are_drained_well_before_values_expire(
     stacks: dict[str, Stack], stack_id: str
 ) -> None:
     rule = stacks[stack_id].only("aws_cloudwatch_event_rule")

@@ -126,7 +126,7 @@ async def run_processor(world: World) -> None:
         await world.invoke(killer)
     await world.database.execute("GRANT DELETE ON processing_attempt TO catalog_writer")
     await world.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a')")
-    assert await world.invoke(SCHEDULE) == {"invalidations_made_up": 1}
+    assert await world.invoke(SCHEDULE) == {"pending_invalidations_drained": 1}
 
 
 async def run_mapping(account: Account, stack: Stack, url: str) -> None:

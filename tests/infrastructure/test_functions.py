@@ -149,7 +149,7 @@ def test_records_outlive_their_maximum_age(stack: Stack) -> None:
     assert retention_seconds > stack.only("aws_lambda_event_source_mapping")["maximum_record_age_in_seconds"]
 
 
-def test_missed_invalidations_are_made_up_for_every_minute(stack: Stack) -> None:
+def test_pending_invalidations_are_drained_every_minute(stack: Stack) -> None:
     rule = stack.only("aws_cloudwatch_event_rule")
     assert rule["schedule_expression"] == "rate(1 minute)"
     assert rule.get("state", "ENABLED") == "ENABLED"

@@ -50,7 +50,7 @@ async def test_batches_go_through_whatever_becomes_of_the_servers_connections(
 
 async def test_the_schedule_drains_through_it(world: World, pooler: PgBouncer) -> None:
     await world.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a'), ('b')")
-    assert await world.invoke({"source": "aws.events"}) == {"invalidations_made_up": 2}
+    assert await world.invoke({"source": "aws.events"}) == {"pending_invalidations_drained": 2}
 
 
 async def test_two_processes_whose_statements_have_the_same_name(world: World) -> None:

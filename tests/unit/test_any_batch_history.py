@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from processor.attempts import LONE_RECORD_AGE_MS
 from processor.fold import fold
-from processor.pending_invalidations import drain
+from processor.pending_invalidations import drain_all
 from processor.records import Record, expand
 from processor.updates import Rejection, Update, decode
 from tests.support.events import ARRIVAL_MS, aggregate, record
@@ -52,7 +52,7 @@ def check_acknowledged(world: World, acknowledged: Sequence[Record]) -> None:
 
 def check_cached(world: World, products: set[str]) -> None:
     """What is cached of these products is their row, or will be deleted."""
-    for product_id in products - set(world.catalog.missed):
+    for product_id in products - set(world.catalog.pending):
         cached = world.cache.values.get(product_id)
         assert cached is None or cached == world.catalog.rows.get(product_id, "older")
 
@@ -113,13 +113,13 @@ def test_whatever_fails_and_comes_again_everything_ends_where_it_belongs(
     async def scenario() -> None:
         await deliver()
         world.faults.plan = lambda _: None
-        await drain(world.ports, world.clock.monotonic() + BUDGET_SECONDS)
+        await drain_all(world.ports, world.clock.monotonic() + BUDGET_SECONDS)
 
     simulate(scenario())
     check_acknowledged(world, history)
     assert world.catalog.rows == expected_rows(history)
     check_cached(world, {"p", "q", "refused"})
-    assert world.catalog.missed == {}
+    assert world.catalog.pending == {}
     assert set(world.quarantine.reasons) <= {
         "invalid_json",
         "nothing_to_update",

@@ -142,16 +142,16 @@ def test_a_cache_that_is_down_costs_nothing_but_a_note() -> None:
     report = world.process(*GOOD_FIRST)
     check_done(report)
     assert [type(error) for error in report.warnings] == [CacheUnavailableError]
-    assert report.invalidations_missed == 2
-    assert sorted(world.catalog.missed) == ["p0", "p2"]
+    assert report.pending_invalidations_added == 2
+    assert sorted(world.catalog.pending) == ["p0", "p2"]
     assert stocks(world) == {"p0": 0, "p2": 2}
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
-def test_a_missed_invalidation_that_is_not_recorded_leaves_the_batch_unfinished(
+def test_a_pending_invalidation_that_is_not_recorded_leaves_the_batch_unfinished(
     fault: Fault | Exception,
 ) -> None:
-    world = World(always(cache_invalidate=Fault.FAILS, catalog_add_missed_invalidations=fault))
+    world = World(always(cache_invalidate=Fault.FAILS, catalog_add_pending_invalidations=fault))
     report = world.process(*BAD_FIRST)
     assert report.first_unfinished == sequence(1)
     assert report.failures or report.unforeseen
@@ -329,8 +329,8 @@ def test_a_cache_that_is_ill_is_waited_for_by_one_slice() -> None:
     report = world.process(*LARGE)
     check_done(report)
     assert world.faults.begun.count("cache.invalidate") == 1
-    assert (report.invalidations_missed, len(report.warnings)) == (len(LARGE), 1)
-    assert len(world.catalog.missed) == len(LARGE)
+    assert (report.pending_invalidations_added, len(report.warnings)) == (len(LARGE), 1)
+    assert len(world.catalog.pending) == len(LARGE)
 
 
 def test_a_slice_is_not_begun_after_the_deadline() -> None:

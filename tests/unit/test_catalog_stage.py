@@ -126,7 +126,7 @@ def test_a_database_that_is_gone_is_asked_once() -> None:
 def test_parts_that_are_not_finished_off_are_not_acknowledged(
     operation: str, fault: Fault | Exception
 ) -> None:
-    world = World(always(**{operation: fault, "catalog_add_missed_invalidations": Fault.FAILS}))
+    world = World(always(**{operation: fault, "catalog_add_pending_invalidations": Fault.FAILS}))
     world.catalog.locked = {"p9"}
     report = world.process(*(good(place) for place in range(10)))
     assert report.first_unfinished == sequence(0)
@@ -216,8 +216,8 @@ def test_after_a_batch_that_was_too_much_the_next_begins_small_and_then_all_is_w
 
 
 @pytest.mark.parametrize("budget_seconds", [0.3, 1.0, 2.0, 48.0])
-def test_a_cache_that_hangs_leaves_time_to_write_down_what_it_missed(budget_seconds: float) -> None:
+def test_a_cache_that_hangs_leaves_time_to_record_pending_invalidations(budget_seconds: float) -> None:
     world = World()
     world.cache.hangs = True
     check_done(world.process(good(0), good(1), budget_seconds=budget_seconds))
-    assert set(world.catalog.missed) == {"p0", "p1"}
+    assert set(world.catalog.pending) == {"p0", "p1"}
