@@ -12,12 +12,12 @@ from processor import attempts
 from processor.catalog_stage import CatalogStage
 from processor.characters import MOST_ESCAPED_BYTES
 from processor.errors import DependencyError
-from processor.objects import ACCEPTED
 from processor.pending_invalidations import drain_page
 from processor.ports import Clock, Ports
 from processor.reasons import Reason
 from processor.records import Defect, Record, expand
 from processor.report import BatchReport
+from processor.s3_objects import ACCEPTED
 from processor.updates import Rejection, Update, decode
 
 SLICE_RECORDS = 20_000

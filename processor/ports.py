@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from processor.fold import Change
-from processor.memory import Memory
 from processor.records import Record
+from processor.retry_state import Memory
 from processor.updates import Rejection
 
 # 10,000 products take a few milliseconds, a login up to a second; what takes this long is no cache.
@@ -33,7 +33,7 @@ class Archive(Protocol):
     async def put(self, records: Sequence[Record], verdicts: Sequence[str]) -> None:
         """Make the batch durable; again adds nothing. Raises: DependencyError.
 
-        `verdicts`: of each record, `objects.ACCEPTED` or the reason it was rejected for.
+        `verdicts`: of each record, `s3_objects.ACCEPTED` or the reason it was rejected for.
         """
 
 

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from processor.identifiers import read_product_id, read_supplier, readable_supplier
 from processor.json_object import read_object
 from processor.json_values import shown
 from processor.product import REGISTERS
 from processor.reasons import InvalidRecordError, Reason, of_register
 from processor.records import Record
 from processor.registers import InvalidValueError
-from processor.texts import read_product_id, read_supplier, readable_supplier
 
 MAX_CLOCK_SKEW_US = 5 * 60 * 1_000_000
 _FRACTIONAL_DIGITS = 9  # what Go prints; .NET prints 7

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from processor import objects
+from processor import s3_objects
 from processor.errors import DependencyError, reason_of
 from processor.records import Record
 from processor.updates import Rejection
@@ -35,10 +35,11 @@ class S3Archive:
         self._bucket = bucket
 
     async def put(self, records: Sequence[Record], verdicts: Sequence[str]) -> None:
-        for positions in objects.by_shard(records):
+        for positions in s3_objects.by_shard(records):
             of_shard = [records[position] for position in positions]
             lines = b"".join(
-                objects.archive_line(records[position], verdicts[position]) + b"\n" for position in positions
+                s3_objects.archive_line(records[position], verdicts[position]) + b"\n"
+                for position in positions
             )
             # Hashing and compressing release the interpreter: the upsert goes on meanwhile.
             key, body = await asyncio.to_thread(_archive_object, of_shard, lines)
@@ -54,10 +55,12 @@ class S3Quarantine:
 
     async def put(self, rejections: Sequence[Rejection]) -> None:
         records = [rejection.record for rejection in rejections]
-        for positions in objects.by_shard(records):
+        for positions in s3_objects.by_shard(records):
             of_shard = [records[position] for position in positions]
-            body = b"".join(objects.quarantine_line(rejections[position]) + b"\n" for position in positions)
-            key = objects.object_key(objects.QUARANTINE_PREFIX, of_shard, body, ".ndjson")
+            body = b"".join(
+                s3_objects.quarantine_line(rejections[position]) + b"\n" for position in positions
+            )
+            key = s3_objects.object_key(s3_objects.QUARANTINE_PREFIX, of_shard, body, ".ndjson")
             await _put_once(self._client, self._bucket, key, body, "application/x-ndjson")
 
     async def note_survival(self, record: Record, process_id: str) -> None:
@@ -74,7 +77,7 @@ class S3Quarantine:
 
 
 def _survivors(record: Record) -> str:
-    return f"{objects.SURVIVORS_PREFIX}{record.shard}/{record.sequence_number}/"
+    return f"{s3_objects.SURVIVORS_PREFIX}{record.shard}/{record.sequence_number}/"
 
 
 @contextmanager
@@ -89,7 +92,7 @@ def _failures_of(what: str) -> Iterator[None]:
 
 
 def _archive_object(records: Sequence[Record], lines: bytes) -> tuple[str, bytes]:
-    key = objects.object_key(objects.ARCHIVE_PREFIX, records, lines, ".ndjson.gz")
+    key = s3_objects.object_key(s3_objects.ARCHIVE_PREFIX, records, lines, ".ndjson.gz")
     return key, gzip.compress(lines, compresslevel=_GZIP_LEVEL, mtime=0)
 
 

@@ -9,8 +9,8 @@ import pytest
 from local.demo.pipeline import SCHEDULED_EVENT
 from local.emulated_aws.account import APPLICATION_ROLE, FAILED_BATCHES_PREFIX, READER_ROLE
 from local.emulated_aws.event_source_mapping.payload import failure_key
-from processor.objects import ARCHIVE_PREFIX, QUARANTINE_PREFIX, SURVIVORS_PREFIX
 from processor.product import TIME_TO_LIVE_SECONDS
+from processor.s3_objects import ARCHIVE_PREFIX, QUARANTINE_PREFIX, SURVIVORS_PREFIX
 from tests.support.deployed_functions import (
     ACCOUNT_ID,
     ENVIRONMENTS_BY_STACK,

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processor.aggregation import MAGIC
-from processor.objects import archive_line
 from processor.reasons import Reason
 from processor.records import Defect, Record, expand
+from processor.s3_objects import archive_line
 from processor.updates import Rejection, Update, decode
 from tests.support.events import ARRIVAL_MS, SHARD, aggregate, record, sequence
 

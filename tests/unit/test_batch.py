@@ -9,9 +9,9 @@ import pytest
 from processor.attempts import LONE_RECORD_AGE_MS
 from processor.batch import SLICE_BYTES, SLICE_RECORDS, process_batch
 from processor.errors import CacheUnavailableError, DependencyError
-from processor.objects import archive_line
 from processor.ports import Ports
 from processor.records import Record, expand
+from processor.s3_objects import archive_line
 from tests.support.batches import FAULTS, bad, check_done, good, stocks
 from tests.support.events import ARRIVAL_MS, aggregate, record, sequence
 from tests.support.fakes import BUDGET_SECONDS, Fault, World, always

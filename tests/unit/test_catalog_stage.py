@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from processor.errors import DependencyError
-from processor.memory import Memory, RefusedRecords
+from processor.retry_state import Memory, RefusedRecords
 from tests.support.batches import FAULTS, check_done, good, stocks
 from tests.support.events import aggregate, record, sequence
 from tests.support.fakes import Fault, World, always

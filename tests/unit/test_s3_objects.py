@@ -9,7 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from processor.objects import (
+from processor.reasons import of_register
+from processor.records import Record
+from processor.s3_objects import (
     ARCHIVE_PREFIX,
     QUARANTINE_PREFIX,
     archive_line,
@@ -18,8 +20,6 @@ from processor.objects import (
     object_key,
     quarantine_line,
 )
-from processor.reasons import of_register
-from processor.records import Record
 from processor.updates import Rejection, Update, decode
 from tests.support.events import ARRIVAL_MS, ARRIVAL_TIME, SHARD, record, sequence
 
