@@ -48,14 +48,14 @@ class CatalogStage:
         applied, failed = await self._upsert_what_fits()
         if applied:
             await self._finish(self._updates[:applied])
-        self._ports.memory.slow = applied < count
+        self._ports.retry_state.database_is_slow = applied < count
         if applied < count:
             raise DependencyError(f"{failed}; {applied} of {count} updates were done") from failed
 
     async def _upsert_what_fits(self) -> tuple[int, DependencyError | None]:
         """How many of the updates, in order, are in their rows, and why not all."""
         # After a batch that was too much, the next is not tried at once: that would take half of its time.
-        if not self._ports.memory.slow:
+        if not self._ports.retry_state.database_is_slow:
             try:
                 await self._upsert(self._updates)
             except StatementTimeoutError as error:
@@ -95,18 +95,18 @@ class CatalogStage:
             )
             for position, message in refusals:
                 self._refused[part[position].record] = message
-                self._ports.memory.refused.add(part[position].record, message)
+                self._ports.retry_state.refused.add(part[position].record, message)
             self._report.products_changed += upserted.changed
             self._report.stale_updates += len(part) - len(refusals) - upserted.changed
             self._report.has_pending_invalidations |= upserted.has_pending_invalidations
 
     def _remembered(self) -> dict[Record, str]:
         """What earlier attempts found the table to refuse."""
-        known = self._ports.memory.refused
+        known = self._ports.retry_state.refused
         if not known:
             return {}
         records = (update.record for update in self._updates)
-        return {record: message for record in records if (message := known.recall(record)) is not None}
+        return {record: message for record in records if (message := known.get(record)) is not None}
 
     def _not_refused(self, updates: Sequence[Update]) -> Sequence[Update]:
         if not self._refused:
@@ -185,7 +185,7 @@ class CatalogStage:
             await self._ports.quarantine.put(rejections)
             self._report.count_rejections(rejections)
             self._report.accepted -= len(rejections)
-            self._ports.memory.refused.forget(rejection.record for rejection in rejections)
+            self._ports.retry_state.refused.discard(rejection.record for rejection in rejections)
 
     async def _invalidate(self, products: Sequence[str]) -> None:
         if not products:

@@ -8,16 +8,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from processor.cache_keys import CACHE_TIME_TO_LIVE_SECONDS, LEASE_SECONDS
 from processor.errors import CacheUnavailableError, DependencyError
 from processor.ports import Ports
-from processor.product import TIME_TO_LIVE_SECONDS
 from processor.report import DrainReport
 
 # No more than a finished batch may still wait for.
 PAGE_OF_BATCH = 5_000
 PAGE_OF_SCHEDULE = 20_000
-# By then the value or lease that should have been deleted has expired; 30 s are for clocks that differ.
-EXPIRED_AFTER_SECONDS = TIME_TO_LIVE_SECONDS + 30
+# A lease that should have been deleted may have stored a value just before it expired, and by then that value
+# has expired too; 20 s are for clocks that differ.
+EXPIRED_AFTER_SECONDS = CACHE_TIME_TO_LIVE_SECONDS + LEASE_SECONDS + 20
 # A finished batch does not wait longer for invalidations of earlier batches; the schedule drains the rest.
 _BATCH_SECONDS = 2.0
 # Nobody waits for the schedule, so it can afford a slow login to the cache.

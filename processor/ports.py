@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from processor.fold import Change
 from processor.records import Record
-from processor.retry_state import Memory
+from processor.retry_state import RetryState
 from processor.updates import Rejection
 
 # 10,000 products take a few milliseconds, a login up to a second; what takes this long is no cache.
@@ -136,4 +136,4 @@ class Ports:
     catalog: Catalog
     cache: Cache
     clock: Clock
-    memory: Memory = field(default_factory=Memory)
+    retry_state: RetryState = field(default_factory=RetryState)

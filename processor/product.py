@@ -13,8 +13,6 @@ from typing import Annotated, Any, get_type_hints
 from processor.characters import MOST_ESCAPED_BYTES
 from processor.registers import InvalidValueError, Register, flag, money, whole_number
 
-TIME_TO_LIVE_SECONDS = 300
-
 
 @dataclass(frozen=True, slots=True)
 class Product:
@@ -83,13 +81,3 @@ def cached_product(product_id: str, value: bytes | str) -> Product | None:
         return Product(product_id=product_id, last_updated=last_updated, **told)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, InvalidValueError):
         return None
-
-
-def value_key(product_id: str) -> str:
-    """Where the cache holds a product."""
-    return f"product:{product_id}"
-
-
-def lease_key(product_id: str) -> str:
-    """Where the cache holds the right to store a product, until it is invalidated; never a value's key."""
-    return f"lease:{product_id}"

@@ -18,16 +18,14 @@ import asyncpg
 
 from processor.background import Background
 from processor.cache_commands import CACHE_TIMEOUT_SECONDS, NO_ANSWER, CacheCommands
+from processor.cache_keys import CACHE_TIME_TO_LIVE_SECONDS, LEASE_SECONDS, lease_key, value_key
 from processor.patience import Patience
 from processor.product import (
     COLUMNS,
     MAX_PRODUCT_ID,
     MAX_VALUE_BYTES,
-    TIME_TO_LIVE_SECONDS,
     Product,
     cached_product,
-    lease_key,
-    value_key,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
 
     Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
 
-LEASE_SECONDS = 10
 # How long a connection to the database is still made for the next reader, when this one has left.
 CONNECT_TIMEOUT_SECONDS = 3.0
 RELEASE_TIMEOUT_SECONDS = 0.3
@@ -205,7 +202,7 @@ class CatalogReader:
         return await self._commands.begin(
             lambda: self._store_if_leased(
                 keys=[value_key(product.product_id), lease_key(product.product_id)],
-                args=[token, product.to_json(), TIME_TO_LIVE_SECONDS],
+                args=[token, product.to_json(), CACHE_TIME_TO_LIVE_SECONDS],
             ),
             patience,
         )

@@ -23,7 +23,7 @@ from local.emulated_aws.event_source_mapping import (
 from local.emulated_aws.event_source_mapping.aws_adapters import KinesisStream, S3FailureDestination
 from local.emulated_aws.function_service import LambdaService, Runtime
 from local.servers import PostgresAddress, ValkeyAddress
-from processor.product import value_key
+from processor.cache_keys import value_key
 from processor.reader import CatalogReader
 from processor.s3_objects import archived_data
 

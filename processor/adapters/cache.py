@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from processor.cache_keys import lease_key, value_key
 from processor.errors import CacheUnavailableError, reason_of
 from processor.ports import INVALIDATION_SECONDS
-from processor.product import lease_key, value_key
 
 # Of that, connecting leaves a third for the commands.
 _CONNECT_SHARE = 2 / 3

@@ -15,7 +15,8 @@ from local.servers import ValkeyServer
 from processor.adapters.cache import RedisCache
 from processor.adapters.redis_client import redis_client
 from processor.adapters.redis_login import AsyncPassword
-from processor.product import Product, lease_key, value_key
+from processor.cache_keys import lease_key, value_key
+from processor.product import Product
 from processor.reader import CatalogReader
 from tests.support.deployed_functions import STACK_IDS, Block, block_of, processor, references
 from tests.support.simulated_shop import ReadPool

@@ -9,7 +9,7 @@ import pytest
 from local.demo.pipeline import SCHEDULED_EVENT
 from local.emulated_aws.account import APPLICATION_ROLE, FAILED_BATCHES_PREFIX, READER_ROLE
 from local.emulated_aws.event_source_mapping.payload import failure_key
-from processor.product import TIME_TO_LIVE_SECONDS
+from processor.cache_keys import CACHE_TIME_TO_LIVE_SECONDS
 from processor.s3_objects import ARCHIVE_PREFIX, QUARANTINE_PREFIX, SURVIVORS_PREFIX
 from tests.support.deployed_functions import (
     ACCOUNT_ID,
@@ -167,7 +167,7 @@ def test_pending_invalidations_are_drained_well_before_values_expire(
     rule = stacks[stack_id].only("aws_cloudwatch_event_rule")
     found = re.fullmatch(r"rate\((\d+) minutes?\)", rule["schedule_expression"])
     assert found
-    assert int(found[1]) * 60 <= TIME_TO_LIVE_SECONDS / 2
+    assert int(found[1]) * 60 <= CACHE_TIME_TO_LIVE_SECONDS / 2
 
 
 async def test_the_migrations_give_each_role_its_group_alone(stacks: dict[str, Stack], world: World) -> None:

@@ -31,7 +31,7 @@ import asyncio
 import asyncpg
 from redis.asyncio import Redis
 
-from processor.product import value_key
+from processor.cache_keys import value_key
 from processor.reader import CatalogReader
 
 
@@ -94,7 +94,7 @@ def copy_with_two_fields(folder: Path) -> Path:
     entries = textwrap.indent(textwrap.dedent(told("python")), "    ")
     before, found, after = source.read_text().partition(METHOD)
     assert found
-    imports, found, product = before.partition("\nTIME_TO_LIVE_SECONDS")
+    imports, found, product = before.partition("\n\n@dataclass")
     assert found
     source.write_text(imports + KINDS + found + product + entries + METHOD + after)
     number = len(read_migrations()) + 1

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from processor.errors import DependencyError
-from processor.retry_state import Memory, RefusedRecords
+from processor.retry_state import RefusedRecords, RetryState
 from tests.support.batches import FAULTS, check_done, good, stocks
 from tests.support.events import aggregate, record, sequence
 from tests.support.fakes import Fault, World, always
@@ -165,7 +165,7 @@ def test_refusals_that_take_longer_than_one_attempt_are_kept_from_each() -> None
     assert len(world.quarantine.puts) == 1
     assert len(world.quarantine.rejections) == 5_000
     assert len(world.catalog.rows) == 5_000
-    assert len(world.ports.memory.refused) == 0
+    assert len(world.ports.retry_state.refused) == 0
 
 
 def test_what_is_remembered_of_refusals_is_bounded() -> None:
@@ -173,18 +173,18 @@ def test_what_is_remembered_of_refusals_is_bounded() -> None:
     for place in range(15):
         refused.add(good(place), f"refused {place}")
     assert len(refused) == 10
-    assert refused.recall(good(4)) is None
-    assert refused.recall(good(5)) == "refused 5"
+    assert refused.get(good(4)) is None
+    assert refused.get(good(5)) == "refused 5"
 
 
 @pytest.mark.parametrize("remembered", [0, 4])
 def test_more_refusals_than_can_be_remembered_are_all_quarantined(remembered: int) -> None:
     """Also those that were known at first, and forgotten while others were found out."""
     world = World()
-    world.ports = replace(world.ports, memory=Memory(RefusedRecords(most=5)))
+    world.ports = replace(world.ports, retry_state=RetryState(RefusedRecords(most=5)))
     world.catalog.refuses = lambda _: True
     for place in range(remembered):
-        world.ports.memory.refused.add(good(place), "an earlier attempt found it refused")
+        world.ports.retry_state.refused.add(good(place), "an earlier attempt found it refused")
     check_done(world.process(*(good(place) for place in range(20))))
     assert {one.record for one in world.quarantine.rejections} == {good(place) for place in range(20)}
     assert world.catalog.rows == {}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processor.product import lease_key, value_key
+from processor.cache_keys import lease_key, value_key
 from tests.support.simulated_shop import Shop
 from tests.support.simulated_time import simulate
 

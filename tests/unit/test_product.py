@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.product import MAX_VALUE_BYTES, REGISTERS, Product, cached_product, lease_key, value_key
+from processor.cache_keys import lease_key, value_key
+from processor.product import MAX_VALUE_BYTES, REGISTERS, Product, cached_product
 
 LAST_UPDATED = datetime(2026, 1, 31, 8, 30, 0, 123000, tzinfo=UTC)
 

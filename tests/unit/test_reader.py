@@ -8,8 +8,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError
 
 from processor.cache_commands import CACHE_TIMEOUT_SECONDS, SILENCE_SECONDS
-from processor.product import TIME_TO_LIVE_SECONDS, lease_key, value_key
-from processor.reader import GIVE_BACK_WAIT_SECONDS, LEASE_SECONDS, CatalogReader
+from processor.cache_keys import CACHE_TIME_TO_LIVE_SECONDS, LEASE_SECONDS, lease_key, value_key
+from processor.reader import GIVE_BACK_WAIT_SECONDS, CatalogReader
 from tests.support.simulated_shop import FakeRedis, ReadPool, Shop, product
 from tests.support.simulated_time import simulate
 
@@ -23,7 +23,7 @@ def test_a_miss_is_stored_and_then_hit() -> None:
         assert (reader.statistics.misses, reader.statistics.hits, reader.statistics.stores) == (1, 1, 1)
         assert set(shop.redis.values) == {value_key("x")}  # the lease is given back
         assert shop.redis.seconds_to_live == {
-            value_key("x"): TIME_TO_LIVE_SECONDS,
+            value_key("x"): CACHE_TIME_TO_LIVE_SECONDS,
             lease_key("x"): LEASE_SECONDS,
         }
 

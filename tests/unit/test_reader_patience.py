@@ -13,7 +13,7 @@ from processor.cache_commands import (
     SILENCE_SECONDS,
     TURN_TIMEOUT_SECONDS,
 )
-from processor.product import lease_key
+from processor.cache_keys import lease_key
 from processor.reader import CONNECT_TIMEOUT_SECONDS, CatalogReader
 from tests.support.simulated_shop import ConnectionPool, FakeRedis, ReadPool, Row, Shop, product
 from tests.support.simulated_time import hold_up, simulate
