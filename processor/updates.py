@@ -59,7 +59,7 @@ class Rejection(NamedTuple):
 def decode(record: Record) -> Update | Rejection:
     """The update a record carries, or why it carries none."""
     if record.defect is not None:
-        return Rejection(record, *record.defect)
+        return Rejection(record, record.defect.reason, record.defect.message)
     fields: dict[str, Any] = {}
     try:
         fields = read_object(record.data)
@@ -91,7 +91,13 @@ def _validate(fields: dict[str, Any], record: Record) -> Update:
     event_time_us = record.arrival_ms * 1000
     if "event_time" in fields:
         event_time_us = _event_time_us(fields["event_time"], event_time_us)
-    return Update(product_id, values, version_text(event_time_us, record), supplier, record)
+    return Update(
+        product_id=product_id,
+        values=values,
+        version=version_text(event_time_us, record),
+        supplier=supplier,
+        record=record,
+    )
 
 
 def _check_schema(fields: dict[str, Any]) -> None:

@@ -89,44 +89,42 @@ class PostgresCatalog:
         self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
     ) -> Upserted:
         arrays = columns(changes)
-
-        async def operation(connection: "Connection") -> Upserted:
-            answer = await connection.fetchrow(_UPSERT, *arrays)
-            assert answer is not None  # noqa: S101 an aggregate always has a row
-            return Upserted(answer["changed"], answer["invalidations_pending"])
-
         try:
-            return await self._database.run(operation, within_seconds=within_seconds, divisible=True)
+            (row,) = await self._database.run(
+                lambda connection: connection.fetch(_UPSERT, *arrays),
+                within_seconds=within_seconds,
+                divisible=True,
+            )
         except asyncpg.PostgresError as error:
             if error.sqlstate in _REFUSED:
                 raise CatalogRefusedError(f"database: {reason_of(error)} ({error.sqlstate})") from error
             raise
+        return _upserted(row)
 
     async def upsert_one_by_one(
         self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
     ) -> tuple[Upserted, list[Refusal]]:
         texts = json_rows(changes)
-        answers = await self._database.run(
+        # The last row is about all changes, each before it about one that was refused.
+        *refused, last = await self._database.run(
             lambda connection: connection.fetch(_APPLY_ONE_BY_ONE, _UPSERT_ONE, _FITS_ONE, texts, WRITTEN),
             within_seconds=within_seconds,
             divisible=True,
         )
         refusals = [
-            Refusal(answer["refused"], f"database: {answer['message']}")
-            for answer in answers
-            if answer["refused"] is not None
+            Refusal(position=row["refused"], message=f"database: {row['message']}") for row in refused
         ]
-        return Upserted(answers[-1]["changed"], answers[-1]["invalidations_pending"]), refusals
+        return _upserted(last), refusals
 
     async def outdated(
         self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
     ) -> list[Change]:
         arrays = columns(changes)
-        answers = await self._database.run(
+        rows = await self._database.run(
             lambda connection: connection.fetch(_OUTDATED, *arrays), within_seconds=within_seconds
         )
-        wanted = {answer["product_id"] for answer in answers}
-        return [change for change in changes if change.product_id in wanted]
+        outdated = {row["product_id"] for row in rows}
+        return [change for change in changes if change.product_id in outdated]
 
     async def add_pending_invalidations(self, product_ids: Sequence[str]) -> None:
         await self._database.run(
@@ -139,7 +137,11 @@ class PostgresCatalog:
         )
         if not rows:
             return None
-        return [PendingInvalidation(row["id"], row["product_id"]) for row in rows if row["id"] is not None]
+        return [
+            PendingInvalidation(id=row["id"], product_id=row["product_id"])
+            for row in rows
+            if row["id"] is not None
+        ]
 
     async def remove_pending_invalidations(self, pending: Sequence[PendingInvalidation]) -> int:
         ids = [entry.id for entry in pending]
@@ -198,3 +200,7 @@ class PostgresCatalog:
                 )
             )
             self._standing.clear()
+
+
+def _upserted(row: asyncpg.Record) -> Upserted:
+    return Upserted(changed=row["changed"], has_pending_invalidations=row["invalidations_pending"])

@@ -7,24 +7,21 @@ register's version; NULL where the change does not mention the register.
 import json
 from collections.abc import Iterable, Sequence
 
-from processor.fold import Change
+from processor.fold import ROW_COLUMNS, Change
 from processor.product import REGISTERS
 
-# Name and PostgreSQL type of each column of a change's row; `columns` gives their values in this order.
-COLUMNS = (
-    ("product_id", "text"),
-    *((name, register.parameter) for name, register in REGISTERS.items()),
-    *((f"{name}_version", "text") for name in REGISTERS),
-)
+# The columns of a change; `columns` returns their values in this order, which is that of the parameters.
+COLUMNS = ("product_id", *ROW_COLUMNS)
+_TYPES = {name: REGISTERS[name].parameter if name in REGISTERS else "text" for name in COLUMNS}
 # A FROM item of as many parameters as a row has columns: arrays of the columns of any number of changes.
 FROM_ARRAYS = "unnest({}) AS change ({})".format(
-    ", ".join(f"${number}::{type_}[]" for number, (_, type_) in enumerate(COLUMNS, 1)),
-    ", ".join(name for name, _ in COLUMNS),
+    ", ".join(f"${number}::{_TYPES[name]}[]" for number, name in enumerate(COLUMNS, 1)),
+    ", ".join(COLUMNS),
 )
 # A FROM item of one parameter: one change as a JSON object.
-FROM_JSON = f"jsonb_to_record($1) AS change ({', '.join(f'{name} {type_}' for name, type_ in COLUMNS)})"
+FROM_JSON = f"jsonb_to_record($1) AS change ({', '.join(f'{name} {_TYPES[name]}' for name in COLUMNS)})"
 # The columns of the table that an upsert writes.
-WRITTEN = (*(name for name, _ in COLUMNS), "last_updated")
+WRITTEN = (*COLUMNS, "last_updated")
 
 
 def columns(changes: Sequence[Change]) -> list[Sequence[object]]:
@@ -35,8 +32,10 @@ def columns(changes: Sequence[Change]) -> list[Sequence[object]]:
 
 def json_rows(changes: Sequence[Change]) -> list[str]:
     """Each of the changes as the parameter of `FROM_JSON`."""
-    names = [name for name, _ in COLUMNS]
-    return [json.dumps(dict(zip(names, row, strict=True))) for row in zip(*columns(changes), strict=True)]
+    return [
+        json.dumps({"product_id": change.product_id, **dict(zip(ROW_COLUMNS, change.row, strict=True))})
+        for change in changes
+    ]
 
 
 def outdated_statement(source: str) -> str:

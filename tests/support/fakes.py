@@ -15,7 +15,7 @@ from processor.errors import (
     DependencyError,
     StatementTimeoutError,
 )
-from processor.fold import Change
+from processor.fold import ROW_COLUMNS, Change
 from processor.ports import INVALIDATION_SECONDS, PendingInvalidation, Ports, Refusal, Upserted
 from processor.product import REGISTERS
 from processor.records import Record
@@ -214,9 +214,9 @@ class FakeCatalog:
         held = self.rows.get(change.product_id, Row())
         values, versions = dict(held.values), dict(held.versions)
         for name in REGISTERS:
-            version = change.version(name)
+            version = version_in(change, name)
             if version is not None and is_newer(version, held.versions.get(name)):
-                values[name], versions[name] = change.value(name), version
+                values[name], versions[name] = value_in(change, name), version
         return Row(values, versions, max(version[:27] for version in versions.values()))
 
     async def add_pending_invalidations(self, product_ids: Sequence[str]) -> None:
@@ -282,9 +282,20 @@ class FakeCatalog:
                 self._standing.clear()
 
 
+def value_in(change: Change, register: str) -> object:
+    """Return a register's value inside; None if the change does not mention it."""
+    return change.row[ROW_COLUMNS.index(register)]
+
+
+def version_in(change: Change, register: str) -> str | None:
+    """Return the version of a register's value; None if the change does not mention it."""
+    version: str | None = change.row[ROW_COLUMNS.index(f"{register}_version")]
+    return version
+
+
 def _table_takes(change: Change) -> bool:
     return 1 <= len(change.product_id) <= 255 and all(
-        _column_takes(register.parameter, change.value(name)) for name, register in REGISTERS.items()
+        _column_takes(register.parameter, value_in(change, name)) for name, register in REGISTERS.items()
     )
 
 

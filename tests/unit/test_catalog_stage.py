@@ -9,7 +9,7 @@ from processor.errors import DependencyError
 from processor.retry_state import RefusedRecords, RetryState
 from tests.support.batches import FAULTS, check_done, good, stocks
 from tests.support.events import aggregate, record, sequence
-from tests.support.fakes import Fault, World, always
+from tests.support.fakes import Fault, World, always, value_in
 
 # --- what the table refuses
 
@@ -46,7 +46,7 @@ def test_what_the_table_refuses_is_isolated_and_quarantined(count: int, culprits
 
 def test_of_one_product_only_the_refused_update_is_quarantined() -> None:
     world = World()
-    world.catalog.refuses = lambda change: change.value("inventory") == 2
+    world.catalog.refuses = lambda change: value_in(change, "inventory") == 2
     report = world.process(good(1, "p", price=1), good(2, "p", supplier="acme"), good(0, "p", price=3))
     check_done(report)
     assert [one.record for one in world.quarantine.rejections] == [good(2, "p", supplier="acme")]

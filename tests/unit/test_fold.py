@@ -13,7 +13,7 @@ from processor.fold import Folded, fold
 from processor.records import Record
 from processor.updates import Update, decode, version_text
 from tests.support.events import ARRIVAL_MS, record, sequence
-from tests.support.fakes import FakeCatalog, Faults, Row
+from tests.support.fakes import FakeCatalog, Faults, Row, value_in, version_in
 
 SHARDS = ("shardId-1", "shardId-10", "shardId-1-a", "shardId-2", "shardId_1", "a.b", "Z")
 INSIDE = {"inventory": "inventory", "price": "price_cents", "discontinued": "discontinued"}
@@ -117,17 +117,17 @@ def test_each_field_has_its_own_newest_update() -> None:
     for order in ([stock, both, price], [both, price, stock]):
         (change,), superseded = fold(order)
         assert superseded == 0
-        assert (change.value("inventory"), change.version("inventory")) == (30, stock.version)
-        assert (change.value("price"), change.version("price")) == (200, price.version)
+        assert (value_in(change, "inventory"), version_in(change, "inventory")) == (30, stock.version)
+        assert (value_in(change, "price"), version_in(change, "price")) == (200, price.version)
 
 
 def test_a_field_nobody_mentions_has_no_value_and_no_version() -> None:
     only_stock, only_price = entry(1, 0, None, "a"), entry(2, None, 0, "b")
     (a, b) = fold([only_price, only_stock]).changes
-    assert (a.value("inventory"), a.version("inventory")) == (0, only_stock.version)
-    assert (a.value("price"), a.version("price")) == (None, None)
-    assert (b.value("price"), b.version("price")) == (0, only_price.version)
-    assert (b.value("inventory"), b.version("inventory")) == (None, None)
+    assert (value_in(a, "inventory"), version_in(a, "inventory")) == (0, only_stock.version)
+    assert (value_in(a, "price"), version_in(a, "price")) == (None, None)
+    assert (value_in(b, "price"), version_in(b, "price")) == (0, only_price.version)
+    assert (value_in(b, "inventory"), version_in(b, "inventory")) == (None, None)
 
 
 def test_only_a_newer_update_brings_a_discontinued_product_back() -> None:

@@ -1,5 +1,6 @@
 """How the cache holds a product."""
 
+import inspect
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Context, Decimal, Inexact, Rounded, localcontext
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.cache_keys import lease_key, value_key
-from processor.product import MAX_VALUE_BYTES, REGISTERS, Product, cached_product
+from processor.product import COLUMNS, MAX_VALUE_BYTES, REGISTERS, Product, cached_product
 
 LAST_UPDATED = datetime(2026, 1, 31, 8, 30, 0, 123000, tzinfo=UTC)
 
@@ -134,3 +135,8 @@ def test_keys() -> None:
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_no_lease_has_the_key_of_a_value(one: str, other: str) -> None:
     assert lease_key(one) != value_key(other)
+
+
+def test_a_row_of_the_columns_is_a_product() -> None:
+    """The reader selects `COLUMNS` and makes a product of the row by position."""
+    assert tuple(inspect.signature(Product).parameters) == COLUMNS
