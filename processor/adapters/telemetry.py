@@ -108,8 +108,8 @@ class Telemetry:
         self._publish({"PendingInvalidationsDrained": report.pending_invalidations_drained}, {})
 
     def _log_errors(self, report: BatchReport, request_id: str) -> None:
-        for error in report.unforeseen:
-            self._logger.error("unforeseen error", request_id=request_id, exc_info=error)
+        for error in report.unexpected:
+            self._logger.error("unexpected error", request_id=request_id, exc_info=error)
         for error in report.failures:
             self._logger.error("batch unfinished", request_id=request_id, error=str(error))
         self._log_warnings(report.warnings, request_id)

@@ -188,7 +188,7 @@ def _function(config: Environment, of: Sources) -> Iterator[Rule]:
         missing="notBreaching",
         meaning="Invocations fail again and again: an error nobody foresaw, no memory left, or the timeout. "
         "Lambda halves the batch until the culprit is alone, and its shard's updates wait. Look first at "
-        "'unforeseen error' and 'Task timed out' in the function's log.",
+        "'unexpected error' and 'Task timed out' in the function's log.",
     )
     yield Rule(
         name="duration",

@@ -22,4 +22,4 @@ def stocks(world: World) -> dict[str, object]:
 
 
 def check_done(report: BatchReport) -> None:
-    assert (report.first_unfinished, report.failures, report.unforeseen) == (None, [], [])
+    assert (report.first_unfinished, report.failures, report.unexpected) == (None, [], [])

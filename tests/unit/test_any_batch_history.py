@@ -99,7 +99,7 @@ def test_whatever_fails_and_comes_again_everything_ends_where_it_belongs(
                 report = await world.invoke(*batch)
             except RuntimeError:
                 continue
-            if report.unforeseen:
+            if report.unexpected:
                 continue
             numbers = [one.sequence_number for one in batch]
             unfinished = numbers.index(report.first_unfinished) if report.first_unfinished else len(batch)

@@ -101,7 +101,7 @@ def test_a_record_whose_marks_cannot_be_kept_is_unfinished(operation: str, fault
     report = world.process(good(0))
     assert report.first_unfinished == sequence(0)
     if isinstance(fault, RuntimeError):
-        assert report.unforeseen == [fault]
+        assert report.unexpected == [fault]
     else:
         assert len(report.failures) == 1
 

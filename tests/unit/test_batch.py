@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import pytest
 
 from processor.attempts import LONE_RECORD_AGE_MS
-from processor.batch import SLICE_BYTES, SLICE_RECORDS, process_batch
+from processor.batch import process_batch
 from processor.errors import CacheUnavailableError, DependencyError
 from processor.ports import Ports
 from processor.records import Record, expand
 from processor.s3_objects import archive_line
+from processor.slices import SLICE_BYTES, SLICE_RECORDS
 from tests.support.batches import FAULTS, bad, check_done, good, stocks
 from tests.support.events import ARRIVAL_MS, aggregate, record, sequence
 from tests.support.fakes import BUDGET_SECONDS, Fault, World, always
@@ -120,7 +121,7 @@ def test_the_answer_is_the_first_record_a_failed_stage_had(
         world = World(always(**dict.fromkeys(failing, fault)))
         report = world.process(*batch)
         assert report.first_unfinished == sequence(expected)
-        filed, other = report.failures, report.unforeseen
+        filed, other = report.failures, report.unexpected
         if isinstance(fault, RuntimeError):
             filed, other = other, filed
             assert set(filed) == {fault}
@@ -154,7 +155,7 @@ def test_a_pending_invalidation_that_is_not_recorded_leaves_the_batch_unfinished
     world = World(always(cache_invalidate=Fault.FAILS, catalog_add_pending_invalidations=fault))
     report = world.process(*BAD_FIRST)
     assert report.first_unfinished == sequence(1)
-    assert report.failures or report.unforeseen
+    assert report.failures or report.unexpected
     assert world.archive.records == set(BAD_FIRST)
     assert len(world.quarantine.rejections) == 2
 

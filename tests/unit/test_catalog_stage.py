@@ -72,7 +72,7 @@ def test_what_is_too_much_at_once_is_done_in_parts_and_answered_for_in_order() -
     done = invocations = 0
     while done < 100:
         report = world.process(*batch[done:], budget_seconds=2.0)
-        assert report.unforeseen == []
+        assert report.unexpected == []
         before, done = done, 100
         if report.first_unfinished is not None:
             done = [one.sequence_number for one in batch].index(report.first_unfinished)
