@@ -282,14 +282,17 @@ class FakeCatalog:
                 self._standing.clear()
 
 
+_PLACES = {name: place for place, name in enumerate(ROW_COLUMNS)}
+
+
 def value_in(change: Change, register: str) -> object:
     """Return a register's value inside; None if the change does not mention it."""
-    return change.row[ROW_COLUMNS.index(register)]
+    return change.row[_PLACES[register]]
 
 
 def version_in(change: Change, register: str) -> str | None:
     """Return the version of a register's value; None if the change does not mention it."""
-    version: str | None = change.row[ROW_COLUMNS.index(f"{register}_version")]
+    version: str | None = change.row[_PLACES[f"{register}_version"]]
     return version
 
 
