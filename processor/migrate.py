@@ -209,7 +209,4 @@ async def _roles(environment: Mapping[str, str], secrets: "SecretsManagerClient"
 
 
 async def _login(settings: DatabaseSettings, secrets: "SecretsManagerClient") -> Login:
-    async def ask_secret(arn: str) -> dict[str, object]:
-        return await read_secret(secrets, arn)
-
-    return await login_source(settings, ask_secret)()
+    return await login_source(settings, lambda arn: read_secret(secrets, arn))()

@@ -1,11 +1,11 @@
-"""The environment variables as a typed value; a wrong one is named in one line."""
+"""The environment variables as typed settings; an error names the variable that is wrong, in one line."""
 
 import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
+from typing import TypeAlias
 
 from processor.errors import SettingsError
 
@@ -20,17 +20,9 @@ _NOT_IN_A_HOST = re.compile(r"[\s:/@?#,\[\]]")
 _ARN_REGION = re.compile(r"arn:[^:]+:secretsmanager:([^:]+):")
 
 
-class RedisAuth(Enum):
-    """How the processor proves who it is to the cache."""
-
-    NONE = "none"
-    PASSWORD = "password"  # noqa: S105 the kind of authentication, not a password
-    IAM = "iam"
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DatabaseSettings:
-    """Where the catalog is. What is None is taken from the secret. `ca_file` None: TLS is disabled."""
+    """Where the catalog is. A setting that is None is read from the secret; `ca_file` None disables TLS."""
 
     secret_arn: str
     host: str | None
@@ -41,22 +33,39 @@ class DatabaseSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RedisSecret:
+    """The secret with the cache's password."""
+
+    secret_arn: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RedisIamUser:
+    """The cache's user as which the function logs in with its IAM role."""
+
+    username: str
+    cluster_id: str
+
+
+RedisLogin: TypeAlias = RedisSecret | RedisIamUser | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RedisSettings:
-    """Where the cache is, and how to authenticate."""
+    """Where the cache is, and how to log in."""
 
     host: str
     port: int
     tls: bool
-    auth: RedisAuth
-    secret_arn: str | None
-    username: str | None
-    cluster_id: str | None
+    login: RedisLogin
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """All the processor is told. `endpoint_url`: S3 is elsewhere (an emulator); botocore
-    itself reads where each service is."""
+    """All settings of the processor.
+
+    `endpoint_url`: an emulator's, whose S3 is addressed by path; botocore itself reads where each service is.
+    """
 
     database: DatabaseSettings
     redis: RedisSettings
@@ -68,7 +77,7 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """The processor's settings.
+    """Return the processor's settings.
 
     Raises:
         SettingsError: a variable is missing or wrong; the message names it.
@@ -91,7 +100,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def read_database_settings(environment: Mapping[str, str], secret_variable: str) -> DatabaseSettings:
-    """Where the catalog is, with the credentials in the secret that `secret_variable` points to.
+    """Return where the catalog is; its credentials are in the secret that `secret_variable` names.
 
     Raises:
         SettingsError: a variable is missing or wrong; the message names it.
@@ -113,16 +122,16 @@ def read_database_settings(environment: Mapping[str, str], secret_variable: str)
 
 
 def read_region(environment: Mapping[str, str], secret_variable: str) -> str:
-    """The AWS region: as Lambda tells it, else the one in the ARN that `secret_variable` holds.
+    """Return the AWS region that Lambda sets, or else the one in the ARN that `secret_variable` holds.
 
     Raises:
-        SettingsError: neither tells it.
+        SettingsError: there is none in either.
     """
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-        if told := environment.get(name):
-            if not _REGION.fullmatch(told):
-                raise SettingsError(f"{name} is {told!r}; a region such as eu-central-1 is accepted")
-            return told
+        if region := environment.get(name):
+            if not _REGION.fullmatch(region):
+                raise SettingsError(f"{name} is {region!r}; a region such as eu-central-1 is accepted")
+            return region
     secret_arn = _required(environment, secret_variable)
     if found := _ARN_REGION.match(secret_arn):
         return found.group(1)
@@ -133,23 +142,30 @@ def read_region(environment: Mapping[str, str], secret_variable: str) -> str:
 
 
 def _read_redis_settings(environment: Mapping[str, str]) -> RedisSettings:
-    auth = RedisAuth(
-        _one_of(environment, "REDIS_AUTH", tuple(kind.value for kind in RedisAuth), default="none")
-    )
+    tls = _one_of(environment, "REDIS_TLS", ("true", "false"), default="true") == "true"
     settings = RedisSettings(
         host=_host("REDIS_ENDPOINT", _required(environment, "REDIS_ENDPOINT"), "REDIS_PORT"),
         port=_number(environment, "REDIS_PORT", 1, 65535, default=6379) or 6379,
-        tls=_one_of(environment, "REDIS_TLS", ("true", "false"), default="true") == "true",
-        auth=auth,
-        secret_arn=_required(environment, "REDIS_SECRET_ARN") if auth is RedisAuth.PASSWORD else None,
-        username=_required(environment, "REDIS_USERNAME") if auth is RedisAuth.IAM else None,
-        cluster_id=_required(environment, "REDIS_CLUSTER_ID") if auth is RedisAuth.IAM else None,
+        tls=tls,
+        login=_read_redis_login(environment),
     )
-    if auth is RedisAuth.IAM and not settings.tls:
+    if isinstance(settings.login, RedisIamUser) and not tls:
         raise SettingsError(
             "REDIS_TLS is 'false' and REDIS_AUTH is 'iam'; ElastiCache takes IAM over TLS only"
         )
     return settings
+
+
+def _read_redis_login(environment: Mapping[str, str]) -> RedisLogin:
+    match _one_of(environment, "REDIS_AUTH", ("none", "password", "iam"), default="none"):
+        case "password":
+            return RedisSecret(secret_arn=_required(environment, "REDIS_SECRET_ARN"))
+        case "iam":
+            return RedisIamUser(
+                username=_required(environment, "REDIS_USERNAME"),
+                cluster_id=_required(environment, "REDIS_CLUSTER_ID"),
+            )
+    return None
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:

@@ -91,13 +91,7 @@ def _validate(fields: dict[str, Any], record: Record) -> Update:
     event_time_us = record.arrival_ms * 1000
     if "event_time" in fields:
         event_time_us = _event_time_us(fields["event_time"], event_time_us)
-    return Update(
-        product_id=product_id,
-        values=values,
-        version=version_text(event_time_us, record),
-        supplier=supplier,
-        record=record,
-    )
+    return Update(product_id, values, version_text(event_time_us, record), supplier, record)
 
 
 def _check_schema(fields: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from processor.errors import PipelineError
 from processor.settings import (
     RDS_ROOTS,
     DatabaseSettings,
-    RedisAuth,
+    RedisIamUser,
     RedisSettings,
     Settings,
     read_database_settings,
@@ -89,10 +89,7 @@ def redis_settings(stack: Stack) -> RedisSettings:
         host=resolved(stack, host),
         port=group["port"],
         tls=True,
-        auth=RedisAuth.IAM,
-        secret_arn=None,
-        username=user["user_name"],
-        cluster_id=group["replication_group_id"],
+        login=RedisIamUser(username=user["user_name"], cluster_id=group["replication_group_id"]),
     )
 
 

@@ -11,7 +11,8 @@ from processor.errors import DependencyError, SettingsError
 from processor.settings import (
     RDS_ROOTS,
     DatabaseSettings,
-    RedisAuth,
+    RedisIamUser,
+    RedisSecret,
     RedisSettings,
     Settings,
     read_database_settings,
@@ -50,10 +51,7 @@ def test_defaults() -> None:
             host="cache.internal",
             port=6379,
             tls=True,
-            auth=RedisAuth.NONE,
-            secret_arn=None,
-            username=None,
-            cluster_id=None,
+            login=None,
         ),
         archive_bucket="archive",
         quarantine_bucket="quarantine",
@@ -93,10 +91,7 @@ def test_everything_told(tmp_path: Path) -> None:
         host="cache.internal",
         port=6380,
         tls=True,
-        auth=RedisAuth.IAM,
-        secret_arn=None,
-        username="processor-dev",
-        cluster_id="catalog-dev",
+        login=RedisIamUser(username="processor-dev", cluster_id="catalog-dev"),
     )
     assert (settings.region, settings.endpoint_url) == ("us-east-2", "http://127.0.0.1:5000")
 
@@ -205,7 +200,7 @@ def test_endpoints_are_told_as_to_botocore(variables: dict[str, str], endpoint_u
 
 def test_redis_by_password() -> None:
     redis = read(REDIS_AUTH="password", REDIS_SECRET_ARN="arn:of:redis", REDIS_TLS="false").redis
-    assert (redis.auth, redis.secret_arn, redis.tls) == (RedisAuth.PASSWORD, "arn:of:redis", False)
+    assert (redis.login, redis.tls) == (RedisSecret(secret_arn="arn:of:redis"), False)
 
 
 def test_migrations_read_another_secret() -> None:
