@@ -12,7 +12,7 @@ import asyncpg
 from redis.credentials import CredentialProvider, UsernamePasswordCredentialProvider
 
 from processor.adapters.redis_client import redis_client
-from processor.cache_commands import CACHE_COMMANDS_AT_ONCE
+from processor.cache_commands import MAX_CACHE_COMMANDS
 from processor.reader import CatalogReader
 from processor.settings import RDS_ROOTS
 
@@ -26,7 +26,7 @@ DATABASE_READ_TIMEOUT_SECONDS = 5.0
 DATABASE_IDLE_SECONDS = 240.0
 # Ready ones are as many as there are commands at once; others may still be in the making, for readers that
 # have gone to the database meanwhile.
-_CACHE_CONNECTIONS = 2 * CACHE_COMMANDS_AT_ONCE
+_CACHE_CONNECTIONS = 2 * MAX_CACHE_COMMANDS
 _CLOSE_SECONDS = 2.0
 
 

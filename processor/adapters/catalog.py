@@ -1,4 +1,4 @@
-"""The catalog in PostgreSQL: one statement a method, so that each is one transaction."""
+"""The catalog in PostgreSQL: one statement per method, so that each is one transaction."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -28,8 +28,8 @@ _UPSERT = upsert_statement(FROM_ARRAYS)
 _UPSERT_ONE = upsert_statement(FROM_JSON)
 _FITS_ONE = fits_statement(FROM_JSON)
 _OUTDATED = outdated_statement(FROM_ARRAYS)
-# A CHECK, or a value too long, out of range or no character of the database's encoding; whose fault it is,
-# `apply_one_by_one` tells.
+# A CHECK, or a value that is too long, out of range or not in the database's encoding. `apply_one_by_one`
+# finds out whose fault it is.
 _REFUSED = frozenset({"23514", "22001", "22003", "22021", "22P05"})
 _APPLY_ONE_BY_ONE = "SELECT * FROM apply_one_by_one($1, $2, $3::text[], $4::text[])"
 
@@ -38,8 +38,8 @@ _ADD_PENDING = """
 INSERT INTO pending_invalidation (product_id) SELECT unnest($1::text[])
 ON CONFLICT (product_id) DO UPDATE SET id = DEFAULT, missed_at = now()
 """
-# Who has the one row, or finds that nobody has, reads: drains do not do the same work twice. No row at all:
-# another process has it; one of NULLs: nobody waits.
+# A process that holds the one row of invalidation_drain, or takes it over, reads, so that two drains do not
+# do the same work. No row: another process holds it. One row of NULLs: nothing is pending.
 _PENDING = """
 WITH held AS (
     UPDATE invalidation_drain SET held_by = $1, held_until = now() + $2 * interval '1 second'
@@ -67,7 +67,7 @@ _DRAIN_SECONDS = 15
 _TIDY_SECONDS = 30.0
 _EXPIRED_PER_STATEMENT = 250_000
 
-# Marks older than a record is retried (24 h) are of an earlier life: it was discarded and redriven.
+# A record is retried for 24 h. Older marks are from before it was discarded and redriven.
 _MARK = """
 WITH mine AS (
     INSERT INTO processing_attempt (shard, sequence_number, process_id) VALUES ($1, $2, $3)
@@ -83,7 +83,7 @@ class PostgresCatalog:
     def __init__(self, database: Database, *, process_id: str) -> None:
         self._database = database
         self.process_id = process_id
-        self._standing: set[tuple[str, str]] = set()
+        self._marked: set[tuple[str, str]] = set()
 
     async def upsert(
         self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
@@ -170,14 +170,14 @@ class PostgresCatalog:
         async def operation(connection: "Connection") -> None:
             await connection.execute(_FORGET_OLD_MARKS)
             if await connection.fetchval(_EMPTY_PAGES):
-                # What was deleted still stands in the table's pages, and each upsert would look through them.
+                # Deleted rows are still in the table's pages, and each upsert would scan them.
                 await connection.execute("VACUUM pending_invalidation")
 
         await self._database.run(operation, within_seconds=_TIDY_SECONDS)
 
     async def mark_attempt(self, record: Record) -> frozenset[str]:
-        # From the moment it is asked for: the answer may be lost.
-        self._standing.add((record.shard, record.sequence_number))
+        # Before the statement, whose answer may be lost.
+        self._marked.add((record.shard, record.sequence_number))
         rows = await self._database.run(
             lambda connection: connection.fetch(_MARK, record.shard, record.sequence_number, self.process_id)
         )
@@ -190,16 +190,16 @@ class PostgresCatalog:
                 "DELETE FROM processing_attempt WHERE shard = $1 AND sequence_number = $2", *identity
             )
         )
-        self._standing.discard(identity)
+        self._marked.discard(identity)
 
     async def take_back_marks(self) -> None:
-        if self._standing:
+        if self._marked:
             await self._database.run(
                 lambda connection: connection.execute(
                     "DELETE FROM processing_attempt WHERE process_id = $1", self.process_id
                 )
             )
-            self._standing.clear()
+            self._marked.clear()
 
 
 def _upserted(row: asyncpg.Record) -> Upserted:

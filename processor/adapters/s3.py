@@ -18,7 +18,7 @@ from processor.updates import Rejection
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
 
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html: 412, there already;
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html: 412, the object exists;
 # 409, a delete or another conditional write of the key came between: upload again.
 _ALREADY_THERE = 412
 _CONFLICT = 409
@@ -28,26 +28,27 @@ _GZIP_LEVEL = 1
 
 
 class S3Archive:
-    """Every record as received: one gzip NDJSON object a batch and shard, made once."""
+    """Every record as received: one gzip NDJSON object per slice and shard, written once."""
 
     def __init__(self, client: "S3Client", bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
-    async def put(self, records: Sequence[Record], verdicts: Sequence[str]) -> None:
+    async def put(self, records: Sequence[Record], outcomes: Sequence[str]) -> None:
         for positions in s3_objects.by_shard(records):
             of_shard = [records[position] for position in positions]
             lines = b"".join(
-                s3_objects.archive_line(records[position], verdicts[position]) + b"\n"
+                s3_objects.archive_line(records[position], outcomes[position]) + b"\n"
                 for position in positions
             )
-            # Hashing and compressing release the interpreter: the upsert goes on meanwhile.
+            # On a thread: hashing and compressing release the interpreter lock, so the upsert goes on
+            # meanwhile.
             key, body = await asyncio.to_thread(_archive_object, of_shard, lines)
             await _put_once(self._client, self._bucket, key, body, "application/gzip")
 
 
 class S3Quarantine:
-    """Every rejected record and why: one NDJSON object a batch and shard, made once."""
+    """Every rejected record and why: one NDJSON object per slice and shard, written once."""
 
     def __init__(self, client: "S3Client", bucket: str) -> None:
         self._client = client
@@ -71,7 +72,7 @@ class S3Quarantine:
     async def survivors(self, record: Record) -> frozenset[str]:
         prefix = _survivors(record)
         with _failures_of(f"s3://{self._bucket}/{prefix}"):
-            # A record that three processes died of has a handful, never a page of a thousand.
+            # A record that three processes died of has a few survivors, never a page of a thousand.
             listed = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix)
         return frozenset(found["Key"].removeprefix(prefix) for found in listed.get("Contents", []))
 
@@ -82,7 +83,7 @@ def _survivors(record: Record) -> str:
 
 @contextmanager
 def _failures_of(what: str) -> Iterator[None]:
-    """S3's errors and the network's, as ours."""
+    """Raise errors of S3 and the network as `DependencyError`."""
     try:
         yield
     except ClientError as error:
@@ -97,7 +98,7 @@ def _archive_object(records: Sequence[Record], lines: bytes) -> tuple[str, bytes
 
 
 async def _put_once(client: "S3Client", bucket: str, key: str, body: bytes, content_type: str) -> None:
-    """Put an object unless it is there. Its key names its content, so what is there is the same."""
+    """Put an object unless it exists: its key contains its content's hash, so an existing one is the same."""
     digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
     with _failures_of(f"s3://{bucket}/{key}"):
         for left in reversed(range(_CONFLICT_TRIES)):
@@ -112,7 +113,7 @@ async def _put_once(client: "S3Client", bucket: str, key: str, body: bytes, cont
                     IfNoneMatch="*",
                 )
             except ClientError as error:
-                # By its status: what stands between may lose or change the body that names it.
+                # By its status: a proxy may lose or change the body with the error's code.
                 status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
                 if status == _ALREADY_THERE:
                     return

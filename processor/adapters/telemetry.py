@@ -1,4 +1,4 @@
-"""Structured logs and embedded metrics on standard output: a line each a batch, and one for each reason."""
+"""Structured logs and embedded metrics on standard output: one line of each per batch, and one per reason."""
 
 import json
 import sys
@@ -22,13 +22,13 @@ P = ParamSpec("P")
 
 
 def _never_failing(publish: Callable[P, None]) -> Callable[P, None]:
-    """The same, but an error in it is only told: what is done is done, written down or not."""
+    """Make `publish` write its error to stderr instead of raising it: the batch is already done."""
 
     @wraps(publish)
     def wrapped(*arguments: P.args, **options: P.kwargs) -> None:
         try:
             publish(*arguments, **options)
-        except Exception as error:  # noqa: BLE001 a full or closed log would bring a finished batch again
+        except Exception as error:  # noqa: BLE001 a full or closed log must not retry a finished batch
             with suppress(Exception):
                 sys.stderr.write(f"the log could not be written: {reason_of(error)}\n")
 
@@ -36,11 +36,11 @@ def _never_failing(publish: Callable[P, None]) -> Callable[P, None]:
 
 
 class Telemetry:
-    """Says of each invocation what happened, for people (log) and alarms (metrics)."""
+    """Publishes what happened in each invocation, for people (log) and alarms (metrics)."""
 
     def __init__(self, environment_suffix: str) -> None:
         self._environment = environment_suffix
-        # In ASCII: a supplier may send half a surrogate pair as its name, which no UTF-8 can hold.
+        # In ASCII: a supplier's name may hold a lone surrogate, which UTF-8 cannot encode.
         self._logger = Logger(
             service=SERVICE, json_serializer=partial(json.dumps, separators=(",", ":"), default=str)
         )
@@ -49,7 +49,7 @@ class Telemetry:
 
     @_never_failing
     def publish_batch(self, report: BatchReport, *, request_id: str, connections_in_use: int) -> None:
-        """One batch's figures and errors."""
+        """Log one batch's counts and errors, and emit its metrics."""
         self._log_errors(report, request_id)
         self._logger.info(
             "batch",
@@ -96,7 +96,7 @@ class Telemetry:
 
     @_never_failing
     def publish_drain(self, report: DrainReport, *, request_id: str) -> None:
-        """One scheduled drain's figure."""
+        """Log what one scheduled drain did, and emit its metric."""
         self._log_warnings(report.warnings, request_id)
         self._logger.info(
             "drain",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.servers import Servers
-from processor.event_loop import MOST_THREADS
+from processor.event_loop import MAX_THREADS
 from processor.ports import INVALIDATION_SECONDS
 from processor.readers import CacheAddress, open_reader
 from tests.support.events import kinesis_event, kinesis_record
@@ -65,7 +65,7 @@ async def test_nor_a_reader_on_a_loop_that_is_not_ours(world: World) -> None:
                 assert await asyncio.gather(*(reader.get(f"{number}") for number in range(40))) == [None] * 40
         async with asyncio.timeout(SLACK_SECONDS):
             assert await asyncio.to_thread(lambda: "not waited for")
-    assert sum(thread.name == "name lookup" for thread in threading.enumerate()) <= MOST_THREADS
+    assert sum(thread.name == "name lookup" for thread in threading.enumerate()) <= MAX_THREADS
 
 
 async def test_nor_is_the_name_ever_looked_up_on_the_threads_of_such_a_loop(

@@ -121,22 +121,22 @@ BYTES: dict[str, tuple[bytes, str, str]] = {
     "NDJSON": (
         in_one(TEXT, "\n", TEXT, "\n"),
         "invalid_json",
-        "holds several objects, another one from line 2, column 1; one object a record is accepted",
+        "holds several objects, another one from line 2, column 1; one object per record is accepted",
     ),
     "NDJSON of many": (
         in_one(TEXT, "\n") * 100,
         "invalid_json",
-        "holds several objects, another one from line 2, column 1; one object a record is accepted",
+        "holds several objects, another one from line 2, column 1; one object per record is accepted",
     ),
     "objects without a break": (
         in_one(TEXT, TEXT),
         "invalid_json",
-        "holds several objects, another one from line 1, column 29; one object a record is accepted",
+        "holds several objects, another one from line 1, column 29; one object per record is accepted",
     ),
     "objects with commas": (
         in_one(TEXT, ", ", TEXT),
         "invalid_json",
-        "holds several objects, another one from line 1, column 29; one object a record is accepted",
+        "holds several objects, another one from line 1, column 29; one object per record is accepted",
     ),
 }
 

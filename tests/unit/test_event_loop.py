@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from processor.event_loop import MOST_THREADS, EventLoop, Lookups
+from processor.event_loop import MAX_THREADS, EventLoop, Lookups
 
 ADDRESSES = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))]
 HANGS_FOR_EVER = """
@@ -181,7 +181,7 @@ async def test_a_name_that_hangs_for_ever_costs_few_threads(resolver: Resolver) 
     threads = threading.active_count()
     for _ in range(10):
         assert await given_up(lookups.find("hangs"))
-    assert threading.active_count() == threads + MOST_THREADS
+    assert threading.active_count() == threads + MAX_THREADS
 
 
 async def test_without_a_thread_to_be_had_the_next_who_asks_tries_again(

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from processor.cache_commands import (
-    CACHE_COMMANDS_AT_ONCE,
+    MAX_CACHE_COMMANDS,
     CACHE_TIMEOUT_SECONDS,
     SILENCE_SECONDS,
     TURN_TIMEOUT_SECONDS,
@@ -136,9 +136,9 @@ def test_a_slow_cache_answers_as_many_as_it_can_and_the_database_the_others() ->
         reader = shop.reader()
         for _ in range(20):
             assert await read_in_time(reader, 300) == {"answered": 300}
-        assert most == CACHE_COMMANDS_AT_ONCE
-        assert reader.statistics.hits > 10 * CACHE_COMMANDS_AT_ONCE
-        reading = [asyncio.create_task(reader.get("x")) for _ in range(CACHE_COMMANDS_AT_ONCE)]
+        assert most == MAX_CACHE_COMMANDS
+        assert reader.statistics.hits > 10 * MAX_CACHE_COMMANDS
+        reading = [asyncio.create_task(reader.get("x")) for _ in range(MAX_CACHE_COMMANDS)]
         await asyncio.sleep(0.05)
         for task in reading:
             task.cancel()
