@@ -1,4 +1,4 @@
-"""Messages that tell a supplier what a rejected record looks like: gzip, CSV, another system's envelope, …
+"""Messages that tell a supplier what a rejected record looks like: gzip, CSV, another system's envelope.
 
 Used only for records that are rejected already. A wrong guess would mislead, so each diagnosis needs evidence
 that nothing else has. No code here iterates over the bytes in Python.

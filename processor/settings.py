@@ -136,7 +136,7 @@ def read_region(environment: Mapping[str, str], secret_variable: str) -> str:
     if found := _ARN_REGION.match(secret_arn):
         return found.group(1)
     raise SettingsError(
-        f"AWS_REGION is missing, and {secret_variable} is {secret_arn!r}, no ARN that tells it; "
+        f"AWS_REGION is missing, and {secret_variable} is {secret_arn!r}, not an ARN that contains it; "
         "the region of the secret and the buckets is accepted, or an ARN of Secrets Manager"
     )
 

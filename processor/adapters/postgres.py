@@ -139,7 +139,7 @@ class Database:
                 retries[reaction or ""] -= 1
 
     def terminate(self) -> None:
-        """Drop all connections at once; the next use opens new ones."""
+        """Drop all connections immediately; the next use opens new ones."""
         if self._pool is not None:
             self._drop(self._pool)
 

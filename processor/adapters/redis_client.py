@@ -33,7 +33,7 @@ def redis_client(
 ) -> Redis:
     """Return a client that gives up soon; redis-py's defaults hang on a stalled server for over 20 s.
 
-    `tls`: verify the server's certificate and name, with `ca_file` or the system's certificates.
+    `tls`: verify the server's certificate and name, with the system's certificates and `ca_file`.
     """
     options: dict[str, Any] = {"connection_class": _Plain}
     if tls:

@@ -80,15 +80,15 @@ def always(**faults: Fault | Exception) -> Plan:
 
 
 class FakeArchive:
-    """See `ports.Archive`; `puts` holds each batch with the verdicts on its records."""
+    """See `ports.Archive`; `puts` holds each batch with the outcomes on its records."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
         self.puts: list[list[tuple[Record, str]]] = []
 
-    async def put(self, records: Sequence[Record], verdicts: Sequence[str]) -> None:
+    async def put(self, records: Sequence[Record], outcomes: Sequence[str]) -> None:
         async with self._faults.around("archive.put", DependencyError):
-            self.puts.append(list(zip(records, verdicts, strict=True)))
+            self.puts.append(list(zip(records, outcomes, strict=True)))
 
     @property
     def records(self) -> set[Record]:

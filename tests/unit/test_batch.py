@@ -30,8 +30,8 @@ def test_a_batch_is_archived_quarantined_upserted_and_invalidated() -> None:
     ]
     report = world.process(*batch)
     check_done(report)
-    verdicts = ["accepted", "invalid_inventory", "accepted", "accepted", "invalid_json"]
-    assert world.archive.puts == [list(zip(batch, verdicts, strict=True))]
+    outcomes = ["accepted", "invalid_inventory", "accepted", "accepted", "invalid_json"]
+    assert world.archive.puts == [list(zip(batch, outcomes, strict=True))]
     assert [[one.record for one in put] for put in world.quarantine.puts] == [[batch[1], batch[4]]]
     assert stocks(world) == {"a": 5, "b": 6}
     assert world.catalog.rows["b"].values["price"] == 150
@@ -191,7 +191,7 @@ def test_whatever_hangs_the_answer_comes_in_time(hanging: str, budget_seconds: f
 
 def test_a_stage_that_does_not_let_go_is_left_behind() -> None:
     class Stubborn:
-        async def put(self, records: Sequence[Record], verdicts: Sequence[str]) -> None:
+        async def put(self, records: Sequence[Record], outcomes: Sequence[str]) -> None:
             try:
                 await asyncio.sleep(10_000)
             except asyncio.CancelledError:

@@ -193,7 +193,7 @@ async def test_without_a_thread_to_be_had_the_next_who_asks_tries_again(
     lookups = Lookups(resolver)
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", no_more)
-        with pytest.raises(OSError, match=r"^no thread to look known up: can't start new thread$"):
+        with pytest.raises(OSError, match=r"^no thread to look up known: can't start new thread$"):
             await asyncio.wait_for(lookups.find("known"), 10)
     assert await lookups.find("known") == ADDRESSES
 

@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 
 from processor.cache_commands import (
-    MAX_CACHE_COMMANDS,
     CACHE_TIMEOUT_SECONDS,
+    MAX_CACHE_COMMANDS,
     SILENCE_SECONDS,
     TURN_TIMEOUT_SECONDS,
 )
