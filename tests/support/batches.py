@@ -5,7 +5,7 @@ from processor.report import BatchReport
 from tests.support.events import record
 from tests.support.fakes import Fault, World
 
-FAULTS = [*Fault, RuntimeError("unforeseen")]
+FAULTS = [*Fault, RuntimeError("unexpected")]
 
 
 def good(position: int, product_id: str = "", **fields: object) -> Record:

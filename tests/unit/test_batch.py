@@ -1,4 +1,4 @@
-"""The road of a batch, and what is answered when parts of it fail."""
+"""How a batch is processed, and the response when parts of it fail."""
 
 import asyncio
 import itertools
@@ -74,7 +74,7 @@ def test_a_redelivered_batch_changes_nothing_and_invalidates_again() -> None:
     assert world.cache.invalidated == [["p1", "p2"]] * 2
 
 
-def test_aggregated_records_are_stored_one_by_one_and_answered_for_by_their_kinesis_record() -> None:
+def test_records_of_an_aggregate_are_stored_one_by_one_and_reported_by_their_kinesis_record() -> None:
     world = World(always(quarantine_put=Fault.FAILS))
     user_records = [("a", good(0, "a").data), ("b", b"no JSON"), ("c", good(0, "c").data)]
     report = world.process(good(1), record(aggregate(user_records), 2), good(3))
@@ -85,7 +85,7 @@ def test_aggregated_records_are_stored_one_by_one_and_answered_for_by_their_kine
     assert set(stocks(world)) == {"p1", "a", "c", "p3"}
 
 
-def test_records_of_several_shards_are_answered_for_in_the_order_they_came() -> None:
+def test_records_of_several_shards_are_reported_in_the_order_of_the_batch() -> None:
     world = World(always(quarantine_put=Fault.FAILS))
     batch = [
         good(9)._replace(shard="shardId-b"),
@@ -96,7 +96,7 @@ def test_records_of_several_shards_are_answered_for_in_the_order_they_came() -> 
     assert world.archive.records == set(batch)
 
 
-# --- what fails, and what is answered
+# --- failures and the response
 
 GOOD_FIRST = [good(0), bad(1), good(2)]
 BAD_FIRST = [bad(0), good(1), bad(2)]
@@ -114,7 +114,7 @@ BAD_FIRST = [bad(0), good(1), bad(2)]
         (["archive_put", "quarantine_put", "catalog_upsert", "cache_invalidate"], 0, 0),
     ],
 )
-def test_the_answer_is_the_first_record_a_failed_stage_had(
+def test_the_response_is_the_first_record_of_a_failed_stage(
     failing: list[str], good_first: int, bad_first: int, fault: Fault | Exception
 ) -> None:
     for batch, expected in ((GOOD_FIRST, good_first), (BAD_FIRST, bad_first)):
@@ -138,7 +138,7 @@ def test_the_answer_is_the_first_record_a_failed_stage_had(
             assert len(world.catalog.rows) == sum(one.data != b"no JSON" for one in batch)
 
 
-def test_a_cache_that_is_down_costs_nothing_but_a_note() -> None:
+def test_a_cache_that_is_down_only_adds_pending_invalidations() -> None:
     world = World(always(cache_invalidate=Fault.FAILS))
     report = world.process(*GOOD_FIRST)
     check_done(report)
@@ -160,7 +160,7 @@ def test_a_pending_invalidation_that_is_not_recorded_leaves_the_batch_unfinished
     assert len(world.quarantine.rejections) == 2
 
 
-@pytest.mark.parametrize("fault", [Fault.HANGS, Fault.HANGS_AFTERWARDS, RuntimeError("unforeseen")], ids=str)
+@pytest.mark.parametrize("fault", [Fault.HANGS, Fault.HANGS_AFTERWARDS, RuntimeError("unexpected")], ids=str)
 def test_an_invalidation_neither_done_nor_refused_leaves_the_batch_unfinished(
     fault: Fault | Exception,
 ) -> None:
@@ -176,7 +176,7 @@ def test_an_invalidation_neither_done_nor_refused_leaves_the_batch_unfinished(
     "hanging", ["archive_put", "quarantine_put", "catalog_upsert", "cache_invalidate", "catalog_mark_attempt"]
 )
 @pytest.mark.parametrize("budget_seconds", [0.02, 1.0, 48.0])
-def test_whatever_hangs_the_answer_comes_in_time(hanging: str, budget_seconds: float) -> None:
+def test_whatever_hangs_the_response_comes_in_time(hanging: str, budget_seconds: float) -> None:
     world = World(always(**{hanging: Fault.HANGS}))
     world.clock.now = ARRIVAL_MS + LONE_RECORD_AGE_MS + 1
     batch = [good(0)] if hanging == "catalog_mark_attempt" else GOOD_FIRST
@@ -189,7 +189,7 @@ def test_whatever_hangs_the_answer_comes_in_time(hanging: str, budget_seconds: f
     assert simulate(scenario()) == pytest.approx(budget_seconds, abs=0.01)
 
 
-def test_a_stage_that_does_not_let_go_is_left_behind() -> None:
+def test_a_stage_that_ignores_cancellation_is_left_behind() -> None:
     class Stubborn:
         async def put(self, records: Sequence[Record], outcomes: Sequence[str]) -> None:
             try:
@@ -217,7 +217,7 @@ def test_a_stage_that_does_not_let_go_is_left_behind() -> None:
 
 
 @pytest.mark.parametrize("budget_seconds", [0.0, -1.0])
-def test_without_time_left_nothing_is_acknowledged_that_is_not_done(budget_seconds: float) -> None:
+def test_without_time_left_nothing_unfinished_is_acknowledged(budget_seconds: float) -> None:
     world = World(always(archive_put=Fault.HANGS))
     report = world.process(*BAD_FIRST, budget_seconds=budget_seconds)
     assert report.first_unfinished == sequence(0)
@@ -226,7 +226,7 @@ def test_without_time_left_nothing_is_acknowledged_that_is_not_done(budget_secon
 # --- bad records
 
 
-def test_ten_thousand_bad_records_are_quarantined_at_once_and_block_nothing() -> None:
+def test_ten_thousand_bad_records_are_quarantined_together_and_block_nothing() -> None:
     world = World()
     batch = [bad(position) for position in range(10_000)]
     batch[5_000] = good(5_000)
@@ -259,7 +259,7 @@ def test_one_bad_record_never_blocks(hostile: bytes) -> None:
     assert {one.data for one in world.archive.records} == {one.data for one in batch}
 
 
-def test_an_error_nobody_foresaw_in_one_record_is_that_records_alone() -> None:
+def test_an_unexpected_error_in_one_record_rejects_that_record_only() -> None:
     world = World()
     from_the_far_future = good(1)._replace(arrival_ms=10**17)  # no datetime holds it
     report = world.process(good(0), from_the_far_future, good(2))
@@ -317,7 +317,7 @@ def test_an_aggregate_is_unfinished_until_its_last_slice_is_done(failing: int) -
     assert {one.record for one in world.quarantine.rejections} == set(expand(HOSTILE))
 
 
-def test_what_a_slice_leaves_unfinished_is_answered_and_what_was_before_is_done() -> None:
+def test_an_unfinished_slice_is_reported_and_those_before_it_are_done() -> None:
     puts = itertools.count(1)
     world = World(lambda operation: Fault.FAILS if operation == "archive.put" and next(puts) == 2 else None)
     report = world.process(*LARGE)
@@ -325,7 +325,7 @@ def test_what_a_slice_leaves_unfinished_is_answered_and_what_was_before_is_done(
     assert len(world.archive.records) == SLICE_RECORDS
 
 
-def test_a_cache_that_is_ill_is_waited_for_by_one_slice() -> None:
+def test_only_one_slice_waits_for_a_cache_that_is_down() -> None:
     world = World(always(cache_invalidate=Fault.FAILS))
     report = world.process(*LARGE)
     check_done(report)
@@ -343,14 +343,14 @@ def test_a_slice_is_not_begun_after_the_deadline() -> None:
 
 
 class _Starved(bytes):
-    """Bytes that cannot be decoded for want of memory."""
+    """Bytes that cannot be decoded for lack of memory."""
 
     def decode(self, *_: object, **__: object) -> str:
         raise MemoryError
 
 
-def test_a_shortage_of_memory_is_no_bad_record() -> None:
-    """The invocation fails, so that Lambda halves the batch; nothing is quarantined."""
+def test_a_shortage_of_memory_rejects_no_record() -> None:
+    """Check that the invocation fails, so that Lambda bisects the batch, and nothing is quarantined."""
     world = World()
     starved = good(1)
     starved = starved._replace(data=_Starved(starved.data))
@@ -359,7 +359,7 @@ def test_a_shortage_of_memory_is_no_bad_record() -> None:
     assert world.quarantine.rejections == []
 
 
-def test_of_thousands_of_errors_that_nobody_foresaw_a_few_are_told() -> None:
+def test_of_thousands_of_unexpected_errors_only_some_are_logged() -> None:
     world = World()
     report = world.process(*(good(place)._replace(arrival_ms=10**17) for place in range(2_000)))
     check_done(report)

@@ -1,4 +1,4 @@
-"""The catalog's stage: what the table refuses, and what it is too slow for."""
+"""The catalog's stage: what the table refuses, and what the database is too slow for."""
 
 import itertools
 from dataclasses import replace
@@ -44,7 +44,7 @@ def test_what_the_table_refuses_is_isolated_and_quarantined(count: int, culprits
     assert applied <= {product_id for put in world.cache.invalidated for product_id in put}
 
 
-def test_of_one_product_only_the_refused_update_is_quarantined() -> None:
+def test_of_one_products_updates_only_the_refused_one_is_quarantined() -> None:
     world = World()
     world.catalog.refuses = lambda change: value_in(change, "inventory") == 2
     report = world.process(good(1, "p", price=1), good(2, "p", supplier="acme"), good(0, "p", price=3))
@@ -65,7 +65,7 @@ def test_a_refused_update_that_is_not_quarantined_is_not_acknowledged(fault: Fau
 # --- a database that is slow
 
 
-def test_what_is_too_much_at_once_is_done_in_parts_and_answered_for_in_order() -> None:
+def test_a_batch_that_is_too_much_is_done_in_parts_and_acknowledged_in_order() -> None:
     world = World()
     world.catalog.row_seconds = 0.05
     batch = [good(position) for position in range(100)]
@@ -85,7 +85,7 @@ def test_what_is_too_much_at_once_is_done_in_parts_and_answered_for_in_order() -
     assert world.archive.records == set(batch)
 
 
-def test_an_aggregate_that_is_too_much_at_once_gets_further_with_each_attempt() -> None:
+def test_an_aggregate_that_is_too_much_gets_further_with_each_attempt() -> None:
     world = World()
     world.catalog.row_seconds = 0.05
     packed = record(aggregate([("k", good(place).data) for place in range(60)]), 0)
@@ -115,7 +115,7 @@ def test_records_before_a_locked_row_are_acknowledged(locked: int, budget_second
     assert set(itertools.chain(*world.cache.invalidated)) == {f"p{place}" for place in range(locked)}
 
 
-def test_a_database_that_is_gone_is_asked_once() -> None:
+def test_a_database_that_is_down_is_tried_once() -> None:
     world = World(always(catalog_upsert=Fault.FAILS))
     assert world.process(*(good(place) for place in range(100))).first_unfinished == sequence(0)
     assert world.faults.begun.count("catalog.upsert") == 1
@@ -123,7 +123,7 @@ def test_a_database_that_is_gone_is_asked_once() -> None:
 
 @pytest.mark.parametrize("operation", ["catalog_outdated", "cache_invalidate"])
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
-def test_parts_that_are_not_finished_off_are_not_acknowledged(
+def test_parts_that_are_not_invalidated_are_not_acknowledged(
     operation: str, fault: Fault | Exception
 ) -> None:
     world = World(always(**{operation: fault, "catalog_add_pending_invalidations": Fault.FAILS}))
@@ -141,7 +141,7 @@ def test_refused_updates_of_the_parts_that_were_done_are_quarantined() -> None:
     assert [one.record for one in world.quarantine.rejections] == [good(3)]
 
 
-def test_thousands_of_refusals_cost_a_statement_a_thousand() -> None:
+def test_thousands_of_refusals_cost_one_statement_per_thousand() -> None:
     world = World()
     world.catalog.refuses = lambda _: True
     check_done(world.process(record(aggregate([("k", good(place).data) for place in range(4_000)]), 0)))
@@ -152,7 +152,7 @@ def test_thousands_of_refusals_cost_a_statement_a_thousand() -> None:
     ]
 
 
-def test_refusals_that_take_longer_than_one_attempt_are_kept_from_each() -> None:
+def test_refusals_that_take_several_attempts_are_remembered_between_them() -> None:
     world = World()
     world.catalog.refuses = lambda change: int(change.product_id[1:]) % 2 == 0
     world.catalog.refusing_seconds = 0.001
@@ -168,7 +168,7 @@ def test_refusals_that_take_longer_than_one_attempt_are_kept_from_each() -> None
     assert len(world.ports.retry_state.refused) == 0
 
 
-def test_what_is_remembered_of_refusals_is_bounded() -> None:
+def test_remembered_refusals_are_bounded() -> None:
     refused = RefusedRecords(most=10)
     for place in range(15):
         refused.add(good(place), f"refused {place}")
@@ -179,7 +179,7 @@ def test_what_is_remembered_of_refusals_is_bounded() -> None:
 
 @pytest.mark.parametrize("remembered", [0, 4])
 def test_more_refusals_than_can_be_remembered_are_all_quarantined(remembered: int) -> None:
-    """Also those that were known at first, and forgotten while others were found out."""
+    """Check also those that were remembered at first and dropped while others were found."""
     world = World()
     world.ports = replace(world.ports, retry_state=RetryState(RefusedRecords(most=5)))
     world.catalog.refuses = lambda _: True
@@ -201,7 +201,7 @@ def test_what_was_done_in_parts_before_the_database_failed_is_acknowledged() -> 
     assert set(stocks(world)) == {f"p{place}" for place in range(5)}
 
 
-def test_after_a_batch_that_was_too_much_the_next_begins_small_and_then_all_is_well_again() -> None:
+def test_after_a_batch_that_was_too_much_the_next_begins_small_and_the_one_after_does_not() -> None:
     world = World()
     world.catalog.row_seconds = 0.5
     assert world.process(*(good(place) for place in range(100))).first_unfinished

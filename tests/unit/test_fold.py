@@ -21,7 +21,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Entry(NamedTuple):
-    """One update of a history, and the tuple that orders it; the oracle reads nothing else."""
+    """One update of a history, and the tuple that orders it; `naive_rows` reads only these."""
 
     order: tuple[int, int, int, str]
     product_id: str
@@ -49,7 +49,7 @@ class Entry(NamedTuple):
 
 
 def naive_rows(history: Sequence[Entry]) -> dict[str, Row]:
-    """The newest value of each register of each product, looked up one by one."""
+    """Return the newest value of each register of each product, looked up one by one."""
     rows = {}
     for product_id in {entry.product_id for entry in history}:
         values: dict[str, object] = {}
@@ -121,7 +121,7 @@ def test_each_field_has_its_own_newest_update() -> None:
         assert (value_in(change, "price"), version_in(change, "price")) == (200, price.version)
 
 
-def test_a_field_nobody_mentions_has_no_value_and_no_version() -> None:
+def test_a_field_that_is_never_mentioned_has_no_value_and_no_version() -> None:
     only_stock, only_price = entry(1, 0, None, "a"), entry(2, None, 0, "b")
     (a, b) = fold([only_price, only_stock]).changes
     assert (value_in(a, "inventory"), version_in(a, "inventory")) == (0, only_stock.version)
@@ -149,7 +149,7 @@ def test_only_a_newer_update_brings_a_discontinued_product_back() -> None:
 @pytest.mark.parametrize(
     ("numbers", "superseded"), [([1], 0), ([1, 2, 3], 0), ([3, 2, 1], 2), ([1, 1, 1], 2), ([2, 1, 3, 3], 2)]
 )
-def test_updates_that_come_too_late_are_counted(numbers: list[int], superseded: int) -> None:
+def test_superseded_updates_are_counted(numbers: list[int], superseded: int) -> None:
     assert fold(entry(number, number, None) for number in numbers).superseded == superseded
 
 
@@ -181,7 +181,7 @@ def text_of(order: tuple[int, int, int, str], arrival_ms: int = ARRIVAL_MS) -> s
 def test_versions_are_ordered_as_text_like_their_parts(
     orders: list[tuple[int, int, int, str]], data: st.DataObject
 ) -> None:
-    # Some that differ in one part only.
+    # Some differ in one part only.
     for one, other in zip(orders[::2], orders[1::2], strict=False):
         orders = [*orders, (*one[:3], other[3]), (*one[:2], *other[2:]), (one[0], other[1], *one[2:])]
     orders = sorted(set(orders))

@@ -1,4 +1,4 @@
-"""Schema 1: what may be an inventory."""
+"""Schema 1: which inventories are accepted."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Schema 1: which bytes are a JSON object that is read, and what is said of those that are none."""
+"""Schema 1: which bytes are a JSON object, and the messages about those that are not."""
 
 import pytest
 
@@ -82,7 +82,7 @@ def test_other_fields_are_ignored(ignored: str) -> None:
         (b"<product/>", "a value is expected at line 1, column 1; found …"),
     ],
 )
-def test_text_that_is_no_json_is_rejected(data: bytes, message: str) -> None:
+def test_text_that_is_not_json_is_rejected(data: bytes, message: str) -> None:
     reject(data, "invalid_json", f"not JSON: {message}")
 
 
@@ -97,7 +97,7 @@ def test_text_that_is_no_json_is_rejected(data: bytes, message: str) -> None:
         (b"[[[[[[[[[\xff", 10),
     ],
 )
-def test_bytes_that_are_no_text_are_rejected(data: bytes, byte: int) -> None:
+def test_bytes_that_are_not_text_are_rejected(data: bytes, byte: int) -> None:
     reject(data, "invalid_utf8", f"byte {byte} of the record is not UTF-8 (…")
 
 
@@ -114,7 +114,7 @@ def test_bytes_that_are_no_text_are_rejected(data: bytes, byte: int) -> None:
         (b"9" * 5000, "a number"),
     ],
 )
-def test_json_that_is_no_object_is_rejected(data: bytes, kind: str) -> None:
+def test_json_that_is_not_an_object_is_rejected(data: bytes, kind: str) -> None:
     reject(data, "not_an_object", f"the record is {kind}; a JSON object is accepted")
 
 
@@ -137,7 +137,7 @@ def test_javascripts_constants_are_rejected(field: str, constant: str) -> None:
         ('{"product_id":"p","price":1,"\\ud800":1,"\\ud800":1}', '"\\ud800"'),
     ],
 )
-def test_a_key_that_stands_twice_is_rejected(data: str, key: str) -> None:
+def test_a_duplicate_key_is_rejected(data: str, key: str) -> None:
     reject(data, "duplicate_key", f"the key {key} appears twice; at most once")
 
 
@@ -146,7 +146,7 @@ def test_the_same_key_in_two_objects_is_accepted() -> None:
 
 
 def padded(size_bytes: int) -> bytes:
-    """A valid record of this size."""
+    """Return a valid record of this size."""
     data = event(price="1").encode()
     return data + b" " * (size_bytes - len(data))
 
