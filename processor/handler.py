@@ -37,18 +37,18 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
         EventError: the event is neither of the two.
         Exception: an unexpected error, so that Lambda bisects the batch.
     """
-    environment = runtime.current()
+    this_runtime = runtime.current()
     budget = _budget_seconds(context)
-    deadline = environment.clock.monotonic() + budget
+    deadline = this_runtime.clock.monotonic() + budget
     request_id = getattr(context, "aws_request_id", "")
     if isinstance(event, Mapping) and event.get("source") in _SCHEDULES:
-        return _drain(environment, deadline, request_id)
+        return _drain(this_runtime, deadline, request_id)
     batch = read_event(event)
-    report = environment.run(lambda ports: process_batch(batch, ports, deadline=deadline), seconds=budget)
-    environment.telemetry.publish_batch(
+    report = this_runtime.run(lambda ports: process_batch(batch, ports, deadline=deadline), seconds=budget)
+    this_runtime.telemetry.publish_batch(
         report,
         request_id=request_id,
-        connections_in_use=environment.take_peak_connections(),
+        connections_in_use=this_runtime.take_peak_connections(),
     )
     if report.unexpected:
         raise report.unexpected[0]
@@ -57,10 +57,10 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": report.first_unfinished}]}
 
 
-def _drain(environment: runtime.Runtime, deadline: float, request_id: str) -> dict[str, Any]:
-    seconds = deadline - environment.clock.monotonic()
-    report = environment.run(lambda ports: drain_all(ports, deadline), seconds=seconds)
-    environment.telemetry.publish_drain(report, request_id=request_id)
+def _drain(this_runtime: runtime.Runtime, deadline: float, request_id: str) -> dict[str, Any]:
+    seconds = deadline - this_runtime.clock.monotonic()
+    report = this_runtime.run(lambda ports: drain_all(ports, deadline), seconds=seconds)
+    this_runtime.telemetry.publish_drain(report, request_id=request_id)
     return {"pending_invalidations_drained": report.pending_invalidations_drained}
 
 

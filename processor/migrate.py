@@ -87,7 +87,7 @@ def handler(event: object, context: object) -> dict[str, Any]:
         applied.
     """
     del event, context
-    return asyncio.run(_migrate_from_environment(os.environ))
+    return asyncio.run(_migrate_from_variables(os.environ))
 
 
 async def migrate(connection: "asyncpg.Connection[asyncpg.Record]", migrations: list[Migration]) -> list[str]:
@@ -166,13 +166,13 @@ def _check_history(applied: dict[int, tuple[str, str]], migrations: list[Migrati
             )
 
 
-async def _migrate_from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+async def _migrate_from_variables(variables: Mapping[str, str]) -> dict[str, Any]:
     migrations = read_migrations()
-    settings = read_database_settings(environment, "DB_ADMIN_SECRET_ARN")
-    region = read_region(environment, "DB_ADMIN_SECRET_ARN")
+    settings = read_database_settings(variables, "DB_ADMIN_SECRET_ARN")
+    region = read_region(variables, "DB_ADMIN_SECRET_ARN")
     async with aioboto3.Session(region_name=region).client("secretsmanager") as secrets:
         login = await _login(settings, secrets)
-        roles = await _roles(environment, secrets)
+        roles = await _roles(variables, secrets)
     connection = await asyncpg.connect(
         host=login.host,
         port=login.port,
@@ -201,11 +201,11 @@ async def _migrate_from_environment(environment: Mapping[str, str]) -> dict[str,
     }
 
 
-async def _roles(environment: Mapping[str, str], secrets: "SecretsManagerClient") -> list[_Role]:
+async def _roles(variables: Mapping[str, str], secrets: "SecretsManagerClient") -> list[_Role]:
     """Return the roles whose secrets the environment variables name."""
     roles = []
     for variable, group in _GROUPS.items():
-        if arn := environment.get(variable):
+        if arn := variables.get(variable):
             secret = await read_secret(secrets, arn)
             roles.append(_Role(member(secret, arn, "username"), member(secret, arn, "password"), group))
     return roles

@@ -76,63 +76,62 @@ class Settings:
     endpoint_url: str | None
 
 
-def read_settings(environment: Mapping[str, str]) -> Settings:
+def read_settings(variables: Mapping[str, str]) -> Settings:
     """Return the processor's settings.
 
     Raises:
         SettingsError: a variable is missing or wrong; the message names it.
     """
-    suffix = _required(environment, "ENVIRONMENT_SUFFIX")
+    suffix = _required(variables, "ENVIRONMENT_SUFFIX")
     if not _SUFFIX.fullmatch(suffix):
         raise SettingsError(
             f"ENVIRONMENT_SUFFIX is {suffix!r}; lower-case letters, digits and inner hyphens are accepted"
         )
-    database = read_database_settings(environment, "DB_SECRET_ARN")
+    database = read_database_settings(variables, "DB_SECRET_ARN")
     return Settings(
         database=database,
-        redis=_read_redis_settings(environment),
-        archive_bucket=_bucket(environment, "ARCHIVE_BUCKET"),
-        quarantine_bucket=_bucket(environment, "QUARANTINE_BUCKET"),
+        redis=_read_redis_settings(variables),
+        archive_bucket=_bucket(variables, "ARCHIVE_BUCKET"),
+        quarantine_bucket=_bucket(variables, "QUARANTINE_BUCKET"),
         environment_suffix=suffix,
-        region=read_region(environment, "DB_SECRET_ARN"),
-        endpoint_url=_url(environment, "AWS_ENDPOINT_URL_S3") or _url(environment, "AWS_ENDPOINT_URL"),
+        region=read_region(variables, "DB_SECRET_ARN"),
+        endpoint_url=_url(variables, "AWS_ENDPOINT_URL_S3") or _url(variables, "AWS_ENDPOINT_URL"),
     )
 
 
-def read_database_settings(environment: Mapping[str, str], secret_variable: str) -> DatabaseSettings:
+def read_database_settings(variables: Mapping[str, str], secret_variable: str) -> DatabaseSettings:
     """Return where the catalog is; its credentials are in the secret that `secret_variable` names.
 
     Raises:
         SettingsError: a variable is missing or wrong; the message names it.
     """
     ca_file: Path | None = None
-    if _one_of(environment, "DB_TLS", ("verify-full", "disable"), default="verify-full") == "verify-full":
-        ca_file = Path(environment.get("DB_CA_FILE") or RDS_ROOTS)
+    if _one_of(variables, "DB_TLS", ("verify-full", "disable"), default="verify-full") == "verify-full":
+        ca_file = Path(variables.get("DB_CA_FILE") or RDS_ROOTS)
         if not ca_file.is_file():
             raise SettingsError(f"DB_CA_FILE is {str(ca_file)!r}, which is no file; a PEM file is accepted")
     return DatabaseSettings(
-        secret_arn=_required(environment, secret_variable),
-        host=_host("DB_HOST", environment.get("DB_HOST", ""), "DB_PORT") or None,
-        port=_number(environment, "DB_PORT", 1, 65535, default=None),
-        name=environment.get("DB_NAME") or None,
+        secret_arn=_required(variables, secret_variable),
+        host=_host("DB_HOST", variables.get("DB_HOST", ""), "DB_PORT") or None,
+        port=_number(variables, "DB_PORT", 1, 65535, default=None),
+        name=variables.get("DB_NAME") or None,
         ca_file=ca_file,
-        pool_size=_number(environment, "DB_POOL_SIZE", 1, 100, default=DEFAULT_POOL_SIZE)
-        or DEFAULT_POOL_SIZE,
+        pool_size=_number(variables, "DB_POOL_SIZE", 1, 100, default=DEFAULT_POOL_SIZE) or DEFAULT_POOL_SIZE,
     )
 
 
-def read_region(environment: Mapping[str, str], secret_variable: str) -> str:
+def read_region(variables: Mapping[str, str], secret_variable: str) -> str:
     """Return the AWS region that Lambda sets, or else the one in the ARN that `secret_variable` holds.
 
     Raises:
         SettingsError: there is none in either.
     """
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-        if region := environment.get(name):
+        if region := variables.get(name):
             if not _REGION.fullmatch(region):
                 raise SettingsError(f"{name} is {region!r}; a region such as eu-central-1 is accepted")
             return region
-    secret_arn = _required(environment, secret_variable)
+    secret_arn = _required(variables, secret_variable)
     if found := _ARN_REGION.match(secret_arn):
         return found.group(1)
     raise SettingsError(
@@ -141,13 +140,13 @@ def read_region(environment: Mapping[str, str], secret_variable: str) -> str:
     )
 
 
-def _read_redis_settings(environment: Mapping[str, str]) -> RedisSettings:
-    tls = _one_of(environment, "REDIS_TLS", ("true", "false"), default="true") == "true"
+def _read_redis_settings(variables: Mapping[str, str]) -> RedisSettings:
+    tls = _one_of(variables, "REDIS_TLS", ("true", "false"), default="true") == "true"
     settings = RedisSettings(
-        host=_host("REDIS_ENDPOINT", _required(environment, "REDIS_ENDPOINT"), "REDIS_PORT"),
-        port=_number(environment, "REDIS_PORT", 1, 65535, default=6379) or 6379,
+        host=_host("REDIS_ENDPOINT", _required(variables, "REDIS_ENDPOINT"), "REDIS_PORT"),
+        port=_number(variables, "REDIS_PORT", 1, 65535, default=6379) or 6379,
         tls=tls,
-        login=_read_redis_login(environment),
+        login=_read_redis_login(variables),
     )
     if isinstance(settings.login, RedisIamUser) and not tls:
         raise SettingsError(
@@ -156,20 +155,20 @@ def _read_redis_settings(environment: Mapping[str, str]) -> RedisSettings:
     return settings
 
 
-def _read_redis_login(environment: Mapping[str, str]) -> RedisLogin:
-    match _one_of(environment, "REDIS_AUTH", ("none", "password", "iam"), default="none"):
+def _read_redis_login(variables: Mapping[str, str]) -> RedisLogin:
+    match _one_of(variables, "REDIS_AUTH", ("none", "password", "iam"), default="none"):
         case "password":
-            return RedisSecret(secret_arn=_required(environment, "REDIS_SECRET_ARN"))
+            return RedisSecret(secret_arn=_required(variables, "REDIS_SECRET_ARN"))
         case "iam":
             return RedisIamUser(
-                username=_required(environment, "REDIS_USERNAME"),
-                cluster_id=_required(environment, "REDIS_CLUSTER_ID"),
+                username=_required(variables, "REDIS_USERNAME"),
+                cluster_id=_required(variables, "REDIS_CLUSTER_ID"),
             )
     return None
 
 
-def _required(environment: Mapping[str, str], name: str) -> str:
-    value = environment.get(name, "")
+def _required(variables: Mapping[str, str], name: str) -> str:
+    value = variables.get(name, "")
     if not value.strip():
         raise SettingsError(f"{name} is missing; the processor cannot start without it")
     return value
@@ -190,31 +189,31 @@ def _is_ip_address(text: str) -> bool:
     return True
 
 
-def _bucket(environment: Mapping[str, str], name: str) -> str:
-    value = _required(environment, name)
+def _bucket(variables: Mapping[str, str], name: str) -> str:
+    value = _required(variables, name)
     if not _BUCKET.fullmatch(value):
         raise SettingsError(f"{name} is {value!r}; a bucket's name is accepted: letters, digits, . _ and -")
     return value
 
 
-def _url(environment: Mapping[str, str], name: str) -> str | None:
-    value = environment.get(name)
+def _url(variables: Mapping[str, str], name: str) -> str | None:
+    value = variables.get(name)
     if value and not _URL.fullmatch(value):
         raise SettingsError(f"{name} is {value!r}; a URL such as http://127.0.0.1:5000 is accepted")
     return value or None
 
 
-def _one_of(environment: Mapping[str, str], name: str, accepted: tuple[str, ...], *, default: str) -> str:
-    value = environment.get(name) or default
+def _one_of(variables: Mapping[str, str], name: str, accepted: tuple[str, ...], *, default: str) -> str:
+    value = variables.get(name) or default
     if value not in accepted:
         raise SettingsError(f"{name} is {value!r}; accepted: {', '.join(accepted)}")
     return value
 
 
 def _number(
-    environment: Mapping[str, str], name: str, least: int, most: int, *, default: int | None
+    variables: Mapping[str, str], name: str, least: int, most: int, *, default: int | None
 ) -> int | None:
-    text = environment.get(name)
+    text = variables.get(name)
     if not text:
         return default
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and least <= int(text) <= most):

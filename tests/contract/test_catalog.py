@@ -1,4 +1,4 @@
-"""The catalog in memory, of unit tests and simulations, and the one in PostgreSQL keep one contract."""
+"""The fake catalog of unit tests and simulations keeps the same contract as the one in PostgreSQL."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -34,12 +34,12 @@ class Pair:
     world: World
 
     async def rows(self) -> State:
-        """The real one's rows."""
+        """Return the real catalog's rows."""
         found = await self.world.database.fetch("SELECT * FROM products")
         return {row["product_id"]: dict(row) for row in found}
 
     def fake_rows(self) -> State:
-        """The fake one's rows, as the real one shows them."""
+        """Return the fake catalog's rows as the real one shows them."""
         return {
             product_id: {
                 "product_id": product_id,
@@ -52,7 +52,7 @@ class Pair:
 
 
 def column(kind: Register, inside: Any) -> object:
-    """What a register's column holds, by its type inside; None is not told."""
+    """Return what a register's column holds for a value inside; None is one that was never set."""
     match kind.parameter:
         case "integer":
             return inside or 0
@@ -65,7 +65,7 @@ def column(kind: Register, inside: Any) -> object:
 
 @pytest.fixture
 async def pair(world: World) -> AsyncIterator[Pair]:
-    """Both catalogs, empty."""
+    """Yield both catalogs, empty."""
 
     database = Database(world.administrator, None, 1)
     yield Pair(FakeCatalog(Faults(lambda _: None)), PostgresCatalog(database, process_id="test"), world)
@@ -73,7 +73,7 @@ async def pair(world: World) -> AsyncIterator[Pair]:
 
 
 def update(position: int, **fields: Any) -> Update:
-    """A valid update at this place in the shard."""
+    """Return a valid update at this position in the shard."""
     decoded = decode(record({"product_id": "a", **fields}, position))
     assert isinstance(decoded, Update), decoded
     return decoded
@@ -127,7 +127,7 @@ async def test_both_hold_the_same_rows_after_any_history(pair: Pair, history: li
 
 @pytest.fixture(params=["fake", "real"])
 def catalog(request: pytest.FixtureRequest, pair: Pair) -> Catalog:
-    """Either of the two."""
+    """Return either of the two."""
     chosen: Catalog = getattr(pair, request.param)
     return chosen
 
@@ -168,7 +168,7 @@ async def test_only_one_process_drains_at_a_time(pair: Pair, which: str) -> None
     catalog.process_id = "other"
     assert await catalog.pending_invalidations(10) is None
     await catalog.end_drain()
-    assert await catalog.pending_invalidations(10) is None, "only who drains can end it"
+    assert await catalog.pending_invalidations(10) is None, "only the process that drains can end it"
     catalog.process_id = "one"
     await catalog.end_drain()
     catalog.process_id = "other"
@@ -176,14 +176,14 @@ async def test_only_one_process_drains_at_a_time(pair: Pair, which: str) -> None
 
 
 @pytest.mark.parametrize("which", ["fake", "real"])
-async def test_the_marks_of_other_processes_are_told_until_cleared(pair: Pair, which: str) -> None:
+async def test_the_marks_of_other_processes_are_returned_until_cleared(pair: Pair, which: str) -> None:
     catalog = pair.fake if which == "fake" else pair.real
     one, other = record("x", 1), record("x", 2)
     for number in range(3):
         catalog.process_id = f"process {number}"
         others = {f"process {before}" for before in range(number)}
         assert await catalog.mark_attempt(one) == others
-        assert await catalog.mark_attempt(one) == others, "its own marks count for nothing"
+        assert await catalog.mark_attempt(one) == others, "its own marks do not count"
     assert await catalog.mark_attempt(other) == set()
     await catalog.clear_attempts(one)
     catalog.process_id = "process 3"
@@ -191,7 +191,7 @@ async def test_the_marks_of_other_processes_are_told_until_cleared(pair: Pair, w
 
 
 @pytest.mark.parametrize("which", ["fake", "real"])
-async def test_marks_left_standing_are_taken_back(pair: Pair, which: str) -> None:
+async def test_marks_that_were_not_cleared_are_taken_back(pair: Pair, which: str) -> None:
     catalog = pair.fake if which == "fake" else pair.real
     catalog.process_id = "a process"
     await catalog.mark_attempt(record("x", 1))
@@ -202,7 +202,7 @@ async def test_marks_left_standing_are_taken_back(pair: Pair, which: str) -> Non
 
 @QUICKLY
 @given(histories)
-async def test_one_by_one_ends_in_the_same_rows_and_both_tell_what_is_outdated(
+async def test_one_by_one_ends_in_the_same_rows_and_both_return_what_is_outdated(
     pair: Pair, history: list[Update]
 ) -> None:
     await pair.world.database.execute("TRUNCATE products")
@@ -223,7 +223,7 @@ async def test_one_by_one_ends_in_the_same_rows_and_both_tell_what_is_outdated(
 
 
 async def test_the_previous_release_may_add_a_pending_product_again(pair: Pair) -> None:
-    """Its statement runs beside ours during a deploy."""
+    """Check its statement, which runs concurrently with ours during a deploy."""
     for _ in range(2):
         await pair.world.database.execute(
             "INSERT INTO pending_invalidation (product_id) SELECT unnest($1::text[])", ["a", "b"]
@@ -249,7 +249,7 @@ BEYOND_THE_TABLE = [
     "bad", BEYOND_THE_TABLE, ids=lambda bad: repr((bad.product_id[:9], *bad.values.values()))
 )
 async def test_a_value_that_no_column_holds_is_refused_and_found(pair: Pair, bad: Update) -> None:
-    """As if validation had a hole: at once nothing is kept, one by one the others are."""
+    """Check for a hole in validation: together nothing is stored, one by one the others are."""
     good = update(1, product_id="a good one", inventory=1)
     changes = sorted([*fold([good]).changes, *fold([bad]).changes], key=lambda change: change.product_id)
     with pytest.raises(CatalogRefusedError):
@@ -273,7 +273,7 @@ async def test_expired_pending_invalidations_and_marks_are_removed(pair: Pair) -
     assert await pair.world.database.fetchval("SELECT count(*) FROM processing_attempt") == 0
 
 
-async def test_the_real_one_refuses_what_the_table_forbids_and_keeps_nothing_of_it(pair: Pair) -> None:
+async def test_the_real_one_refuses_what_the_table_forbids_and_stores_nothing(pair: Pair) -> None:
     good = update(0, product_id="good", inventory=1)
     for bad in ({"inventory": -1}, {"price": -1}):
         (refused,) = fold([good._replace(product_id="bad", values=bad)]).changes

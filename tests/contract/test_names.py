@@ -1,4 +1,4 @@
-"""Names and prefixes that both sides write down mean the same, on AWS and in the emulated account."""
+"""Names and prefixes that both sides define agree, on AWS and in the emulated account."""
 
 import re
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ from tests.support.synthesized import Stack
 
 
 async def notification(world: World) -> Any:
-    """Return what the emulated quarantine bucket tells whom of."""
+    """Return the notification configuration of the emulated quarantine bucket."""
     answer = await world.account.s3.get_bucket_notification_configuration(
         Bucket=world.account.quarantine_bucket
     )
@@ -37,7 +37,7 @@ async def notification(world: World) -> Any:
 
 
 def physical_names(stack: Stack) -> dict[str, str]:
-    """Return the names of what the emulated account has, too."""
+    """Return the names of those resources that the emulated account has too."""
     variables = processor(stack).variables
     return {
         "stream": stack.only("aws_kinesis_stream")["name"],
@@ -63,7 +63,7 @@ def base_name(name: str, suffix: str) -> str:
 
 
 def scheduled_event(rule_name: str) -> dict[str, Any]:
-    """Return what EventBridge sends for a rule with a schedule."""
+    """Return the event that EventBridge sends for a schedule."""
     return {
         "version": "0",
         "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
@@ -104,7 +104,7 @@ def test_objects_are_written_where_the_role_may(stacks: dict[str, Stack], stack_
 
 
 @pytest.mark.parametrize("stack_id", STACK_IDS)
-def test_of_failed_batches_the_queue_is_told_and_of_nothing_else(
+def test_the_queue_is_notified_of_failed_batches_and_nothing_else(
     stacks: dict[str, Stack], stack_id: str
 ) -> None:
     (told,) = stacks[stack_id].only("aws_s3_bucket_notification")["queue"]
@@ -126,7 +126,7 @@ async def test_the_emulated_account_has_the_same_notification(stacks: dict[str, 
 
 
 async def test_the_emulated_account_names_things_alike(stacks: dict[str, Stack], world: World) -> None:
-    """But for the environment, and for the account in the names of buckets."""
+    """Check all but the environment, and the account in the names of buckets."""
     suffix = world.account.environment["ENVIRONMENT_SUFFIX"]
     queue_arn = (await notification(world))["QueueArn"]
     told = {
@@ -144,11 +144,11 @@ async def test_the_emulated_account_names_things_alike(stacks: dict[str, Stack],
 
 
 async def test_the_processor_takes_the_schedule_for_a_drain(stacks: dict[str, Stack], world: World) -> None:
-    """https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-scheduled-events.html"""
+    """Source: https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-scheduled-events.html."""
     for number, stack in enumerate(stacks.values()):
         target = stack.only("aws_cloudwatch_event_target")
         rule = block_of(stack, target["rule"])
-        # With any other argument the function would get another event than the schedule's own.
+        # With any other argument the function would get a different event.
         assert set(target) <= {"//", "rule", "target_id", "arn", "depends_on"}
         assert block_of(stack, target["arn"]) is processor(stack).block
         assert "event_pattern" not in rule
@@ -170,8 +170,8 @@ def test_pending_invalidations_are_drained_well_before_values_expire(
     assert int(found[1]) * 60 <= CACHE_TIME_TO_LIVE_SECONDS / 2
 
 
-async def test_the_migrations_give_each_role_its_group_alone(stacks: dict[str, Stack], world: World) -> None:
-    """The roles are those that the stacks' secrets name: `secret_of_role` finds one for each."""
+async def test_the_migrations_give_each_role_only_its_group(stacks: dict[str, Stack], world: World) -> None:
+    """Check the roles that the stacks' secrets name: `secret_of_role` finds one for each."""
     for stack in stacks.values():
         assert secret_of_role(stack, APPLICATION_ROLE) != secret_of_role(stack, READER_ROLE)
     rows = await world.database.fetch(
@@ -186,7 +186,7 @@ async def test_the_migrations_give_each_role_its_group_alone(stacks: dict[str, S
 
 
 @pytest.mark.parametrize("stack_id", STACK_IDS)
-def test_what_others_are_told_are_those_secrets(stacks: dict[str, Stack], stack_id: str) -> None:
+def test_the_outputs_name_those_secrets(stacks: dict[str, Stack], stack_id: str) -> None:
     stack = stacks[stack_id]
     outputs = {name: output["value"] for name, output in stack.document["output"].items()}
     ((administrator, _),) = references(stack, "aws_db_instance", "master_user_secret[0].secret_arn")

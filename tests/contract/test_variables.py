@@ -1,4 +1,4 @@
-"""What `stacks/` sets as environment variables is what `processor/` reads, and means what it should."""
+"""The environment variables that stacks/ sets are those that processor/ reads, with the right meaning."""
 
 import asyncio
 import json
@@ -36,12 +36,12 @@ from tests.support.deployed_functions import (
 from tests.support.real_servers import World, environment
 from tests.support.synthesized import Stack
 
-# Whatever a failed start or a failed connection may raise.
+# What a failed start or connection may raise.
 START_ERRORS = (PipelineError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Variables(Mapping[str, str]):
-    """Environment variables that remember which of them were asked for."""
+    """Environment variables that record which of them were read."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
@@ -64,7 +64,7 @@ def deployed_variables(stack: Stack, variables: Mapping[str, str]) -> Variables:
 
 
 def database_settings(stack: Stack, secret: str, *, pool_size: int) -> DatabaseSettings:
-    """Return what a function must know of the stack's database, with the login in `secret`."""
+    """Return the settings for the stack's database, with the login in `secret`."""
     ((address, instance),) = references(stack, "aws_db_instance", "address")
     return DatabaseSettings(
         secret_arn=resolved(stack, secret),
@@ -77,7 +77,7 @@ def database_settings(stack: Stack, secret: str, *, pool_size: int) -> DatabaseS
 
 
 def redis_settings(stack: Stack) -> RedisSettings:
-    """Return what the processor must know of the stack's cache."""
+    """Return the settings for the stack's cache."""
     ((host, group),) = references(stack, "aws_elasticache_replication_group", "primary_endpoint_address")
     (user,) = [
         block
@@ -110,7 +110,7 @@ def test_the_processor_reads_what_the_stack_means(stacks: dict[str, Stack], stac
     )
     unread = set(variables) - variables.asked
     assert not unread, f"set, and never read: {unread}"
-    # What is decided in the stacks is told, even where it happens to be the processor's default.
+    # The stacks set what they decide, even where it equals the processor's default.
     assert "DB_POOL_SIZE" in processor(stack).variables
 
 
@@ -147,8 +147,8 @@ async def test_a_secret_alone_is_a_login_and_agrees_with_the_variables(
         members: dict[str, object] = json.loads(text)
         return members
 
-    told_nothing = replace(settings, host=None, port=None, name=None)
-    logins = [await login_source(each, ask_secret)() for each in (settings, told_nothing)]
+    no_variables = replace(settings, host=None, port=None, name=None)
+    logins = [await login_source(each, ask_secret)() for each in (settings, no_variables)]
     assert logins[0] == logins[1]
     assert isinstance(logins[0], Login)
     assert logins[0].user == role
@@ -158,9 +158,9 @@ async def test_a_secret_alone_is_a_login_and_agrees_with_the_variables(
 async def test_the_migrations_need_every_variable_and_no_other(
     stacks: dict[str, Stack], world: World
 ) -> None:
-    """Each is set to the test world's value; without any one of them something else comes out."""
+    """Check with the test world's values: without any one of them the outcome differs."""
     (names,) = {frozenset(migrations(stack).variables) for stack in stacks.values()}
-    # A machine may have such variables of its own, and the function takes an empty one for none.
+    # The machine may have such variables itself; for the function, an empty one is missing.
     absent = {name: "" for name in world.account.environment if name.startswith(("DB_", "REDIS_"))}
 
     async def outcome(present: frozenset[str]) -> object:

@@ -104,7 +104,7 @@ async def test_a_missing_field_leaves_the_row_alone_and_old_updates_lose(world: 
     assert row["last_updated"] == datetime(2026, 1, 2, tzinfo=UTC)
 
 
-async def test_a_product_first_heard_of_by_price_has_no_inventory_version(world: World) -> None:
+async def test_a_product_created_by_a_price_has_no_inventory_version(world: World) -> None:
     await world.invoke(kinesis_event(kinesis_record('{"product_id": "a", "price": 1}', 0)))
     row = await world.row("a")
     assert row is not None
@@ -134,7 +134,7 @@ async def test_a_discontinued_product_keeps_its_row_and_only_a_newer_update_brin
 
 
 async def test_versions_compare_bytewise_whatever_the_database_collates(world: World) -> None:
-    # The shard decides last; en_US would order "_" and "-" otherwise than bytes do.
+    # The shard decides last; en_US orders "_" and "-" differently than bytes.
     same = '{"product_id": "a", "inventory": %d, "event_time": "2026-01-01T00:00:00Z"}'
     await world.invoke(kinesis_event(kinesis_record(same % 1, 0, shard="shard_1")))
     await world.invoke(kinesis_event(kinesis_record(same % 2, 0, shard="shard-2")))
@@ -183,20 +183,20 @@ async def test_what_the_table_refuses_is_isolated_and_quarantined(world: World) 
     assert len(await world.archive_lines()) == 4
 
 
-async def test_an_unforeseen_database_error_fails_the_invocation(world: World) -> None:
+async def test_an_unexpected_database_error_fails_the_invocation(world: World) -> None:
     await world.database.execute("ALTER TABLE products RENAME COLUMN price TO cost")
     with pytest.raises(Exception, match='column "price"'):
         await world.invoke(kinesis_event(kinesis_record(REFERENCE)))
     assert len(await world.archive_lines()) == 1
 
 
-async def test_a_missing_archive_bucket_answers_the_first_record(world: World) -> None:
+async def test_with_a_missing_archive_bucket_the_first_record_is_unfinished(world: World) -> None:
     await world.account.s3.delete_bucket(Bucket=world.account.archive_bucket)
     event = kinesis_event(kinesis_record("bad", 4), kinesis_record(REFERENCE, 5))
     assert await world.invoke(event) == {"batchItemFailures": [{"itemIdentifier": sequence(4)}]}
 
 
-async def test_a_missing_quarantine_bucket_answers_the_first_rejected_record(world: World) -> None:
+async def test_with_a_missing_quarantine_bucket_the_first_rejected_record_is_unfinished(world: World) -> None:
     await world.account.s3.delete_bucket(Bucket=world.account.quarantine_bucket)
     event = kinesis_event(kinesis_record(REFERENCE, 4), kinesis_record("bad", 5))
     assert await world.invoke(event) == {"batchItemFailures": [{"itemIdentifier": sequence(5)}]}
@@ -212,7 +212,7 @@ async def test_the_schedule_drains_pending_invalidations(world: World) -> None:
     assert await world.redis.keys("*") == ["product:c"]
 
 
-async def test_a_schedule_that_finds_no_cache_ends_well_and_forgets_nothing(world: World) -> None:
+async def test_without_the_cache_the_schedule_succeeds_and_removes_nothing(world: World) -> None:
     await world.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a')")
     world.account.environment["REDIS_PORT"] = "1"
     assert await world.invoke({"source": "aws.events"}) == {"pending_invalidations_drained": 0}

@@ -20,7 +20,7 @@ UNFINISHED = {"batchItemFailures": [{"itemIdentifier": sequence(0)}]}
 
 @pytest.fixture
 async def function(world: World) -> AsyncIterator[LambdaService]:
-    """The function in processes of its own."""
+    """Yield the function in separate processes."""
     function = LambdaService(
         "processor.handler:handler",
         environment=world.account.environment,
@@ -34,7 +34,7 @@ async def function(world: World) -> AsyncIterator[LambdaService]:
 
 
 async def attempts(world: World) -> int:
-    """How many processes left a mark."""
+    """Return how many processes left a mark."""
     marked = await world.database.fetchval("SELECT count(*) FROM processing_attempt")
     return int(marked)
 
@@ -58,7 +58,7 @@ async def test_after_three_deaths_the_record_is_quarantined_unparsed(
     lock = await asyncpg.connect(world.postgres.dsn)
     try:
         async with lock.transaction():
-            await lock.execute("LOCK TABLE products")  # holds the work up where it can be killed
+            await lock.execute("LOCK TABLE products")  # stops the work where it can be killed
             for number in (1, 2, 3):
                 await kill_at_work(world, function, number)
         assert await function.invoke(OLD) == ALL_DONE
@@ -91,8 +91,8 @@ async def test_two_deaths_and_any_number_of_outages_do_not_condemn_it(
     assert await world.row("a") is not None
 
 
-async def test_marks_that_an_outage_left_do_not_condemn_it_while_their_process_lives(world: World) -> None:
-    """The database is away when the attempt ends, so that its mark stays; the process tells by living on."""
+async def test_marks_left_by_an_outage_do_not_condemn_it_while_their_process_lives(world: World) -> None:
+    """Check with a database that is down when the attempt ends: the mark stays, but its process survived."""
     assert await world.invoke(OLD) == ALL_DONE
     await world.database.execute("REVOKE DELETE ON processing_attempt FROM catalog_writer")
     for _ in range(5):

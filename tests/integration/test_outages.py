@@ -1,4 +1,4 @@
-"""What the handler does when a server is away, slow, or not what it was."""
+"""The handler while a server is down, slow or replaced."""
 
 import asyncio
 import json
@@ -15,18 +15,18 @@ from tests.support.real_servers import ALL_DONE, World, open_world
 
 
 def batch(number: int, *, product_id: str = "a") -> dict[str, object]:
-    """The shard's batch of this number: two records of one product, with this number as inventory."""
+    """Return the shard's batch of this number: two records of one product, with the number as inventory."""
     text = json.dumps({"product_id": product_id, "inventory": number})
     return kinesis_event(kinesis_record(text, 2 * number), kinesis_record(text, 2 * number + 1))
 
 
 def unfinished(number: int) -> dict[str, object]:
-    """The answer that brings the whole batch of this number again."""
+    """Return the response that retries the whole batch of this number."""
     return {"batchItemFailures": [{"itemIdentifier": sequence(2 * number)}]}
 
 
 async def close_connections(world: World) -> None:
-    """The server closes the processor's connections, as it does to idle ones while Lambda is frozen."""
+    """Close the processor's connections in the server, like idle ones while Lambda is frozen."""
     await world.database.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE application_name = 'inventory-processor' AND datname = current_database()"
@@ -35,19 +35,19 @@ async def close_connections(world: World) -> None:
 
 @pytest.fixture
 async def fragile_catalog(servers: Servers, own_postgres: PostgresServer) -> AsyncIterator[World]:
-    """A world whose PostgreSQL the test may harm."""
+    """Yield a world whose PostgreSQL the test may break."""
     async with open_world(servers, postgres=own_postgres.address) as world:
         yield world
 
 
 @pytest.fixture
 async def fragile_cache(servers: Servers, own_valkey: ValkeyServer) -> AsyncIterator[World]:
-    """A world whose Valkey the test may harm."""
+    """Yield a world whose Valkey the test may break."""
     async with open_world(servers, valkey=own_valkey.address) as world:
         yield world
 
 
-async def test_a_stalled_database_is_answered_in_time_and_recovers(
+async def test_with_a_stalled_database_the_response_comes_in_time_and_it_recovers(
     fragile_catalog: World, own_postgres: PostgresServer
 ) -> None:
     world = fragile_catalog
@@ -186,7 +186,7 @@ async def test_a_held_lock_is_waited_for_until_the_deadline(world: World) -> Non
         await holder.close()
 
 
-async def test_a_stalled_archive_is_answered_in_time(servers: Servers) -> None:
+async def test_with_a_stalled_archive_the_response_comes_in_time(servers: Servers) -> None:
     with MotoServer() as moto:
         async with open_world(Servers(servers.postgres, servers.valkey, moto)) as world:
             assert await world.invoke(batch(1)) == ALL_DONE
@@ -200,7 +200,7 @@ async def test_a_stalled_archive_is_answered_in_time(servers: Servers) -> None:
 
 
 @pytest.mark.parametrize("secret", [None, "{}", '{"password": "wrong"}'])
-async def test_a_cache_whose_password_cannot_be_had_is_an_unavailable_cache(
+async def test_a_cache_whose_password_cannot_be_read_is_unavailable(
     servers: Servers, secret: str | None
 ) -> None:
     with ValkeyServer(password="a-password") as valkey:
@@ -232,10 +232,10 @@ async def test_a_secret_that_cannot_be_read_is_a_failed_dependency(world: World)
     assert await world.invoke(batch(1)) == unfinished(1)
 
 
-async def test_concurrent_environments_with_overlapping_products_neither_deadlock_nor_differ(
+async def test_concurrent_execution_environments_with_the_same_products_neither_deadlock_nor_differ(
     world: World,
 ) -> None:
-    """I1 across containers: eight connections upsert the same products in different orders."""
+    """Check I1 with eight connections that upsert the same products in different orders."""
     from processor.adapters.catalog import PostgresCatalog
     from processor.adapters.postgres import Database
     from processor.fold import fold
@@ -249,7 +249,7 @@ async def test_concurrent_environments_with_overlapping_products_neither_deadloc
         updates.append(decoded)
     databases = [Database(world.administrator, None, 1) for _ in range(8)]
     try:
-        # Each environment has every eighth update, some forwards and some backwards, in batches of 20.
+        # Each has every eighth update, some forwards and some backwards, in batches of 20.
         async def environment(number: int) -> None:
             mine = updates[number::8] if number % 2 else updates[number::8][::-1]
             catalog = PostgresCatalog(databases[number], process_id=str(number))
@@ -267,7 +267,7 @@ async def test_concurrent_environments_with_overlapping_products_neither_deadloc
 
 
 def world_secrets(world: World):  # type: ignore[no-untyped-def]  # noqa: ANN201 the stubs' context has no name
-    """A Secrets Manager client for this world."""
+    """Return a Secrets Manager client for this world."""
     import aioboto3
 
     environment = world.account.environment

@@ -20,7 +20,7 @@ MANY = 50_000
 
 @asynccontextmanager
 async def processes(world: World, count: int) -> AsyncIterator[list[Ports]]:
-    """So many processes' ports, on the world's database and cache."""
+    """Yield the ports of this many processes, on the world's database and cache."""
     databases = [Database(world.administrator, None, 1) for _ in range(count)]
     try:
         yield [
@@ -47,7 +47,7 @@ async def add_pending(world: World, count: int, *, seconds_ago: int = 0) -> None
     )
 
 
-async def test_many_are_drained_by_one_schedule_and_leave_no_pages_to_look_through(world: World) -> None:
+async def test_many_are_drained_by_one_schedule_and_leave_no_pages_to_scan(world: World) -> None:
     await add_pending(world, MANY)
     await world.redis.mset({f"product:p{number}": "old" for number in range(1, MANY, 1_000)})
     assert await world.invoke(SCHEDULE, remaining_ms=60_000) == {"pending_invalidations_drained": MANY}
@@ -101,7 +101,7 @@ async def test_a_product_added_while_it_is_drained_is_drained_again(world: World
     assert await world.pending() == {"a"}
 
 
-async def test_a_drain_that_failed_leaves_the_next_process_free_to_drain_all(world: World) -> None:
+async def test_a_drain_that_failed_leaves_the_next_process_free_to_drain(world: World) -> None:
     async with processes(world, 2) as (one, other):
 
         class Down(RedisCache):

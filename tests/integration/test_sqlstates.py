@@ -1,4 +1,4 @@
-"""Each kind of database error meets its reaction (design: errors by reaction), raised by a real server."""
+"""The reaction to each kind of database error, raised by a real server."""
 
 import asyncpg
 import pytest
@@ -14,8 +14,8 @@ EVENT = kinesis_event(
 
 
 async def fail(world: World, sqlstate: str, *, times: int = 2**31) -> None:
-    """The first so many statements that write product "a" fail with this state."""
-    # A sequence counts on when its transaction is rolled back.
+    """Let the first statements that write product "a" fail with this state."""
+    # A sequence is not rolled back with its transaction.
     await world.database.execute(
         f"""
         CREATE SEQUENCE failure;
@@ -32,28 +32,28 @@ async def fail(world: World, sqlstate: str, *, times: int = 2**31) -> None:
 
 
 @pytest.mark.parametrize("sqlstate", ["53100", "53300", "55P03", "57014", "58000", "58030", "40001"])
-async def test_a_sick_database_brings_the_whole_batch_again(world: World, sqlstate: str) -> None:
+async def test_after_an_error_of_the_server_the_whole_batch_is_retried(world: World, sqlstate: str) -> None:
     await fail(world, sqlstate)
     assert await world.invoke(EVENT) == UNFINISHED
     assert await world.quarantine_lines() == []
 
 
 @pytest.mark.parametrize("sqlstate", ["40001", "40P01"])
-async def test_a_rolled_back_transaction_is_tried_three_times_more(world: World, sqlstate: str) -> None:
+async def test_a_rolled_back_transaction_is_retried_three_times(world: World, sqlstate: str) -> None:
     await fail(world, sqlstate, times=3)
     assert await world.invoke(EVENT) == ALL_DONE
     assert await world.row("a") is not None
 
 
 @pytest.mark.parametrize("sqlstate", ["08006", "25006", "0A000", "57P01"])
-async def test_what_another_connection_may_cure_is_tried_once_more(world: World, sqlstate: str) -> None:
+async def test_what_another_connection_may_fix_is_retried_once(world: World, sqlstate: str) -> None:
     await fail(world, sqlstate, times=1)
     assert await world.invoke(EVENT) == ALL_DONE
     await world.database.execute("DROP TRIGGER fail ON products")
 
 
 @pytest.mark.parametrize("sqlstate", ["26000", "42P05"])
-async def test_a_prepared_statement_that_a_pooler_lost_is_prepared_anew(world: World, sqlstate: str) -> None:
+async def test_a_prepared_statement_that_a_pooler_lost_is_prepared_again(world: World, sqlstate: str) -> None:
     await fail(world, sqlstate, times=1)
     assert await world.invoke(EVENT) == ALL_DONE
 
@@ -101,7 +101,7 @@ async def test_a_value_out_of_the_columns_range_is_quarantined_alone(world: Worl
     ],
 )
 async def test_a_mistake_in_the_schema_condemns_no_record(world: World, mistake: str) -> None:
-    """A column the processor does not write is no value of the record: everything is raised, nothing lost."""
+    """Check columns that the processor does not write, so no record is at fault: the error is raised."""
     await world.database.execute(f"ALTER TABLE products {mistake}")
     event = kinesis_event(kinesis_record('{"product_id": "a", "inventory": 0}', 0))
     with pytest.raises(asyncpg.PostgresError):
@@ -109,7 +109,7 @@ async def test_a_mistake_in_the_schema_condemns_no_record(world: World, mistake:
     assert await world.quarantine_lines() == []
 
 
-async def test_a_rule_of_another_table_of_the_same_name_condemns_no_record(world: World) -> None:
+async def test_a_check_of_another_table_with_the_same_name_condemns_no_record(world: World) -> None:
     await world.database.execute(
         """
         CREATE SCHEMA audit;
@@ -139,7 +139,7 @@ async def test_what_a_trigger_raises_condemns_no_record(world: World, sqlstate: 
 
 
 async def test_what_a_trigger_raises_beside_a_refused_value_condemns_no_record(world: World) -> None:
-    """Each update goes on its own by then."""
+    """Check this when each update is applied on its own."""
     await fail(world, "22003")
     await world.database.execute("ALTER TABLE products ADD CHECK (product_id <> 'b')")
     with pytest.raises(asyncpg.PostgresError):
