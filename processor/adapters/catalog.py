@@ -76,7 +76,7 @@ WITH mine AS (
 SELECT process_id FROM processing_attempt
 WHERE shard = $1 AND sequence_number = $2 AND process_id <> $3 AND last_tried_at > now() - interval '24 hours'
 """
-_FORGET_OLD_MARKS = "DELETE FROM processing_attempt WHERE last_tried_at < now() - interval '24 hours'"
+_REMOVE_OLD_MARKS = "DELETE FROM processing_attempt WHERE last_tried_at < now() - interval '24 hours'"
 
 
 class PostgresCatalog:
@@ -168,7 +168,7 @@ class PostgresCatalog:
 
     async def tidy(self) -> None:
         async def operation(connection: "Connection") -> None:
-            await connection.execute(_FORGET_OLD_MARKS)
+            await connection.execute(_REMOVE_OLD_MARKS)
             if await connection.fetchval(_EMPTY_PAGES):
                 # Deleted rows are still in the table's pages, and each upsert would scan them.
                 await connection.execute("VACUUM pending_invalidation")

@@ -171,9 +171,8 @@ class Database:
             self._drop(pool)
             raise asyncpg.ConnectionDoesNotExistError("no connection in time") from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
-            self._drop(
-                pool
-            )  # a rotated password or a database that moved: the next pool reads the login again
+            # A rotated password, or a database that moved: the next pool reads the login again.
+            self._drop(pool)
             raise
 
     async def _limited(
