@@ -1,4 +1,4 @@
-"""The pipeline on this machine, for real: `make local`, or `python -m local --help`."""
+"""The command line of the local tools: `make local`, `make deploy-local`, `python -m local --help`."""
 
 import argparse
 import asyncio
@@ -25,19 +25,20 @@ _SERVER_ERRORS = (
     asyncpg.InternalClientError,
 )
 _EPILOG = """examples:
-  python -m local                    run the week through the pipeline and judge the outcome
-  python -m local --keep             the same, and leave everything running to try things
+  python -m local                    send a week of updates through the pipeline and check the result
+  python -m local --keep             the same, and leave everything running for the next three commands
   python -m local put '{"product_id": "product123", "inventory": 100, "price": 29.99}'
   python -m local read product123    read it twice through the cache
-  python -m local rejected           look at the newest rejected records
-  python -m local deploy             cdktf deploy dev-stack to an emulator, one record, destroy, twice
+  python -m local rejected           show the newest rejected record
+  python -m local deploy             deploy dev-stack to an emulator, send a record, destroy; twice
 """
 
 
 def main() -> int:
-    """Run the command; 0 if all went well, 1 if the verdict or the command failed, 2 for bad arguments.
+    """Run the command; return its exit code.
 
-    3 if a deployment was skipped because this machine lacks what it takes.
+    0: success. 1: the verdict or the command failed. 2: wrong arguments. 3: a deployment was skipped because
+    this machine lacks a prerequisite.
     """
     words = sys.argv[1:]
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
@@ -52,7 +53,7 @@ def main() -> int:
     except (ServerError, FunctionError, MappingEndedError, kept_run.KeptRunError) as error:
         return _fail(str(error))
     except _SERVER_ERRORS as error:
-        return _fail(f"a server did not answer as it should (see .local/function.log): {error}")
+        return _fail(f"a server failed (see .local/function.log): {error}")
 
 
 def _fail(message: str) -> int:
@@ -71,31 +72,32 @@ async def _command(arguments: argparse.Namespace) -> int:
         case "rejected":
             return await kept_run.rejected(arguments.count)
         case _:
-            return await run.run(keep=arguments.keep, readers=arguments.readers)
+            return await run.run_demo(keep=arguments.keep, readers=arguments.readers)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local",
-        description="Run the whole pipeline on this machine: no cloud account, no containers, no root.",
+        description="Run the whole pipeline on this machine, without a cloud account, containers or root.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", metavar="command")
-    running = commands.add_parser("run", help="run a real week of updates through it and judge the outcome")
+    running = commands.add_parser("run", help="send a real week of updates through it and check the result")
     running.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
     running.add_argument(
-        "--readers", type=_readers, default=run.READERS, help="how many readers (default %(default)s)"
+        "--readers",
+        type=_readers,
+        default=run.READERS,
+        help="number of concurrent readers (default %(default)s)",
     )
-    deploy = commands.add_parser("deploy", help="deploy dev-stack for real, to an emulator of AWS")
-    deploy.add_argument(
-        "--once", action="store_true", help="stop after the record and the first destroy (half the time)"
-    )
+    deploy = commands.add_parser("deploy", help="deploy dev-stack with cdktf, to an emulator of AWS")
+    deploy.add_argument("--once", action="store_true", help="stop after the first destroy (half the time)")
     put = commands.add_parser("put", help="put an update on the stream of a kept run")
-    put.add_argument("update", help="the record's text, a JSON object")
-    put.add_argument("--partition-key", help="default: the product_id in it")
+    put.add_argument("update", help="the record's text: a JSON object")
+    put.add_argument("--partition-key", help="default: the update's product_id")
     read = commands.add_parser("read", help="read a product twice through the cache of a kept run")
-    read.add_argument("product_id")
+    read.add_argument("product_id", help="for example product123")
     rejected = commands.add_parser("rejected", help="show the newest rejected records of a kept run")
     rejected.add_argument("--count", type=_count, default=1, help="how many (default %(default)s)")
     return parser

@@ -1,43 +1,43 @@
-"""Real servers and synthesized stacks, made once; a world of its own for each test."""
+"""Fixtures: real servers and synthesized stacks, once per session; new services for each test."""
 
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from local.servers import PostgresServer, Servers, ValkeyServer, start_servers
-from tests.support.real_servers import World, open_world
+from tests.support.real_servers import Services, open_services
 from tests.support.synthesized import THROWAWAY, Stack, synthesize
 
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
-    """The servers all tests share, which none of them may harm."""
+    """Servers that all tests share; a test must not stop or break them."""
     with start_servers() as servers:
         yield servers
 
 
 @pytest.fixture
-async def world(servers: Servers) -> AsyncIterator[World]:
-    """A migrated database, an empty cache and empty buckets."""
-    async with open_world(servers) as world:
-        yield world
+async def services(servers: Servers) -> AsyncIterator[Services]:
+    """Migrated database, empty cache and empty buckets."""
+    async with open_services(servers) as services:
+        yield services
 
 
 @pytest.fixture
 def own_postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL that the test may harm."""
+    """PostgreSQL server that the test may stop or break."""
     with PostgresServer() as server:
         yield server
 
 
 @pytest.fixture
 def own_valkey() -> Iterator[ValkeyServer]:
-    """A Valkey that the test may harm."""
+    """Valkey server that the test may stop or break."""
     with ValkeyServer() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def stacks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stack]:
-    """Every stack and a throwaway one, deployed from nowhere in particular."""
+    """Every stack and a throwaway one, synthesized without an account or a region."""
     return synthesize({"ENVIRONMENT_SUFFIX": THROWAWAY}, tmp_path_factory.mktemp("stacks"))

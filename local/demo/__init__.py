@@ -1,1 +1,4 @@
-"""`make local`: a week of updates through the whole pipeline, and a verdict on what it left behind."""
+"""`make local`: a week of updates through the whole pipeline, and a verdict on the result.
+
+`feed.py` has what is sent, `run.py` the run itself, `verdict.py` the checks at its end.
+"""

@@ -1,4 +1,8 @@
-"""What `make local` sends: a real week of a grocer's sales, and a page of bad records."""
+"""What `make local` feeds to the pipeline: a real week of a grocer's sales, and bad records in between.
+
+`data/grocery-week.jsonl.gz` has 28,672 updates of 11,353 products, `data/bad-records.jsonl` 98 records that
+must be rejected; `data/README.md` says where they are from.
+"""
 
 import asyncio
 import base64
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
 WEEK = Path(__file__).parent / "data" / "grocery-week.jsonl.gz"
 BAD_RECORDS = Path(__file__).parent / "data" / "bad-records.jsonl"
 # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
-_AT_ONCE = 500
+_RECORDS_PER_CALL = 500
 _BAD_EVERY = 400
 _PAUSE_SECONDS = 0.2
 _ATTEMPTS = 10
@@ -24,7 +28,7 @@ _ATTEMPTS = 10
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A record to send; `good`: whether the processor should accept it."""
+    """A record to send; `good` says whether the processor should accept it."""
 
     partition_key: str
     data: bytes
@@ -33,7 +37,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A record as the stream took it: its identity and what it held."""
+    """A record that the stream took: its identity and its content."""
 
     shard: str
     sequence_number: str
@@ -41,7 +45,7 @@ class Sent:
 
 
 def read_feed() -> list[Outgoing]:
-    """The week's updates in order, with the bad records strewn in."""
+    """Return the week's updates in order, with a bad record before every 400th; the other bad ones follow."""
     feed = []
     bad = list(_read_bad_records())
     with gzip.open(WEEK) as lines:
@@ -56,18 +60,18 @@ def read_feed() -> list[Outgoing]:
 async def send(
     kinesis: "KinesisClient", stream_name: str, feed: Sequence[Outgoing]
 ) -> AsyncIterator[list[Sent]]:
-    """Put the records, 500 at a time, those refused again; yields what each call took.
+    """Put the records, 500 per call, and put refused ones again; yield what each call took.
 
     Raises: TimeoutError if the stream keeps refusing some.
     """
-    for start in range(0, len(feed), _AT_ONCE):
-        waiting = list(feed[start : start + _AT_ONCE])
+    for start in range(0, len(feed), _RECORDS_PER_CALL):
+        waiting = list(feed[start : start + _RECORDS_PER_CALL])
         for _ in range(_ATTEMPTS):
             entries: list[PutRecordsRequestEntryTypeDef] = [
                 {"PartitionKey": record.partition_key, "Data": record.data} for record in waiting
             ]
-            answer = await kinesis.put_records(StreamName=stream_name, Records=entries)
-            results = list(zip(waiting, answer["Records"], strict=True))
+            response = await kinesis.put_records(StreamName=stream_name, Records=entries)
+            results = list(zip(waiting, response["Records"], strict=True))
             yield [
                 Sent(result["ShardId"], result["SequenceNumber"], record)
                 for record, result in results

@@ -1,4 +1,4 @@
-"""Things to try on a kept run: put an update, read a product twice, look at a rejected record."""
+"""Commands for a run kept by `make local KEEP=1`: put an update, read a product, show rejected records."""
 
 import asyncio
 import base64
@@ -22,18 +22,18 @@ from processor.readers import CacheAddress, open_reader
 STATE = PROJECT / ".local" / "kept-run.json"
 _WAIT_SECONDS = 10.0
 _POLL_SECONDS = 0.2
-_KEY_CHARACTERS = 256  # more, Kinesis refuses
+_KEY_CHARACTERS = 256  # Kinesis refuses more
 _PREFIXES = {"archive": "inventory/", "quarantine": "quarantine/"}
 _VERSION_LIKE = " OR ".join(f"{register}_version LIKE $1" for register in REGISTERS)
 
 
 class KeptRunError(Exception):
-    """No kept run is there to try things on, or one too many."""
+    """There is no kept run, or already one."""
 
 
 @contextmanager
-def announce(pipeline: Pipeline) -> Iterator[None]:
-    """Tell the other commands where the kept run is, for as long as the block lasts."""
+def publish_state(pipeline: Pipeline) -> Iterator[None]:
+    """Let the other commands find the kept run, for as long as the block lasts."""
     servers, account = pipeline.servers, pipeline.account
     state: dict[str, Any] = {
         "pid": os.getpid(),
@@ -54,14 +54,14 @@ def announce(pipeline: Pipeline) -> Iterator[None]:
             STATE.unlink(missing_ok=True)
 
 
-def refuse_second() -> None:
-    """Raises KeptRunError if a kept run is there already: the commands would not know which to ask."""
+def refuse_second_run() -> None:
+    """Raise KeptRunError if there is a kept run already: the commands would not know which one to use."""
     if (state := _read_state()) is not None:
-        raise KeptRunError(f"a run is kept already, by process {state['pid']}; stop that one first")
+        raise KeptRunError(f"there is a kept run already, process {state['pid']}; stop that one first")
 
 
-def how_to_try(pipeline: Pipeline) -> str:
-    """Addresses and three commands."""
+def instructions(pipeline: Pipeline) -> str:
+    """Return the servers' addresses and three commands to try."""
     servers, account = pipeline.servers, pipeline.account
     python = ".venv/bin/python -m local"
     return f"""
@@ -78,15 +78,15 @@ Try in another terminal:
 
 
 async def put(update: str, partition_key: str | None) -> int:
-    """Put one record and wait until the catalog or quarantine shows it."""
+    """Put one record and wait until it is in the catalog or in quarantine."""
     state = _state()
     async with _client("kinesis", state) as kinesis:
-        answer = await kinesis.put_record(
+        response = await kinesis.put_record(
             StreamName=state["stream"],
             PartitionKey=partition_key or _partition_key(update),
             Data=os.fsencode(update),
         )
-    shard, sequence_number = answer["ShardId"], answer["SequenceNumber"]
+    shard, sequence_number = response["ShardId"], response["SequenceNumber"]
     print(f"put as {sequence_number} on {shard}")
     connection = await asyncpg.connect(state["dsn"], ssl=False)
     try:
@@ -105,22 +105,22 @@ async def put(update: str, partition_key: str | None) -> int:
                         return 0
                 await asyncio.sleep(_POLL_SECONDS)
     except TimeoutError:
-        print(await why_nothing_changed(state, shard, sequence_number))
+        print(await explain_no_change(state, shard, sequence_number))
         return 1
     finally:
         await connection.close()
 
 
-async def why_nothing_changed(state: Mapping[str, Any], shard: str, sequence_number: str) -> str:
-    """What became of a record the catalog and quarantine do not show; all that are processed are archived."""
+async def explain_no_change(state: Mapping[str, Any], shard: str, sequence_number: str) -> str:
+    """Return why a record is neither in the catalog nor in quarantine: every processed record is archived."""
     async for line in _lines(state, "archive"):
         if (line["shard"], line["sequence_number"]) == (shard, sequence_number):
-            return "nothing changed: the catalog already holds a newer value of each field (see event_time)"
+            return "nothing changed: the catalog already has a newer value of each field (see event_time)"
     return f"not processed after {_WAIT_SECONDS:g} s; see .local/function.log"
 
 
 async def read(product_id: str) -> int:
-    """Read a product twice: the second time the cache has it."""
+    """Read a product twice: the second time it comes from the cache."""
     state = _state()
     cache = CacheAddress(host=state["redis_host"], port=state["redis_port"], tls=False)
     async with open_reader(dsn=state["dsn"], ca_file=None, cache=cache) as reader:
@@ -136,7 +136,7 @@ async def read(product_id: str) -> int:
 
 
 async def rejected(count: int) -> int:
-    """Show the newest rejected records: why, and what their bytes were."""
+    """Show the newest rejected records: the reason and the bytes."""
     lines = [line async for line in _lines(_state(), "quarantine")]
     for line in sorted(lines, key=lambda line: str(line["arrival_time"]))[-count:]:
         data = base64.b64decode(line.pop("data_base64"))
@@ -145,15 +145,15 @@ async def rejected(count: int) -> int:
     return 0 if lines else 1
 
 
-async def _lines(state: Mapping[str, Any], kept: str) -> AsyncIterator[dict[str, Any]]:
-    """Every line of the `kept`, "archive" or "quarantine"."""
-    bucket, prefix = state[f"{kept}_bucket"], _PREFIXES[kept]
+async def _lines(state: Mapping[str, Any], store: str) -> AsyncIterator[dict[str, Any]]:
+    """Yield every line of a store, "archive" or "quarantine"."""
+    bucket, prefix = state[f"{store}_bucket"], _PREFIXES[store]
     async with _client("s3", state) as s3:
         async for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             for found in page.get("Contents", []):
-                answer = await s3.get_object(Bucket=bucket, Key=found["Key"])
-                body = await answer["Body"].read()
-                for line in (gzip.decompress(body) if kept == "archive" else body).splitlines():
+                response = await s3.get_object(Bucket=bucket, Key=found["Key"])
+                body = await response["Body"].read()
+                for line in (gzip.decompress(body) if store == "archive" else body).splitlines():
                     yield json.loads(line)
 
 
@@ -178,7 +178,7 @@ def _client(service: str, state: Mapping[str, Any]) -> Any:
 
 def _state() -> dict[str, Any]:
     if (state := _read_state()) is None:
-        raise KeptRunError("no run is kept: `make local KEEP=1` keeps one, in another terminal")
+        raise KeptRunError("there is no kept run: start one in another terminal with `make local KEEP=1`")
     return state
 
 

@@ -1,4 +1,4 @@
-"""The whole pipeline on this machine: servers, account, migrations, function and mapping, wired together."""
+"""The pipeline on this machine: servers, account, migrations, function and mapping, wired together."""
 
 import asyncio
 import secrets
@@ -17,7 +17,7 @@ from local.emulated_aws.event_source_mapping import (
     SystemClock,
 )
 from local.emulated_aws.event_source_mapping.aws_adapters import KinesisStream, S3FailureDestination
-from local.emulated_aws.function_service import LambdaService
+from local.emulated_aws.function_service import FunctionService
 from local.servers import Servers, start_servers
 
 TIMEOUT_SECONDS = 60.0
@@ -31,7 +31,7 @@ class Pipeline:
 
     servers: Servers
     account: Account
-    function: LambdaService
+    function: FunctionService
     mapping: EventSourceMapping
 
 
@@ -39,14 +39,14 @@ class Pipeline:
 async def open_pipeline(
     *, on_log: Callable[[str], None], on_event: Callable[[Mapping[str, Any]], None]
 ) -> AsyncIterator[Pipeline]:
-    """Start everything, migrate the schema and run the mapping; stop everything at the end.
+    """Start everything, migrate the schema and run the mapping; stop everything at the end of the block.
 
     Raises:
         ServerError: a server cannot start.
         FunctionError: the migrations failed.
     """
     async with AsyncExitStack() as stack:
-        servers = await _in_thread(stack)
+        servers = await _start_servers(stack)
         account = await stack.enter_async_context(
             open_account(
                 servers.moto.endpoint_url,
@@ -56,10 +56,10 @@ async def open_pipeline(
                 application_password=secrets.token_urlsafe(24),
             )
         )
-        await migrate(account.environment, on_log)
-        function = LambdaService(
+        await migrate(account.variables, on_log)
+        function = FunctionService(
             "processor.handler:handler",
-            environment=account.environment,
+            variables=account.variables,
             timeout_seconds=TIMEOUT_SECONDS,
             reserved_concurrency=SHARDS + 2,
             new_id=_new_id,
@@ -80,11 +80,11 @@ async def open_pipeline(
         yield Pipeline(servers, account, function, mapping)
 
 
-async def migrate(environment: Mapping[str, str], on_log: Callable[[str], None]) -> object:
-    """Run the migrations function once, in an environment of its own, as a deploy does."""
-    function = LambdaService(
+async def migrate(variables: Mapping[str, str], on_log: Callable[[str], None]) -> object:
+    """Run the migrations function once, in a separate execution environment, as a deploy does."""
+    function = FunctionService(
         "processor.migrate:handler",
-        environment=environment,
+        variables=variables,
         timeout_seconds=TIMEOUT_SECONDS,
         reserved_concurrency=1,
         new_id=_new_id,
@@ -113,7 +113,7 @@ def _mapping_settings(account: Account) -> MappingSettings:
     )
 
 
-async def _in_thread(stack: AsyncExitStack) -> Servers:
+async def _start_servers(stack: AsyncExitStack) -> Servers:
     manager = start_servers()
     servers = await asyncio.to_thread(manager.__enter__)
     stack.push(lambda *error: manager.__exit__(*error))

@@ -1,4 +1,4 @@
-"""How far the run is: a progress bar on a terminal, a plain line every few seconds elsewhere."""
+"""The run's progress: a progress bar on a terminal, a line every few seconds elsewhere."""
 
 import json
 import time
@@ -18,7 +18,7 @@ _BAR_COLUMNS = 60
 
 @dataclass(slots=True)
 class Figures:
-    """Counts of records of finished batches; `lag_ms`: how old the oldest unfinished record is."""
+    """Counts of records in finished batches; `lag_ms` is the age of the oldest unfinished record."""
 
     sent: int = 0
     archived: int = 0
@@ -29,7 +29,7 @@ class Figures:
     lag_ms: int = 0
 
     def read_log(self, line: str) -> None:
-        """Count what one line of the function's log reports, if it reports a batch that is done."""
+        """Add the figures of one line of the function's log, if it reports a finished batch."""
         if not line.startswith("{") or '"batch"' not in line:
             return
         entry = json.loads(line)
@@ -48,7 +48,7 @@ class Figures:
 
 
 class ProgressDisplay:
-    """Shows the figures against a total of records; a context manager."""
+    """A context manager that shows the figures and the share of all records."""
 
     def __init__(self, console: Console, total: int) -> None:
         self._console = console
@@ -68,9 +68,9 @@ class ProgressDisplay:
             self._live.stop()
 
     def show(self, figures: Figures, *, last: bool = False) -> None:
-        """Show them; on plain output at most every two seconds, and the last ones in any case."""
+        """Show the figures; without a terminal at most every two seconds, except for the last ones."""
         if self._live is not None:
-            # The bar has a line of its own: beside the figures, 80 columns have no room for it.
+            # The bar has a separate line: 80 columns are too few for both it and the figures.
             lines = Table.grid()
             lines.add_row(ProgressBar(self._total, figures.archived, width=_BAR_COLUMNS))
             lines.add_row(Text(str(figures)))

@@ -1,4 +1,4 @@
-"""One run: feed the week through the pipeline while the shop reads, then judge what is left behind."""
+"""A run of `make local`: send the feed through the pipeline while the shop reads, then print the verdict."""
 
 import asyncio
 import time
@@ -25,16 +25,16 @@ LOG_NAME = ".local/function.log"
 _SEED = 20_170_101
 _LEAST_HITS = 10_000
 _LEAST_REFUSED_STORES = 100
-_LAST_LOOKS_SECONDS = 20.0
+_LAST_READS_SECONDS = 20.0
 _REFRESH_SECONDS = 0.2
 _SCHEDULE_SECONDS = 60.0
 
 
-async def run(*, keep: bool, readers: int) -> int:
-    """Run and judge; 0 if every finding holds."""
+async def run_demo(*, keep: bool, readers: int) -> int:
+    """Run the pipeline and print the verdict; return 0 if every claim holds, 1 if not."""
     console = Console(highlight=False)
     if keep:
-        kept_run.refuse_second()
+        kept_run.refuse_second_run()
     path = PROJECT / LOG_NAME
     path.parent.mkdir(exist_ok=True)
     began = time.monotonic()
@@ -48,7 +48,7 @@ async def run(*, keep: bool, readers: int) -> int:
                 servers.postgres.address, servers.valkey.address, readers=readers, seed=_SEED
             ) as shop:
                 hooks.shop = shop
-                sent = await _feed(pipeline, shop, hooks.figures, console)
+                sent = await _send_feed(pipeline, shop, hooks.figures, console)
                 findings = await _judge(pipeline, sent, shop.statistics)
             _print_outcome(console, findings, hooks.figures, shop.statistics, time.monotonic() - began)
             if keep:
@@ -57,7 +57,7 @@ async def run(*, keep: bool, readers: int) -> int:
 
 
 class _Hooks:
-    """What the function's invocations and log lines set off."""
+    """Called with the function's events and log lines; keeps figures and shop up to date."""
 
     def __init__(self, log: IO[str]) -> None:
         self.figures = Figures()
@@ -73,8 +73,8 @@ class _Hooks:
             self.shop.notice(event)
 
 
-async def _feed(pipeline: Pipeline, shop: Shop, figures: Figures, console: Console) -> list[Sent]:
-    """Send everything and wait until the mapping has brought all of it to the function."""
+async def _send_feed(pipeline: Pipeline, shop: Shop, figures: Figures, console: Console) -> list[Sent]:
+    """Send everything and wait until the function has processed all of it."""
     feed = read_feed()
     sent: list[Sent] = []
     console.print(
@@ -94,12 +94,12 @@ async def _feed(pipeline: Pipeline, shop: Shop, figures: Figures, console: Conso
         try:
             async for taken in send(pipeline.account.kinesis, pipeline.account.stream_name, feed):
                 sent += taken
-            await _drained(pipeline, reading)
+            await _wait_until_done(pipeline, reading)
             await pipeline.function.invoke(SCHEDULED_EVENT)
             watching.cancel()
             figures.sent, figures.lag_ms = len(sent), pipeline.mapping.progress.iterator_age_ms
             display.show(figures, last=True)
-            await _look_on(shop)
+            await _keep_reading(shop)
         finally:
             watching.cancel()
             shop.close()
@@ -107,21 +107,21 @@ async def _feed(pipeline: Pipeline, shop: Shop, figures: Figures, console: Conso
     return sent
 
 
-async def _drained(pipeline: Pipeline, reading: "asyncio.Task[None]") -> None:
-    """Wait until everything is through; raises what ended the mapping or the readers before."""
-    draining = asyncio.create_task(pipeline.mapping.drained())
+async def _wait_until_done(pipeline: Pipeline, reading: "asyncio.Task[None]") -> None:
+    """Wait until every record is done; raise what ended the mapping or the readers before."""
+    waiting = asyncio.create_task(pipeline.mapping.wait_until_done())
     try:
-        await asyncio.wait([draining, reading], return_when=asyncio.FIRST_COMPLETED)
-        if not draining.done():
+        await asyncio.wait([waiting, reading], return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
             await reading
-        await draining
+        await waiting
     finally:
-        draining.cancel()
+        waiting.cancel()
 
 
-async def _look_on(shop: Shop) -> None:
-    """Let the readers go on after the last update until they had their hits."""
-    for _ in range(int(_LAST_LOOKS_SECONDS / _REFRESH_SECONDS)):
+async def _keep_reading(shop: Shop) -> None:
+    """Let the readers continue after the last update until they have enough cache hits."""
+    for _ in range(int(_LAST_READS_SECONDS / _REFRESH_SECONDS)):
         if shop.statistics.hits >= _LEAST_HITS:
             break
         await asyncio.sleep(_REFRESH_SECONDS)
@@ -136,11 +136,11 @@ async def _judge(
     redis = Redis(host=valkey.host, port=valkey.port)
     try:
         return [
-            await verdict.catalog_is_the_fold(sent, connection),
-            await verdict.archive_is_what_was_sent(sent, account.s3, account.archive_bucket),
-            await verdict.quarantine_is_the_bad(sent, account.s3, account.quarantine_bucket),
-            await verdict.no_stale_cache(redis, connection),
-            verdict.leases_were_tried(
+            await verdict.check_catalog(sent, connection),
+            await verdict.check_archive(sent, account.s3, account.archive_bucket),
+            await verdict.check_quarantine(sent, account.s3, account.quarantine_bucket),
+            await verdict.check_cache(redis, connection),
+            verdict.check_leases_were_used(
                 statistics.hits,
                 statistics.refused_stores,
                 least_hits=_LEAST_HITS,
@@ -170,19 +170,19 @@ def _print_outcome(
         f"{readers.misses:,} misses, {readers.stores:,} stores, {readers.refused_stores:,} refused stores; "
         f"pending invalidations added: {figures.pending_invalidations_added:,}; {seconds:.1f} s in all.",
     )
-    held = all(finding.holds for finding in findings)
-    console.print("[green]Everything holds.[/]" if held else "[red]Something does not hold: see above.[/]")
+    all_hold = all(finding.holds for finding in findings)
+    console.print("[green]Every claim holds.[/]" if all_hold else "[red]Not every claim holds: see above.[/]")
 
 
 async def _keep(pipeline: Pipeline, console: Console) -> None:
-    """Print how to try things, and keep the mapping and the schedule going until interrupted."""
-    with kept_run.announce(pipeline):
-        console.print(kept_run.how_to_try(pipeline), soft_wrap=True, markup=False)
+    """Print the commands to try, and keep the mapping and the schedule running until interrupted."""
+    with kept_run.publish_state(pipeline):
+        console.print(kept_run.instructions(pipeline), soft_wrap=True, markup=False)
         try:
             while True:
                 await asyncio.sleep(_SCHEDULE_SECONDS)
                 with suppress(FunctionError, FunctionNotReachedError):  # the next schedule tries again
                     await pipeline.function.invoke(SCHEDULED_EVENT)
         except asyncio.CancelledError:
-            # Ctrl-C, as asked for: the outcome of the run stands.
+            # Ctrl-C is how a kept run ends: the exit code is still that of the verdict.
             console.print("Stopped.")

@@ -1,4 +1,4 @@
-"""The shop: readers that look at products through the cache while the pipeline changes them."""
+"""The shop: readers that read products through the cache while the pipeline changes them."""
 
 import asyncio
 import random
@@ -13,12 +13,12 @@ from processor.readers import CacheAddress, open_reader
 
 _REMEMBERED = 500
 _IDLE_SECONDS = 0.01
-# What is being sold is what is being looked at; the rest of the looks go to what sold a while ago.
+# This share of the reads goes to products that are being sold right now, the rest to recently sold ones.
 _SHARE_OF_SELLING = 0.5
 
 
 class Shop:
-    """Some tasks that read through one `CatalogReader`, looking at what is selling."""
+    """Concurrent readers of one `CatalogReader` that mostly read the products being sold."""
 
     def __init__(self, reader: CatalogReader, *, readers: int, rng: random.Random) -> None:
         self._reader = reader
@@ -29,22 +29,22 @@ class Shop:
         self._open = True
 
     def notice(self, event: Mapping[str, Any]) -> None:
-        """These products are being sold right now: an event on its way to the function."""
+        """Note the products of an event for the function: they are being sold right now."""
         self._selling = [record["kinesis"]["partitionKey"] for record in event["Records"]]
         self._sold.extend(self._selling)
 
     async def run(self) -> None:
-        """Look at products until `close()`. Raises what the first reader that fails raises."""
-        looks = [asyncio.create_task(self._look()) for _ in range(self.readers)]
+        """Read products until `close()`. Raises the error of the first reader that fails."""
+        readers = [asyncio.create_task(self._read()) for _ in range(self.readers)]
         try:
-            await asyncio.gather(*looks)
+            await asyncio.gather(*readers)
         finally:
-            for look in looks:
-                look.cancel()
-            await asyncio.wait(looks)
+            for reader in readers:
+                reader.cancel()
+            await asyncio.wait(readers)
 
     def close(self) -> None:
-        """Every reader ends after its present look."""
+        """End every reader after its current read."""
         self._open = False
 
     @property
@@ -52,7 +52,7 @@ class Shop:
         """The reader's counts."""
         return self._reader.statistics
 
-    async def _look(self) -> None:
+    async def _read(self) -> None:
         while self._open:
             if not self._sold:
                 await asyncio.sleep(_IDLE_SECONDS)
@@ -65,7 +65,7 @@ class Shop:
 async def open_shop(
     postgres: PostgresAddress, valkey: ValkeyAddress, *, readers: int, seed: int
 ) -> AsyncIterator[Shop]:
-    """A shop with its own connections to the database and the cache."""
+    """Open a shop with separate connections to the database and the cache."""
     cache = CacheAddress(host=valkey.host, port=valkey.port, tls=False)
     async with open_reader(
         dsn=postgres.dsn, ca_file=None, cache=cache, database_connections=readers

@@ -1,4 +1,4 @@
-"""Is what the pipeline left behind what was sent? Computed without a line of the processor's code."""
+"""The verdict of `make local`: is the pipeline's result right? Computed without the processor's code."""
 
 import base64
 import gzip
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
 
 Identity = tuple[str, str, int]
 _SHOWN = 3
-# What a product's fields hold until an update mentions them.
-_UNTOLD: dict[str, Any] = {"inventory": 0, "price": None, "discontinued": False}
-# Those that are told and cached as texts, and compared as numbers.
+# A product's fields, and their values until an update sets them.
+_DEFAULTS: dict[str, Any] = {"inventory": 0, "price": None, "discontinued": False}
+# Fields that are sent and cached as text, and compared as numbers.
 _AMOUNTS = {"price"}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One claim and whether it holds; `detail` says by what figures, or what contradicts it."""
+    """One claim and whether it holds; `detail` has the figures, or what contradicts it."""
 
     claim: str
     holds: bool
     detail: str
 
 
-async def catalog_is_the_fold(sent: Sequence[Sent], connection: "asyncpg.Connection[Any]") -> Finding:
-    """Every row is the newest sent of each of its fields, and no row is missing or extra."""
+async def check_catalog(sent: Sequence[Sent], connection: "asyncpg.Connection[Any]") -> Finding:
+    """Check that each row has the newest value sent of each field, and that no row is missing or extra."""
     expected = _fold(sent)
     rows = await connection.fetch("SELECT * FROM products")
     actual = {row["product_id"]: (*_values(row), row["last_updated"]) for row in rows}
-    return _compare("catalog = fold of what was sent", expected, actual, "products")
+    return _compare("catalog = fold of the updates sent", expected, actual, "products")
 
 
-async def archive_is_what_was_sent(sent: Sequence[Sent], s3: "S3Client", bucket: str) -> Finding:
-    """Every record is archived under its identity, byte for byte, with its verdict, and nothing else is."""
+async def check_archive(sent: Sequence[Sent], s3: "S3Client", bucket: str) -> Finding:
+    """Check that exactly the sent records are archived, byte for byte, each with its identity and outcome."""
     expected = {
         (one.shard, one.sequence_number, 0): (one.record.data, "accepted" if one.record.good else "rejected")
         for one in sent
@@ -53,12 +53,12 @@ async def archive_is_what_was_sent(sent: Sequence[Sent], s3: "S3Client", bucket:
         objects += 1
         for identity, data, fields in _lines(gzip.decompress(body)):
             actual[identity] = data, "accepted" if fields["verdict"] == "accepted" else "rejected"
-    finding = _compare("archive = what was sent, byte for byte", expected, actual, "records")
+    finding = _compare("archive = all records sent, byte for byte", expected, actual, "records")
     return Finding(finding.claim, finding.holds, f"{finding.detail} in {objects:,} objects")
 
 
-async def quarantine_is_the_bad(sent: Sequence[Sent], s3: "S3Client", bucket: str) -> Finding:
-    """Exactly the bad records are in quarantine, byte for byte, each with a reason."""
+async def check_quarantine(sent: Sequence[Sent], s3: "S3Client", bucket: str) -> Finding:
+    """Check that exactly the bad records are in quarantine, byte for byte, each with a reason."""
     expected = {(one.shard, one.sequence_number, 0): one.record.data for one in sent if not one.record.good}
     actual: dict[Identity, bytes] = {}
     async for body in _bodies(s3, bucket, "quarantine/"):
@@ -66,22 +66,22 @@ async def quarantine_is_the_bad(sent: Sequence[Sent], s3: "S3Client", bucket: st
             actual[identity] = data
             if not (quarantined["reason"] and quarantined["message"]):
                 return Finding(
-                    "quarantine = exactly the bad", holds=False, detail=f"no reason: {quarantined}"
+                    "quarantine = only the bad records", holds=False, detail=f"no reason: {quarantined}"
                 )
-    return _compare("quarantine = exactly the bad", expected, actual, "records")
+    return _compare("quarantine = only the bad records", expected, actual, "records")
 
 
-async def no_stale_cache(redis: "Redis", connection: "asyncpg.Connection[Any]") -> Finding:
-    """Every cached product equals its row, and no invalidation is pending."""
+async def check_cache(redis: "Redis", connection: "asyncpg.Connection[Any]") -> Finding:
+    """Check that every cached product equals its row and that no invalidation is pending."""
     rows = await connection.fetch("SELECT * FROM products")
-    held = {row["product_id"]: _values(row) for row in rows}
+    row_values = {row["product_id"]: _values(row) for row in rows}
     cached: dict[str, tuple[Any, ...]] = {}
     async for key in redis.scan_iter("product:*", count=1000):
         value = await redis.get(key)
         if value is not None:
             product = json.loads(value)
             cached[product["product_id"]] = _values(product)
-    expected = {product_id: held.get(product_id) for product_id in cached}
+    expected = {product_id: row_values.get(product_id) for product_id in cached}
     finding = _compare("no stale cache entry", expected, cached, "cached products")
     pending = await connection.fetchval("SELECT count(*) FROM pending_invalidation")
     if pending:
@@ -89,10 +89,10 @@ async def no_stale_cache(redis: "Redis", connection: "asyncpg.Connection[Any]") 
     return finding
 
 
-def leases_were_tried(hits: int, refused_stores: int, *, least_hits: int, least_refused: int) -> Finding:
-    """The readers saw enough of the cache for the verdict on it to mean something."""
+def check_leases_were_used(hits: int, refused_stores: int, *, least_hits: int, least_refused: int) -> Finding:
+    """Check that the readers used the cache enough for the verdict on it to mean something."""
     return Finding(
-        "the cache was used and raced",
+        "cache hits and refused stores occurred",
         hits >= least_hits and refused_stores >= least_refused,
         f"{hits:,} hits (at least {least_hits:,}), "
         f"{refused_stores:,} refused stores (at least {least_refused})",
@@ -100,9 +100,9 @@ def leases_were_tried(hits: int, refused_stores: int, *, least_hits: int, least_
 
 
 def _values(product: Mapping[str, Any]) -> tuple[Any, ...]:
-    told = ((field, product[field]) for field in _UNTOLD)
     return tuple(
-        Decimal(value) if field in _AMOUNTS and value is not None else value for field, value in told
+        Decimal(product[field]) if field in _AMOUNTS and product[field] is not None else product[field]
+        for field in _DEFAULTS
     )
 
 
@@ -113,15 +113,15 @@ def _fold(sent: Iterable[Sent]) -> dict[str, tuple[Any, ...]]:
             continue
         update = json.loads(one.record.data, parse_float=Decimal)
         version = (datetime.fromisoformat(update["event_time"]), int(one.sequence_number), one.shard)
-        for field in _UNTOLD:
-            held = newest.get((update["product_id"], field))
-            if field in update and (held is None or version > held[0]):
+        for field in _DEFAULTS:
+            before = newest.get((update["product_id"], field))
+            if field in update and (before is None or version > before[0]):
                 newest[update["product_id"], field] = (version, update[field])
     folded = {}
     for product_id in {product_id for product_id, _ in newest}:
-        told = {field: newest[product_id, field] for field in _UNTOLD if (product_id, field) in newest}
-        values = {**_UNTOLD, **{field: value for field, (_, value) in told.items()}}
-        folded[product_id] = (*_values(values), max(version[0] for version, _ in told.values()))
+        updated = {field: newest[product_id, field] for field in _DEFAULTS if (product_id, field) in newest}
+        values = {**_DEFAULTS, **{field: value for field, (_, value) in updated.items()}}
+        folded[product_id] = (*_values(values), max(version[0] for version, _ in updated.values()))
     return folded
 
 

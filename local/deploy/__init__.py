@@ -1,5 +1,6 @@
-"""`make deploy-local`: the real `cdktf deploy dev-stack`, against an emulator of AWS on loopback.
+"""`make deploy-local`: run the real `cdktf deploy dev-stack` against an emulator of AWS on loopback.
 
-`run.py` is the road: what the machine has (`machine.py`), cdktf itself (`cdktf.py`), one record
-(`one_record.py`), and what is left over (`leftovers.py`). `limits.py` says how it differs from AWS, and why.
+`deployment.py` is the main path: it checks the machine (`prerequisites.py`), starts the servers
+(`deployment_target.py`), runs cdktf (`cdktf.py`), sends one record (`smoke_test.py`), and checks that a
+destroy leaves nothing behind (`leftovers.py`). `differences_from_aws.py` lists the differences from AWS.
 """

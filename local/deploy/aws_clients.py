@@ -1,4 +1,4 @@
-"""The emulated account's services, asked as anybody would."""
+"""Clients for the services of the emulated account."""
 
 from typing import Any
 
@@ -9,11 +9,8 @@ from local.deploy.environment_variables import CREDENTIALS
 from local.emulated_aws.account import REGION
 
 
-class Cloud:
-    """Clients for the services behind one endpoint.
-
-    `endpoint_url`: the emulator's, the same for all.
-    """
+class AwsClients:
+    """Clients for the services at one endpoint; `endpoint_url` is the emulator's."""
 
     def __init__(self, endpoint_url: str) -> None:
         self.endpoint_url = endpoint_url
@@ -24,7 +21,7 @@ class Cloud:
         )
 
     def client(self, service: str) -> Any:
-        """Return a client, to be entered."""
+        """Return a client, which is an async context manager."""
         config = AioConfig(s3={"addressing_style": "path"}, retries={"mode": "standard"}, proxies={})
         return self._session.client(  # type: ignore[call-overload]  # the stubs know each service's literal name
             service, endpoint_url=self.endpoint_url, config=config

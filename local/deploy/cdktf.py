@@ -1,4 +1,4 @@
-"""The real cdktf CLI, in a folder of its own: nobody's state or cdktf.out is touched."""
+"""The real cdktf CLI in a separate folder, so that no other state or cdktf.out is touched."""
 
 import json
 import re
@@ -24,26 +24,26 @@ _COMPLETE = re.compile(
 _LAST_LINES = 40
 
 OnProgress = Callable[[int, int | None], None]
-"""Is told how many resources are done, and of how many; None: not planned yet."""
+"""Called with how many resources are done, and of how many; None if not planned yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """How many resources a run of Terraform made and destroyed."""
+    """How many resources a run of Terraform added and destroyed."""
 
     added: int
     destroyed: int
 
 
 class Cdktf:
-    """Deploys and destroys dev-stack from a folder, which holds its cdktf.out, state, outputs and logs.
+    """The cdktf CLI for dev-stack, run in a folder that contains its cdktf.out, state, outputs and logs.
 
-    `environment`: the whole of it, as `surroundings.for_terraform` makes it.
+    `variables`: all environment variables, as returned by `environment_variables.terraform_variables`.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, variables: Mapping[str, str]) -> None:
         self._folder = folder
-        self._environment = environment
+        self._variables = variables
         project = json.loads((PROJECT / "cdktf.json").read_text(encoding="utf-8"))
         (folder / "cdktf.json").write_text(json.dumps(project | {"app": _APP}, indent=2), encoding="utf-8")
 
@@ -63,7 +63,7 @@ class Cdktf:
 
     def state(self) -> dict[str, Any]:
         """Return Terraform's state."""
-        # main.py's path, relative to cdktf.out/stacks/<stack>.
+        # The path that main.py sets is relative to cdktf.out/stacks/<stack>.
         file = self._folder / f"terraform.{STACK}.tfstate"
         state: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return state
@@ -73,26 +73,26 @@ class Cdktf:
         return self._folder / "outputs.json"
 
     async def _run(self, verb: str, log_path: Path, on_progress: OnProgress, *options: str) -> Changes:
-        counting = Counting(on_progress)
-        node = str(bundled_node() or shutil.which("node", path=self._environment["PATH"]))
+        reader = ProgressReader(on_progress)
+        node = str(bundled_node() or shutil.which("node", path=self._variables["PATH"]))
         flags = ["--auto-approve", "--skip-provider-lock", "--no-color", *options]
         code = await subprocesses.run(
             [node, str(_CLI), verb, STACK, *flags],
             directory=self._folder,
-            environment=self._environment,
+            variables=self._variables,
             log_path=log_path,
-            on_line=counting.read,
+            on_line=reader.read,
         )
-        if code or counting.changes is None:
+        if code or reader.changes is None:
             raise DeployError(
-                f"cdktf {verb} {STACK} ended with {code}; the end of its log:\n"
+                f"cdktf {verb} {STACK} ended with exit code {code}; the end of its log:\n"
                 f"{subprocesses.last_lines(log_path, _LAST_LINES)}"
             )
-        return counting.changes
+        return reader.changes
 
 
-class Counting:
-    """Reads from Terraform's output how far it is; `changes`: what it did, once it said so."""
+class ProgressReader:
+    """A reader of Terraform's output; `changes` is set once Terraform reports them."""
 
     def __init__(self, on_progress: OnProgress) -> None:
         self._on_progress = on_progress
@@ -101,7 +101,7 @@ class Counting:
         self.changes: Changes | None = None
 
     def read(self, line: str) -> None:
-        """Take in one line."""
+        """Read one line."""
         if planned := _PLANNED.search(line):
             self._planned = int(planned[1]) + int(planned[3])
         elif _DONE.search(line):

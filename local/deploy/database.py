@@ -1,4 +1,4 @@
-"""PostgreSQL as RDS hands it over: an administrator who is no superuser, and an empty database."""
+"""PostgreSQL as RDS provides it: an administrator who is not a superuser, and an empty database."""
 
 import secrets
 
@@ -13,34 +13,34 @@ _SUPERUSER = "rdsadmin"
 
 
 class RdsLikeDatabase:
-    """The embedded server in the part of RDS's instance.
+    """The embedded server in place of an RDS instance.
 
-    `address`: with the superuser that initdb made, who becomes `rdsadmin` as on RDS.
+    `address`: with the superuser that initdb created, who becomes `rdsadmin` as on RDS.
     """
 
     def __init__(self, address: PostgresAddress) -> None:
         self._address = address
         self.administered = AdministeredDatabase(address.host, address.port, secrets.token_urlsafe(24))
 
-    async def take_over(self) -> None:
-        """Rename the superuser; nobody can do that to himself, hence a second one in between."""
-        passing = "passing"
+    async def rename_superuser(self) -> None:
+        """Rename the superuser. A role cannot rename itself, so a second superuser does it."""
+        temporary = "temporary"
         first = await self._connect(self._address.user)
-        await first.execute(f"CREATE ROLE {passing} SUPERUSER LOGIN PASSWORD '{self._address.password}'")
+        await first.execute(f"CREATE ROLE {temporary} SUPERUSER LOGIN PASSWORD '{self._address.password}'")
         await first.close()
-        second = await self._connect(passing)
+        second = await self._connect(temporary)
         await second.execute(f"ALTER ROLE {self._address.user} RENAME TO {_SUPERUSER}")
         await second.close()
         last = await self._connect(_SUPERUSER)
-        await last.execute(f"DROP ROLE {passing}")
+        await last.execute(f"DROP ROLE {temporary}")
         await last.close()
 
-    async def make_anew(self) -> None:
-        """Leave nothing of what was there, roles neither: a destroyed instance takes all with it."""
+    async def recreate(self) -> None:
+        """Drop the database and all roles and create them again: a destroyed instance leaves nothing."""
         connection = await self._connect(_SUPERUSER)
         try:
             await connection.execute(f"DROP DATABASE IF EXISTS {_DATABASE} WITH (FORCE)")
-            # All in one statement, for they are members of each other.
+            # One statement for all roles, because they are members of each other.
             roles = await connection.fetchval(
                 "SELECT string_agg(quote_ident(rolname), ', ') FROM pg_roles "
                 "WHERE rolname !~ '^pg_' AND rolname <> $1",

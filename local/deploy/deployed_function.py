@@ -1,4 +1,4 @@
-"""A deployed function, taken from where it was deployed and run as Lambda runs it."""
+"""A deployed function: fetched from the account and run as Lambda runs it."""
 
 import asyncio
 import hashlib
@@ -10,48 +10,48 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.deploy.aws_clients import Cloud
+from local.deploy.aws_clients import AwsClients
 from local.deploy.environment_variables import CREDENTIALS
 from local.deploy.errors import DeployError
 from local.emulated_aws.account import REGION
-from local.emulated_aws.function_service import PROJECT, Runtime
+from local.emulated_aws.function_service import PROJECT, LaunchCommand
 
 _PROGRAM = PROJECT / "local" / "emulated_aws" / "execution_environment.py"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeployedFunction:
-    """What is deployed under a function's name.
+    """A function as it is deployed.
 
-    `handler`: as `module:function`; `environment`: the deployed variables, and what Lambda sets itself.
-    `code`, `layer`: the archives. `role_arn`, `timeout_seconds`: the function's.
+    `handler`: as `module:function`. `variables`: the deployed environment variables, and those that Lambda
+    sets. `code`, `layer`: the zip archives.
     """
 
     name: str
     handler: str
-    environment: Mapping[str, str]
+    variables: Mapping[str, str]
     code: bytes
     layer: bytes
     role_arn: str
     timeout_seconds: float
 
-    def unpack(self, python: Path, directory: Path) -> Runtime:
-        """Lay code and layer out as Lambda does, and return what runs them.
+    def unpack(self, python: Path, directory: Path) -> LaunchCommand:
+        """Unpack code and layer as Lambda does, and return the command that runs them.
 
-        No package of this machine's can stand in for one that the layer lacks: Python starts isolated, with
-        the standard library alone. `python`: of the runtime's minor version.
+        Python starts isolated, with the standard library alone, so this machine's packages cannot replace one
+        that the layer lacks. `python`: an interpreter of the runtime's minor version.
         """
         task, layer = directory / "task", directory / "opt"
         for archive, folder in ((self.code, task), (self.layer, layer)):
             with zipfile.ZipFile(io.BytesIO(archive)) as packed:
                 packed.extractall(folder)
         command = (str(python), "-I", "-S", "-B", str(_PROGRAM), str(task), str(layer / "python"))
-        return Runtime(command, task)
+        return LaunchCommand(command, task)
 
 
-async def fetch(cloud: Cloud, name: str) -> DeployedFunction:
-    """Return what the account holds under a function's name."""
-    async with cloud.client("lambda") as functions:
+async def fetch_function(aws: AwsClients, name: str) -> DeployedFunction:
+    """Return the function of that name from the account."""
+    async with aws.client("lambda") as functions:
         function = await functions.get_function(FunctionName=name)
         configuration = await functions.get_function_configuration(FunctionName=name)
         (layer_arn,) = [layer["Arn"] for layer in configuration["Layers"]]
@@ -60,7 +60,7 @@ async def fetch(cloud: Cloud, name: str) -> DeployedFunction:
     return DeployedFunction(
         name=name,
         handler=f"{module}:{function_name}",
-        environment=_lambdas_own(cloud, configuration) | configuration["Environment"]["Variables"],
+        variables=_lambda_variables(aws, configuration) | configuration["Environment"]["Variables"],
         code=await asyncio.to_thread(_download, function["Code"]["Location"]),
         layer=await asyncio.to_thread(_download, layer["Content"]["Location"]),
         role_arn=configuration["Role"],
@@ -75,8 +75,8 @@ def check_bytes(what: str, deployed: bytes, built: Path) -> None:
         raise DeployError(f"the deployed {what} has SHA-256 {sums[0]}, {built.name} has {sums[1]}")
 
 
-def _lambdas_own(cloud: Cloud, configuration: Mapping[str, Any]) -> dict[str, str]:
-    """Return what Lambda sets beside the function's variables.
+def _lambda_variables(aws: AwsClients, configuration: Mapping[str, Any]) -> dict[str, str]:
+    """Return the environment variables that Lambda sets in addition to the function's.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime;
     `AWS_ENDPOINT_URL` leads to the emulator instead of AWS.
@@ -85,7 +85,7 @@ def _lambdas_own(cloud: Cloud, configuration: Mapping[str, Any]) -> dict[str, st
         **CREDENTIALS,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_ENDPOINT_URL": cloud.endpoint_url,
+        "AWS_ENDPOINT_URL": aws.endpoint_url,
         "AWS_LAMBDA_FUNCTION_NAME": configuration["FunctionName"],
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(configuration["MemorySize"]),
@@ -98,8 +98,8 @@ def _lambdas_own(cloud: Cloud, configuration: Mapping[str, Any]) -> dict[str, st
 
 
 def _download(location: str) -> bytes:
-    # A proxy of this machine's has no business on loopback.
+    # Without a proxy: the emulator is on loopback.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(location) as answer:
-        content: bytes = answer.read()
+    with opener.open(location) as response:
+        content: bytes = response.read()
     return content

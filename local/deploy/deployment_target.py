@@ -1,4 +1,4 @@
-"""What a deployment goes to: PostgreSQL, Valkey and the emulator, and cdktf that is pointed at them."""
+"""The target of a deployment: PostgreSQL, Valkey and the emulator, and cdktf configured for them."""
 
 import asyncio
 import shutil
@@ -7,40 +7,44 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.deploy.aws_clients import Cloud
+from local.deploy.aws_clients import AwsClients
 from local.deploy.cdktf import Cdktf
 from local.deploy.database import RdsLikeDatabase
-from local.deploy.emulator_limits import CORRECTIONS
-from local.deploy.environment_variables import for_terraform
-from local.deploy.leftovers import Held, everything
+from local.deploy.differences_from_aws import CORRECTIONS
+from local.deploy.environment_variables import terraform_variables
+from local.deploy.leftovers import ResourceNames, list_resources
 from local.deploy.prerequisites import EMULATOR_PROGRAM, EMULATOR_PYTHON, Machine
-from local.deploy.steps import Steps
+from local.deploy.steps import StepReporter
 from local.servers import EmulatorServer, PostgresServer, ValkeyServer
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
-    """The servers, the account and cdktf; `empty`: what the account held before any deployment."""
+class DeploymentTarget:
+    """The servers, the account and cdktf; `resources_before`: the account's before any deployment."""
 
     machine: Machine
     cdktf: Cdktf
-    cloud: Cloud
+    aws: AwsClients
     database: RdsLikeDatabase
     postgres: PostgresServer
     valkey: ValkeyServer
-    empty: Held
+    resources_before: ResourceNames
 
 
 @asynccontextmanager
-async def open_world(found: Machine, folder: Path, steps: Steps) -> AsyncIterator[World]:
-    """Start everything that a deployment needs, and stop it at the end; the emulator's log stays in `folder`.
+async def open_target(
+    machine: Machine, folder: Path, reporter: StepReporter
+) -> AsyncIterator[DeploymentTarget]:
+    """Start everything that a deployment needs, and stop it at the end of the block.
+
+    The emulator's log stays in `folder`.
 
     Raises: ServerError.
     """
     with PostgresServer() as postgres, ValkeyServer() as valkey:
-        with steps.step("servers") as step:
+        with reporter.step("servers") as step:
             database = RdsLikeDatabase(postgres.address)
-            await database.take_over()
+            await database.rename_superuser()
             emulator = EmulatorServer(
                 EMULATOR_PYTHON,
                 EMULATOR_PROGRAM,
@@ -49,25 +53,25 @@ async def open_world(found: Machine, folder: Path, steps: Steps) -> AsyncIterato
                 valkey=valkey.address,
             )
             await asyncio.to_thread(emulator.start)
-            step.say(f"PostgreSQL, Valkey, and the emulator on {emulator.endpoint_url}")
+            step.report(f"PostgreSQL, Valkey, and the emulator on {emulator.endpoint_url}")
         try:
-            cloud = Cloud(emulator.endpoint_url)
-            with found.provider.variables(found.variables) as variables:
-                environment = for_terraform(
+            aws = AwsClients(emulator.endpoint_url)
+            with machine.provider.variables(machine.variables) as variables:
+                cdktf_variables = terraform_variables(
                     variables,
                     endpoint_url=emulator.endpoint_url,
-                    architecture=found.architecture,
+                    architecture=machine.architecture,
                     database_port=postgres.port,
                     cache_port=valkey.port,
                 )
-                yield World(
-                    machine=found,
-                    cdktf=Cdktf(folder, environment),
-                    cloud=cloud,
+                yield DeploymentTarget(
+                    machine=machine,
+                    cdktf=Cdktf(folder, cdktf_variables),
+                    aws=aws,
                     database=database,
                     postgres=postgres,
                     valkey=valkey,
-                    empty=await everything(cloud),
+                    resources_before=await list_resources(aws),
                 )
         finally:
             shutil.copy(emulator.log_path, emulator_log(folder))
@@ -75,5 +79,5 @@ async def open_world(found: Machine, folder: Path, steps: Steps) -> AsyncIterato
 
 
 def emulator_log(folder: Path) -> Path:
-    """Where the emulator's log is once everything was stopped."""
+    """Return where the emulator's log is once everything has stopped."""
     return folder / "emulator.log"

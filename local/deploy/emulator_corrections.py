@@ -1,11 +1,12 @@
 # mypy: disable-error-code="import-not-found"
-"""The emulator (ministack) with its faults corrected: `local.servers.EmulatorServer` runs this file.
+"""Correct faults of the emulator (ministack) and run it: `local.servers.EmulatorServer` runs this file.
 
-It runs in the emulator's own virtual environment and imports nothing of ours. Each function corrects one
-fault, and says what is wrong and why it matters here; a test for each fails once ministack has it no more.
+It runs in the emulator's virtual environment and does not import our code. Each function corrects one fault;
+its docstring says what is wrong and why it matters here. A test per function fails once ministack has no such
+fault any more.
 
 `EMULATOR_CORRECTIONS` names those to apply, separated by commas. `DATABASE_HOST`, `DATABASE_PORT` and
-`DATABASE_PASSWORD` are of the server that plays RDS's instance.
+`DATABASE_PASSWORD` belong to the server that takes the place of the RDS instance.
 """
 
 import asyncio
@@ -23,17 +24,18 @@ _REMEMBERED = 2000
 
 
 def rds_managed_secret(host: str, port: int, password: str) -> None:
-    """An instance's `manage_master_user_password` is ignored, and its endpoint leads nowhere.
+    """Give an instance with `manage_master_user_password` its secret, and a real endpoint.
 
-    Only clusters get their secret. Without one the stack has no administrator's secret to hand to the
-    migrations; without a real endpoint there is no database to migrate.
+    ministack creates the secret only for clusters, and an instance's endpoint leads nowhere. Without the
+    secret the migrations have no administrator's login; without a real endpoint there is no database to
+    migrate.
     """
     create, delete, to_xml = rds._create_db_instance_impl, rds._delete_db_instance, rds._instance_xml
 
     def create_instance(request: Any) -> Any:
-        answer = create(request)
-        if answer[0] != 200:
-            return answer
+        response = create(request)
+        if response[0] != 200:
+            return response
         instance = rds._instances.get(rds._p(request, "DBInstanceIdentifier"))
         instance["Endpoint"] = {**instance["Endpoint"], "Address": host, "Port": port}
         if rds._p(request, "ManageMasterUserPassword") == "true":
@@ -45,10 +47,10 @@ def rds_managed_secret(host: str, port: int, password: str) -> None:
 
     def delete_instance(request: Any) -> Any:
         instance = rds._instances.get(rds._p(request, "DBInstanceIdentifier"))
-        answer = delete(request)
-        if answer[0] == 200 and instance and "MasterUserSecret" in instance:
+        response = delete(request)
+        if response[0] == 200 and instance and "MasterUserSecret" in instance:
             secretsmanager.delete_secret_in_process(instance["MasterUserSecret"]["SecretArn"])
-        return answer
+        return response
 
     def instance_xml(instance: Any) -> Any:
         secret = instance.get("MasterUserSecret")
@@ -62,10 +64,10 @@ def rds_managed_secret(host: str, port: int, password: str) -> None:
 
 
 def ec2_prefix_lists() -> None:
-    """A security group's rule forgets the prefix list it leads to.
+    """Keep the prefix lists of security group rules, which ministack loses.
 
-    The way to S3's gateway endpoint is such a rule: once it is read back, every plan, a destroy's too, ends
-    with "Provider produced invalid plan".
+    The rule for S3's gateway endpoint has one. Once it is read back without, every plan, even for a destroy,
+    ends with "Provider produced invalid plan".
     """
     parse, to_xml = ec2._parse_ip_permissions, ec2._sg_rule_xml
 
@@ -88,61 +90,63 @@ def ec2_prefix_lists() -> None:
 
 
 def kinesis_sequence_numbers() -> None:
-    """Sequence numbers begin with zeros, which AWS's pattern `0|([1-9]\\d{0,128})` refuses.
+    """Let sequence numbers begin with 49 instead of zeros.
 
-    So does the processor, which compares them as numbers of a known length.
+    AWS's pattern `0|([1-9]\\d{0,128})` excludes zeros. So does the processor, which compares sequence numbers
+    as numbers of a known length.
     """
     next_number = kinesis._next_sequence_number
     kinesis._next_sequence_number = lambda: f"49{next_number()}"
 
 
 def repeated_requests() -> None:
-    """A request that a client sends again, because it got no answer to the first, is carried out again.
+    """Return the first response again if a client repeats a request because it got no response.
 
-    That happens to up to four requests a run: carried out and answered with 200 in milliseconds, yet the
-    provider's log has no answer, and its SDK asks again 0.1 s later on another connection. Where the answer
-    gets lost is not known. A repeated CreateDBInstance ended with `DBInstanceAlreadyExists`, for the instance
-    that the first had made. A repetition has the same `amz-sdk-invocation-id`, and gets the first's answer.
+    ministack would run the request twice. This happens to up to four requests per run: the request is run and
+    answered with 200 within milliseconds, yet the provider's log has no response, and its SDK repeats the
+    request 0.1 s later on another connection. Where the response is lost is not known. A repeated
+    CreateDBInstance failed with `DBInstanceAlreadyExists`, because the first one had created the instance. A
+    repeated request has the same `amz-sdk-invocation-id`.
     """
     app = gateway.app
-    answers: dict[str, _Answer] = {}
+    responses: dict[str, _Response] = {}
 
     async def remembering(scope: Any, receive: Any, send: Any) -> None:
         identity = _invocation(scope)
         if identity is None:
             await app(scope, receive, send)
             return
-        if identity in answers:
-            answer = answers[identity]
-            # A connection whose request was not read to its end is closed.
+        if identity in responses:
+            response = responses[identity]
+            # The server closes a connection whose request was not read to its end.
             while (await receive()).get("more_body"):
                 pass
-            _log(f"{_describe(scope)} came again, {answer.describe()}: it gets the first one's answer")
-            await answer.complete.wait()
-            for part in answer.parts:
+            _log(f"{_describe(scope)} came again, {response.describe()}: it gets the first one's response")
+            await response.complete.wait()
+            for part in response.parts:
                 await send(part)
             return
-        answer = answers[identity] = _Answer(_describe(scope))
-        while len(answers) > _REMEMBERED:
-            del answers[next(iter(answers))]
+        response = responses[identity] = _Response(_describe(scope))
+        while len(responses) > _REMEMBERED:
+            del responses[next(iter(responses))]
 
         async def keep(part: dict[str, Any]) -> None:
-            answer.parts.append(part)
+            response.parts.append(part)
             await send(part)
 
         try:
             await app(scope, receive, keep)
         finally:
-            # A refusal is no answer to remember: the client asks again for another one.
-            if not answer.parts or answer.parts[0].get("status", 500) >= 400:
-                answers.pop(identity, None)
-            answer.complete.set()
+            # Errors are not remembered: a client that repeats such a request wants it to be run again.
+            if not response.parts or response.parts[0].get("status", 500) >= 400:
+                responses.pop(identity, None)
+            response.complete.set()
 
     gateway.app = remembering
 
 
-class _Answer:
-    """What a request was answered, in ASGI's parts."""
+class _Response:
+    """The response to a request, as the messages of ASGI."""
 
     def __init__(self, request: str) -> None:
         self._request = request
@@ -151,9 +155,9 @@ class _Answer:
         self._began = time.monotonic()
 
     def describe(self) -> str:
-        """Return how the first request stands."""
-        status = self.parts[0]["status"] if self.complete.is_set() else "not yet"
-        return f"{time.monotonic() - self._began:.3f} s after {self._request}, which was answered {status}"
+        """Return which request this answers, how long ago it came, and its status."""
+        status = self.parts[0]["status"] if self.complete.is_set() else "none yet"
+        return f"{time.monotonic() - self._began:.3f} s after {self._request}, whose status is {status}"
 
 
 def _invocation(scope: Any) -> str | None:
@@ -166,7 +170,7 @@ def _invocation(scope: Any) -> str | None:
 
 
 def _describe(scope: Any) -> str:
-    """Return service, connection and attempt of a request."""
+    """Return a request's service, connection and attempt."""
     headers = {name.decode(): value.decode() for name, value in scope["headers"]}
     signed = headers.get("authorization", "").partition("Credential=")[2].split("/")
     service = signed[3] if len(signed) > 3 else "?"
@@ -190,7 +194,7 @@ def _log(line: str) -> None:
 def correct(names: Iterable[str]) -> None:
     """Apply the corrections of these names."""
     known = {correction.__name__: correction for correction in CORRECTIONS}
-    # No function that runs in here may find them.
+    # Functions run in child processes, which must not see these.
     host, port = os.environ.pop("DATABASE_HOST"), int(os.environ.pop("DATABASE_PORT"))
     password = os.environ.pop("DATABASE_PASSWORD")
     for name in names:

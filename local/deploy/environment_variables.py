@@ -1,6 +1,4 @@
-"""The environment that cdktf, Terraform and the provider run in: made from scratch, so that no real account
-can be meant.
-"""
+"""The environment variables of cdktf, Terraform and the provider: none can lead to a real AWS account."""
 
 import os
 import sys
@@ -13,13 +11,13 @@ from local.emulated_aws.function_service import PROJECT
 from local.servers import ACCOUNT_ID
 
 _KEPT = (
-    # Where programs, homes and temporary folders are.
+    # The locations of programs, home directories and temporary folders.
     *("PATH", "HOME", "TMPDIR", "USER", "LOGNAME", "LANG", "LC_ALL"),
     *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_DATA_DIRS"),
     *("JSII_NODE", "JSII_RUNTIME_PACKAGE_CACHE_ROOT"),
-    # Which Terraform, and where its provider comes from.
+    # Which Terraform to run, and where its provider comes from.
     *("TERRAFORM_BINARY_NAME", "TF_CLI_CONFIG_FILE", "CATALOG_PROVIDER_MIRROR"),
-    # The way to registries.
+    # How to reach the registries.
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "PYTHON"),
     *(name for upper in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY") for name in (upper, upper.lower())),
 )
@@ -28,14 +26,14 @@ _KEPT_PREFIXES = ("PIP_", "npm_config_", "NPM_CONFIG_")
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "deploy-local", "AWS_SECRET_ACCESS_KEY": "deploy-local"}
 
 
-def kept(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return of the user's variables those that say how this machine works, and no others."""
+def machine_variables(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return only those of the user's variables that say how this machine works."""
     return {
         name: value for name, value in variables.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)
     }
 
 
-def for_terraform(
+def terraform_variables(
     variables: Mapping[str, str],
     *,
     endpoint_url: str,
@@ -43,9 +41,9 @@ def for_terraform(
     database_port: int,
     cache_port: int,
 ) -> dict[str, str]:
-    """Return the whole environment for cdktf; `variables`: those that `Provider.variables` gave, kept ones.
+    """Return all environment variables for cdktf; `variables`: those from `Provider.variables`.
 
-    The SDKs find nothing but the emulator: no profile, no file, no metadata service.
+    The SDKs find only the emulator: no profile, no configuration file, no metadata service.
     """
     path = os.pathsep.join(part for part in (str(Path(sys.executable).parent), variables.get("PATH")) if part)
     return {

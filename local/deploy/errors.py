@@ -1,9 +1,9 @@
-"""How a deployment on this machine ends when it does not end well."""
+"""The errors of a deployment on this machine."""
 
 
 class DeployError(Exception):
-    """Something was deployed, or is left behind, other than it must be; the message says what."""
+    """What was deployed, or left behind, is not as expected; the message says what."""
 
 
 class PrerequisiteError(Exception):
-    """This machine lacks what the deployment needs; the message says what to do."""
+    """The machine lacks a prerequisite; the message says what to do."""

@@ -1,15 +1,15 @@
-"""What there is in the emulated account, so that what a destroy leaves behind shows."""
+"""List the resources of the emulated account, and find those that a destroy leaves behind."""
 
 from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
-from local.deploy.aws_clients import Cloud
+from local.deploy.aws_clients import AwsClients
 
-Held = dict[str, list[str]]
-"""Kind of resource → the names of all there are."""
+ResourceNames = dict[str, list[str]]
+"""Kind of resource → the names of all its resources."""
 
-# Service, call, where in the answer the list is, and what names an element of it; None: the element itself.
+# Service, call, the response's list, and the key of an element's name; None if the element is the name.
 _LISTINGS = (
     ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
     ("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
@@ -47,32 +47,32 @@ _LISTINGS = (
     ("sqs", "list_queues", "QueueUrls", None),
 )
 _ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
-    # AWS's own policies are no resources of anybody's.
+    # Without this, the policies that AWS manages are listed too.
     "list_policies": {"Scope": "Local"},
-    # A secret that waits for its deletion keeps its name taken.
+    # The name of a secret that waits for its deletion cannot be used again.
     "list_secrets": {"IncludePlannedDeletion": True},
 }
 
 
-async def everything(cloud: Cloud) -> Held:
-    """Return all that the account holds, of every kind that the stacks could make."""
-    held: Held = {}
+async def list_resources(aws: AwsClients) -> ResourceNames:
+    """Return the account's resources of every kind that the stacks could create."""
+    names: ResourceNames = {}
     for service, listings in groupby(_LISTINGS, lambda listing: listing[0]):
-        async with cloud.client(service) as client:
-            for _, call, place, name in listings:
-                answer = await getattr(client, call)(**_ARGUMENTS.get(call, {}))
-                elements = answer.get(place, [])
-                held[f"{service} {place}"] = sorted(
-                    element if name is None else element[name] for element in elements
+        async with aws.client(service) as client:
+            for _, call, list_key, name_key in listings:
+                response = await getattr(client, call)(**_ARGUMENTS.get(call, {}))
+                names[f"{service} {list_key}"] = sorted(
+                    element if name_key is None else element[name_key]
+                    for element in response.get(list_key, [])
                 )
-    return held
+    return names
 
 
-def left_over(before: Held, after: Held) -> list[str]:
-    """Return a line for each resource that is there now and was not, or the other way round."""
+def find_leftovers(before: ResourceNames, after: ResourceNames) -> list[str]:
+    """Return a line for each resource that exists now and did not before, or the other way round."""
     lines = []
     for kind in sorted(before.keys() | after.keys()):
         was, now = set(before.get(kind, ())), set(after.get(kind, ()))
         lines += [f"{kind}: {name} is left over" for name in sorted(now - was)]
-        lines += [f"{kind}: {name} is gone, and was not ours" for name in sorted(was - now)]
+        lines += [f"{kind}: {name} is gone, though we did not create it" for name in sorted(was - now)]
     return lines

@@ -1,14 +1,14 @@
-"""What Terraform is told beside the synthesized stack: the few values that loopback servers need otherwise.
+"""The Terraform override file for dev-stack: the few values that differ for servers on loopback.
 
-Terraform merges `*_override.tf.json` into the stack beside it, argument by argument; a nested block is
-replaced whole, hence the full map of a function's variables.
+Terraform merges `*_override.tf.json` into the stack in the same folder, argument by argument. It replaces a
+nested block as a whole, so the file repeats all of a function's environment variables.
 https://developer.hashicorp.com/terraform/language/files/override
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from local.deploy.emulator_limits import REPLACED_VARIABLES
+from local.deploy.differences_from_aws import REPLACED_VARIABLES
 
 STACK = "dev-stack"
 DATABASE_PORT = "DEPLOY_LOCAL_DATABASE_PORT"
@@ -16,8 +16,8 @@ CACHE_PORT = "DEPLOY_LOCAL_CACHE_PORT"
 FILE = "deploy_local_override.tf.json"
 
 
-def variables(*, database_port: int, cache_port: int) -> dict[str, str]:
-    """Return what the functions' variables are replaced by where they have them."""
+def replaced_variables(*, database_port: int, cache_port: int) -> dict[str, str]:
+    """Return the new values of the functions' environment variables, for those functions that have them."""
     values = {
         "DB_TLS": "disable",
         "DB_PORT": str(database_port),
@@ -28,8 +28,8 @@ def variables(*, database_port: int, cache_port: int) -> dict[str, str]:
     return {name: values[name] for name in REPLACED_VARIABLES}
 
 
-def overrides(stack: Mapping[str, Any], replaced: Mapping[str, str]) -> dict[str, Any]:
-    """Return the override file for a stack's `cdk.tf.json`; `replaced` as `variables` returns it."""
+def override_document(stack: Mapping[str, Any], replaced: Mapping[str, str]) -> dict[str, Any]:
+    """Return the override file for a stack's `cdk.tf.json`; `replaced`: from `replaced_variables`."""
     resources = stack["resource"]
     functions = {
         name: {"environment": {"variables": _merged(function["environment"]["variables"], replaced)}}

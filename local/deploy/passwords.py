@@ -1,47 +1,47 @@
-"""Looks for the passwords of the deployed roles where they must not be: in anything that Terraform wrote."""
+"""Check that no file that Terraform wrote contains a password of a deployed role."""
 
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from local.deploy.aws_clients import Cloud
+from local.deploy.aws_clients import AwsClients
 from local.deploy.errors import DeployError
 
-# What was written by others, long before there was a password.
+# Providers and deployment packages were written before there was a password.
 _NOT_WRITTEN_BY_THE_DEPLOY = frozenset({".terraform", "assets"})
 
 
-async def login(cloud: Cloud, secret_arn: str) -> Mapping[str, Any]:
-    """Return what a secret holds: `username`, `password`, `host`, `dbname` and others."""
-    async with cloud.client("secretsmanager") as secrets:
-        answer = await secrets.get_secret_value(SecretId=secret_arn)
-    held: Mapping[str, Any] = json.loads(answer["SecretString"])
-    return held
+async def read_login(aws: AwsClients, secret_arn: str) -> Mapping[str, Any]:
+    """Return a secret's login: `username`, `password`, `host`, `dbname` and others."""
+    async with aws.client("secretsmanager") as secrets:
+        response = await secrets.get_secret_value(SecretId=secret_arn)
+    login: Mapping[str, Any] = json.loads(response["SecretString"])
+    return login
 
 
-def check_nowhere(passwords: Mapping[str, str], folder: Path) -> int:
-    """Raise DeployError if a file in the folder holds a password; returns how many files were looked into.
+def check_files(passwords: Mapping[str, str], folder: Path) -> int:
+    """Return how many files in the folder were searched. Raises: DeployError if one contains a password.
 
-    `passwords`: whose → the password.
+    `passwords`: user name → password.
     """
-    looked_into = 0
+    searched = 0
     for file in _files(folder):
         content = file.read_bytes()
-        looked_into += 1
-        for whose, password in passwords.items():
+        searched += 1
+        for user, password in passwords.items():
             if password.encode() in content:
-                raise DeployError(f"{file.relative_to(folder)} holds the password of {whose}")
-    return looked_into
+                raise DeployError(f"{file.relative_to(folder)} contains the password of {user}")
+    return searched
 
 
 def check_state(state: Mapping[str, Any]) -> None:
-    """Raise DeployError if Terraform's state holds the value of any secret."""
+    """Raise DeployError if Terraform's state contains the value of a secret."""
     for resource in state["resources"]:
         for instance in resource["instances"]:
             for name in ("secret_string", "secret_string_wo", "secret_binary"):
                 if instance["attributes"].get(name):
-                    raise DeployError(f"the state holds {name} of {resource['type']}.{resource['name']}")
+                    raise DeployError(f"the state contains {name} of {resource['type']}.{resource['name']}")
 
 
 def _files(folder: Path) -> Iterable[Path]:

@@ -1,4 +1,4 @@
-"""What this machine must have for a deployment, found or installed; what it lacks is said in one message."""
+"""Find or install what a deployment needs on this machine; one message says what is missing."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lambda_packages import DIST
 from local.deploy import subprocesses
-from local.deploy.environment_variables import kept
+from local.deploy.environment_variables import machine_variables
 from local.deploy.errors import DeployError, PrerequisiteError
 from local.emulated_aws.function_service import PROJECT
 from terraform_cli import Provider, TerraformError, choose_provider, find_terraform
@@ -17,61 +17,61 @@ from terraform_cli import Provider, TerraformError, choose_provider, find_terraf
 EMULATOR_PROGRAM = Path(__file__).with_name("emulator_corrections.py")
 EMULATOR_PYTHON = PROJECT / ".local" / "emulator" / "venv" / "bin" / "python"
 _ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
-_LACKING = 3
+_CANNOT_INSTALL = 3
 _LAST_LINES = 15
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What was found: `variables` are the user's that matter; `architecture` in Lambda's word."""
+    """What was found: `variables` from `machine_variables`; `architecture` as Lambda calls it."""
 
     variables: Mapping[str, str]
     architecture: str
     provider: Provider
-    told: str
+    description: str
 
     @property
     def code(self) -> Path:
-        """The built code."""
+        """The built archive of the code."""
         return DIST / "code.zip"
 
     @property
     def layer(self) -> Path:
-        """The built layer for this machine."""
+        """The built archive of the layer for this machine."""
         return DIST / f"layer-{self.architecture}.zip"
 
 
 def find_architecture(system: str, processor: str) -> str:
-    """Return Lambda's word for a machine's processor. Raises: PrerequisiteError."""
+    """Return Lambda's name for a processor's architecture. Raises: PrerequisiteError."""
     if system != "linux":
         raise PrerequisiteError(
-            f"the layer is built for Linux and runs on nothing else; this machine runs {system}"
+            f"the layer is built for Linux and runs only there; this machine runs {system}"
         )
     if processor not in _ARCHITECTURES:
-        raise PrerequisiteError(f"Lambda knows no {processor}; accepted: {', '.join(_ARCHITECTURES)}")
+        raise PrerequisiteError(f"Lambda does not support {processor}; accepted: {', '.join(_ARCHITECTURES)}")
     return _ARCHITECTURES[processor]
 
 
 def find_machine(variables: Mapping[str, str]) -> Machine:
-    """Return what is here; fetching the provider may take minutes. Raises: PrerequisiteError."""
+    """Return what this machine has. Fetching the provider may take minutes. Raises: PrerequisiteError."""
     architecture = find_architecture(sys.platform, platform.machine())
     try:
         terraform = find_terraform(variables)
-        provider = choose_provider(terraform, kept(variables))
+        provider = choose_provider(terraform, machine_variables(variables))
     except TerraformError as error:
         raise PrerequisiteError(str(error)) from error
     return Machine(
-        variables=kept(variables),
+        variables=machine_variables(variables),
         architecture=architecture,
         provider=provider,
-        told=f"Terraform {terraform.version}, {provider.told}",
+        description=f"Terraform {terraform.version}, {provider.told}",
     )
 
 
 async def install_emulator(machine: Machine, log_path: Path) -> None:
-    """Install it into a virtual environment of its own if needed. Raises: PrerequisiteError, DeployError."""
+    """Install it into a separate virtual environment if needed. Raises: PrerequisiteError, DeployError."""
     code = await _run(["bash", "scripts/emulator.sh"], machine, log_path)
-    if code == _LACKING:
+    if code == _CANNOT_INSTALL:
         raise PrerequisiteError(
             f"the emulator cannot be installed:\n{subprocesses.last_lines(log_path, _LAST_LINES)}"
         )
@@ -84,24 +84,24 @@ async def install_emulator(machine: Machine, log_path: Path) -> None:
 async def install_cdktf(machine: Machine, log_path: Path) -> None:
     """Install the CLI that package-lock.json pins if needed. Raises: PrerequisiteError, DeployError."""
     if await _run(["bash", "scripts/node_modules.sh"], machine, log_path):
-        said = subprocesses.last_lines(log_path, _LAST_LINES)
-        if "EINTEGRITY" in said:
-            raise DeployError(f"npm got other packages than package-lock.json pins:\n{said}")
-        raise PrerequisiteError(f"cdktf cannot be installed:\n{said}")
+        log_end = subprocesses.last_lines(log_path, _LAST_LINES)
+        if "EINTEGRITY" in log_end:
+            raise DeployError(f"npm got other packages than package-lock.json pins:\n{log_end}")
+        raise PrerequisiteError(f"cdktf cannot be installed:\n{log_end}")
 
 
-async def build_packages(machine: Machine, log_path: Path) -> None:
-    """Build what Lambda runs, unless it is there. Raises: PrerequisiteError, DeployError."""
+async def build_deployment_packages(machine: Machine, log_path: Path) -> None:
+    """Build the deployment packages if needed. Raises: PrerequisiteError, DeployError."""
     words = ["-m", "lambda_packages", "--architecture", machine.architecture]
     if await _run([sys.executable, *words], machine, log_path):
-        said = subprocesses.last_lines(log_path, _LAST_LINES)
-        if "cannot reach the package index" in said:
-            raise PrerequisiteError(f"the layer cannot be built:\n{said}")
-        raise DeployError(f"building the packages failed:\n{said}")
+        log_end = subprocesses.last_lines(log_path, _LAST_LINES)
+        if "cannot reach the package index" in log_end:
+            raise PrerequisiteError(f"the layer cannot be built:\n{log_end}")
+        raise DeployError(f"building the deployment packages failed:\n{log_end}")
 
 
 async def _run(words: list[str], machine: Machine, log_path: Path) -> int:
     path = os.pathsep.join((str(Path(sys.executable).parent), machine.variables.get("PATH", os.defpath)))
     return await subprocesses.run(
-        words, directory=PROJECT, environment={**machine.variables, "PATH": path}, log_path=log_path
+        words, directory=PROJECT, variables={**machine.variables, "PATH": path}, log_path=log_path
     )

@@ -1,4 +1,4 @@
-"""Tells one step after the other, each with its time and how far it is."""
+"""Report a run step by step: each step's progress, time and result."""
 
 import time
 from collections.abc import Iterator
@@ -11,30 +11,30 @@ _NAME_COLUMNS = 22
 
 
 class Step:
-    """A step under way; what is said last stands in its line."""
+    """A step in progress; its line ends with what `report` was given last."""
 
     def __init__(self, name: str, status: Status) -> None:
         self._name = name
         self._status = status
         self._began = time.monotonic()
-        self.said = ""
+        self.result = ""
 
-    def say(self, what: str) -> None:
-        """Tell what came of it."""
-        self.said = what
+    def report(self, result: str) -> None:
+        """Set what the step's line says about its result."""
+        self.result = result
 
     def progress(self, done: int, planned: int | None) -> None:
-        """Show how many resources are done; on a terminal alone."""
+        """Show how many resources are done; only a terminal shows it."""
         self._status.update(f"{self._name}: {done} of {'…' if planned is None else planned} resources")
 
     @property
     def seconds(self) -> float:
-        """How long it takes until now."""
+        """The step's duration until now."""
         return time.monotonic() - self._began
 
 
-class Steps:
-    """The steps of a run; prints a line for each that ends, and keeps its figures."""
+class StepReporter:
+    """The steps of a run: prints a line for each finished step and keeps its duration."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -44,7 +44,7 @@ class Steps:
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
-        """One step for as long as the block lasts. A terminal shows that something is going on."""
+        """Report the block as one step. A terminal shows a spinner meanwhile."""
         self.name = name
         status = self._console.status(f"{name} …")
         step = Step(name, status)
@@ -56,12 +56,12 @@ class Steps:
             status.stop()
         self.seconds[name] = step.seconds
         self._console.print(
-            f"{self.total_seconds:6.0f} s  {name:{_NAME_COLUMNS}} {step.seconds:6.1f} s  {step.said}",
+            f"{self.total_seconds:6.0f} s  {name:{_NAME_COLUMNS}} {step.seconds:6.1f} s  {step.result}",
             markup=False,
             soft_wrap=True,
         )
 
     @property
     def total_seconds(self) -> float:
-        """Since the first."""
+        """The time since the first step began."""
         return time.monotonic() - self._began

@@ -1,4 +1,4 @@
-"""Runs a program to its end, under the guard, with all it prints in a log."""
+"""Run a program to its end, watched by the guard, with its output in a log."""
 
 import asyncio
 import os
@@ -17,15 +17,16 @@ async def run(
     command: list[str],
     *,
     directory: Path,
-    environment: Mapping[str, str],
+    variables: Mapping[str, str],
     log_path: Path,
     on_line: Callable[[str], None] = lambda _: None,
 ) -> int:
-    """Return the program's exit code; `on_line` gets each line soon after it was printed.
+    """Run a program; return its exit code. `on_line` is called with each line soon after it was printed.
 
-    Cancelled, it ends the program with everything that it started. So does the guard if we are killed.
+    `variables`: all environment variables. If this is cancelled, the program and all its descendants are
+    ended; if we are killed, the guard ends them.
     """
-    process = _start(command, directory, environment, log_path)
+    process = _start(command, directory, variables, log_path)
     try:
         with log_path.open(encoding="utf-8", errors="replace") as log:
             lines = _Lines(on_line)
@@ -39,14 +40,14 @@ async def run(
 
 
 def _start(
-    command: list[str], directory: Path, environment: Mapping[str, str], log_path: Path
+    command: list[str], directory: Path, variables: Mapping[str, str], log_path: Path
 ) -> "subprocess.Popen[bytes]":
     log_path.unlink(missing_ok=True)
     return launch(
         command,
         log_path=log_path,
         directory=directory,
-        environment=environment,
+        environment=variables,
         user=None,
         first_signal=signal.SIGKILL,
     )
@@ -59,14 +60,14 @@ def last_lines(log_path: Path, count: int) -> str:
 
 
 class _Lines:
-    """Cuts what is read into whole lines."""
+    """A splitter of text into whole lines."""
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
         self._on_line = on_line
-        self._begun = ""
+        self._partial = ""
 
     def take(self, text: str) -> None:
-        *whole, self._begun = (self._begun + text).split("\n")
+        *whole, self._partial = (self._partial + text).split("\n")
         for line in whole:
             self._on_line(line)
 

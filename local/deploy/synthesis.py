@@ -1,4 +1,4 @@
-"""The app that cdktf runs here: main.py's, and beside dev-stack what `overrides.py` replaces in it."""
+"""The app that cdktf runs here: main.py's, plus the override file from `overrides.py` for dev-stack."""
 
 import json
 import os
@@ -8,12 +8,19 @@ from pathlib import Path
 
 import main
 from lambda_packages import PackageError
-from local.deploy.overrides import CACHE_PORT, DATABASE_PORT, FILE, STACK, overrides, variables
+from local.deploy.overrides import (
+    CACHE_PORT,
+    DATABASE_PORT,
+    FILE,
+    STACK,
+    override_document,
+    replaced_variables,
+)
 from stacks.config.settings import SettingsError
 
 
 def synthesize() -> None:
-    """Synthesize every stack where cdktf says, or end with one line that says what is wrong."""
+    """Synthesize every stack into cdktf's output folder, or exit with one line that says what is wrong."""
     try:
         app = main.build_app(os.environ, main.built_packages(), today=datetime.now(UTC).date())
     except (PackageError, SettingsError) as error:
@@ -22,7 +29,7 @@ def synthesize() -> None:
     folder = Path(app.outdir) / "stacks" / STACK
     stack = json.loads((folder / "cdk.tf.json").read_text(encoding="utf-8"))
     ports = {"database_port": int(os.environ[DATABASE_PORT]), "cache_port": int(os.environ[CACHE_PORT])}
-    written = json.dumps(overrides(stack, variables(**ports)), indent=2)
+    written = json.dumps(override_document(stack, replaced_variables(**ports)), indent=2)
     (folder / FILE).write_text(written, encoding="utf-8")
 
 

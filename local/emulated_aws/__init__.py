@@ -1,1 +1,1 @@
-"""The parts of AWS that `make local` runs on: account, Lambda service, event source mapping."""
+"""The parts of AWS that `make local` runs on: an account, functions and the event source mapping."""

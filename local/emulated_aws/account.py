@@ -1,4 +1,4 @@
-"""An emulated AWS account: the stream, buckets, queue and secrets, made as the stacks would make them."""
+"""An emulated AWS account: the stream, buckets, queue and secrets, as the stacks create them."""
 
 import json
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ READER_ROLE = "product_shop"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Clients of the emulated services, and the names of what was made in them."""
+    """Clients of the emulated services, and the names of the resources created there."""
 
     kinesis: "KinesisClient"
     s3: "S3Client"
@@ -33,7 +33,7 @@ class Account:
     stream_arn: str
     archive_bucket: str
     quarantine_bucket: str
-    environment: dict[str, str]
+    variables: dict[str, str]
 
 
 @asynccontextmanager
@@ -46,7 +46,7 @@ async def open_account(
     shards: int = 2,
     application_password: str,
 ) -> AsyncIterator[Account]:
-    """Make the pipeline's resources in the emulator, and the environment variables that name them.
+    """Create the pipeline's resources in the emulator; yield them with the functions' environment variables.
 
     The variables are those of the processor and of the migrations function.
     """
@@ -69,7 +69,7 @@ async def open_account(
         for bucket in (archive, quarantine):
             await s3.create_bucket(Bucket=bucket)
         await _notify_queue_of_failed_batches(s3, sqs, quarantine, suffix)
-        environment = {
+        variables = {
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_REGION": REGION,
@@ -93,7 +93,7 @@ async def open_account(
             stream_arn=described["StreamDescriptionSummary"]["StreamARN"],
             archive_bucket=archive,
             quarantine_bucket=quarantine,
-            environment=environment,
+            variables=variables,
         )
 
 
@@ -122,7 +122,7 @@ async def _make_secrets(
 
 
 async def _notify_queue_of_failed_batches(s3: "S3Client", sqs: "SQSClient", bucket: str, suffix: str) -> None:
-    """Each object under the failed batches' prefix puts a message on the queue."""
+    """Have S3 send a message to the queue for each object under the failed batches' prefix."""
     url = (await sqs.create_queue(QueueName=f"inventory-processor-dlq-{suffix}"))["QueueUrl"]
     attributes = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     await s3.put_bucket_notification_configuration(

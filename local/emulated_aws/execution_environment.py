@@ -1,11 +1,11 @@
-"""One Lambda execution environment: a process that answers one invocation after the other.
+"""One Lambda execution environment: a process that handles one invocation after another.
 
     python -m local.emulated_aws.execution_environment processor.handler:handler
     python -I -S local/emulated_aws/execution_environment.py <task root> <layer>/python <handler>
 
-Imports are looked for in the folders before the handler first. Reads one JSON request a line on standard
-input, answers one JSON line on what was standard output, and logs on standard error, where the function's own
-output goes too. Ends when its input does.
+The directories before the handler come first on `sys.path`. The process reads one JSON request per line from
+standard input and writes one JSON line per response to its original standard output. Logs, and whatever the
+function itself prints, go to standard error. The process ends when its input ends.
 """
 
 import importlib
@@ -19,26 +19,26 @@ from typing import IO, Any
 
 
 class Context:
-    """What Lambda tells a function of its invocation; `deadline_ms` is milliseconds since the epoch."""
+    """The context of an invocation, as Lambda passes it; `deadline_ms` is in milliseconds since the epoch."""
 
     def __init__(self, request_id: str, deadline_ms: int) -> None:
         self.aws_request_id = request_id
         self._deadline_ms = deadline_ms
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until the invocation is stopped; never negative."""
+        """Return the milliseconds until the invocation is stopped; never negative."""
         return max(0, self._deadline_ms - time.time_ns() // 1_000_000)
 
 
 def serve(handler: Callable[[Any, Context], Any], requests: IO[bytes], responses: IO[bytes]) -> None:
-    """Answer every request, in order."""
+    """Respond to every request, in order."""
     for line in requests:
         responses.write(json.dumps(answer(handler, json.loads(line))).encode() + b"\n")
         responses.flush()
 
 
 def answer(handler: Callable[[Any, Context], Any], request: dict[str, Any]) -> dict[str, Any]:
-    """The response, or the error as Lambda reports it."""
+    """Return the response, or the error as Lambda reports it."""
     context = Context(request["request_id"], request["deadline_ms"])
     try:
         return {"response": handler(request["event"], context)}
@@ -51,8 +51,8 @@ def main() -> None:
     """Serve the handler named by the last argument, `module:function`."""
     responses = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    *folders, handler = sys.argv[1:]
-    sys.path[:0] = folders
+    *directories, handler = sys.argv[1:]
+    sys.path[:0] = directories
     module, _, function = handler.partition(":")
     serve(getattr(importlib.import_module(module), function), sys.stdin.buffer, responses)
 

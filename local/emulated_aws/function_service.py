@@ -1,4 +1,4 @@
-"""Runs a function in execution environments of its own, as Lambda does: one process each, reused."""
+"""Run a function in separate execution environments, as Lambda does: one process each, reused."""
 
 import asyncio
 import json
@@ -19,70 +19,69 @@ _STOP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Runtime:
-    """How an execution environment is started: a command, before the handler's name, and in which folder."""
+class LaunchCommand:
+    """The command that starts an execution environment, without the handler's name, and its directory."""
 
     command: tuple[str, ...]
     directory: Path
 
 
-THIS_CHECKOUT = Runtime((sys.executable, "-m", "local.emulated_aws.execution_environment"), PROJECT)
+THIS_CHECKOUT = LaunchCommand((sys.executable, "-m", "local.emulated_aws.execution_environment"), PROJECT)
 
 
-class LambdaService:
+class FunctionService:
     """A function and its execution environments; the mapping's `Function`.
 
     Args:
         handler: `module:function`, called with event and context.
-        environment: the function's environment variables.
-        timeout_seconds: an invocation that takes longer is stopped, with its environment.
-        reserved_concurrency: invocations beyond that many at once are throttled.
+        variables: the function's environment variables.
+        timeout_seconds: a longer invocation is stopped, and its execution environment with it.
+        reserved_concurrency: more concurrent invocations than this are throttled.
         new_id: makes request ids.
-        on_log: gets each line the function writes.
-        on_event: gets each event before it is sent.
-        runtime: what runs the handler, and which code.
-        freezes: environments are frozen between their invocations, as Lambda freezes them.
+        on_log: called with each line that the function writes.
+        on_event: called with each event before it is sent.
+        launch: what runs the handler, and which code.
+        freezes: execution environments are frozen between invocations, as Lambda freezes them.
     """
 
     def __init__(
         self,
         handler: str,
         *,
-        environment: Mapping[str, str],
+        variables: Mapping[str, str],
         timeout_seconds: float,
         reserved_concurrency: int,
         new_id: Callable[[], str],
         on_log: Callable[[str], None],
         on_event: Callable[[Mapping[str, object]], None] = lambda _: None,
-        runtime: Runtime = THIS_CHECKOUT,
+        launch: LaunchCommand = THIS_CHECKOUT,
         freezes: bool = False,
     ) -> None:
         self._handler = handler
-        self._environment = dict(environment)
+        self._variables = dict(variables)
         self._timeout_seconds = timeout_seconds
         self._reserved_concurrency = reserved_concurrency
         self._new_id = new_id
         self._on_log = on_log
         self._on_event = on_event
-        self._runtime = runtime
+        self._launch = launch
         self._freezes = freezes
-        self._idle: list[_Environment] = []
-        self._busy: set[_Environment] = set()
+        self._idle: list[_ExecutionEnvironment] = []
+        self._busy: set[_ExecutionEnvironment] = set()
 
     async def invoke(self, event: Mapping[str, object]) -> object:
-        """The function's response; see `mapping.Function`."""
+        """Return the function's response; see `event_source_mapping.Function`."""
         if len(self._busy) >= self._reserved_concurrency:
             raise FunctionNotReachedError("TooManyRequestsException: the reserved concurrency is used up")
         self._on_event(event)
-        environment = self._idle.pop() if self._idle else _Environment(self._on_log)
+        environment = self._idle.pop() if self._idle else self._new_environment()
         self._busy.add(environment)
         try:
             environment.thaw()
-            await environment.start(self._runtime, self._handler, self._environment)
-            response = await environment.ask(event, self._new_id(), self._timeout_seconds)
+            response = await environment.invoke(event, self._new_id(), self._timeout_seconds)
             self._keep(environment)
             return response
-        except _AnsweredError as error:
+        except _RaisedError as error:
             self._keep(environment)
             raise FunctionError(str(error)) from error
         finally:
@@ -90,79 +89,98 @@ class LambdaService:
             if environment not in self._idle:
                 await environment.stop()
 
-    def _keep(self, environment: "_Environment") -> None:
+    def _new_environment(self) -> "_ExecutionEnvironment":
+        return _ExecutionEnvironment(self._launch, self._handler, self._variables, self._on_log)
+
+    def _keep(self, environment: "_ExecutionEnvironment") -> None:
         if self._freezes:
             environment.freeze()
         self._idle.append(environment)
 
     def freeze_idle(self) -> None:
-        """Freeze the environments without work; an invocation thaws the one it is given."""
+        """Freeze the idle execution environments; an invocation thaws the one that it uses."""
         for environment in self._idle:
             environment.freeze()
 
     def thaw(self) -> None:
-        """Thaw the environments without work: what they left half done goes on."""
+        """Thaw the idle execution environments, so that their unfinished work continues."""
         for environment in self._idle:
             environment.thaw()
 
     def kill_busy(self) -> None:
-        """Kill the environments that are working: what memory, a segmentation fault or a host may do."""
+        """Kill the busy execution environments, as a lack of memory, a segmentation fault or a host may."""
         for environment in self._busy:
             environment.kill()
 
     async def close(self) -> None:
-        """Stop all environments."""
+        """Stop all execution environments."""
         environments = [*self._idle, *self._busy]
         self._idle.clear()
         await asyncio.gather(*(environment.stop() for environment in environments))
 
 
-class _AnsweredError(Exception):
-    """The function raised; its environment goes on."""
+class _RaisedError(Exception):
+    """The function raised an exception; its execution environment can be used again."""
 
 
-class _Environment:
-    """One process."""
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A process, the pipes to and from it, and the task that passes its log lines on."""
 
-    def __init__(self, on_log: Callable[[str], None]) -> None:
+    process: Process
+    requests: asyncio.StreamWriter
+    responses: asyncio.StreamReader
+    logging: asyncio.Task[None]
+
+
+class _ExecutionEnvironment:
+    """One process, started by the first invocation."""
+
+    def __init__(
+        self, launch: LaunchCommand, handler: str, variables: Mapping[str, str], on_log: Callable[[str], None]
+    ) -> None:
+        self._launch = launch
+        self._handler = handler
+        self._variables = variables
         self._on_log = on_log
-        self._process: Process | None = None
-        self._logging: asyncio.Task[None] | None = None
+        self._running: _Running | None = None
 
-    async def start(self, runtime: Runtime, handler: str, environment: Mapping[str, str]) -> None:
-        if self._process is None:
-            self._process = await asyncio.create_subprocess_exec(
-                *runtime.command,
-                handler,
-                cwd=runtime.directory,
-                env=environment,
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=PIPE,
-                limit=_LINE_BYTES,
-            )
-            self._logging = asyncio.create_task(self._pass_on_logs(self._process))
-
-    async def ask(self, event: Mapping[str, object], request_id: str, timeout_seconds: float) -> object:
-        process = self._process
-        assert process is not None and process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
+    async def invoke(self, event: Mapping[str, object], request_id: str, timeout_seconds: float) -> object:
+        running = self._running or await self._start()
         deadline_ms = time.time_ns() // 1_000_000 + int(timeout_seconds * 1000)
         request = {"event": event, "request_id": request_id, "deadline_ms": deadline_ms}
         try:
             async with asyncio.timeout(timeout_seconds):
-                process.stdin.write(json.dumps(request).encode() + b"\n")
-                await process.stdin.drain()
-                line = await process.stdout.readline()
+                running.requests.write(json.dumps(request).encode() + b"\n")
+                await running.requests.drain()
+                line = await running.responses.readline()
         except TimeoutError as error:
             raise FunctionError(f"Task timed out after {timeout_seconds:.2f} seconds") from error
         except ConnectionError as error:
             raise FunctionError("Runtime exited before it took the event") from error
         if not line:
-            raise FunctionError("Runtime exited without an answer")
+            raise FunctionError("Runtime exited without a response")
         answer = json.loads(line)
         if "error" in answer:
-            raise _AnsweredError("{errorType}: {errorMessage}".format(**answer["error"]))
+            raise _RaisedError("{errorType}: {errorMessage}".format(**answer["error"]))
         return answer["response"]
+
+    async def _start(self) -> _Running:
+        process = await asyncio.create_subprocess_exec(
+            *self._launch.command,
+            self._handler,
+            cwd=self._launch.directory,
+            env=self._variables,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            limit=_LINE_BYTES,
+        )
+        if process.stdin is None or process.stdout is None or process.stderr is None:
+            raise RuntimeError("asyncio started a process without the requested pipes")
+        logging = asyncio.create_task(self._pass_on_logs(process.stderr))
+        self._running = _Running(process, process.stdin, process.stdout, logging)
+        return self._running
 
     def kill(self) -> None:
         self._send(signal.SIGKILL)
@@ -174,20 +192,17 @@ class _Environment:
         self._send(signal.SIGCONT)
 
     def _send(self, number: signal.Signals) -> None:
-        if self._process is not None:
+        if self._running is not None:
             with suppress(ProcessLookupError):
-                self._process.send_signal(number)
+                self._running.process.send_signal(number)
 
     async def stop(self) -> None:
-        process = self._process
-        if process is None:
+        if self._running is None:
             return
         self.kill()
-        await asyncio.wait_for(process.wait(), _STOP_SECONDS)
-        if self._logging is not None:
-            await self._logging
+        await asyncio.wait_for(self._running.process.wait(), _STOP_SECONDS)
+        await self._running.logging
 
-    async def _pass_on_logs(self, process: Process) -> None:
-        assert process.stderr is not None  # noqa: S101 it was asked for
-        while line := await process.stderr.readline():
+    async def _pass_on_logs(self, lines: asyncio.StreamReader) -> None:
+        while line := await lines.readline():
             self._on_log(line.decode("utf-8", "replace").rstrip("\n"))

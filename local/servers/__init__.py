@@ -1,11 +1,12 @@
-"""Real servers for tests and `make local`: PostgreSQL 18, Valkey, and moto for the AWS services.
+"""Embedded servers for tests and `make local`: PostgreSQL 18, Valkey, and moto for the AWS services.
 
     with start_servers() as servers:
         servers.postgres.address, servers.valkey.address, servers.moto.endpoint_url
 
-Each can also be started alone. They listen on 127.0.0.1 only, keep their port and directory from one start to
-the next (for outages), and are gone, with their directories, as soon as the process that started them is,
-however it ends (see `local.servers.guard`). Neither PostgreSQL's nor Valkey's binary knows TLS.
+Each can also be started alone. They listen on 127.0.0.1 only and keep their port and directory from one start
+to the next, so that tests can simulate outages. They end, and their directories are removed, when the process
+that started them ends, however it ends (see `local.servers.guard`). These binaries of PostgreSQL and Valkey
+are built without TLS.
 """
 
 from collections.abc import Iterator
@@ -48,19 +49,19 @@ class Servers:
 
 @contextmanager
 def start_servers() -> Iterator[Servers]:
-    """Starts one of each, at the same time, and closes them at the end of the block.
+    """Start one of each concurrently, and close them at the end of the block.
 
     Raises:
         ServerError: One of them cannot start; none is left running.
     """
     servers = Servers(PostgresServer(), ValkeyServer(), MotoServer())
-    everyone: tuple[Server, ...] = (servers.postgres, servers.valkey, servers.moto)
+    all_servers: tuple[Server, ...] = (servers.postgres, servers.valkey, servers.moto)
     with ExitStack() as closing:
-        for server in everyone:
+        for server in all_servers:
             closing.callback(server.close)
-        # The pool's end is the end of every start: none is under way when a failed one has them all closed.
-        with ThreadPoolExecutor(len(everyone)) as threads:
-            starts = [threads.submit(server.start) for server in everyone]
+        # The pool waits for every start. So no server is still starting when one fails and all are closed.
+        with ThreadPoolExecutor(len(all_servers)) as threads:
+            starts = [threads.submit(server.start) for server in all_servers]
         for start in starts:
             start.result()
         yield servers

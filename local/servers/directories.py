@@ -11,7 +11,7 @@ from local.servers.guard import our_guard
 
 
 def server_user() -> pwd.struct_passwd | None:
-    """The user that servers which refuse root run as; None for ourselves."""
+    """Return the user to run servers as that refuse to run as root; None if we are not root."""
     if os.geteuid():
         return None
     try:
@@ -26,7 +26,7 @@ def give_to(user: pwd.struct_passwd | None, path: Path) -> None:
 
 
 def make_directory(name: str, user: pwd.struct_passwd | None) -> Path:
-    """A new private directory below the system's temporary directory, which the guard knows of beforehand."""
+    """Make a private directory below the system's temporary directory; the guard watches it beforehand."""
     try:
         directory = Path(tempfile.gettempdir()) / f"catalog-{name.lower()}-{secrets.token_hex(8)}"
     except FileNotFoundError as error:

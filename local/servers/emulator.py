@@ -1,4 +1,4 @@
-"""ministack, which stands in for all of AWS that Terraform talks to."""
+"""ministack, the emulator of every AWS service that Terraform uses."""
 
 import http.client
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ _SERVICES = (
 
 @dataclass(frozen=True, slots=True)
 class AdministeredDatabase:
-    """The server that plays RDS's instance, and its administrator's password."""
+    """The server that takes the place of the RDS instance, and its administrator's password."""
 
     host: str
     port: int
@@ -40,13 +40,13 @@ class AdministeredDatabase:
 
 
 class EmulatorServer(Server):
-    """ministack, from a virtual environment of its own; empty after each start.
+    """ministack, in a separate virtual environment; empty after each start.
 
-    It runs functions itself, as children of its own Python, so that one must be what Lambda has.
+    It runs functions as child processes of its own Python, which must therefore have Lambda's version.
 
-    `python`: that environment's interpreter.
+    `python`: the virtual environment's interpreter.
     `program`: the file that corrects the emulator and starts it; `corrections`: the names of those to apply.
-    `database`, `valkey`: where the endpoints of RDS's instances and ElastiCache's replication groups lead.
+    `database`, `valkey`: what the endpoints of RDS instances and ElastiCache replication groups lead to.
     """
 
     name = "ministack"
@@ -67,25 +67,25 @@ class EmulatorServer(Server):
         self._corrections = corrections
         self._database = database
         self._valkey = valkey
-        self._port_to_be = 0
+        self._new_port = 0
 
     @property
     def endpoint_url(self) -> str:
-        """What `AWS_ENDPOINT_URL` is to be set to; any credentials do."""
+        """The value for `AWS_ENDPOINT_URL`; any credentials are accepted."""
         return f"http://{HOST}:{self.port}"
 
     def _prepare(self) -> None:
-        # What functions and uploads leave behind is removed with our directory.
+        # Files that functions and uploads leave behind are removed with our directory.
         (self.directory / "tmp").mkdir()
 
     def _command(self, port: int) -> list[str]:
         if not self._python.exists():
             raise ServerError(f"there is no emulator in {self._python}: run `bash scripts/emulator.sh`")
-        self._port_to_be = port
+        self._new_port = port
         return [str(self._python), "-B", "-P", str(self._program)]
 
     def _environment(self) -> dict[str, str]:
-        # From scratch: what the emulator has, the functions in it have too.
+        # Nothing is inherited: the functions that the emulator runs see its environment variables.
         return {
             "PATH": "/usr/bin:/bin",
             "HOME": str(self.directory),
@@ -93,7 +93,7 @@ class EmulatorServer(Server):
             "STATE_DIR": str(self.directory / "state"),
             "LC_ALL": "C.UTF-8",
             "BIND_HOST": HOST,
-            "GATEWAY_PORT": str(self._port_to_be),
+            "GATEWAY_PORT": str(self._new_port),
             "MINISTACK_HOST": HOST,
             "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
             "PERSIST_STATE": "0",

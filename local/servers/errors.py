@@ -1,8 +1,8 @@
-"""What goes wrong with a server, whichever it is."""
+"""The errors of every server."""
 
 
 class ServerError(RuntimeError):
-    """A server that cannot be started or used, and why."""
+    """A server cannot be started or used; the message says why."""
 
 
 class PortTakenError(ServerError):

@@ -1,10 +1,10 @@
-"""Ends the embedded servers and removes their directories, however the process that started them ends.
+"""End the embedded servers and remove their directories, however the process that started them ends.
 
-The guard is a small process in a session of its own. It reads, from a pipe whose write end only the process
-that started it holds, what to look after. When that process is gone, by Ctrl-C or `kill -9` alike, the pipe
-reaches its end, and the guard does what nobody else can do any more.
+The guard is a small process in a separate session. It reads from a pipe which processes and directories to
+watch. Only the process that started the guard holds the pipe's write end. When that process ends, by Ctrl-C
+or by `kill -9`, the pipe reaches its end, and the guard ends the servers and removes the directories.
 
-The guard runs this file by its path, isolated from the environment: it imports only the standard library.
+The guard runs this file by its path in Python's isolated mode: it imports only the standard library.
 """
 
 import atexit
@@ -28,29 +28,29 @@ _IPC_RMID = 0
 
 
 def end_processes(roots: Mapping[int, int]) -> None:
-    """Ends processes, stopped ones too, with all their descendants, and waits until they are gone.
+    """End processes and all their descendants, even stopped ones, and wait until they are gone.
 
-    `roots` gives for each process the signal it and its descendants get first; what is still there
-    0.4 seconds later is killed.
+    `roots` maps each process to the signal that it and its descendants get first. Any that still run
+    0.4 seconds later are killed.
     """
     trees = {root: freeze(root) for root in roots}
     for root, tree in trees.items():
         send(tree, roots[root])
-        # Children first: a signal that is pending ends them before they do another thing.
+        # Children first: the pending signal ends them before they can do anything else.
         send(reversed(tree), signal.SIGCONT)
-    everything = [pid for tree in trees.values() for pid in tree]
-    if not _wait_until_gone(everything, _GENTLE_SECONDS):
-        send(everything, signal.SIGKILL)
-        _wait_until_gone(everything, _KILLED_SECONDS)
+    processes = [pid for tree in trees.values() for pid in tree]
+    if not _wait_until_gone(processes, _GENTLE_SECONDS):
+        send(processes, signal.SIGKILL)
+        _wait_until_gone(processes, _KILLED_SECONDS)
 
 
 def freeze(root: int) -> list[int]:
-    """Stops a process and all its descendants (SIGSTOP); returns them, parents before children.
+    """Stop a process and all its descendants (SIGSTOP); return them, parents before children.
 
-    A process group would not do: each PostgreSQL backend is in a session of its own.
+    A process group is not enough: each PostgreSQL backend has a separate session.
     """
     frozen: list[int] = []
-    # A stopped process forks no more, but one may have forked just before its signal arrived.
+    # A stopped process does not fork, but it may have forked just before its signal arrived.
     while fresh := [pid for pid in process_tree(root) if pid not in frozen]:
         send(fresh, signal.SIGSTOP)
         frozen += fresh
@@ -58,16 +58,16 @@ def freeze(root: int) -> list[int]:
 
 
 def send(processes: Iterable[int], signal_number: int) -> None:
-    """Sends a signal to each process that still exists."""
+    """Send a signal to each process that still exists."""
     for pid in processes:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal_number)
 
 
 def remove_directory(directory: Path) -> None:
-    """Removes a server's directory, and the shared memory that a killed PostgreSQL left behind.
+    """Remove a server's directory, and the shared memory that a killed PostgreSQL left behind.
 
-    A process that is dying can still add a file while its directory is being emptied, hence the repetition.
+    A dying process can still add a file while its directory is being emptied, so the removal is repeated.
     """
     _remove_shared_memory(directory)
     deadline = time.monotonic() + _KILLED_SECONDS
@@ -76,7 +76,7 @@ def remove_directory(directory: Path) -> None:
 
 
 def running_processes() -> dict[int, int]:
-    """The parent of each running process. Zombies, which hold nothing any more, are left out."""
+    """Return the parent of each running process. Zombies are left out: they hold no resources."""
     if Path("/proc/self/stat").exists():
         return _processes_of_proc()
     return _processes_of_ps()
@@ -87,7 +87,7 @@ def _processes_of_proc() -> dict[int, int]:
     for directory in Path("/proc").iterdir():
         if directory.name.isdecimal():
             with contextlib.suppress(FileNotFoundError, PermissionError, ProcessLookupError):
-                # The command's name stands in parentheses and may hold any character.
+                # The command's name is in parentheses and may contain any character.
                 state, parent = (directory / "stat").read_bytes().rpartition(b")")[2].split()[:2]
                 if state not in {b"Z", b"X"}:
                     parents[int(directory.name)] = int(parent)
@@ -102,10 +102,10 @@ def _processes_of_ps() -> dict[int, int]:
 
 
 def process_tree(root: int) -> list[int]:
-    """A process and all its descendants, parents before children; empty if it does not run."""
+    """Return a process and all its descendants, parents before children; empty if it does not run."""
     parents = running_processes()
     tree = [root] if root in parents else []
-    for ancestor in tree:  # grows as it goes
+    for ancestor in tree:  # the loop appends to it
         tree += [pid for pid, parent in parents.items() if parent == ancestor]
     return tree
 
@@ -120,7 +120,7 @@ def _wait_until_gone(processes: Iterable[int], timeout_seconds: float) -> bool:
 
 
 def _remove_shared_memory(directory: Path) -> None:
-    """Removes the segment by which PostgreSQL marks its data directory as in use, if it had no chance to."""
+    """Remove the segment by which PostgreSQL marks its data directory as in use, if PostgreSQL did not."""
     for lock_file in directory.glob("*/postmaster.pid"):
         with contextlib.suppress(FileNotFoundError):
             # Line 7 is "key id": https://www.postgresql.org/docs/18/storage-file-layout.html
@@ -130,19 +130,19 @@ def _remove_shared_memory(directory: Path) -> None:
 
 
 class Guard:
-    """A guard process of ours, and what we tell it.
+    """A guard process, and the orders that it is sent.
 
-    Watching raises BrokenPipeError if the guard was killed, since nothing is looked after any more.
+    Watching raises BrokenPipeError if the guard was killed, because nothing is watched any more.
     """
 
     def __init__(self) -> None:
-        # Python's pipes are not inheritable, so no other child of ours holds the guard up.
+        # Python's pipes are not inheritable, so none of our other children keeps this one open.
         reading_end, self._writing_end = os.pipe()
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(Path(__file__).resolve())],
                 stdin=reading_end,
-                # It outlives us: whoever waits for the end of our output would wait for the guard too.
+                # The guard outlives us: a program that reads our output to its end would wait for the guard.
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd="/",
@@ -153,68 +153,68 @@ class Guard:
 
     @property
     def pid(self) -> int:
-        """The guard's own process."""
+        """The guard's process."""
         return self._process.pid
 
     def watch_process(self, pid: int, first_signal: int) -> None:
-        """Looks after a process that leads its own session; `first_signal` as in `end_processes`."""
-        self._tell("watch process", pid, first_signal)
+        """Watch a process that leads a session; `first_signal` as in `end_processes`."""
+        self._send_order("watch process", pid, first_signal)
 
     def forget_process(self, pid: int) -> None:
-        """To be called as soon as a process was waited for, since its number may be used again."""
+        """Stop watching a process. Call this as soon as it was waited for: its number may be used again."""
         with contextlib.suppress(BrokenPipeError):
-            self._tell("forget process", pid, 0)
+            self._send_order("forget process", pid, 0)
 
     def watch_directory(self, directory: Path) -> None:
-        """To be called before the directory is made, so that there is no moment without a guard."""
-        self._tell("watch directory", str(directory), 0)
+        """Watch a directory. Call this before it is made, so that it is never unwatched."""
+        self._send_order("watch directory", str(directory), 0)
 
     def forget_directory(self, directory: Path) -> None:
-        """To be called once the directory is gone."""
+        """Stop watching a directory. Call this once it is removed."""
         with contextlib.suppress(BrokenPipeError):
-            self._tell("forget directory", str(directory), 0)
+            self._send_order("forget directory", str(directory), 0)
 
     def finish(self) -> None:
-        """Lets the guard end everything it still looks after, and waits for it."""
+        """Let the guard end and remove everything that it still watches, and wait for it."""
         os.close(self._writing_end)
         self._process.wait()
 
     def disown(self) -> None:
-        """Lets go of the pipe in a forked child, which would else keep the guard waiting."""
+        """Close the pipe in a forked child, which would otherwise keep the guard waiting."""
         os.close(self._writing_end)
-        # The guard is our parent's child, not ours: there is nothing to wait for.
+        # The guard is our parent's child, not ours, so we cannot wait for it.
         self._process.returncode = 0
 
-    def _tell(self, order: str, subject: int | str, first_signal: int) -> None:
-        # One write of less than PIPE_BUF bytes: whole, whatever other threads write.
+    def _send_order(self, order: str, subject: int | str, first_signal: int) -> None:
+        # A write of less than PIPE_BUF bytes is atomic, whatever other threads write.
         os.write(self._writing_end, json.dumps([order, subject, first_signal]).encode() + b"\n")
 
 
-class _Ours:
-    """The one guard of this process, started when first needed."""
+class _OnlyGuard:
+    """The only guard of this process, started when it is first needed."""
 
     guard: Guard | None = None
     starting = threading.Lock()
 
 
 def our_guard() -> Guard:
-    """The guard of this process; the first call starts it."""
-    with _Ours.starting:
-        if _Ours.guard is None:
-            _Ours.guard = Guard()
-        return _Ours.guard
+    """Return the guard of this process; the first call starts it."""
+    with _OnlyGuard.starting:
+        if _OnlyGuard.guard is None:
+            _OnlyGuard.guard = Guard()
+        return _OnlyGuard.guard
 
 
 def _finish() -> None:
-    if _Ours.guard is not None:
-        _Ours.guard.finish()
+    if _OnlyGuard.guard is not None:
+        _OnlyGuard.guard.finish()
 
 
 def _disown() -> None:
-    _Ours.starting = threading.Lock()
-    if _Ours.guard is not None:
-        _Ours.guard.disown()
-        _Ours.guard = None
+    _OnlyGuard.starting = threading.Lock()
+    if _OnlyGuard.guard is not None:
+        _OnlyGuard.guard.disown()
+        _OnlyGuard.guard = None
 
 
 def _main() -> None:
@@ -238,7 +238,7 @@ def _main() -> None:
 
 
 def _leads_its_session(pid: int) -> bool:
-    """Whether a number still means a server, and was not used again for some other process."""
+    """Return whether a process number still means a server, and was not reused for another process."""
     try:
         return os.getsid(pid) == pid
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""The installed packages that the servers come from."""
+"""Find the installed packages that contain the servers."""
 
 import importlib.util
 from pathlib import Path
@@ -7,7 +7,7 @@ from local.servers.errors import ServerError
 
 
 def require(*packages: str) -> Path:
-    """The directory of the last of these installed packages, found without importing it."""
+    """Return the directory of the last of these packages, without importing it. Raises: ServerError."""
     place = Path()
     for package in packages:
         spec = importlib.util.find_spec(package)

@@ -1,4 +1,4 @@
-"""Starts processes that end when we do, however that is."""
+"""Start processes that end when we end, however we end."""
 
 import os
 import pwd
@@ -19,11 +19,12 @@ def launch(
     user: pwd.struct_passwd | None,
     first_signal: signal.Signals,
 ) -> "subprocess.Popen[bytes]":
-    """Starts a process, in a session of its own, that the guard knows of before it does anything.
+    """Start a process in a separate session; the guard watches it before it does anything.
 
-    `log_path`: what it prints is added there; `directory`: where it starts; `user`: None for ourselves.
+    `log_path`: its output is appended there; `directory`: its working directory; `user`: None for ours.
     """
-    # The shell becomes the program once the guard was told; if we die before, it reads no line and ends.
+    # The shell waits for a line before it runs the program, and gets it once the guard watches the process.
+    # If we die before, the shell reads the end of its input and ends.
     guarded = ["/bin/sh", "-c", 'read -r go && exec "$@"', "sh", *command]
     gate, our_end = os.pipe()
     try:
@@ -49,6 +50,6 @@ def launch(
 
 
 def wait_for(process: "subprocess.Popen[bytes]") -> None:
-    """Takes note, and lets the guard do so, that a process has ended."""
+    """Wait for a process to end, and let the guard forget it."""
     process.wait()
     our_guard().forget_process(process.pid)

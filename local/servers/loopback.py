@@ -1,4 +1,4 @@
-"""The loopback address that every server listens on: a free port of it, and a question to one."""
+"""The loopback address that every server listens on: find a free port, and probe one."""
 
 import secrets
 import socket
@@ -8,16 +8,16 @@ from local.servers.errors import ServerError
 
 HOST = "127.0.0.1"
 
-# Below the ports that systems give to outgoing connections: among those, a client that keeps trying a stopped
-# server ends up connected to itself, and keeps the server's port.
+# Below the ports that systems use for outgoing connections. From one of those, a client that keeps retrying a
+# stopped server could connect to itself and so occupy the server's port.
 _PORTS = range(20_000, 32_000)
 PROBE_SECONDS = 1.0
 
 
 def free_port() -> int:
-    """A loopback port that nothing listens on, outside the range of outgoing connections.
+    """Return a loopback port that nothing listens on, outside the range of outgoing connections.
 
-    Another process can take it before its user does.
+    Another process can take it before the caller does.
     """
     for _ in range(len(_PORTS)):
         port = secrets.choice(_PORTS)
@@ -28,9 +28,9 @@ def free_port() -> int:
     raise ServerError(f"no free port on {HOST} from {_PORTS.start} to {_PORTS.stop - 1}")
 
 
-def ask(port: int, question: bytes) -> bytes:
-    """The first bytes of the answer, or none if there is no answer."""
+def probe(port: int, request: bytes) -> bytes:
+    """Return the first bytes of the answer to `request`, or none if there is no answer."""
     with suppress(OSError), socket.create_connection((HOST, port), timeout=PROBE_SECONDS) as connection:
-        connection.sendall(question)
+        connection.sendall(request)
         return connection.recv(64)
     return b""

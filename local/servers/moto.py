@@ -1,4 +1,4 @@
-"""moto, which stands in for the AWS services."""
+"""moto, an emulator of AWS services."""
 
 import http.client
 import sys
@@ -15,7 +15,7 @@ class MotoServer(Server):
 
     @property
     def endpoint_url(self) -> str:
-        """What `AWS_ENDPOINT_URL` is to be set to; any credentials do."""
+        """The value for `AWS_ENDPOINT_URL`; any credentials are accepted."""
         return f"http://{HOST}:{self.port}"
 
     def _command(self, port: int) -> list[str]:

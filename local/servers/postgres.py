@@ -16,7 +16,7 @@ from local.servers.errors import ServerError
 from local.servers.guard import end_processes
 from local.servers.installed import require
 from local.servers.launching import wait_for
-from local.servers.loopback import HOST, ask
+from local.servers.loopback import HOST, probe
 from local.servers.server import NO_SETTINGS, Server
 
 _INITDB_SECONDS = 60.0
@@ -25,7 +25,7 @@ _POSTGRES_SETTINGS: Mapping[str, str] = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
     "shared_memory_type": "mmap",
-    # Files in the data directory: in /dev/shm they would outlive a killed server.
+    # This keeps the files in the data directory; those in /dev/shm would outlive a killed server.
     "dynamic_shared_memory_type": "mmap",
     "timezone": "UTC",
 }
@@ -41,7 +41,7 @@ _INITDB_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class PostgresAddress:
-    """Where PostgreSQL answers, and its superuser."""
+    """PostgreSQL's address, and its superuser."""
 
     host: str
     port: int
@@ -60,13 +60,13 @@ class PostgresServer(Server):
 
     As root it runs as `nobody`, since PostgreSQL refuses root.
 
-    `durable`: commits reach the disk. Without it they are quicker, and survive `kill` and `stop` too.
+    `durable`: commits reach the disk. Without, they are faster, and still survive `kill` and `stop`.
     `settings`: as in postgresql.conf.
     """
 
     name = "PostgreSQL"
     _stop_signal = signal.SIGINT
-    # Unlike on SIGKILL, it gives back what it holds elsewhere: shared memory, and semaphores on macOS.
+    # Unlike SIGKILL, this lets it release what it has elsewhere: shared memory, and semaphores on macOS.
     _abandon_signal = signal.SIGQUIT
 
     def __init__(
@@ -83,7 +83,7 @@ class PostgresServer(Server):
 
     @property
     def address(self) -> PostgresAddress:
-        """Where it answers."""
+        """The address and the superuser's login."""
         return PostgresAddress(HOST, self.port, _POSTGRES_USER, self._password, database="postgres")
 
     def _refuses_root(self) -> bool:
@@ -119,10 +119,10 @@ class PostgresServer(Server):
         return f'listening on IPv4 address "{HOST}", port {port}'
 
     def _answers(self, port: int) -> bool:
-        """Whether it asks for a password; while it starts or recovers it answers with an error instead."""
+        """Return whether it asks for a password; while it starts or recovers, it sends an error instead."""
         startup = b"user\0%b\0database\0postgres\0\0" % _POSTGRES_USER.encode()
         protocol_3_0 = 196_608
-        return ask(port, struct.pack("!ii", 8 + len(startup), protocol_3_0) + startup).startswith(b"R")
+        return probe(port, struct.pack("!ii", 8 + len(startup), protocol_3_0) + startup).startswith(b"R")
 
 
 def _postgres_binaries() -> Path:
@@ -133,16 +133,16 @@ def _postgres_binaries() -> Path:
 
 
 def _runnable_binaries(binaries: Path, user: pwd.struct_passwd | None, directory: Path) -> Path:
-    """PostgreSQL's binaries where `user` can run them: where they are, or else a copy below `directory`.
+    """Return a directory of PostgreSQL's binaries that `user` can run: the installed one, or a copy.
 
-    A virtual environment below root's home, for one, is closed to every other user.
+    The copy is below `directory`. It is needed if other users have no access, as below root's home.
     """
     if user is None or _can_run(binaries / "initdb", user):
         return binaries
     installed = binaries.parents[1]
     copied = directory / installed.name
     shutil.copytree(binaries.parent, copied / "pginstall", ignore=shutil.ignore_patterns("include"))
-    # The wheel's own libraries, where the binaries look for them: beside the package, or on macOS in it.
+    # The binaries look for the wheel's libraries beside the package, and on macOS inside it.
     for libraries, copies in (
         (installed.with_name(f"{installed.name}.libs"), copied.with_name(f"{copied.name}.libs")),
         (installed / ".dylibs", copied / ".dylibs"),

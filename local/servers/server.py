@@ -1,4 +1,4 @@
-"""What every server has in common: how it is started, stopped, killed, paused and closed."""
+"""The base class of every server: start, stop, kill, pause and close."""
 
 import os
 import signal
@@ -25,9 +25,9 @@ _LOG_LINES = 15
 
 
 class Server(ABC):
-    """One server process: a directory and a loopback port of its own, kept until `close`.
+    """One server process, with a directory and a loopback port that it keeps until `close`.
 
-    Not for several threads at once. Every method blocks; from a coroutine, use `asyncio.to_thread`.
+    Not thread-safe. Every method blocks; from a coroutine, use `asyncio.to_thread`.
     """
 
     name: ClassVar[str]
@@ -50,26 +50,26 @@ class Server(ABC):
 
     @property
     def port(self) -> int:
-        """The port, the same from the first start on until `close`."""
+        """The port; it stays the same from the first start until `close`."""
         if self._port is None:
             raise ServerError(f"{self.name} has no port before its first start")
         return self._port
 
     @property
     def pid(self) -> int:
-        """The running server's process, which leads its session and process group."""
+        """The running server's process, the leader of its session and process group."""
         return self._running().pid
 
     @property
     def directory(self) -> Path:
-        """Where the server keeps its data and its log; removed by `close`."""
+        """The directory of the server's data and log; removed by `close`."""
         if self._directory is None:
             raise ServerError(f"{self.name} has no directory before its first start")
         return self._directory
 
     @property
     def log_path(self) -> Path:
-        """What the server printed, over all its starts."""
+        """The file with the server's output since its first start."""
         return self.directory / "server.log"
 
     @property
@@ -80,7 +80,7 @@ class Server(ABC):
         return self._process is not None
 
     def start(self) -> None:
-        """Starts the server and returns once it answers: the first time on a free port, later on the same.
+        """Start the server and return once it answers: first on a free port, later on the same one.
 
         Raises:
             PortTakenError: Another process took the port.
@@ -99,7 +99,7 @@ class Server(ABC):
             on_failure.pop_all()
 
     def stop(self) -> None:
-        """Asks the server to end as an operator would; kills it after 10 seconds. What it stored stays."""
+        """Ask the server to end, as an operator would; kill it after 10 seconds. Its data stays."""
         if not self.is_running:
             return
         process = self._running()
@@ -112,19 +112,19 @@ class Server(ABC):
         self._forget(process)
 
     def kill(self) -> None:
-        """Ends every process of the server at once, as `kill -9` does. What it stored stays."""
+        """Kill every process of the server, as `kill -9` does. Its data stays."""
         self._end(signal.SIGKILL)
 
     def pause(self) -> None:
-        """Stops every process of the server (SIGSTOP): connections stay open and nothing answers."""
+        """Stop every process of the server (SIGSTOP): connections stay open and get no answer."""
         freeze(self.pid)
 
     def resume(self) -> None:
-        """Lets a paused server go on where it was."""
+        """Let a paused server continue."""
         send(reversed(freeze(self.pid)), signal.SIGCONT)
 
     def close(self) -> None:
-        """Ends the server and removes its directory; harmless if there is none."""
+        """End the server and remove its directory; do nothing if there is none."""
         self._end(self._abandon_signal)
         if self._directory is not None:
             remove_directory(self._directory)
@@ -162,7 +162,7 @@ class Server(ABC):
         before = self.log_path.stat().st_size if self.log_path.exists() else 0
         deadline = time.monotonic() + self._start_timeout_seconds
         self._process = self._launch(self._command(port), self._abandon_signal)
-        # Its own log says that it is this server, not a stranger, that answers on the port.
+        # The server's log confirms that it is this server, not another one, that answers on the port.
         while not (self._listening_line(port) in self._log_since(before) and self._answers(port)):
             if not self.is_running:
                 raise self._failure(port, before, "ended while it started")
@@ -172,7 +172,7 @@ class Server(ABC):
             time.sleep(_POLL_SECONDS)
 
     def _launch(self, command: list[str], first_signal: signal.Signals) -> "subprocess.Popen[bytes]":
-        """Starts a process that the guard knows of before it does anything."""
+        """Start a process that the guard watches before it does anything."""
         return launch(
             command,
             log_path=self.log_path,
@@ -197,7 +197,7 @@ class Server(ABC):
         return False
 
     def _prepare(self) -> None:
-        """What is to be done in the new directory before the first start."""
+        """Prepare the new directory before the first start."""
         return
 
     def _environment(self) -> dict[str, str]:
@@ -208,7 +208,7 @@ class Server(ABC):
 
     @abstractmethod
     def _listening_line(self, port: int) -> str:
-        """What stands in the server's log once it listens."""
+        """Return the text that is in the server's log once it listens."""
 
     @abstractmethod
     def _answers(self, port: int) -> bool: ...

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 from local.servers.errors import ServerError
 from local.servers.installed import require
-from local.servers.loopback import HOST, ask
+from local.servers.loopback import HOST, probe
 from local.servers.server import NO_SETTINGS, Server
 
 
 @dataclass(frozen=True, slots=True)
 class ValkeyAddress:
-    """Where Valkey answers; `password` is None if it asks for none."""
+    """Valkey's address; `password` is None if it needs none."""
 
     host: str
     port: int
@@ -19,9 +19,9 @@ class ValkeyAddress:
 
 
 class ValkeyServer(Server):
-    """Valkey, cluster mode disabled; empty after each start unless it is `durable`.
+    """Valkey with cluster mode disabled; empty after each start unless it is `durable`.
 
-    `durable`: each write is in a file before it is acknowledged, and is there again after a start.
+    `durable`: each write is in a file before it is acknowledged, and is loaded again at a start.
     `settings`: as in valkey.conf.
     """
 
@@ -43,7 +43,7 @@ class ValkeyServer(Server):
 
     @property
     def address(self) -> ValkeyAddress:
-        """Where it answers."""
+        """The address and the password."""
         return ValkeyAddress(HOST, self.port, self._password)
 
     def _command(self, port: int) -> list[str]:
@@ -54,7 +54,7 @@ class ValkeyServer(Server):
         return "Ready to accept connections tcp"
 
     def _answers(self, port: int) -> bool:
-        return ask(port, b"PING\r\n").startswith((b"+PONG", b"-NOAUTH"))
+        return probe(port, b"PING\r\n").startswith((b"+PONG", b"-NOAUTH"))
 
 
 def _valkey_binary() -> str:

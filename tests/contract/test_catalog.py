@@ -20,7 +20,7 @@ from processor.registers import Register
 from processor.updates import Update, decode
 from tests.support.events import record
 from tests.support.fakes import FakeCatalog, Faults
-from tests.support.real_servers import World
+from tests.support.real_servers import Services
 
 State = dict[str, dict[str, object]]
 
@@ -31,11 +31,11 @@ class Pair:
 
     fake: FakeCatalog
     real: PostgresCatalog
-    world: World
+    services: Services
 
     async def rows(self) -> State:
         """Return the real catalog's rows."""
-        found = await self.world.database.fetch("SELECT * FROM products")
+        found = await self.services.database.fetch("SELECT * FROM products")
         return {row["product_id"]: dict(row) for row in found}
 
     def fake_rows(self) -> State:
@@ -64,11 +64,11 @@ def column(kind: Register, inside: Any) -> object:
 
 
 @pytest.fixture
-async def pair(world: World) -> AsyncIterator[Pair]:
+async def pair(services: Services) -> AsyncIterator[Pair]:
     """Yield both catalogs, empty."""
 
-    database = Database(world.administrator, None, 1)
-    yield Pair(FakeCatalog(Faults(lambda _: None)), PostgresCatalog(database, process_id="test"), world)
+    database = Database(services.administrator, None, 1)
+    yield Pair(FakeCatalog(Faults(lambda _: None)), PostgresCatalog(database, process_id="test"), services)
     database.terminate()
 
 
@@ -113,7 +113,7 @@ QUICKLY = settings(
 @QUICKLY
 @given(histories)
 async def test_both_hold_the_same_rows_after_any_history(pair: Pair, history: list[Update]) -> None:
-    await pair.world.database.execute("TRUNCATE products")
+    await pair.services.database.execute("TRUNCATE products")
     pair.fake.rows.clear()
     for start in range(0, len(history), 4):
         changes = fold(history[start : start + 4]).changes
@@ -205,7 +205,7 @@ async def test_marks_that_were_not_cleared_are_taken_back(pair: Pair, which: str
 async def test_one_by_one_ends_in_the_same_rows_and_both_return_what_is_outdated(
     pair: Pair, history: list[Update]
 ) -> None:
-    await pair.world.database.execute("TRUNCATE products")
+    await pair.services.database.execute("TRUNCATE products")
     pair.fake.rows.clear()
     for start in range(0, len(history), 4):
         part = sorted(history[start : start + 4], key=lambda one: one.product_id)
@@ -225,7 +225,7 @@ async def test_one_by_one_ends_in_the_same_rows_and_both_return_what_is_outdated
 async def test_the_previous_release_may_add_a_pending_product_again(pair: Pair) -> None:
     """Check its statement, which runs concurrently with ours during a deploy."""
     for _ in range(2):
-        await pair.world.database.execute(
+        await pair.services.database.execute(
             "INSERT INTO pending_invalidation (product_id) SELECT unnest($1::text[])", ["a", "b"]
         )
     (first, _) = await pending(pair.real, 10)
@@ -263,14 +263,16 @@ async def test_a_value_that_no_column_holds_is_refused_and_found(pair: Pair, bad
 async def test_expired_pending_invalidations_and_marks_are_removed(pair: Pair) -> None:
     await pair.real.add_pending_invalidations(["old", "new"])
     await pair.real.mark_attempt(record("x", 1))
-    await pair.world.database.execute(
+    await pair.services.database.execute(
         "UPDATE pending_invalidation SET missed_at = now() - interval '331 s' WHERE product_id = 'old'"
     )
-    await pair.world.database.execute("UPDATE processing_attempt SET last_tried_at = now() - interval '25 h'")
+    await pair.services.database.execute(
+        "UPDATE processing_attempt SET last_tried_at = now() - interval '25 h'"
+    )
     assert await pair.real.remove_expired_pending_invalidations(330) == 1
     await pair.real.tidy()
-    assert await pair.world.pending() == {"new"}
-    assert await pair.world.database.fetchval("SELECT count(*) FROM processing_attempt") == 0
+    assert await pair.services.pending() == {"new"}
+    assert await pair.services.database.fetchval("SELECT count(*) FROM processing_attempt") == 0
 
 
 async def test_the_real_one_refuses_what_the_table_forbids_and_stores_nothing(pair: Pair) -> None:

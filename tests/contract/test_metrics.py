@@ -14,26 +14,26 @@ from processor.records import Defect
 from processor.report import BatchReport, DrainReport
 from stacks.config.environments import PROD
 from tests.support.events import ARRIVAL_MS, record, sequence
-from tests.support.fakes import Fault, World, always
+from tests.support.fakes import FakeServices, Fault, always
 from tests.support.monitoring import Watching, shown_by_dashboard, synthesize_observability, watched_by_alarms
 from tests.support.synthesized import Stack
 
 
 def batches() -> list[BatchReport]:
     """Return reports of processed batches in which every stage ran and every fault of ours occurred."""
-    world = World(always(cache_invalidate=Fault.FAILS))
-    world.catalog.refuses = lambda change: change.product_id == "refused"
-    mixed = world.process(
+    services = FakeServices(always(cache_invalidate=Fault.FAILS))
+    services.catalog.refuses = lambda change: change.product_id == "refused"
+    mixed = services.process(
         record({"product_id": "good", "inventory": 1}, 0),
         record({"product_id": "refused", "inventory": 1}, 1),
         record({"product_id": "late", "inventory": 1}, 2, arrival_ms=10**17),  # no datetime holds it
         record(b"any", 3)._replace(defect=Defect(Reason.INVALID_BASE64, "on purpose")),
     )
-    world = World()
-    world.clock.now = ARRIVAL_MS + 60 * 60 * 1000
+    services = FakeServices()
+    services.clock.now = ARRIVAL_MS + 60 * 60 * 1000
     killer = record(b"any", 3)
-    world.catalog.marks[killer.shard, sequence(3)] = {"one", "two", "three"}
-    return [mixed, world.process(killer)]
+    services.catalog.marks[killer.shard, sequence(3)] = {"one", "two", "three"}
+    return [mixed, services.process(killer)]
 
 
 def emitted(environment: str, reports: list[BatchReport]) -> set[Watching]:

@@ -23,14 +23,14 @@ from tests.support.deployed_functions import (
     secret_of_role,
     sibling,
 )
-from tests.support.real_servers import World
+from tests.support.real_servers import Services
 from tests.support.synthesized import Stack
 
 
-async def notification(world: World) -> Any:
+async def notification(services: Services) -> Any:
     """Return the notification configuration of the emulated quarantine bucket."""
-    answer = await world.account.s3.get_bucket_notification_configuration(
-        Bucket=world.account.quarantine_bucket
+    answer = await services.account.s3.get_bucket_notification_configuration(
+        Bucket=services.account.quarantine_bucket
     )
     (configured,) = answer["QueueConfigurations"]
     return configured
@@ -116,8 +116,10 @@ def test_the_queue_is_notified_of_failed_batches_and_nothing_else(
     assert not told["filter_prefix"].startswith(QUARANTINE_PREFIX)
 
 
-async def test_the_emulated_account_has_the_same_notification(stacks: dict[str, Stack], world: World) -> None:
-    configured = await notification(world)
+async def test_the_emulated_account_has_the_same_notification(
+    stacks: dict[str, Stack], services: Services
+) -> None:
+    configured = await notification(services)
     (rule,) = configured["Filter"]["Key"]["FilterRules"]
     for stack in stacks.values():
         (told,) = stack.only("aws_s3_bucket_notification")["queue"]
@@ -125,17 +127,17 @@ async def test_the_emulated_account_has_the_same_notification(stacks: dict[str, 
         assert configured["Events"] == told["events"]
 
 
-async def test_the_emulated_account_names_things_alike(stacks: dict[str, Stack], world: World) -> None:
+async def test_the_emulated_account_names_things_alike(stacks: dict[str, Stack], services: Services) -> None:
     """Check all but the environment, and the account in the names of buckets."""
-    suffix = world.account.environment["ENVIRONMENT_SUFFIX"]
-    queue_arn = (await notification(world))["QueueArn"]
+    suffix = services.account.variables["ENVIRONMENT_SUFFIX"]
+    queue_arn = (await notification(services))["QueueArn"]
     told = {
-        "stream": world.account.stream_name,
-        "archive": world.account.archive_bucket,
-        "quarantine": world.account.quarantine_bucket,
+        "stream": services.account.stream_name,
+        "archive": services.account.archive_bucket,
+        "quarantine": services.account.quarantine_bucket,
         "queue": queue_arn.split(":")[-1],
-        APPLICATION_ROLE: secret_name(world.account.environment["DB_SECRET_ARN"]),
-        READER_ROLE: secret_name(world.account.environment["DB_READER_SECRET_ARN"]),
+        APPLICATION_ROLE: secret_name(services.account.variables["DB_SECRET_ARN"]),
+        READER_ROLE: secret_name(services.account.variables["DB_READER_SECRET_ARN"]),
     }
     for stack_id, stack in stacks.items():
         end = ENVIRONMENTS_BY_STACK[stack_id].name
@@ -143,7 +145,9 @@ async def test_the_emulated_account_names_things_alike(stacks: dict[str, Stack],
         assert deployed == {kind: base_name(name, suffix) for kind, name in told.items()}
 
 
-async def test_the_processor_takes_the_schedule_for_a_drain(stacks: dict[str, Stack], world: World) -> None:
+async def test_the_processor_takes_the_schedule_for_a_drain(
+    stacks: dict[str, Stack], services: Services
+) -> None:
     """Source: https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-scheduled-events.html."""
     for number, stack in enumerate(stacks.values()):
         target = stack.only("aws_cloudwatch_event_target")
@@ -154,10 +158,10 @@ async def test_the_processor_takes_the_schedule_for_a_drain(stacks: dict[str, St
         assert "event_pattern" not in rule
         event = scheduled_event(rule["name"])
         assert SCHEDULED_EVENT.items() <= event.items()
-        await world.database.execute(
+        await services.database.execute(
             "INSERT INTO pending_invalidation (product_id) VALUES ($1)", f"product {number}"
         )
-        assert await world.invoke(event) == {"pending_invalidations_drained": 1}
+        assert await services.invoke(event) == {"pending_invalidations_drained": 1}
 
 
 @pytest.mark.parametrize("stack_id", STACK_IDS)
@@ -170,11 +174,13 @@ def test_pending_invalidations_are_drained_well_before_values_expire(
     assert int(found[1]) * 60 <= CACHE_TIME_TO_LIVE_SECONDS / 2
 
 
-async def test_the_migrations_give_each_role_only_its_group(stacks: dict[str, Stack], world: World) -> None:
+async def test_the_migrations_give_each_role_only_its_group(
+    stacks: dict[str, Stack], services: Services
+) -> None:
     """Check the roles that the stacks' secrets name: `secret_of_role` finds one for each."""
     for stack in stacks.values():
         assert secret_of_role(stack, APPLICATION_ROLE) != secret_of_role(stack, READER_ROLE)
-    rows = await world.database.fetch(
+    rows = await services.database.fetch(
         "SELECT member::regrole::text, roleid::regrole::text FROM pg_auth_members "
         "WHERE member::regrole::text = ANY ($1)",
         [APPLICATION_ROLE, READER_ROLE],

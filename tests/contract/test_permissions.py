@@ -33,7 +33,7 @@ from tests.support.deployed_functions import (
 from tests.support.deployed_mapping import mapping_settings
 from tests.support.events import SHARD, kinesis_event, kinesis_record, sequence
 from tests.support.iam_policies import Grant, Policy, policy
-from tests.support.real_servers import ALL_DONE, World, environment, open_world, until
+from tests.support.real_servers import ALL_DONE, Services, environment_variables, open_services, until
 from tests.support.recording_proxy import Use, recorded
 from tests.support.synthesized import Stack
 
@@ -82,51 +82,51 @@ async def used(servers: Servers, stacks: dict[str, Stack]) -> AsyncIterator[Used
     """Yield the requests of a migration, some batches, a drain, and a mapping that discards a batch."""
     endpoint_url = servers.moto.endpoint_url
     async with (
-        open_world(servers) as world,
+        open_services(servers) as services,
         recorded(endpoint_url) as of_processor,
         recorded(endpoint_url) as of_migrations,
         recorded(endpoint_url) as of_service,
     ):
-        await run_migrations(behind(world, of_migrations.url))
-        await run_processor(behind(world, of_processor.url))
-        await run_mapping(world.account, stacks["prod-stack"], of_service.url)
+        await run_migrations(behind(services, of_migrations.url))
+        await run_processor(behind(services, of_processor.url))
+        await run_mapping(services.account, stacks["prod-stack"], of_service.url)
         yield Used(
-            account=world.account,
+            account=services.account,
             processor=of_processor.uses,
             migrations=of_migrations.uses,
             service=of_service.uses,
         )
 
 
-def behind(world: World, url: str) -> World:
-    """Return the same world with AWS behind a proxy."""
-    variables = {**world.account.environment, "AWS_ENDPOINT_URL": url}
-    return replace(world, account=replace(world.account, environment=variables))
+def behind(services: Services, url: str) -> Services:
+    """Return the same services with AWS behind a proxy."""
+    variables = {**services.account.variables, "AWS_ENDPOINT_URL": url}
+    return replace(services, account=replace(services.account, variables=variables))
 
 
-async def run_migrations(world: World) -> None:
+async def run_migrations(services: Services) -> None:
     """Deploy once more."""
-    with environment(world.account.environment):
+    with environment_variables(services.account.variables):
         await asyncio.to_thread(migrate.handler, {}, None)
 
 
-async def run_processor(world: World) -> None:
+async def run_processor(services: Services) -> None:
     """Run a cold start with good and bad records, the same batch again, a killer, an outage and a drain."""
     event = kinesis_event(kinesis_record(GOOD, 0), kinesis_record("garbage", 1))
-    assert await world.invoke(event) == ALL_DONE
-    assert await world.invoke(event) == ALL_DONE
+    assert await services.invoke(event) == ALL_DONE
+    assert await services.invoke(event) == ALL_DONE
     killer = kinesis_event(kinesis_record(GOOD, 2))
-    await world.database.execute(
+    await services.database.execute(
         "INSERT INTO processing_attempt (shard, sequence_number, process_id) "
         f"SELECT '{SHARD}', '{sequence(2)}', generate_series(1, 3)"
     )
-    assert await world.invoke(killer) == ALL_DONE
-    await world.database.execute("REVOKE DELETE ON processing_attempt FROM catalog_writer")
+    assert await services.invoke(killer) == ALL_DONE
+    await services.database.execute("REVOKE DELETE ON processing_attempt FROM catalog_writer")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await world.invoke(killer)
-    await world.database.execute("GRANT DELETE ON processing_attempt TO catalog_writer")
-    await world.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a')")
-    assert await world.invoke(SCHEDULE) == {"pending_invalidations_drained": 1}
+        await services.invoke(killer)
+    await services.database.execute("GRANT DELETE ON processing_attempt TO catalog_writer")
+    await services.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a')")
+    assert await services.invoke(SCHEDULE) == {"pending_invalidations_drained": 1}
 
 
 async def run_mapping(account: Account, stack: Stack, url: str) -> None:
@@ -174,8 +174,8 @@ def names_in(stack: Stack, account: Account) -> dict[str, str]:
     names = {"${data.aws_caller_identity.Account.account_id}": ACCOUNT_ID}
     for function in (processor(stack), migrations(stack)):
         for variable, reference in function.variables.items():
-            if reference.startswith("${") and variable in account.environment:
-                names[reference] = account.environment[variable]
+            if reference.startswith("${") and variable in account.variables:
+                names[reference] = account.variables[variable]
     for reference, name in tuple(names.items()):
         if reference.startswith("${aws_s3_bucket."):
             names[sibling(reference, "arn")] = f"arn:aws:s3:::{name}"
@@ -221,7 +221,7 @@ def endpoint(stack: Stack, service: str, used: Used) -> Policy:
 
 def test_the_recording_saw_what_it_should(used: Used) -> None:
     """Check the recording, without which the tests below mean nothing."""
-    told = used.account.environment
+    told = used.account.variables
     assert {use.action for use in used.processor} == {
         "s3:PutObject",
         "s3:ListBucket",

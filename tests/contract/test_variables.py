@@ -33,7 +33,7 @@ from tests.support.deployed_functions import (
     resolved,
     secret_of_role,
 )
-from tests.support.real_servers import World, environment
+from tests.support.real_servers import Services, environment_variables
 from tests.support.synthesized import Stack
 
 # What a failed start or connection may raise.
@@ -156,16 +156,16 @@ async def test_a_secret_alone_is_a_login_and_agrees_with_the_variables(
 
 
 async def test_the_migrations_need_every_variable_and_no_other(
-    stacks: dict[str, Stack], world: World
+    stacks: dict[str, Stack], services: Services
 ) -> None:
-    """Check with the test world's values: without any one of them the outcome differs."""
+    """Check with the test services' values: without any one of them the outcome differs."""
     (names,) = {frozenset(migrations(stack).variables) for stack in stacks.values()}
     # The machine may have such variables itself; for the function, an empty one is missing.
-    absent = {name: "" for name in world.account.environment if name.startswith(("DB_", "REDIS_"))}
+    absent = {name: "" for name in services.account.variables if name.startswith(("DB_", "REDIS_"))}
 
     async def outcome(present: frozenset[str]) -> object:
-        told = {name: world.account.environment[name] for name in present}
-        with environment({**world.account.environment, **absent, **told}):
+        told = {name: services.account.variables[name] for name in present}
+        with environment_variables({**services.account.variables, **absent, **told}):
             try:
                 return await asyncio.to_thread(migrate.handler, {}, None)
             except START_ERRORS as error:

@@ -1,6 +1,6 @@
-"""How far Terraform is, and what it did, read from its output as cdktf prints it."""
+"""Terraform's progress and changes are read from its output as cdktf prints it."""
 
-from local.deploy.cdktf import Changes, Counting
+from local.deploy.cdktf import Changes, ProgressReader
 
 _OUTPUT = """
 dev-stack  Initializing the backend...
@@ -13,25 +13,25 @@ dev-stack  aws_sns_topic.Alarms_Topic (Alarms/Topic): Creation complete after 0s
 """
 
 
-def read(output: str) -> tuple[Counting, list[tuple[int, int | None]]]:
-    told: list[tuple[int, int | None]] = []
-    counting = Counting(lambda done, planned: told.append((done, planned)))
+def read(output: str) -> tuple[ProgressReader, list[tuple[int, int | None]]]:
+    progress: list[tuple[int, int | None]] = []
+    reader = ProgressReader(lambda done, planned: progress.append((done, planned)))
     for line in output.splitlines():
-        counting.read(line)
-    return counting, told
+        reader.read(line)
+    return reader, progress
 
 
 def test_progress() -> None:
-    counting, told = read(_OUTPUT)
-    assert told == [(0, 4), (1, 4), (2, 4)]
-    assert counting.changes is None
+    reader, progress = read(_OUTPUT)
+    assert progress == [(0, 4), (1, 4), (2, 4)]
+    assert reader.changes is None
 
 
 def test_what_a_deploy_did() -> None:
-    counting, _ = read("dev-stack  Apply complete! Resources: 104 added, 0 changed, 2 destroyed.")
-    assert counting.changes == Changes(added=104, destroyed=2)
+    reader, _ = read("dev-stack  Apply complete! Resources: 104 added, 0 changed, 2 destroyed.")
+    assert reader.changes == Changes(added=104, destroyed=2)
 
 
 def test_what_a_destroy_did() -> None:
-    counting, _ = read("dev-stack  Destroy complete! Resources: 104 destroyed.")
-    assert counting.changes == Changes(added=0, destroyed=104)
+    reader, _ = read("dev-stack  Destroy complete! Resources: 104 destroyed.")
+    assert reader.changes == Changes(added=0, destroyed=104)

@@ -1,4 +1,4 @@
-"""The deployed archives run by themselves: nothing of this machine stands in for what they lack."""
+"""The deployed archives run alone: this machine's packages do not replace missing ones."""
 
 import io
 import sys
@@ -11,7 +11,7 @@ import pytest
 from local.deploy.deployed_function import DeployedFunction, check_bytes
 from local.deploy.errors import DeployError
 from local.emulated_aws.event_source_mapping import FunctionError
-from local.emulated_aws.function_service import LambdaService
+from local.emulated_aws.function_service import FunctionService
 
 _CODE = """
 import os, sys
@@ -34,7 +34,7 @@ def deployed(layer: bytes) -> DeployedFunction:
     return DeployedFunction(
         name="function",
         handler="code_of_ours:handler",
-        environment={"NAME": "value"},
+        variables={"NAME": "value"},
         code=archive(code_of_ours=_CODE),
         layer=layer,
         role_arn="role",
@@ -43,14 +43,14 @@ def deployed(layer: bytes) -> DeployedFunction:
 
 
 async def invoke(function: DeployedFunction, directory: Path) -> object:
-    service = LambdaService(
+    service = FunctionService(
         function.handler,
-        environment=function.environment,
+        variables=function.variables,
         timeout_seconds=function.timeout_seconds,
         reserved_concurrency=1,
         new_id=lambda: str(uuid.uuid4()),
         on_log=print,
-        runtime=function.unpack(Path(sys.executable), directory),
+        launch=function.unpack(Path(sys.executable), directory),
     )
     try:
         return await service.invoke({"some": "event"})

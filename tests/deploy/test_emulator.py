@@ -1,6 +1,6 @@
 """The emulator starts, ends and is corrected; each correction is still needed.
 
-When a check holds on plain ministack too, its test fails: the correction can go.
+When a check passes on plain ministack too, its test fails: remove the correction.
 """
 
 import http.client
@@ -19,22 +19,22 @@ from urllib.parse import urlencode
 import pytest
 from botocore.exceptions import ClientError
 
-from local.deploy.aws_clients import Cloud
-from local.deploy.emulator_limits import CORRECTIONS
-from local.deploy.leftovers import everything, left_over
+from local.deploy.aws_clients import AwsClients
+from local.deploy.differences_from_aws import CORRECTIONS
+from local.deploy.leftovers import find_leftovers, list_resources
 from local.deploy.prerequisites import EMULATOR_PROGRAM, EMULATOR_PYTHON
 from local.servers import AdministeredDatabase, EmulatorServer, ServerError, ValkeyAddress
 from local.servers.guard import process_tree, running_processes
-from tests.support.waiting import until
+from tests.support.polling import until
 
-# Nothing here connects to them.
+# No test here connects to these.
 DATABASE = AdministeredDatabase("127.0.0.1", 20_001, "the-administrators")
 VALKEY = ValkeyAddress("127.0.0.1", 20_002, None)
 GONE_SECONDS = 3.0
 
 needs_emulator = pytest.mark.skipif(
     not EMULATOR_PYTHON.with_name("ministack").exists(),
-    reason="THE EMULATOR IS NOT INSTALLED, so its corrections are not tried: bash scripts/emulator.sh",
+    reason="THE EMULATOR IS NOT INSTALLED, so its corrections are not tested: bash scripts/emulator.sh",
 )
 
 
@@ -49,19 +49,19 @@ def emulator(*, corrected: bool) -> EmulatorServer:
 
 
 @pytest.fixture(scope="module")
-def corrected() -> Iterator[Cloud]:
+def corrected() -> Iterator[AwsClients]:
     with emulator(corrected=True) as server:
-        yield Cloud(server.endpoint_url)
+        yield AwsClients(server.endpoint_url)
 
 
 @pytest.fixture(scope="module")
-def plain() -> Iterator[Cloud]:
+def plain() -> Iterator[AwsClients]:
     with emulator(corrected=False) as server:
-        yield Cloud(server.endpoint_url)
+        yield AwsClients(server.endpoint_url)
 
 
-async def rds_managed_secret(cloud: Cloud) -> bool:
-    async with cloud.client("rds") as rds, cloud.client("secretsmanager") as secrets:
+async def rds_managed_secret(aws: AwsClients) -> bool:
+    async with aws.client("rds") as rds, aws.client("secretsmanager") as secrets:
         await rds.create_db_instance(
             DBInstanceIdentifier="catalog",
             DBInstanceClass="db.t4g.micro",
@@ -84,8 +84,8 @@ async def rds_managed_secret(cloud: Cloud) -> bool:
     )
 
 
-async def ec2_prefix_lists(cloud: Cloud) -> bool:
-    async with cloud.client("ec2") as ec2:
+async def ec2_prefix_lists(aws: AwsClients) -> bool:
+    async with aws.client("ec2") as ec2:
         vpc = (await ec2.create_vpc(CidrBlock="10.40.0.0/16"))["Vpc"]["VpcId"]
         group = (await ec2.create_security_group(GroupName="function", Description="-", VpcId=vpc))["GroupId"]
         towards = [{"PrefixListId": "pl-63a5400a"}]
@@ -96,16 +96,16 @@ async def ec2_prefix_lists(cloud: Cloud) -> bool:
     return "pl-63a5400a" in [each.get("PrefixListId") for each in rules]
 
 
-async def kinesis_sequence_numbers(cloud: Cloud) -> bool:
-    async with cloud.client("kinesis") as kinesis:
+async def kinesis_sequence_numbers(aws: AwsClients) -> bool:
+    async with aws.client("kinesis") as kinesis:
         await kinesis.create_stream(StreamName="updates", ShardCount=1)
         put = await kinesis.put_record(StreamName="updates", PartitionKey="-", Data=b"{}")
     # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecord.html
     return re.fullmatch(r"0|([1-9]\d{0,128})", put["SequenceNumber"]) is not None
 
 
-async def repeated_requests(cloud: Cloud) -> bool:
-    connection = http.client.HTTPConnection(cloud.endpoint_url.removeprefix("http://"), timeout=10)
+async def repeated_requests(aws: AwsClients) -> bool:
+    connection = http.client.HTTPConnection(aws.endpoint_url.removeprefix("http://"), timeout=10)
     invocation = str(uuid.uuid4())
     statuses = [make_parameter_group(connection, invocation) for _ in range(2)]
     connection.close()
@@ -113,7 +113,7 @@ async def repeated_requests(cloud: Cloud) -> bool:
 
 
 def make_parameter_group(connection: http.client.HTTPConnection, invocation: str) -> int:
-    """The status of a request that makes what may be made once."""
+    """Return the status of a request to create a parameter group, which can be created once."""
     form = {"Action": "CreateDBParameterGroup", "Version": "2014-10-31", "Description": "-"}
     form |= {"DBParameterGroupName": "catalog", "DBParameterGroupFamily": "postgres18"}
     body = urlencode(form).encode()
@@ -128,17 +128,17 @@ def make_parameter_group(connection: http.client.HTTPConnection, invocation: str
         ("amz-sdk-invocation-id", invocation),
     ):
         connection.putheader(name, value)
-    # As the SDK for Go sends it: the body after the headers, on a connection that is used again.
+    # As the SDK for Go sends it: the body after the headers, on a connection that is kept open.
     connection.endheaders()
     threading.Event().wait(0.05)
     connection.send(body)
-    answer = connection.getresponse()
-    answer.read()
-    assert answer.getheader("connection") != "close"
-    return answer.status
+    response = connection.getresponse()
+    response.read()
+    assert response.getheader("connection") != "close"
+    return response.status
 
 
-CHECKS: dict[str, Callable[[Cloud], Awaitable[bool]]] = {
+CHECKS: dict[str, Callable[[AwsClients], Awaitable[bool]]] = {
     check.__name__: check
     for check in (rds_managed_secret, ec2_prefix_lists, kinesis_sequence_numbers, repeated_requests)
 }
@@ -150,18 +150,18 @@ def test_every_correction_has_its_check() -> None:
 
 @needs_emulator
 @pytest.mark.parametrize("name", CHECKS)
-async def test_corrected(corrected: Cloud, name: str) -> None:
+async def test_corrected(corrected: AwsClients, name: str) -> None:
     assert await CHECKS[name](corrected)
 
 
 @needs_emulator
 @pytest.mark.parametrize("name", CHECKS)
-async def test_correction_is_still_needed(plain: Cloud, name: str) -> None:
-    assert not await CHECKS[name](plain), f"ministack does it right by now: remove {name}"
+async def test_correction_is_still_needed(plain: AwsClients, name: str) -> None:
+    assert not await CHECKS[name](plain), f"ministack does this right now: remove {name}"
 
 
 @needs_emulator
-async def test_an_answer_of_another_invocation_is_not_repeated(corrected: Cloud) -> None:
+async def test_a_response_to_another_invocation_is_not_repeated(corrected: AwsClients) -> None:
     async with corrected.client("rds") as rds:
         arguments = {
             "DBParameterGroupName": "once",
@@ -174,19 +174,19 @@ async def test_an_answer_of_another_invocation_is_not_repeated(corrected: Cloud)
 
 
 @pytest.fixture
-async def empty() -> AsyncIterator[Cloud]:
+async def empty() -> AsyncIterator[AwsClients]:
     with emulator(corrected=True) as server:
-        yield Cloud(server.endpoint_url)
+        yield AwsClients(server.endpoint_url)
 
 
 @needs_emulator
-async def test_everything_is_listed(empty: Cloud) -> None:
-    before = await everything(empty)
+async def test_everything_is_listed(empty: AwsClients) -> None:
+    before = await list_resources(empty)
     async with empty.client("s3") as s3, empty.client("secretsmanager") as secrets:
         await s3.create_bucket(Bucket="left-behind")
         await secrets.create_secret(Name="login", SecretString="{}")
         await secrets.delete_secret(SecretId="login", RecoveryWindowInDays=7)
-    assert left_over(before, await everything(empty)) == [
+    assert find_leftovers(before, await list_resources(empty)) == [
         "s3 Buckets: left-behind is left over",
         "secretsmanager SecretList: login is left over",
     ]
@@ -201,7 +201,7 @@ def test_without_an_installation_it_says_what_to_do(tmp_path: Path) -> None:
 
 
 @needs_emulator
-def test_what_ends_at_once_shows_its_log() -> None:
+def test_an_emulator_that_ends_immediately_shows_its_log() -> None:
     server = EmulatorServer(
         EMULATOR_PYTHON, EMULATOR_PROGRAM, corrections=["no_such"], database=DATABASE, valkey=VALKEY
     )

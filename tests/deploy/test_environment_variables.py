@@ -1,6 +1,6 @@
-"""No deployment to the emulator can ever mean an account of somebody's."""
+"""No deployment to the emulator can ever reach a real AWS account."""
 
-from local.deploy.environment_variables import for_terraform, kept
+from local.deploy.environment_variables import machine_variables, terraform_variables
 
 USERS = {
     "PATH": "/usr/bin",
@@ -25,8 +25,8 @@ USERS = {
 
 
 def environment() -> dict[str, str]:
-    return for_terraform(
-        kept(USERS),
+    return terraform_variables(
+        machine_variables(USERS),
         endpoint_url="http://127.0.0.1:20000",
         architecture="x86_64",
         database_port=20_001,
@@ -56,7 +56,7 @@ def test_no_setting_of_another_deployment_is_left() -> None:
     assert made["CATALOG_ACCOUNT_ID"] == "123456789012"
 
 
-def test_what_says_how_the_machine_works_is_kept() -> None:
+def test_variables_about_the_machine_are_kept() -> None:
     made = environment()
     assert made["PATH"].endswith(":/usr/bin")
     for name in ("HOME", "TERRAFORM_BINARY_NAME", "HTTPS_PROXY", "PIP_CERT"):

@@ -1,17 +1,17 @@
-"""What a destroy leaves behind is named."""
+"""Resources that a destroy leaves behind are named."""
 
-from local.deploy.leftovers import left_over
+from local.deploy.leftovers import find_leftovers
 
 
 def test_nothing() -> None:
-    assert left_over({"ec2 Vpcs": ["vpc-default"]}, {"ec2 Vpcs": ["vpc-default"]}) == []
+    assert find_leftovers({"ec2 Vpcs": ["vpc-default"]}, {"ec2 Vpcs": ["vpc-default"]}) == []
 
 
-def test_what_is_left_and_what_is_gone_are_named() -> None:
+def test_new_and_missing_resources_are_named() -> None:
     before = {"ec2 Vpcs": ["vpc-default"], "s3 Buckets": ["somebodys"]}
     after = {"ec2 Vpcs": ["vpc-2", "vpc-default"], "secretsmanager SecretList": ["login"]}
-    assert left_over(before, after) == [
+    assert find_leftovers(before, after) == [
         "ec2 Vpcs: vpc-2 is left over",
-        "s3 Buckets: somebodys is gone, and was not ours",
+        "s3 Buckets: somebodys is gone, though we did not create it",
         "secretsmanager SecretList: login is left over",
     ]

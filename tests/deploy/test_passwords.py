@@ -1,4 +1,4 @@
-"""A password in anything that a deployment wrote is found."""
+"""A password in any file that a deployment wrote is found."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from local.deploy.errors import DeployError
-from local.deploy.passwords import check_nowhere, check_state
+from local.deploy.passwords import check_files, check_state
 
 
 def test_a_password_is_found_at_any_depth(tmp_path: Path) -> None:
@@ -14,16 +14,16 @@ def test_a_password_is_found_at_any_depth(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (tmp_path / "state").write_text("{}")
     (folder / "plan").write_bytes(b"\0before Correct-Horse after")
-    assert check_nowhere({"postgres": "none-of-these"}, tmp_path) == 2
-    with pytest.raises(DeployError, match=r"dev-stack/plan holds the password of product_shop"):
-        check_nowhere({"postgres": "none-of-these", "product_shop": "Correct-Horse"}, tmp_path)
+    assert check_files({"postgres": "none-of-these"}, tmp_path) == 2
+    with pytest.raises(DeployError, match=r"dev-stack/plan contains the password of product_shop"):
+        check_files({"postgres": "none-of-these", "product_shop": "Correct-Horse"}, tmp_path)
 
 
-def test_packages_are_not_looked_into(tmp_path: Path) -> None:
+def test_packages_are_not_searched(tmp_path: Path) -> None:
     for name in (".terraform", "assets"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text("Correct-Horse")
-    assert check_nowhere({"postgres": "Correct-Horse"}, tmp_path) == 0
+    assert check_files({"postgres": "Correct-Horse"}, tmp_path) == 0
 
 
 def state(**attributes: Any) -> dict[str, Any]:
@@ -38,6 +38,6 @@ def state(**attributes: Any) -> dict[str, Any]:
 def test_a_secrets_value_in_the_state_is_found() -> None:
     check_state(state(secret_string="", secret_string_wo=None, secret_string_wo_version=1))
     with pytest.raises(
-        DeployError, match="the state holds secret_string of aws_secretsmanager_secret_version"
+        DeployError, match="the state contains secret_string of aws_secretsmanager_secret_version"
     ):
         check_state(state(secret_string="{}"))

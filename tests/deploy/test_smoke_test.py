@@ -1,6 +1,6 @@
-"""Our mapping reads the deployed stream by the deployed mapping's settings."""
+"""Our mapping reads the deployed stream with the deployed mapping's settings."""
 
-from local.deploy.smoke_test import settings
+from local.deploy.smoke_test import mapping_settings
 from local.emulated_aws.event_source_mapping import MappingSettings, StartingPosition
 
 _DEPLOYED = {
@@ -19,7 +19,9 @@ _DEPLOYED = {
 
 
 def test_settings() -> None:
-    assert settings(_DEPLOYED, role_arn="arn:aws:iam::123456789012:role/processor") == MappingSettings(
+    assert mapping_settings(
+        _DEPLOYED, role_arn="arn:aws:iam::123456789012:role/processor"
+    ) == MappingSettings(
         mapping_uuid="59629d5c-1a95-4652-8969-76c75187b6f9",
         stream_arn="arn:aws:kinesis:us-east-1:123456789012:stream/inventory-updates-dev",
         function_arn="arn:aws:lambda:us-east-1:123456789012:function:inventory-processor-dev",
@@ -36,9 +38,9 @@ def test_settings() -> None:
     )
 
 
-def test_what_the_deployed_mapping_does_not_ask_for() -> None:
-    asked = settings(
+def test_features_that_the_deployed_mapping_does_not_use() -> None:
+    actual = mapping_settings(
         {**_DEPLOYED, "FunctionResponseTypes": [], "BisectBatchOnFunctionError": False}, role_arn="role"
     )
-    assert not asked.report_batch_item_failures
-    assert not asked.bisect_batch_on_function_error
+    assert not actual.report_batch_item_failures
+    assert not actual.bisect_batch_on_function_error

@@ -1,4 +1,4 @@
-"""Programs are read while they run, and end with everything they started when we are stopped."""
+"""A program's output is read while it runs; when we end, it ends with all its descendants."""
 
 import asyncio
 import os
@@ -11,9 +11,9 @@ import pytest
 
 from local.deploy import subprocesses
 from local.servers.guard import running_processes
-from tests.support.waiting import until
+from tests.support.polling import until
 
-# As cdktf, Terraform and the provider: each in a session of its own, so that no group's signal reaches all.
+# Like cdktf, Terraform and the provider: each in a separate session, so that no group's signal reaches all.
 _FAMILY = (
     "import subprocess, sys, os\n"
     "child = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
@@ -27,7 +27,7 @@ _START_SECONDS = 20.0
 async def run(program: str, tmp_path: Path, lines: list[str]) -> int:
     words = [sys.executable, "-c", program]
     return await subprocesses.run(
-        words, directory=tmp_path, environment={}, log_path=tmp_path / "log", on_line=lines.append
+        words, directory=tmp_path, variables={}, log_path=tmp_path / "log", on_line=lines.append
     )
 
 
@@ -39,7 +39,7 @@ async def test_lines_and_code(tmp_path: Path) -> None:
     assert subprocesses.last_lines(tmp_path / "log", 1) == "two"
 
 
-async def test_cancelled_it_ends_all_that_was_started(tmp_path: Path) -> None:
+async def test_a_cancellation_ends_the_program_and_its_children(tmp_path: Path) -> None:
     lines: list[str] = []
     running = asyncio.create_task(run(_FAMILY, tmp_path, lines))
     await asyncio.to_thread(until, lambda: bool(lines), "the family is there", _START_SECONDS)
@@ -55,13 +55,13 @@ import asyncio, sys
 from pathlib import Path
 from local.deploy import subprocesses
 
-asyncio.run(subprocesses.run([sys.executable, "-c", sys.argv[1]], directory=Path("/"), environment={},
+asyncio.run(subprocesses.run([sys.executable, "-c", sys.argv[1]], directory=Path("/"), variables={},
             log_path=Path(sys.argv[2]), on_line=lambda line: print(line, flush=True)))
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_killed_it_ends_all_that_was_started(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_to_us_ends_the_program_and_its_children(tmp_path: Path, number: signal.Signals) -> None:
     parent = subprocess.Popen(  # noqa: S603
         [sys.executable, "-c", _PARENT, _FAMILY, str(tmp_path / "log")],
         stdout=subprocess.PIPE,

@@ -1,1 +1,1 @@
-"""The event source mapping's rules: a test a rule, each naming the AWS document it comes from."""
+"""The event source mapping's rules: one test per rule, each naming the AWS document it comes from."""

@@ -1,4 +1,4 @@
-"""Whatever a function answers, no record is lost, no order broken, no unfinished record passed."""
+"""Whatever a function returns, no record is lost, the order is kept, and no checkpoint skips a record."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from local.emulated_aws.event_source_mapping import (
     FunctionNotReachedError,
     MappingSettings,
 )
-from tests.support.simulated_mapping import SHARD, Call, World, run_until, with_settings
+from tests.support.simulated_mapping import SHARD, Call, Simulation, run_until, with_settings
 from tests.support.simulated_time import simulate
 
 _KEYS = "abcdef"
@@ -40,15 +40,15 @@ mapping_settings = st.builds(
     maximum_record_age_in_seconds=st.sampled_from([-1, 60]),
     bisect_batch_on_function_error=st.booleans(),
     report_batch_item_failures=st.booleans(),
-    halve_reported_batch=st.booleans(),
+    bisect_reported_batch=st.booleans(),
 )
 
 
 @dataclass
 class History:
-    """What is true of the records, worked out from the answers alone."""
+    """The records' expected state, derived only from the function's responses."""
 
-    world: World
+    simulation: Simulation
     settings: MappingSettings
     answers: list[tuple[str, int]]
     done: set[tuple[str, str]] = field(default_factory=set)
@@ -56,14 +56,16 @@ class History:
     mapping: EventSourceMapping | None = None
 
     def kept(self) -> set[tuple[str, str]]:
-        events = [json.loads(json.loads(body)["payload"]) for body in self.world.failures.objects.values()]
+        events = [
+            json.loads(json.loads(body)["payload"]) for body in self.simulation.failures.objects.values()
+        ]
         return {tuple(record["eventID"].split(":")) for event in events for record in event["Records"]}
 
     def finished(self) -> set[tuple[str, str]]:
         return self.done | self.kept()
 
     def respond(self, call: Call) -> object:
-        """Check what holds whenever a batch is delivered, then answer it."""
+        """Check what must hold whenever a batch is delivered, then respond to it."""
         identities = [(call.shard_id, number) for number in call.sequence_numbers]
         finished = self.finished()
         self._check_order(call, identities, finished)
@@ -76,16 +78,16 @@ class History:
     def _check_order(
         self, call: Call, identities: Sequence[tuple[str, str]], finished: set[tuple[str, str]]
     ) -> None:
-        """Nothing of a partition key is delivered beyond an unfinished earlier record of it."""
+        """Check that no record is delivered while an earlier one of its partition key is unfinished."""
         for index, (key, identity) in enumerate(zip(call.keys, identities, strict=True)):
             earlier = self.of_key(key)[: self.of_key(key).index(identity)]
             assert set(earlier) <= finished | set(identities[:index])
 
     def of_key(self, key: str) -> list[tuple[str, str]]:
-        """The key's records in the order they were put; numbers rise over all shards."""
+        """Return the key's records in the order they were put; sequence numbers rise across all shards."""
         records = [
             (shard_id, record.sequence_number)
-            for shard_id, stored in self.world.stream.stored().items()
+            for shard_id, stored in self.simulation.stream.stored().items()
             for record in stored
             if record.partition_key == key
         ]
@@ -93,7 +95,7 @@ class History:
 
     def check_checkpoints(self, finished: set[tuple[str, str]]) -> None:
         assert self.mapping is not None
-        stored = self.world.stream.stored()
+        stored = self.simulation.stream.stored()
         for shard_id, checkpoint in self.mapping.progress.checkpoints.items():
             for record in stored[shard_id]:
                 if int(record.sequence_number) <= int(checkpoint):
@@ -151,21 +153,21 @@ def test_every_record_is_acknowledged_or_kept_in_order(
     """
 
     async def scenario() -> None:
-        world = World(shard_count=2)
-        world.stream.page_size = page_size
-        world.stream.fail_reads = failing_reads
-        world.failures.refuse = refused_puts
-        world.function.takes_seconds = takes_seconds
-        history = History(world, mapping_settings, list(answers))
-        world.function.respond = history.respond
-        _put(world, keys, reshard_at)
-        history.mapping = mapping = world.mapping(mapping_settings)
-        await run_until(mapping, mapping.drained())
+        simulation = Simulation(shard_count=2)
+        simulation.stream.page_size = page_size
+        simulation.stream.fail_reads = failing_reads
+        simulation.failures.refuse = refused_puts
+        simulation.function.takes_seconds = takes_seconds
+        history = History(simulation, mapping_settings, list(answers))
+        simulation.function.respond = history.respond
+        _put(simulation, keys, reshard_at)
+        history.mapping = mapping = simulation.mapping(mapping_settings)
+        await run_until(mapping, mapping.wait_until_done())
 
         finished = history.finished()
         everything = {
             (shard_id, record.sequence_number)
-            for shard_id, stored in world.stream.stored().items()
+            for shard_id, stored in simulation.stream.stored().items()
             for record in stored
         }
         assert finished == everything
@@ -180,14 +182,14 @@ def test_every_record_is_acknowledged_or_kept_in_order(
     simulate(scenario())
 
 
-def _put(world: World, keys: list[str], reshard_at: int | None) -> None:
-    """Put a record for each key; on the way split the first shard, then merge one child with the second."""
+def _put(simulation: Simulation, keys: list[str], reshard_at: int | None) -> None:
+    """Put one record per key; meanwhile split the first shard, then merge a child with the second shard."""
     shard_of = {key: SHARD if key in "abc" else _SECOND_SHARD for key in _KEYS}
     for index, key in enumerate(keys):
         if index == reshard_at:
-            left, right = world.stream.split(SHARD)
+            left, right = simulation.stream.split(SHARD)
             shard_of |= {"a": left, "b": right, "c": right}
         if reshard_at is not None and index == reshard_at + 5:
-            merged = world.stream.merge(right, _SECOND_SHARD)
+            merged = simulation.stream.merge(right, _SECOND_SHARD)
             shard_of |= dict.fromkeys("bcdef", merged)
-        world.stream.put(key, shard=shard_of[key])
+        simulation.stream.put(key, shard=shard_of[key])

@@ -1,4 +1,4 @@
-"""The adapters against a real server, and an error of AWS's for each of ours."""
+"""The adapters against a real server, and which of our errors each error of AWS becomes."""
 
 import asyncio
 import json
@@ -123,7 +123,7 @@ async def plain_aws() -> AsyncIterator[Aws]:
 
 
 class FailsForPoison:
-    """Errs whenever it sees the partition key "poison"; remembers what else it was given."""
+    """A function that fails on batches with the partition key "poison", and keeps what else it was given."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, list[tuple[str, int]]] = defaultdict(list)
@@ -157,7 +157,7 @@ async def _notify_queue(aws: Aws) -> None:
 
 
 async def test_a_stream_is_delivered_through_a_split_and_a_merge(resharding_aws: Aws) -> None:
-    """Parents before children, discarded batches in S3, a message in SQS for each: on a real server.
+    """Parents before children, discarded batches in S3, one message in SQS for each: on a real server.
 
     Sources: Complete the resharding action,
     https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-after-resharding.html;
@@ -194,7 +194,7 @@ async def test_a_stream_is_delivered_through_a_split_and_a_merge(resharding_aws:
         )
         await aws.put(*keys)
         await aws.s3.put_object(Bucket=_BUCKET, Key="quarantine/other", Body=b"")
-        await mapping.drained()
+        await mapping.wait_until_done()
 
     await run_until(mapping, reshard())
 
@@ -224,7 +224,7 @@ async def _messages(aws: Aws) -> list[dict[str, Any]]:
 
 
 async def test_shards_positions_and_records(resharding_aws: Aws) -> None:
-    """Lineage, starting positions and records are read as the API gives them.
+    """Lineage, starting positions and records are read as the API returns them.
 
     Sources: ListShards, GetShardIterator, GetRecords,
     https://docs.aws.amazon.com/kinesis/latest/APIReference/API_Operations.html
@@ -266,7 +266,7 @@ async def test_shards_positions_and_records(resharding_aws: Aws) -> None:
 
 @pytest.mark.xfail(reason="moto 5.2 never ends a closed shard and keeps routing records to it", strict=True)
 async def test_plain_moto_reshards_as_aws_does(plain_aws: Aws) -> None:
-    """When this passes, moto_that_reshards.py can go.
+    """When this passes, remove moto_that_reshards.py.
 
     Source: Complete the resharding action,
     https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-after-resharding.html
@@ -282,15 +282,15 @@ async def test_plain_moto_reshards_as_aws_does(plain_aws: Aws) -> None:
 
 
 class KeylessClient:
-    """Answers with one record as a stream gives it that distributes records itself."""
+    """A client that returns one record as does a stream that distributes records itself."""
 
     async def get_records(self, **_: object) -> object:
         record = {"SequenceNumber": "1", "Data": b"a", "ApproximateArrivalTimestamp": datetime.now(UTC)}
         return {"Records": [record], "NextShardIterator": "next"}
 
 
-async def test_a_record_may_come_without_a_partition_key() -> None:
-    """GetRecords returns PartitionKey as absent for records written without one.
+async def test_a_record_without_a_partition_key() -> None:
+    """GetRecords returns no PartitionKey for records written without one.
 
     Source: Important considerations,
     https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-considerations.html
@@ -301,7 +301,7 @@ async def test_a_record_may_come_without_a_partition_key() -> None:
 
 
 class RefusingClient:
-    """Raises the same error whatever is asked."""
+    """A client that raises the same error for every call."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -332,10 +332,8 @@ def _refused(code: str, status: int = 400) -> ClientError:
     ],
     ids=lambda value: getattr(value, "__name__", None) or repr(value)[:60],
 )
-async def test_what_waiting_cures_is_told_from_what_it_does_not(
-    error: Exception, ours: type[Exception]
-) -> None:
-    """Throttling and failing servers are waited out, expired iterators replaced, other errors raised.
+async def test_only_errors_that_waiting_cures_become_ours(error: Exception, ours: type[Exception]) -> None:
+    """Throttling and server errors are waited out, expired iterators replaced, other errors raised.
 
     Source: GetRecords, Errors, https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html
     """
@@ -349,8 +347,8 @@ async def test_what_waiting_cures_is_told_from_what_it_does_not(
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "NoSuchBucket", "SlowDown"])
-async def test_whatever_the_bucket_says_the_batch_is_not_lost(code: str) -> None:
-    """Delivery errors can occur due to permissions, wrong configuration or limits: each is tried again.
+async def test_no_error_of_the_bucket_loses_a_batch(code: str) -> None:
+    """Delivery errors can occur due to permissions, wrong configuration or limits: each is retried.
 
     Source: DestinationDeliveryFailures, Types of metrics for Lambda functions,
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html

@@ -3,24 +3,24 @@
 import asyncio
 import json
 
-from tests.support.simulated_mapping import SETTINGS, SHARD, World, records_of, run_until, with_settings
+from tests.support.simulated_mapping import SETTINGS, SHARD, Simulation, records_of, run_until, with_settings
 from tests.support.simulated_time import simulate
 
 _LIMIT_BYTES = 6_291_456
 
 
 def test_the_event_is_the_documented_one() -> None:
-    """A record carries its data in base64, its arrival in seconds with milliseconds, and where it is from.
+    """A record has its data in base64, its arrival time in seconds with milliseconds, and its source.
 
     Source: Using Lambda with Kinesis, Example event,
     https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
     """
 
     async def scenario() -> None:
-        world = World()
-        [number] = world.stream.put("product-1", data=b"Hello, this is a test.", age_seconds=1.0126)
-        await world.drain()
-        assert world.function.calls[0].event == {
+        simulation = Simulation()
+        [number] = simulation.stream.put("product-1", data=b"Hello, this is a test.", age_seconds=1.0126)
+        await simulation.run_until_done()
+        assert simulation.function.calls[0].event == {
             "Records": [
                 {
                     "kinesis": {
@@ -52,10 +52,10 @@ def test_without_a_window_the_function_is_invoked_as_soon_as_there_are_records()
     """
 
     async def scenario() -> None:
-        world = World()
-        world.stream.put("a")
-        await world.drain()
-        assert (world.function.sizes, world.function.times) == ([1], [0.0])
+        simulation = Simulation()
+        simulation.stream.put("a")
+        await simulation.run_until_done()
+        assert (simulation.function.sizes, simulation.function.times) == ([1], [0.0])
 
     simulate(scenario())
 
@@ -68,11 +68,11 @@ def test_a_batch_is_no_larger_than_the_batch_size_and_a_full_one_does_not_wait()
     """
 
     async def scenario() -> None:
-        world = World()
-        world.stream.put(*"abcdefgh")
-        await world.drain(with_settings(batch_size=3, maximum_batching_window_in_seconds=60))
-        assert world.function.sizes == [3, 3, 2]
-        assert world.function.times == [0.0, 0.0, 60.0]
+        simulation = Simulation()
+        simulation.stream.put(*"abcdefgh")
+        await simulation.run_until_done(with_settings(batch_size=3, maximum_batching_window_in_seconds=60))
+        assert simulation.function.sizes == [3, 3, 2]
+        assert simulation.function.times == [0.0, 0.0, 60.0]
 
     simulate(scenario())
 
@@ -85,17 +85,17 @@ def test_the_window_gathers_records() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
+        simulation = Simulation()
 
         async def put_one_a_second() -> None:
             for key in "abcd":
-                world.stream.put(key)
+                simulation.stream.put(key)
                 await asyncio.sleep(1.0)
             await asyncio.sleep(3.0)
 
-        mapping = world.mapping(with_settings(maximum_batching_window_in_seconds=5))
+        mapping = simulation.mapping(with_settings(maximum_batching_window_in_seconds=5))
         await run_until(mapping, put_one_a_second())
-        assert (world.function.sizes, world.function.times) == ([4], [5.0])
+        assert (simulation.function.sizes, simulation.function.times) == ([4], [5.0])
 
     simulate(scenario())
 
@@ -120,20 +120,20 @@ def test_a_window_that_ended_empty_begins_again_with_the_first_record() -> None:
 
 
 def _invoked_at(*, put_at: list[float], takes_seconds: float) -> list[float]:
-    """When a function with a window of 10 s is invoked; records are read half a second after these times."""
+    """Return when a function with a window of 10 s is invoked; records are read 0.5 s after `put_at`."""
 
     async def scenario() -> list[float]:
-        world = World()
-        world.function.takes_seconds = takes_seconds
+        simulation = Simulation()
+        simulation.function.takes_seconds = takes_seconds
 
         async def put() -> None:
             for at in put_at:
-                await asyncio.sleep(at - world.clock.seconds)
-                world.stream.put("a")
+                await asyncio.sleep(at - simulation.clock.seconds)
+                simulation.stream.put("a")
             await asyncio.sleep(20.0)
 
-        await run_until(world.mapping(with_settings(maximum_batching_window_in_seconds=10)), put())
-        return world.function.times
+        await run_until(simulation.mapping(with_settings(maximum_batching_window_in_seconds=10)), put())
+        return simulation.function.times
 
     return simulate(scenario())
 
@@ -146,34 +146,34 @@ def test_a_batch_stays_within_the_payload_limit() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        world.stream.put(*"abcdé", data=b"x" * 1_048_576)
-        await world.drain(with_settings(maximum_batching_window_in_seconds=300))
+        simulation = Simulation()
+        simulation.stream.put(*"abcdé", data=b"x" * 1_048_576)
+        await simulation.run_until_done(with_settings(maximum_batching_window_in_seconds=300))
         sizes = [
             len(json.dumps(call.event, separators=(",", ":"), ensure_ascii=False).encode())
-            for call in world.function.calls
+            for call in simulation.function.calls
         ]
-        assert world.function.sizes == [4, 1]
+        assert simulation.function.sizes == [4, 1]
         assert max(sizes) <= _LIMIT_BYTES < sizes[0] + sizes[1]
-        assert world.function.times[0] == 0.0
+        assert simulation.function.times[0] == 0.0
 
     simulate(scenario())
 
 
 def test_the_payload_is_measured_to_the_byte() -> None:
-    """Two records fit if their event has exactly 6,291,456 bytes, and do not if it has one base64 group more.
+    """Two records fit if their event has exactly 6,291,456 bytes, and not with one base64 group more.
 
     Source: Lambda quotas, invocation payload (synchronous) 6 MB,
     https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
     """
 
     async def batches_with(data_bytes: int, key: str) -> tuple[list[int], int]:
-        world = World()
-        world.stream.put("a", data=b"x" * 3)
-        world.stream.put(key, data=b"x" * data_bytes)
-        await world.drain()
-        event = world.function.calls[0].event
-        return world.function.sizes, len(json.dumps(event, separators=(",", ":")).encode())
+        simulation = Simulation()
+        simulation.stream.put("a", data=b"x" * 3)
+        simulation.stream.put(key, data=b"x" * data_bytes)
+        await simulation.run_until_done()
+        event = simulation.function.calls[0].event
+        return simulation.function.sizes, len(json.dumps(event, separators=(",", ":")).encode())
 
     async def scenario() -> None:
         _, overhead = await batches_with(0, "k")
@@ -187,21 +187,21 @@ def test_the_payload_is_measured_to_the_byte() -> None:
 
 
 def test_a_batch_holds_records_of_one_shard() -> None:
-    """Each batch contains records from a single shard; shards are read side by side.
+    """Each batch contains records from a single shard; shards are read concurrently.
 
     Source: Using Lambda with Kinesis, Polling and batching streams,
     https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
     """
 
     async def scenario() -> None:
-        world = World(shard_count=3)
-        world.function.takes_seconds = 1.0
+        simulation = Simulation(shard_count=3)
+        simulation.function.takes_seconds = 1.0
         for shard in range(3):
-            world.stream.put("a", "b", shard=f"shardId-{shard:012}")
-        await world.drain()
-        assert world.function.sizes == [2, 2, 2]
-        assert len({call.shard_id for call in world.function.calls}) == 3
-        assert world.function.most_running == 3
+            simulation.stream.put("a", "b", shard=f"shardId-{shard:012}")
+        await simulation.run_until_done()
+        assert simulation.function.sizes == [2, 2, 2]
+        assert len({call.shard_id for call in simulation.function.calls}) == 3
+        assert simulation.function.most_running == 3
 
     simulate(scenario())
 
@@ -214,18 +214,18 @@ def test_a_shard_is_delivered_in_order_one_batch_at_a_time() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        world.function.takes_seconds = 5.0
-        world.stream.page_size = 3
-        put = world.stream.put(*"abcdefghij")
-        await world.drain(with_settings(batch_size=4))
-        assert [number for batch in world.function.batches for number in batch] == list(put)
-        assert world.function.most_running == 1
+        simulation = Simulation()
+        simulation.function.takes_seconds = 5.0
+        simulation.stream.page_size = 3
+        put = simulation.stream.put(*"abcdefghij")
+        await simulation.run_until_done(with_settings(batch_size=4))
+        assert [number for batch in simulation.function.batches for number in batch] == list(put)
+        assert simulation.function.most_running == 1
 
     simulate(scenario())
 
 
-def test_a_quiet_shard_is_polled_once_a_second_and_one_with_more_records_at_once() -> None:
+def test_a_quiet_shard_is_polled_once_per_second_and_one_with_more_records_faster() -> None:
     """A standard iterator polls at a base rate of once per second, faster while there is more to read.
 
     Source: Using Lambda with Kinesis, Polling and batching streams,
@@ -234,34 +234,34 @@ def test_a_quiet_shard_is_polled_once_a_second_and_one_with_more_records_at_once
     """
 
     async def scenario() -> None:
-        world = World()
-        world.stream.page_size = 1
-        world.stream.put(*"abc")
-        await world.run_for(3.0)
-        assert world.stream.read_at == [0.0, 0.2, 0.4, 1.4, 2.4]
+        simulation = Simulation()
+        simulation.stream.page_size = 1
+        simulation.stream.put(*"abc")
+        await simulation.run_for(3.0)
+        assert simulation.stream.read_at == [0.0, 0.2, 0.4, 1.4, 2.4]
 
     simulate(scenario())
 
 
-def test_the_event_of_a_redelivery_is_made_anew() -> None:
-    """Each invocation receives its own JSON document: what a function does to one event harms no other.
+def test_each_delivery_gets_a_new_event() -> None:
+    """Each invocation receives a separate JSON document: changing one event does not change another.
 
     Source: Invoke, request body, https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
     """
 
     async def scenario() -> None:
-        world = World()
-        [number] = world.stream.put("a")
+        simulation = Simulation()
+        [number] = simulation.stream.put("a")
 
         def clear_and_fail(call: object) -> object:
-            event = world.function.calls[-1].event
+            event = simulation.function.calls[-1].event
             assert len(records_of(event)) == 1
             records_of(event).clear()
-            return {"batchItemFailures": [{"itemIdentifier": number}] * (len(world.function.calls) == 1)}
+            return {"batchItemFailures": [{"itemIdentifier": number}] * (len(simulation.function.calls) == 1)}
 
-        world.function.respond = clear_and_fail
-        await world.drain(SETTINGS)
-        assert world.function.batches == [(number,), (number,)]
-        assert world.function.calls[0].shard_id == SHARD
+        simulation.function.respond = clear_and_fail
+        await simulation.run_until_done(SETTINGS)
+        assert simulation.function.batches == [(number,), (number,)]
+        assert simulation.function.calls[0].shard_id == SHARD
 
     simulate(scenario())

@@ -1,4 +1,4 @@
-"""The driver other tests deliver records with: the mapping's own rules, no waiting, a limit."""
+"""The driver by which other tests deliver records: the mapping's rules, no waiting, a limit."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,14 +7,14 @@ import pytest
 
 from local.emulated_aws.event_source_mapping import FunctionNotReachedError
 from tests.support.events import kinesis_record, sequence
-from tests.support.lambda_delivery import Delivery, deliver
+from tests.support.lambda_delivery import DeliveryResult, deliver
 from tests.support.simulated_mapping import failing, with_settings
 
 RECORDS = [kinesis_record(f"{position}", position) for position in range(8)]
 
 
 class Refuses:
-    """Raises `error` for a batch with this record, as a function does that has a bad record."""
+    """A function that raises `error` for every batch with this record, as for a bad record."""
 
     def __init__(self, position: int, error: Exception) -> None:
         self.number = sequence(position)
@@ -26,11 +26,11 @@ class Refuses:
         return None
 
 
-def everything(delivery: Delivery) -> list[str]:
+def everything(delivery: DeliveryResult) -> list[str]:
     return sorted([*delivery.acknowledged, *delivery.discarded, *delivery.unfinished])
 
 
-async def test_an_error_halves_the_batch_until_the_limit() -> None:
+async def test_an_error_bisects_the_batch_until_the_limit() -> None:
     delivery = await deliver(Refuses(5, ValueError("bad")), RECORDS, limit_invocations=10)
     assert delivery.sizes == [8, 4, 4, 2, 1, 1, 1, 1, 1, 1]
     assert delivery.acknowledged == [sequence(position) for position in range(5)]
@@ -39,7 +39,7 @@ async def test_an_error_halves_the_batch_until_the_limit() -> None:
     assert delivery.waited_seconds == 1 + 2 + 4 + 8 + 16
 
 
-async def test_what_is_discarded_is_told_from_what_is_acknowledged() -> None:
+async def test_discarded_and_acknowledged_records_are_told_apart() -> None:
     settings = with_settings(maximum_retry_attempts=0)
     delivery = await deliver(Refuses(5, ValueError("bad")), RECORDS, settings=settings)
     assert (delivery.discarded, delivery.unfinished) == ([sequence(5)], [])
@@ -57,7 +57,7 @@ async def test_a_partial_response_delivers_the_rest_and_the_next_batch_follows()
     assert len(delivery.acknowledged) == 8
 
 
-async def test_a_throttle_is_none_of_the_functions_errors() -> None:
+async def test_a_throttle_is_not_a_function_error() -> None:
     settings = with_settings(maximum_retry_attempts=0)
     delivery = await deliver(
         Refuses(0, FunctionNotReachedError()), RECORDS, settings=settings, limit_invocations=3

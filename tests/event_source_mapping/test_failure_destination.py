@@ -1,10 +1,18 @@
-"""What is kept of a discarded batch, and what if it cannot be kept."""
+"""What the on-failure destination keeps of a discarded batch, and what happens if it cannot."""
 
 import json
 import re
 
 from local.emulated_aws.event_source_mapping import FunctionError
-from tests.support.simulated_mapping import SETTINGS, SHARD, Call, World, failing, run_until, with_settings
+from tests.support.simulated_mapping import (
+    SETTINGS,
+    SHARD,
+    Call,
+    Simulation,
+    failing,
+    run_until,
+    with_settings,
+)
 from tests.support.simulated_time import simulate
 
 _DISCARD = with_settings(maximum_retry_attempts=1)
@@ -22,10 +30,10 @@ def test_the_object_is_named_as_documented() -> None:
     """
 
     async def scenario() -> None:
-        world = World(err)
-        world.stream.put("a")
-        await world.drain(_DISCARD)
-        [key] = world.failures.objects
+        simulation = Simulation(err)
+        simulation.stream.put("a")
+        await simulation.run_until_done(_DISCARD)
+        [key] = simulation.failures.objects
         assert re.fullmatch(
             rf"aws/lambda/{SETTINGS.mapping_uuid}/{SHARD}/2026/03/01/2026-03-01T12\.00\.01-[0-9a-f-]{{36}}",
             key,
@@ -42,12 +50,12 @@ def test_the_object_holds_the_whole_invocation() -> None:
     """
 
     async def scenario() -> None:
-        world = World(err)
-        first, _, last = world.stream.put("a", "b", "é", data=b'{"product_id": "p"}', age_seconds=0.5)
-        await world.drain(_DISCARD)
-        [body] = world.failures.objects.values()
+        simulation = Simulation(err)
+        first, _, last = simulation.stream.put("a", "b", "é", data=b'{"product_id": "p"}', age_seconds=0.5)
+        await simulation.run_until_done(_DISCARD)
+        [body] = simulation.failures.objects.values()
         document = json.loads(body)
-        assert json.loads(document.pop("payload")) == world.function.calls[-1].event
+        assert json.loads(document.pop("payload")) == simulation.function.calls[-1].event
         assert re.fullmatch(r"[0-9a-f-]{36}", document["requestContext"].pop("requestId"))
         assert document == {
             "requestContext": {
@@ -76,7 +84,7 @@ def test_the_object_holds_the_whole_invocation() -> None:
     simulate(scenario())
 
 
-def test_a_function_that_answered_has_no_function_error() -> None:
+def test_a_function_that_returned_a_response_has_no_function_error() -> None:
     """When the retries were used up by partial batch responses, functionError is null.
 
     Source: Retain discarded batch records for a Kinesis Data Streams event source in Lambda,
@@ -85,17 +93,17 @@ def test_a_function_that_answered_has_no_function_error() -> None:
     """
 
     async def scenario() -> None:
-        world = World(lambda call: failing(call.sequence_numbers[0]))
-        world.stream.put("a")
-        await world.drain(_DISCARD)
-        [body] = world.failures.objects.values()
+        simulation = Simulation(lambda call: failing(call.sequence_numbers[0]))
+        simulation.stream.put("a")
+        await simulation.run_until_done(_DISCARD)
+        [body] = simulation.failures.objects.values()
         assert json.loads(body)["responseContext"]["functionError"] is None
 
     simulate(scenario())
 
 
 def test_a_record_that_was_too_old_has_no_response() -> None:
-    """The condition is RecordAgeExceeded, without responseContext; one invocation is counted at least.
+    """The condition is RecordAgeExceeded, without responseContext; at least one invocation is counted.
 
     Source: Retain discarded batch records for a Kinesis Data Streams event source in Lambda,
     https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html, whose example shows only
@@ -104,53 +112,53 @@ def test_a_record_that_was_too_old_has_no_response() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        world.stream.put("a", age_seconds=61)
-        await world.drain(with_settings(maximum_record_age_in_seconds=60))
-        [body] = world.failures.objects.values()
+        simulation = Simulation()
+        simulation.stream.put("a", age_seconds=61)
+        await simulation.run_until_done(with_settings(maximum_record_age_in_seconds=60))
+        [body] = simulation.failures.objects.values()
         document = json.loads(body)
         assert document["requestContext"]["condition"] == "RecordAgeExceeded"
         assert document["requestContext"]["approximateInvokeCount"] == 1
         assert "responseContext" not in document
-        assert not world.function.calls
+        assert not simulation.function.calls
 
     simulate(scenario())
 
 
-def test_records_are_not_passed_over_while_the_destination_refuses_them() -> None:
+def test_records_are_not_skipped_while_the_destination_refuses_them() -> None:
     """Every refused delivery counts in DestinationDeliveryFailures; the shard waits until one is taken.
 
-    AWS documents the metric, not what becomes of the batch ("Lambda discards the records and continues"):
+    AWS documents the metric, not what happens to the batch ("Lambda discards the records and continues"):
     waiting is ours, so that nothing is lost.
     Source: Types of metrics for Lambda functions, https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     """
 
     async def scenario() -> None:
-        world = World()
-        bad, good = world.stream.put("a", "b")
-        world.function.respond = lambda call: err(call) if bad in call.sequence_numbers else None
-        world.failures.refuse = 4
-        mapping = await world.drain(with_settings(batch_size=1, maximum_retry_attempts=0))
-        assert world.function.batches == [(bad,), (good,)]
-        assert world.function.times == [0.0, 15.0]
+        simulation = Simulation()
+        bad, good = simulation.stream.put("a", "b")
+        simulation.function.respond = lambda call: err(call) if bad in call.sequence_numbers else None
+        simulation.failures.refuse = 4
+        mapping = await simulation.run_until_done(with_settings(batch_size=1, maximum_retry_attempts=0))
+        assert simulation.function.batches == [(bad,), (good,)]
+        assert simulation.function.times == [0.0, 15.0]
         assert mapping.progress.destination_delivery_failures == 4
-        assert len(world.failures.objects) == 1
+        assert len(simulation.failures.objects) == 1
 
     simulate(scenario())
 
 
-def test_a_batch_the_destination_never_took_is_not_passed_by_the_checkpoint() -> None:
-    """What could be neither processed nor kept is delivered again by the next mapping.
+def test_the_checkpoint_does_not_skip_a_batch_that_the_destination_never_took() -> None:
+    """A batch that was neither processed nor kept is delivered again by the next mapping.
 
     Source: at least once, How Lambda processes records from stream and queue-based event sources,
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
     """
 
     async def scenario() -> None:
-        world = World(err)
-        world.failures.refuse = 1_000_000
-        world.stream.put("a")
-        mapping = await world.run_for(3600.0, with_settings(maximum_retry_attempts=0))
+        simulation = Simulation(err)
+        simulation.failures.refuse = 1_000_000
+        simulation.stream.put("a")
+        mapping = await simulation.run_for(3600.0, with_settings(maximum_retry_attempts=0))
         assert (mapping.progress.checkpoints, mapping.progress.records_discarded) == ({}, 0)
 
     simulate(scenario())
@@ -164,10 +172,10 @@ def test_without_a_destination_records_are_discarded_all_the_same() -> None:
     """
 
     async def scenario() -> None:
-        world = World(err)
-        world.stream.put("a")
-        mapping = world.mapping(_DISCARD, keep_failures=False)
-        await run_until(mapping, mapping.drained())
+        simulation = Simulation(err)
+        simulation.stream.put("a")
+        mapping = simulation.mapping(_DISCARD, keep_failures=False)
+        await run_until(mapping, mapping.wait_until_done())
         assert mapping.progress.records_discarded == 1
 
     simulate(scenario())

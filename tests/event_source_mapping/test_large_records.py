@@ -1,4 +1,4 @@
-"""What becomes of a record that no event can carry: a stream may be told to take records of 10 MiB.
+"""A record that is too large for an event: a stream can be configured to take records of 10 MiB.
 
 Sources: Handle large records, https://docs.aws.amazon.com/streams/latest/dev/large-records.html: Lambda's
 6 MiB count base64 and metadata, and a larger record goes to the on-failure destination. What that page leaves
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from local.emulated_aws.event_source_mapping.payload import PAYLOAD_LIMIT_BYTES
-from tests.support.simulated_mapping import World, with_settings
+from tests.support.simulated_mapping import Simulation, with_settings
 from tests.support.simulated_time import simulate
 
 _LARGE = b"x" * (5 * 1024 * 1024)  # as recorded; 6.7 MiB in base64
@@ -29,22 +29,22 @@ def test_it_is_discarded_without_an_invocation_and_the_next_one_is_delivered(
 ) -> None:
     """Its retries are counted as if they had been made; there is no responseContext.
 
-    Ours: nothing is waited for, `payload` holds the record as for any other (SQS was recorded, not S3), and
-    where retries have no limit it is discarded too.
+    These rules are ours: there is no wait, `payload` has the record as for any other (SQS was recorded, not
+    S3), and the record is discarded even if retries have no limit.
     """
 
     async def scenario() -> None:
-        world = World()
-        [large] = world.stream.put("a", data=_LARGE)
-        [small] = world.stream.put("b")
-        mapping = await world.drain(
+        simulation = Simulation()
+        [large] = simulation.stream.put("a", data=_LARGE)
+        [small] = simulation.stream.put("b")
+        mapping = await simulation.run_until_done(
             with_settings(maximum_retry_attempts=retries, bisect_batch_on_function_error=True)
         )
-        assert world.function.batches == [(small,)]
-        assert world.function.times == [0.0]
+        assert simulation.function.batches == [(small,)]
+        assert simulation.function.times == [0.0]
         progress = mapping.progress
         assert (progress.records_discarded, progress.records_acknowledged, progress.invocations) == (1, 1, 1)
-        document = _kept(world)
+        document = _kept(simulation)
         assert document["requestContext"]["condition"] == "RetryAttemptsExhausted"
         assert document["requestContext"]["approximateInvokeCount"] == count
         assert "responseContext" not in document
@@ -55,26 +55,28 @@ def test_it_is_discarded_without_an_invocation_and_the_next_one_is_delivered(
     simulate(scenario())
 
 
-def test_records_before_and_behind_it_go_in_batches_of_their_own() -> None:
+def test_records_before_and_behind_it_go_in_separate_batches() -> None:
     async def scenario() -> None:
-        world = World()
-        before = world.stream.put("a", "b")
-        world.stream.put("c", data=_LARGE)
-        behind = world.stream.put("d", "e")
-        await world.drain(with_settings(maximum_retry_attempts=0, maximum_batching_window_in_seconds=60))
-        assert world.function.batches == [tuple(before), tuple(behind)]
+        simulation = Simulation()
+        before = simulation.stream.put("a", "b")
+        simulation.stream.put("c", data=_LARGE)
+        behind = simulation.stream.put("d", "e")
+        await simulation.run_until_done(
+            with_settings(maximum_retry_attempts=0, maximum_batching_window_in_seconds=60)
+        )
+        assert simulation.function.batches == [tuple(before), tuple(behind)]
 
     simulate(scenario())
 
 
-def test_a_record_whose_event_has_the_limit_to_the_byte_is_delivered_and_one_byte_more_is_not() -> None:
+def test_a_record_at_the_limit_is_delivered_and_one_byte_more_is_not() -> None:
     async def event_bytes(data_bytes: int, key: str) -> int | None:
-        world = World()
-        world.stream.put(key, data=b"x" * data_bytes)
-        await world.drain(with_settings(maximum_retry_attempts=0))
-        if not world.function.calls:
+        simulation = Simulation()
+        simulation.stream.put(key, data=b"x" * data_bytes)
+        await simulation.run_until_done(with_settings(maximum_retry_attempts=0))
+        if not simulation.function.calls:
             return None
-        return len(json.dumps(world.function.calls[0].event, separators=(",", ":")).encode())
+        return len(json.dumps(simulation.function.calls[0].event, separators=(",", ":")).encode())
 
     async def scenario() -> None:
         overhead = await event_bytes(0, "k")
@@ -89,15 +91,15 @@ def test_a_record_whose_event_has_the_limit_to_the_byte_is_delivered_and_one_byt
 
 def test_one_that_is_too_old_is_discarded_for_its_age() -> None:
     async def scenario() -> None:
-        world = World()
-        world.stream.put("a", data=_LARGE, age_seconds=61)
-        await world.drain(with_settings(maximum_record_age_in_seconds=60))
-        assert _kept(world)["requestContext"]["condition"] == "RecordAgeExceeded"
+        simulation = Simulation()
+        simulation.stream.put("a", data=_LARGE, age_seconds=61)
+        await simulation.run_until_done(with_settings(maximum_record_age_in_seconds=60))
+        assert _kept(simulation)["requestContext"]["condition"] == "RecordAgeExceeded"
 
     simulate(scenario())
 
 
-def _kept(world: World) -> dict[str, Any]:
-    [body] = world.failures.objects.values()
+def _kept(simulation: Simulation) -> dict[str, Any]:
+    [body] = simulation.failures.objects.values()
     document: dict[str, Any] = json.loads(body)
     return document

@@ -1,4 +1,4 @@
-"""Beginning, ending, and being watched. These rules are ours: AWS's mapping is a service that just runs."""
+"""Start, stop, waiting and progress. These rules are ours: AWS's mapping is a service that just runs."""
 
 import asyncio
 from datetime import timedelta
@@ -16,7 +16,7 @@ from tests.support.simulated_mapping import (
     Call,
     KeptFailures,
     MemoryStream,
-    World,
+    Simulation,
     failing,
     run_until,
     with_settings,
@@ -25,48 +25,48 @@ from tests.support.simulated_time import simulate
 
 
 def test_stopping_finishes_the_invocations_in_flight_and_begins_none() -> None:
-    """Stopping acts on the answers still to come; like a disabled mapping, it keeps where it was.
+    """Stopping waits for the responses still to come and acts on them; like disabling, it keeps the position.
 
     Source: Using Lambda with Kinesis, event source options (Enabled),
     https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
     """
 
     async def scenario() -> None:
-        world = World()
-        world.function.takes_seconds = 20.0
-        put = world.stream.put(*"abcd")
-        mapping = world.mapping(with_settings(batch_size=2))
+        simulation = Simulation()
+        simulation.function.takes_seconds = 20.0
+        put = simulation.stream.put(*"abcd")
+        mapping = simulation.mapping(with_settings(batch_size=2))
         running = asyncio.create_task(mapping.run())
         await asyncio.sleep(5.0)
         assert mapping.progress.invocations_in_flight == 1
         mapping.stop()
         await running
-        assert world.clock.seconds == 20.0
-        assert world.function.sizes == [2]
+        assert simulation.clock.seconds == 20.0
+        assert simulation.function.sizes == [2]
         assert mapping.progress.checkpoints == {"shardId-000000000000": put[1]}
         with pytest.raises(MappingEndedError):
-            await mapping.drained()
+            await mapping.wait_until_done()
 
     simulate(scenario())
 
 
 @pytest.mark.parametrize("trouble", ["retry", "read", "destination", "window"])
-def test_stopping_does_not_sit_out_a_wait(trouble: str) -> None:
-    """Whatever the mapping waits for, it stops within the same second. Source: ours."""
+def test_stopping_ends_any_wait(trouble: str) -> None:
+    """Whatever the mapping waits for, it stops within a second. Source: ours."""
 
     async def scenario() -> None:
-        world = World(lambda call: failing(call.sequence_numbers[0]))
-        world.stream.put("a")
-        world.stream.fail_reads = 1_000 * (trouble == "read")
-        world.failures.refuse = 1_000 * (trouble == "destination")
+        simulation = Simulation(lambda call: failing(call.sequence_numbers[0]))
+        simulation.stream.put("a")
+        simulation.stream.fail_reads = 1_000 * (trouble == "read")
+        simulation.failures.refuse = 1_000 * (trouble == "destination")
         settings = with_settings(
             retry_base_seconds=3600.0,
             retry_cap_seconds=3600.0,
             maximum_batching_window_in_seconds=300 * (trouble == "window"),
             maximum_retry_attempts=0 if trouble == "destination" else -1,
         )
-        mapping = await world.run_for(7.0, settings)
-        assert world.clock.seconds == 7.0
+        mapping = await simulation.run_for(7.0, settings)
+        assert simulation.clock.seconds == 7.0
         assert mapping.progress.checkpoints == {}
 
     simulate(scenario())
@@ -88,113 +88,113 @@ class BrokenFailures(KeptFailures):
 
 @pytest.mark.parametrize("where", ["function", "stream", "destination"])
 def test_a_bug_surfaces_from_run(where: str) -> None:
-    """An error no protocol names ends the mapping with that error. Source: ours."""
+    """An error that no protocol names ends the mapping with that error. Source: ours."""
 
     async def scenario() -> None:
-        world = World(lambda call: failing(call.sequence_numbers[0]))
-        world.stream.put("a")
+        simulation = Simulation(lambda call: failing(call.sequence_numbers[0]))
+        simulation.stream.put("a")
         match where:
             case "function":
-                world.function.respond = broken
+                simulation.function.respond = broken
             case "stream":
-                world.stream = BrokenStream(world.clock)
+                simulation.stream = BrokenStream(simulation.clock)
             case "destination":
-                world.failures = BrokenFailures()
-        mapping = world.mapping(with_settings(maximum_retry_attempts=0))
-        drained = asyncio.create_task(mapping.drained())
+                simulation.failures = BrokenFailures()
+        mapping = simulation.mapping(with_settings(maximum_retry_attempts=0))
+        waiting = asyncio.create_task(mapping.wait_until_done())
         with pytest.raises(KeyError, match=where):
             await mapping.run()
         with pytest.raises(MappingEndedError):
-            await drained
+            await waiting
 
     simulate(scenario())
 
 
-def test_cancelling_is_a_crash_after_which_everything_unacknowledged_comes_again() -> None:
-    """At least once: what was in flight when a mapping died is delivered by the next.
+def test_after_a_cancellation_everything_unacknowledged_is_delivered_again() -> None:
+    """At least once: batches in flight when a mapping dies are delivered by the next.
 
     Source: How Lambda processes records from stream and queue-based event sources, Warning,
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
     """
 
     async def scenario() -> None:
-        world = World()
-        world.function.takes_seconds = 10.0
-        world.stream.put(*"abcd")
-        crashing = world.mapping(with_settings(batch_size=2))
+        simulation = Simulation()
+        simulation.function.takes_seconds = 10.0
+        simulation.stream.put(*"abcd")
+        crashing = simulation.mapping(with_settings(batch_size=2))
         running = asyncio.create_task(crashing.run())
         await asyncio.sleep(15.0)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        after = world.mapping(checkpoints=crashing.progress.checkpoints)
-        await run_until(after, after.drained())
-        assert [call.keys for call in world.function.calls] == [("a", "b"), ("c", "d"), ("c", "d")]
+        after = simulation.mapping(checkpoints=crashing.progress.checkpoints)
+        await run_until(after, after.wait_until_done())
+        assert [call.keys for call in simulation.function.calls] == [("a", "b"), ("c", "d"), ("c", "d")]
 
     simulate(scenario())
 
 
-def test_drained_waits_for_what_was_there_and_not_for_what_comes_after() -> None:
-    """Records that keep coming do not keep drained() from returning. Source: ours."""
+def test_wait_until_done_does_not_wait_for_records_put_later() -> None:
+    """Records that keep coming do not keep wait_until_done() from returning. Source: ours."""
 
     async def scenario() -> None:
-        world = World()
-        world.function.takes_seconds = 0.5
-        mapping = world.mapping(with_settings(batch_size=10))
-        before = world.stream.put(*"abcdefghijklmnopqrst")
+        simulation = Simulation()
+        simulation.function.takes_seconds = 0.5
+        mapping = simulation.mapping(with_settings(batch_size=10))
+        before = simulation.stream.put(*"abcdefghijklmnopqrst")
 
         async def keep_putting() -> None:
             while True:
-                world.stream.put("z")
+                simulation.stream.put("z")
                 await asyncio.sleep(0.1)
 
-        async def drain() -> None:
+        async def scene() -> None:
             putting = asyncio.create_task(keep_putting())
-            await mapping.drained()
+            await mapping.wait_until_done()
             putting.cancel()
 
-        await run_until(mapping, drain())
-        delivered = {number for batch in world.function.batches for number in batch}
+        await run_until(mapping, scene())
+        delivered = {number for batch in simulation.function.batches for number in batch}
         assert delivered >= set(before)
-        assert world.clock.seconds < 5.0
+        assert simulation.clock.seconds < 5.0
 
     simulate(scenario())
 
 
-def test_drained_waits_for_a_record_being_retried_and_for_children() -> None:
-    """Nothing in the stream is unfinished when drained() returns, whatever shard it is in. Source: ours."""
+def test_wait_until_done_waits_for_a_record_being_retried_and_for_children() -> None:
+    """When wait_until_done() returns, no record is unfinished, whatever its shard. Source: ours."""
 
     async def scenario() -> None:
-        world = World()
+        simulation = Simulation()
         answers = iter([failing(""), failing("")])
-        world.function.respond = lambda _: next(answers, None)
-        world.stream.put("a")
-        left, right = world.stream.split("shardId-000000000000")
-        world.stream.put("b", shard=world.stream.merge(left, right))
-        mapping = await world.drain()
+        simulation.function.respond = lambda _: next(answers, None)
+        simulation.stream.put("a")
+        left, right = simulation.stream.split("shardId-000000000000")
+        simulation.stream.put("b", shard=simulation.stream.merge(left, right))
+        mapping = await simulation.run_until_done()
         assert mapping.progress.records_acknowledged == 2
         assert mapping.progress.shards_finished == 3
 
     simulate(scenario())
 
 
-def test_progress_tells_how_far_behind_it_is() -> None:
+def test_progress_says_how_far_behind_it_is() -> None:
     """IteratorAge is the age of records when they are processed; here that of the oldest one unfinished.
 
     Source: Types of metrics for Lambda functions, https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     """
 
     async def scenario() -> None:
-        world = World()
-        world.function.takes_seconds = 30.0
-        world.stream.put("a", "b", age_seconds=100)
-        mapping = world.mapping()
+        simulation = Simulation()
+        simulation.function.takes_seconds = 30.0
+        simulation.stream.put("a", "b", age_seconds=100)
+        mapping = simulation.mapping()
 
         async def watch() -> None:
             await asyncio.sleep(10.0)
             progress = mapping.progress
             assert (progress.records_read, progress.invocations_in_flight) == (2, 1)
             assert progress.iterator_age_ms == 110_000
-            await mapping.drained()
+            await mapping.wait_until_done()
             assert mapping.progress.iterator_age_ms == 0
 
         await run_until(mapping, watch())
@@ -206,14 +206,14 @@ def test_a_mapping_runs_once() -> None:
     """Its figures and checkpoints are those of one run. Source: ours."""
 
     async def scenario() -> None:
-        mapping = await World().drain()
+        mapping = await Simulation().run_until_done()
         with pytest.raises(RuntimeError, match="runs once"):
             await mapping.run()
 
     simulate(scenario())
 
 
-def test_the_starting_time_cannot_lie_in_the_future() -> None:
+def test_the_starting_time_cannot_be_in_the_future() -> None:
     """StartingPositionTimestamp cannot be in the future.
 
     Source: CreateEventSourceMapping, https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
@@ -225,7 +225,7 @@ def test_the_starting_time_cannot_lie_in_the_future() -> None:
             starting_position_timestamp=BEGINNING + timedelta(seconds=1),
         )
         with pytest.raises(InvalidSettingError, match="not in the future"):
-            World().mapping(settings)
+            Simulation().mapping(settings)
 
     simulate(scenario())
 
@@ -234,14 +234,14 @@ def test_the_same_scenario_runs_the_same_way_twice() -> None:
     """With simulated time a run can be repeated exactly. Source: ours."""
 
     async def scenario() -> list[tuple[float, str, tuple[str, ...]]]:
-        world = World(shard_count=3)
+        simulation = Simulation(shard_count=3)
         answers = iter(range(1_000))
-        world.function.respond = lambda call: (
+        simulation.function.respond = lambda call: (
             failing(call.sequence_numbers[-1]) if next(answers) % 3 == 0 else None
         )
         for shard in range(3):
-            world.stream.put(*"abcdefghijklmnop", shard=f"shardId-{shard:012}")
-        await world.drain(with_settings(parallelization_factor=3, batch_size=2))
-        return [(call.at_seconds, call.shard_id, call.sequence_numbers) for call in world.function.calls]
+            simulation.stream.put(*"abcdefghijklmnop", shard=f"shardId-{shard:012}")
+        await simulation.run_until_done(with_settings(parallelization_factor=3, batch_size=2))
+        return [(call.at_seconds, call.shard_id, call.sequence_numbers) for call in simulation.function.calls]
 
     assert simulate(scenario()) == simulate(scenario())

@@ -3,7 +3,7 @@
 import asyncio
 
 from local.emulated_aws.event_source_mapping import FunctionError, StartingPosition
-from tests.support.simulated_mapping import SETTINGS, SHARD, Call, World, run_until, with_settings
+from tests.support.simulated_mapping import SETTINGS, SHARD, Call, Simulation, run_until, with_settings
 from tests.support.simulated_time import simulate
 
 
@@ -15,11 +15,11 @@ def test_children_begin_when_their_parent_is_finished() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        parent = world.stream.put(*"abcd")
-        left, right = world.stream.split(SHARD)
-        world.stream.put("a", "b", shard=left)
-        world.stream.put("c", "d", shard=right)
+        simulation = Simulation()
+        parent = simulation.stream.put(*"abcd")
+        left, right = simulation.stream.split(SHARD)
+        simulation.stream.put("a", "b", shard=left)
+        simulation.stream.put("c", "d", shard=right)
         failures = iter(range(3))
 
         def fail_thrice_in_the_parent(call: Call) -> object:
@@ -31,12 +31,12 @@ def test_children_begin_when_their_parent_is_finished() -> None:
                 raise FunctionError("Unhandled")
             return None
 
-        world.function.respond = fail_thrice_in_the_parent
-        world.function.takes_seconds = 1.0
-        mapping = await world.drain(with_settings(batch_size=2))
-        shards = [call.shard_id for call in world.function.calls]
+        simulation.function.respond = fail_thrice_in_the_parent
+        simulation.function.takes_seconds = 1.0
+        mapping = await simulation.run_until_done(with_settings(batch_size=2))
+        shards = [call.shard_id for call in simulation.function.calls]
         assert shards == [SHARD] * 5 + [left, right]
-        assert world.function.most_running == 2
+        assert simulation.function.most_running == 2
         assert (mapping.progress.shards_finished, mapping.progress.shards_reading) == (1, 2)
 
     simulate(scenario())
@@ -50,12 +50,12 @@ def test_a_child_begins_when_both_its_parents_are_finished() -> None:
     """
 
     async def scenario() -> None:
-        world = World(shard_count=2)
+        simulation = Simulation(shard_count=2)
         adjacent = "shardId-000000000001"
-        slow = world.stream.put("b", shard=adjacent)
-        world.stream.put("a")
-        child = world.stream.merge(SHARD, adjacent)
-        world.stream.put("a", "b", shard=child)
+        slow = simulation.stream.put("b", shard=adjacent)
+        simulation.stream.put("a")
+        child = simulation.stream.merge(SHARD, adjacent)
+        simulation.stream.put("a", "b", shard=child)
         failures = iter(range(5))
 
         def fail_one_parent(call: Call) -> object:
@@ -63,44 +63,44 @@ def test_a_child_begins_when_both_its_parents_are_finished() -> None:
                 raise FunctionError("Unhandled")
             return None
 
-        world.function.respond = fail_one_parent
-        await world.drain()
-        shards = [call.shard_id for call in world.function.calls]
+        simulation.function.respond = fail_one_parent
+        await simulation.run_until_done()
+        shards = [call.shard_id for call in simulation.function.calls]
         assert shards == [SHARD] + [adjacent] * 6 + [child]
 
     simulate(scenario())
 
 
 def test_shards_that_appear_while_it_runs_are_found_and_read_from_their_beginning() -> None:
-    """A child's records are all new, also for a mapping that began at LATEST.
+    """A child's records are all new, even for a mapping that began at LATEST.
 
     Source: Complete the resharding action,
     https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-after-resharding.html
     """
 
     async def scenario() -> None:
-        world = World()
-        world.stream.put("old")
-        mapping = world.mapping(with_settings(starting_position=StartingPosition.LATEST))
+        simulation = Simulation()
+        simulation.stream.put("old")
+        mapping = simulation.mapping(with_settings(starting_position=StartingPosition.LATEST))
 
         async def reshard() -> None:
             await asyncio.sleep(5.5)
-            world.stream.put("a")
-            left, right = world.stream.split(SHARD)
-            world.stream.put("b", shard=left)
-            world.stream.put("c", shard=right)
+            simulation.stream.put("a")
+            left, right = simulation.stream.split(SHARD)
+            simulation.stream.put("b", shard=left)
+            simulation.stream.put("c", shard=right)
             await asyncio.sleep(5.0)
-            world.stream.put("d", shard=world.stream.merge(left, right))
-            await mapping.drained()
+            simulation.stream.put("d", shard=simulation.stream.merge(left, right))
+            await mapping.wait_until_done()
 
         await run_until(mapping, reshard())
-        assert [call.keys for call in world.function.calls] == [("a",), ("b",), ("c",), ("d",)]
+        assert [call.keys for call in simulation.function.calls] == [("a",), ("b",), ("c",), ("d",)]
         assert mapping.progress.shards_finished == 3
 
     simulate(scenario())
 
 
-def test_what_a_closed_shard_still_gathers_does_not_wait_for_its_window() -> None:
+def test_the_last_batch_of_a_closed_shard_does_not_wait_for_its_window() -> None:
     """A closed shard takes no more records, so there is nothing left to gather.
 
     Source: a null NextShardIterator means the shard is closed and will return no more data, GetRecords,
@@ -108,28 +108,28 @@ def test_what_a_closed_shard_still_gathers_does_not_wait_for_its_window() -> Non
     """
 
     async def scenario() -> None:
-        world = World()
-        world.stream.put("a")
-        world.stream.split(SHARD)
-        await world.drain(with_settings(maximum_batching_window_in_seconds=300))
-        assert world.function.times == [0.0]
+        simulation = Simulation()
+        simulation.stream.put("a")
+        simulation.stream.split(SHARD)
+        await simulation.run_until_done(with_settings(maximum_batching_window_in_seconds=300))
+        assert simulation.function.times == [0.0]
 
     simulate(scenario())
 
 
-def test_a_parent_past_its_retention_holds_up_nobody() -> None:
-    """Once a parent's records have expired the shard is listed no more; its children are read.
+def test_a_parent_past_its_retention_does_not_block_its_children() -> None:
+    """Once a parent's records have expired, the shard is no longer listed; its children are read.
 
     Source: Complete the resharding action (closed, then expired),
     https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-after-resharding.html
     """
 
     async def scenario() -> None:
-        world = World()
-        left, _ = world.stream.split(SHARD)
-        world.stream.trim(SHARD)
-        world.stream.put("a", shard=left)
-        mapping = await world.drain(SETTINGS)
+        simulation = Simulation()
+        left, _ = simulation.stream.split(SHARD)
+        simulation.stream.trim(SHARD)
+        simulation.stream.put("a", shard=left)
+        mapping = await simulation.run_until_done(SETTINGS)
         assert mapping.progress.records_acknowledged == 1
 
     simulate(scenario())

@@ -1,11 +1,11 @@
-"""Function errors, throttles and age: what is retried, split, discarded, and when."""
+"""Function errors, throttles and age: what is retried, bisected or discarded, and when."""
 
 import asyncio
 
 import pytest
 
 from local.emulated_aws.event_source_mapping import FunctionError, FunctionNotReachedError
-from tests.support.simulated_mapping import Call, Respond, World, failing, run_until, with_settings
+from tests.support.simulated_mapping import Call, Respond, Simulation, failing, run_until, with_settings
 from tests.support.simulated_time import simulate
 
 
@@ -18,25 +18,25 @@ def throttle(_: Call) -> object:
 
 
 def first_calls(count: int, respond: Respond) -> Respond:
-    """`respond` so many times, then succeed."""
+    """Return a response function that calls `respond` so many times, then succeeds."""
     calls = iter(range(count))
     return lambda call: respond(call) if next(calls, None) is not None else None
 
 
 def test_a_batch_is_retried_until_its_retries_are_used_up_then_discarded() -> None:
-    """MaximumRetryAttempts: discard records after the specified number of retries, and go on.
+    """MaximumRetryAttempts: discard records after the specified number of retries, and continue.
 
     Source: Retain discarded batch records for a Kinesis Data Streams event source in Lambda,
     https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
     """
 
     async def scenario() -> None:
-        world = World()
-        bad = tuple(world.stream.put("a", "b"))
-        good = tuple(world.stream.put("c", "d"))
-        world.function.respond = lambda call: err(call) if call.sequence_numbers == bad else None
-        mapping = await world.drain(with_settings(batch_size=2, maximum_retry_attempts=2))
-        assert world.function.batches == [bad, bad, bad, good]
+        simulation = Simulation()
+        bad = tuple(simulation.stream.put("a", "b"))
+        good = tuple(simulation.stream.put("c", "d"))
+        simulation.function.respond = lambda call: err(call) if call.sequence_numbers == bad else None
+        mapping = await simulation.run_until_done(with_settings(batch_size=2, maximum_retry_attempts=2))
+        assert simulation.function.batches == [bad, bad, bad, good]
         assert (mapping.progress.records_discarded, mapping.progress.records_acknowledged) == (2, 2)
         assert mapping.progress.checkpoints == {"shardId-000000000000": good[-1]}
 
@@ -50,10 +50,10 @@ def test_without_retries_a_batch_is_delivered_once() -> None:
     """
 
     async def scenario() -> None:
-        world = World(err)
-        world.stream.put(*"ab")
-        await world.drain(with_settings(maximum_retry_attempts=0))
-        assert world.function.sizes == [2]
+        simulation = Simulation(err)
+        simulation.stream.put(*"ab")
+        await simulation.run_until_done(with_settings(maximum_retry_attempts=0))
+        assert simulation.function.sizes == [2]
 
     simulate(scenario())
 
@@ -66,12 +66,12 @@ def test_by_default_a_bad_batch_blocks_its_shard_and_only_that() -> None:
     """
 
     async def scenario() -> None:
-        world = World(shard_count=2)
-        bad, _ = world.stream.put("a", "b")
-        other = world.stream.put("c", shard="shardId-000000000001")
-        world.function.respond = lambda call: err(call) if bad in call.sequence_numbers else None
-        mapping = await world.run_for(3600.0, with_settings(batch_size=1))
-        assert {call.sequence_numbers for call in world.function.calls} == {(bad,), tuple(other)}
+        simulation = Simulation(shard_count=2)
+        bad, _ = simulation.stream.put("a", "b")
+        other = simulation.stream.put("c", shard="shardId-000000000001")
+        simulation.function.respond = lambda call: err(call) if bad in call.sequence_numbers else None
+        mapping = await simulation.run_for(3600.0, with_settings(batch_size=1))
+        assert {call.sequence_numbers for call in simulation.function.calls} == {(bad,), tuple(other)}
         assert mapping.progress.records_acknowledged == 1
         assert mapping.progress.checkpoints == {"shardId-000000000001": other[0]}
 
@@ -86,15 +86,17 @@ def test_the_wait_between_retries_doubles_up_to_a_cap() -> None:
     """
 
     async def scenario() -> None:
-        world = World(first_calls(6, err))
-        world.stream.put("a", "b")
-        await world.drain(with_settings(batch_size=1, retry_base_seconds=1.0, retry_cap_seconds=10.0))
-        assert world.function.times == [0.0, 1.0, 3.0, 7.0, 15.0, 25.0, 35.0, 35.0]
+        simulation = Simulation(first_calls(6, err))
+        simulation.stream.put("a", "b")
+        await simulation.run_until_done(
+            with_settings(batch_size=1, retry_base_seconds=1.0, retry_cap_seconds=10.0)
+        )
+        assert simulation.function.times == [0.0, 1.0, 3.0, 7.0, 15.0, 25.0, 35.0, 35.0]
 
     simulate(scenario())
 
 
-def test_an_error_halves_the_batch_and_both_halves_come_in_order() -> None:
+def test_an_error_bisects_the_batch_and_both_halves_come_in_order() -> None:
     """BisectBatchOnFunctionError splits a failed batch in two, isolating bad records.
 
     Source: Retain discarded batch records for a Kinesis Data Streams event source in Lambda,
@@ -102,15 +104,15 @@ def test_an_error_halves_the_batch_and_both_halves_come_in_order() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        put = world.stream.put(*"abcdefgh")
+        simulation = Simulation()
+        put = simulation.stream.put(*"abcdefgh")
         bad = put[2]
-        world.function.respond = lambda call: err(call) if bad in call.sequence_numbers else None
-        mapping = await world.drain(
+        simulation.function.respond = lambda call: err(call) if bad in call.sequence_numbers else None
+        mapping = await simulation.run_until_done(
             with_settings(bisect_batch_on_function_error=True, maximum_retry_attempts=1)
         )
         a, b, _, d, *others = put
-        assert world.function.batches == [
+        assert simulation.function.batches == [
             tuple(put), (a, b, bad, d), (a, b), (bad, d), (bad,), (bad,), (d,), tuple(others)
         ]  # fmt: skip
         assert mapping.progress.records_discarded == 1
@@ -126,13 +128,13 @@ def test_splitting_uses_up_no_retries() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        put = world.stream.put(*"abcdefgh")
-        world.function.respond = lambda call: err(call) if put[7] in call.sequence_numbers else None
-        mapping = await world.drain(
+        simulation = Simulation()
+        put = simulation.stream.put(*"abcdefgh")
+        simulation.function.respond = lambda call: err(call) if put[7] in call.sequence_numbers else None
+        mapping = await simulation.run_until_done(
             with_settings(bisect_batch_on_function_error=True, maximum_retry_attempts=0)
         )
-        assert world.function.sizes == [8, 4, 4, 2, 2, 1, 1]
+        assert simulation.function.sizes == [8, 4, 4, 2, 2, 1, 1]
         assert (mapping.progress.records_acknowledged, mapping.progress.records_discarded) == (7, 1)
 
     simulate(scenario())
@@ -146,47 +148,47 @@ def test_parts_keep_the_retries_their_batch_has_used() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        a, b, c = world.stream.put(*"abc")
+        simulation = Simulation()
+        a, b, c = simulation.stream.put(*"abc")
 
         def respond(call: Call) -> object:
-            return failing(a) if len(world.function.calls) == 1 else err(call)
+            return failing(a) if len(simulation.function.calls) == 1 else err(call)
 
-        world.function.respond = respond
-        mapping = await world.drain(
+        simulation.function.respond = respond
+        mapping = await simulation.run_until_done(
             with_settings(bisect_batch_on_function_error=True, maximum_retry_attempts=1)
         )
-        assert world.function.batches == [(a, b, c), (a, b, c), (a,), (b, c), (b,), (c,)]
+        assert simulation.function.batches == [(a, b, c), (a, b, c), (a,), (b, c), (b,), (c,)]
         assert mapping.progress.records_discarded == 3
 
     simulate(scenario())
 
 
 def test_after_a_success_the_wait_is_short_again() -> None:
-    """What makes a wait grow is failures in a row. Source: ours, as is the wait."""
+    """Only failures in a row make the wait longer. Source: ours, as is the wait."""
 
     async def scenario() -> None:
-        world = World()
-        world.stream.put(*"ab")
+        simulation = Simulation()
+        simulation.stream.put(*"ab")
         fails = iter([True, True, False, True, False])
-        world.function.respond = lambda call: err(call) if next(fails) else None
-        await world.drain(with_settings(batch_size=1))
-        assert world.function.times == [0.0, 1.0, 3.0, 3.0, 4.0]
+        simulation.function.respond = lambda call: err(call) if next(fails) else None
+        await simulation.run_until_done(with_settings(batch_size=1))
+        assert simulation.function.times == [0.0, 1.0, 3.0, 3.0, 4.0]
 
     simulate(scenario())
 
 
-def test_the_batch_size_is_as_before_after_a_split() -> None:
+def test_after_a_split_the_batch_size_is_as_before() -> None:
     """When an error splits a batch, "your original batch size setting remains unchanged".
 
     Source: Using Lambda with Kinesis, event source options, https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
     """
 
     async def scenario() -> None:
-        world = World(first_calls(1, err))
-        world.stream.put(*"abcdefgh")
-        await world.drain(with_settings(batch_size=4, bisect_batch_on_function_error=True))
-        assert world.function.sizes == [4, 2, 2, 4]
+        simulation = Simulation(first_calls(1, err))
+        simulation.stream.put(*"abcdefgh")
+        await simulation.run_until_done(with_settings(batch_size=4, bisect_batch_on_function_error=True))
+        assert simulation.function.sizes == [4, 2, 2, 4]
 
     simulate(scenario())
 
@@ -200,12 +202,12 @@ def test_a_throttled_function_is_retried_without_using_up_retries() -> None:
     """
 
     async def scenario() -> None:
-        world = World(first_calls(5, throttle))
-        world.stream.put(*"abcd")
-        mapping = await world.drain(
+        simulation = Simulation(first_calls(5, throttle))
+        simulation.stream.put(*"abcd")
+        mapping = await simulation.run_until_done(
             with_settings(maximum_retry_attempts=0, bisect_batch_on_function_error=True)
         )
-        assert world.function.sizes == [4] * 6
+        assert simulation.function.sizes == [4] * 6
         progress = mapping.progress
         assert (progress.throttles, progress.invocations, progress.function_errors) == (5, 1, 0)
         assert progress.records_acknowledged == 4
@@ -222,12 +224,12 @@ def test_records_that_grow_too_old_are_discarded(respond: Respond) -> None:
     """
 
     async def scenario() -> None:
-        world = World(respond)
-        world.stream.put("a")
-        mapping = await world.drain(with_settings(maximum_record_age_in_seconds=60))
-        assert world.function.times == [0.0, 1.0, 3.0, 7.0, 15.0, 31.0]
+        simulation = Simulation(respond)
+        simulation.stream.put("a")
+        mapping = await simulation.run_until_done(with_settings(maximum_record_age_in_seconds=60))
+        assert simulation.function.times == [0.0, 1.0, 3.0, 7.0, 15.0, 31.0]
         assert mapping.progress.records_discarded == 1
-        [body] = world.failures.objects.values()
+        [body] = simulation.failures.objects.values()
         assert b'"condition":"RecordAgeExceeded"' in body
 
     simulate(scenario())
@@ -242,14 +244,16 @@ def test_only_the_records_that_are_too_old_are_discarded() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        world.stream.put("a", age_seconds=80)
-        young = world.stream.put("b", "c", age_seconds=60)
-        world.stream.put("d", age_seconds=61)
-        last = world.stream.put("e")
-        mapping = await world.drain(with_settings(maximum_record_age_in_seconds=60, maximum_retry_attempts=0))
-        assert world.function.batches == [tuple(young), tuple(last)]
-        assert (mapping.progress.records_discarded, len(world.failures.objects)) == (2, 2)
+        simulation = Simulation()
+        simulation.stream.put("a", age_seconds=80)
+        young = simulation.stream.put("b", "c", age_seconds=60)
+        simulation.stream.put("d", age_seconds=61)
+        last = simulation.stream.put("e")
+        mapping = await simulation.run_until_done(
+            with_settings(maximum_record_age_in_seconds=60, maximum_retry_attempts=0)
+        )
+        assert simulation.function.batches == [tuple(young), tuple(last)]
+        assert (mapping.progress.records_discarded, len(simulation.failures.objects)) == (2, 2)
 
     simulate(scenario())
 
@@ -261,30 +265,30 @@ def test_with_infinite_age_nothing_is_too_old() -> None:
     """
 
     async def scenario() -> None:
-        world = World()
-        world.stream.put("a", age_seconds=30 * 86_400)
-        mapping = await world.drain(with_settings(maximum_record_age_in_seconds=-1))
+        simulation = Simulation()
+        simulation.stream.put("a", age_seconds=30 * 86_400)
+        mapping = await simulation.run_until_done(with_settings(maximum_record_age_in_seconds=-1))
         assert mapping.progress.records_acknowledged == 1
 
     simulate(scenario())
 
 
-def test_a_failing_shard_is_not_read_ahead_without_bound() -> None:
+def test_a_failing_shard_is_read_ahead_only_a_little() -> None:
     """Lambda stops processing additional records in a shard if the function returns an error.
 
     Source: Using Lambda with Kinesis, https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
     """
 
     async def scenario() -> None:
-        world = World(err)
-        world.stream.page_size = 10
+        simulation = Simulation(err)
+        simulation.stream.page_size = 10
 
         async def put() -> None:
             for _ in range(100):
-                world.stream.put(*"abcdefghij")
+                simulation.stream.put(*"abcdefghij")
                 await asyncio.sleep(1.0)
 
-        mapping = world.mapping(with_settings(batch_size=10))
+        mapping = simulation.mapping(with_settings(batch_size=10))
         await run_until(mapping, put())
         assert mapping.progress.records_read == 20
 

@@ -1,4 +1,4 @@
-"""Settings AWS would refuse are refused, by name, value and range."""
+"""Settings that AWS would refuse are refused, with name, value and range."""
 
 from datetime import UTC, datetime
 

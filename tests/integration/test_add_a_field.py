@@ -12,10 +12,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from local.emulated_aws.function_service import PROJECT, LambdaService, Runtime
+from local.emulated_aws.function_service import PROJECT, FunctionService, LaunchCommand
 from processor.migrate import read_migrations
 from tests.support.events import kinesis_event, kinesis_record
-from tests.support.real_servers import ALL_DONE, World
+from tests.support.real_servers import ALL_DONE, Services
 
 # Other names, since the fields in CONTRIBUTING may have been added meanwhile.
 NAMES = {"sale_price": "price_of_this_test", "title": "text_of_this_test"}
@@ -52,7 +52,9 @@ async def read(dsn, cache):
 
 
 @asynccontextmanager
-async def started(copy: Path, handler: str, world: World, logs: list[str]) -> AsyncIterator[LambdaService]:
+async def started(
+    copy: Path, handler: str, services: Services, logs: list[str]
+) -> AsyncIterator[FunctionService]:
     """Yield a function with the copy's code, in a process that cannot import the original."""
     command = (
         sys.executable,
@@ -60,14 +62,14 @@ async def started(copy: Path, handler: str, world: World, logs: list[str]) -> As
         str(PROJECT / "local" / "emulated_aws" / "execution_environment.py"),
         str(copy),
     )
-    function = LambdaService(
+    function = FunctionService(
         handler,
-        environment=world.account.environment,
+        variables=services.account.variables,
         timeout_seconds=30.0,
         reserved_concurrency=1,
         new_id=lambda: str(uuid.uuid4()),
         on_log=logs.append,
-        runtime=Runtime(command, copy),
+        launch=LaunchCommand(command, copy),
     )
     try:
         yield function
@@ -109,27 +111,27 @@ def update(position: int, day: int, **fields: object) -> dict[str, object]:
     return kinesis_event(kinesis_record(content, position))
 
 
-async def test_a_field_takes_one_entry_and_one_migration(world: World, tmp_path: Path) -> None:
+async def test_a_field_takes_one_entry_and_one_migration(services: Services, tmp_path: Path) -> None:
     copy = copy_with_two_fields(tmp_path)
     logs: list[str] = []
-    async with started(copy, "processor.migrate:handler", world, logs) as migrations:
+    async with started(copy, "processor.migrate:handler", services, logs) as migrations:
         migrated: Any = await migrations.invoke({})
     assert migrated["applied"] == ["two_fields"], logs
 
     async def held() -> tuple[object, ...]:
-        row = await world.row("a")
+        row = await services.row("a")
         assert row is not None, logs
         return row["inventory"], row["price"], row["discontinued"], row[PRICE], row[TEXT]
 
-    connection = world.redis.connection_pool.connection_kwargs
+    connection = services.redis.connection_pool.connection_kwargs
     cache = {"host": connection["host"], "port": connection["port"]}
     async with (
-        started(copy, "processor.handler:handler", world, logs) as function,
-        started(copy, "shop:handler", world, logs) as shop,
+        started(copy, "processor.handler:handler", services, logs) as function,
+        started(copy, "shop:handler", services, logs) as shop,
     ):
 
         async def read() -> Any:
-            return await shop.invoke({"dsn": world.postgres.dsn, "cache": cache})
+            return await shop.invoke({"dsn": services.postgres.dsn, "cache": cache})
 
         async def send(position: int, day: int, **fields: object) -> None:
             assert await function.invoke(update(position, day, **fields)) == ALL_DONE, logs
@@ -154,7 +156,7 @@ async def test_a_field_takes_one_entry_and_one_migration(world: World, tmp_path:
         await send(6, 4, **{TEXT: "a\0b"})
         await send(7, 4, **{TEXT: "a\ud800"})
         assert await held() == (7, Decimal("5.00"), False, Decimal("3.50"), "newer")
-    assert {(line["reason"], line["message"]) for line in await world.quarantine_lines()} == {
+    assert {(line["reason"], line["message"]) for line in await services.quarantine_lines()} == {
         (f"invalid_{PRICE}", f'{PRICE} has 3 decimals: "3.505"; at most 2'),
         (f"invalid_{TEXT}", f"{TEXT} holds the control character U+0000 at character 2"),
         (f"invalid_{TEXT}", f"{TEXT} holds the lone surrogate U+D800 at character 2"),

@@ -11,7 +11,7 @@ import pytest
 from processor import runtime
 from tests.support.events import kinesis_event, kinesis_record, sequence
 from tests.support.proxy import Proxy, open_proxy
-from tests.support.real_servers import ALL_DONE, World, environment
+from tests.support.real_servers import ALL_DONE, Services, environment_variables
 
 
 def batch(number: int) -> dict[str, object]:
@@ -26,10 +26,10 @@ def unfinished(number: int) -> dict[str, object]:
 
 
 @pytest.fixture
-async def way(world: World) -> AsyncIterator[Proxy]:
-    """Yield a proxy in front of the world's database."""
-    async with open_proxy(world.postgres.host, world.postgres.port) as proxy:
-        world.account.environment["DB_PORT"] = str(proxy.port)
+async def way(services: Services) -> AsyncIterator[Proxy]:
+    """Yield a proxy in front of the services' database."""
+    async with open_proxy(services.postgres.host, services.postgres.port) as proxy:
+        services.account.variables["DB_PORT"] = str(proxy.port)
         yield proxy
 
 
@@ -47,19 +47,19 @@ async def healed(way: Proxy, seen: asyncio.Event) -> AsyncIterator[None]:
     await healing
 
 
-def in_use(world: World) -> int:
+def in_use(services: Services) -> int:
     """Return how many connections of the processor's pool are in use."""
-    with environment(world.account.environment):
+    with environment_variables(services.account.variables):
         pool = runtime.current()._database._pool  # type: ignore[union-attr]
     return 0 if pool is None else pool.get_size() - pool.get_idle_size()
 
 
-async def test_nothing_is_sent_when_a_connection_is_released(world: World, way: Proxy) -> None:
+async def test_nothing_is_sent_when_a_connection_is_released(services: Services, way: Proxy) -> None:
     seen = way.swallow_from(b"UNLISTEN")
     for number in range(3):
-        assert await world.invoke(batch(number)) == ALL_DONE
+        assert await services.invoke(batch(number)) == ALL_DONE
     assert not seen.is_set()
-    assert in_use(world) == 0
+    assert in_use(services) == 0
 
 
 @pytest.mark.parametrize("pool_size", ["1", "2"])
@@ -72,35 +72,35 @@ async def test_nothing_is_sent_when_a_connection_is_released(world: World, way: 
     ],
 )
 async def test_a_connection_that_dies_costs_only_time(
-    world: World, way: Proxy, moment: bytes, pool_size: str
+    services: Services, way: Proxy, moment: bytes, pool_size: str
 ) -> None:
-    world.account.environment["DB_POOL_SIZE"] = pool_size
+    services.account.variables["DB_POOL_SIZE"] = pool_size
     async with healed(way, way.swallow_from(moment)):
-        assert await world.invoke(batch(1), remaining_ms=8_000) == ALL_DONE
+        assert await services.invoke(batch(1), remaining_ms=8_000) == ALL_DONE
     began = time.monotonic()
-    assert await world.invoke(batch(2)) == ALL_DONE
+    assert await services.invoke(batch(2)) == ALL_DONE
     assert time.monotonic() - began < 2.0
-    assert in_use(world) == 0
+    assert in_use(services) == 0
 
 
 async def test_a_connection_that_died_between_batches_costs_one_of_them_at_most(
-    world: World, way: Proxy
+    services: Services, way: Proxy
 ) -> None:
-    world.account.environment["DB_POOL_SIZE"] = "1"
-    assert await world.invoke(batch(1)) == ALL_DONE
+    services.account.variables["DB_POOL_SIZE"] = "1"
+    assert await services.invoke(batch(1)) == ALL_DONE
     way.swallow(new=False)
-    await world.invoke(batch(2), remaining_ms=1_500)
-    assert await world.invoke(batch(2), remaining_ms=4_000) == ALL_DONE
-    row = await world.row("product-2")
+    await services.invoke(batch(2), remaining_ms=1_500)
+    assert await services.invoke(batch(2), remaining_ms=4_000) == ALL_DONE
+    row = await services.row("product-2")
     assert row is not None
     assert row["inventory"] == 2
 
 
 @pytest.mark.parametrize("how", ["swallow", "hang", "refuse"])
 async def test_with_an_unreachable_database_the_response_comes_in_time_and_it_is_found_again(
-    world: World, way: Proxy, how: str
+    services: Services, way: Proxy, how: str
 ) -> None:
-    assert await world.invoke(batch(1)) == ALL_DONE
+    assert await services.invoke(batch(1)) == ALL_DONE
     if how == "swallow":
         way.swallow()
     else:
@@ -108,22 +108,22 @@ async def test_with_an_unreachable_database_the_response_comes_in_time_and_it_is
         getattr(way, how)()
     for _ in range(3):
         began = time.monotonic()
-        assert await world.invoke(batch(2), remaining_ms=2_000) == unfinished(2)
+        assert await services.invoke(batch(2), remaining_ms=2_000) == unfinished(2)
         assert time.monotonic() - began < 2.0
     way.heal()
-    assert await world.invoke(batch(2), remaining_ms=4_000) == ALL_DONE
-    assert in_use(world) == 0
+    assert await services.invoke(batch(2), remaining_ms=4_000) == ALL_DONE
+    assert in_use(services) == 0
 
 
-async def test_connections_that_are_reset_cost_nothing(world: World, way: Proxy) -> None:
+async def test_connections_that_are_reset_cost_nothing(services: Services, way: Proxy) -> None:
     for number in range(3):
-        assert await world.invoke(batch(number)) == ALL_DONE
+        assert await services.invoke(batch(number)) == ALL_DONE
         way.cut()
-    assert await world.invoke(batch(3)) == ALL_DONE
+    assert await services.invoke(batch(3)) == ALL_DONE
 
 
-async def test_a_slow_network_is_not_a_dead_one(world: World, way: Proxy) -> None:
+async def test_a_slow_network_is_not_a_dead_one(services: Services, way: Proxy) -> None:
     way.delay_to_client_seconds = 0.2
-    assert await world.invoke(batch(1)) == ALL_DONE
-    assert await world.invoke(batch(2), remaining_ms=4_000) == ALL_DONE
+    assert await services.invoke(batch(1)) == ALL_DONE
+    assert await services.invoke(batch(2), remaining_ms=4_000) == ALL_DONE
     assert way.accepted == 1

@@ -9,16 +9,16 @@ import pytest
 
 from processor.adapters.postgres import Database
 from processor.errors import DependencyError, StatementTimeoutError
-from tests.support.real_servers import World
+from tests.support.real_servers import Services
 
 if TYPE_CHECKING:
     from processor.adapters.postgres import Connection
 
 
 @pytest.fixture
-async def database(world: World) -> AsyncIterator[Database]:
+async def database(services: Services) -> AsyncIterator[Database]:
     """Yield a pool of one connection, as the administrator."""
-    database = Database(world.administrator, None, 1)
+    database = Database(services.administrator, None, 1)
     yield database
     database.terminate()
 
@@ -36,14 +36,14 @@ async def test_without_time_nothing_is_run_and_no_connection_is_lost(database: D
 
 
 async def test_a_statement_that_takes_too_long_leaves_its_connection_and_nothing_in_the_server(
-    database: Database, world: World
+    database: Database, services: Services
 ) -> None:
     before = await database.run(pid)
     with pytest.raises(StatementTimeoutError, match=r"more than 0\.5 s"):
         await database.run(lambda connection: connection.execute("SELECT pg_sleep(60)"), within_seconds=1.0)
     assert await database.run(pid) == before
     asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND pid = $1"
-    assert await world.database.fetchval(asleep, before) == 0
+    assert await services.database.fetchval(asleep, before) == 0
 
 
 async def test_a_cancelled_operation_drops_its_connection(database: Database) -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from local.emulated_aws.event_source_mapping import FunctionError
-from local.emulated_aws.function_service import LambdaService
+from local.emulated_aws.function_service import FunctionService
 from tests.support.real_servers import until
 
 _IDLE = {"do": "answer"}
@@ -17,10 +17,10 @@ _IDLE = {"do": "answer"}
 @asynccontextmanager
 async def service(
     on_log: Callable[[str], None] = lambda _: None, *, timeout_seconds: float = 20.0, freezes: bool = False
-) -> AsyncIterator[LambdaService]:
-    function = LambdaService(
+) -> AsyncIterator[FunctionService]:
+    function = FunctionService(
         "tests.support.scripted_function:handler",
-        environment={},
+        variables={},
         timeout_seconds=timeout_seconds,
         reserved_concurrency=2,
         new_id=lambda: str(uuid.uuid4()),
@@ -34,7 +34,7 @@ async def service(
 
 
 def state(pid: object) -> str:
-    """What `ps` says of the process: T is stopped; empty if there is none."""
+    """Return the process's state from `ps`: T is stopped; empty if there is no process."""
     command = ["ps", "-o", "state=", "-p", str(pid)]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
 
@@ -47,10 +47,10 @@ async def is_awake(pid: object) -> bool:
     return state(pid)[:1] in {"S", "R"}
 
 
-async def test_an_environment_is_used_again_also_after_an_error() -> None:
+async def test_an_environment_is_used_again_even_after_an_error() -> None:
     async with service() as function:
         pid = await function.invoke(_IDLE)
-        with pytest.raises(FunctionError, match="ValueError: as told"):
+        with pytest.raises(FunctionError, match="ValueError: as requested"):
             await function.invoke({"do": "raise"})
         assert await function.invoke(_IDLE) == pid
 
@@ -77,11 +77,11 @@ async def test_a_frozen_environment_waits_until_it_is_thawed_or_invoked() -> Non
         assert await function.invoke(_IDLE) == pid
 
 
-async def test_environments_may_freeze_whenever_they_have_answered() -> None:
+async def test_environments_can_freeze_after_every_invocation() -> None:
     async with service(freezes=True) as function:
         pid = await function.invoke(_IDLE)
         await until(lambda: is_frozen(pid))
-        with pytest.raises(FunctionError, match="as told"):
+        with pytest.raises(FunctionError, match="as requested"):
             await function.invoke({"do": "raise"})
         await until(lambda: is_frozen(pid))
         assert await function.invoke(_IDLE) == pid

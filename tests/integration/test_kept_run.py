@@ -1,4 +1,4 @@
-"""The local tools: what they say of a record, and what of the shell that runs them they ignore."""
+"""The local tools: what they say about a record, and which of the shell's variables they ignore."""
 
 import os
 import subprocess
@@ -7,12 +7,12 @@ from urllib.request import proxy_bypass
 
 import pytest
 
-from local.demo.kept_run import why_nothing_changed
+from local.demo.kept_run import explain_no_change
 from local.emulated_aws.function_service import PROJECT
 from local.servers import Servers
 from local.servers.isolation import stay_on_this_machine
 from tests.support.events import SHARD, kinesis_event, kinesis_record, sequence
-from tests.support.real_servers import World, environment
+from tests.support.real_servers import Services, environment_variables
 
 SHELL = {
     "AWS_PROFILE": "nobody",
@@ -21,64 +21,64 @@ SHELL = {
     "HTTPS_PROXY": "http://127.0.0.1:9",
     "NO_PROXY": "example.org",
 }
-# As the tools do; without the call to stay here, each of the three fails.
+# Connects as the tools do. Without stay_on_this_machine(), each of the three variables makes it fail.
 CONNECTS = """
 import asyncio, os, sys
 import asyncpg
 from local.servers.isolation import stay_on_this_machine
-from local.demo.kept_run import why_nothing_changed
+from local.demo.kept_run import explain_no_change
 
 async def main(endpoint_url, bucket, dsn):
     await (await asyncpg.connect(dsn)).close()
     state = {"endpoint_url": endpoint_url, "archive_bucket": bucket}
-    print(await why_nothing_changed(state, "shard", "1"))
+    print(await explain_no_change(state, "shard", "1"))
 
 stay_on_this_machine(os.environ)
 asyncio.run(main(*sys.argv[1:]))
 """
 
 
-async def test_a_record_without_effect_is_told_from_one_that_was_not_processed(
-    world: World, servers: Servers
+async def test_a_record_without_effect_and_one_that_was_not_processed_are_told_apart(
+    services: Services, servers: Servers
 ) -> None:
-    state = {"endpoint_url": servers.moto.endpoint_url, "archive_bucket": world.account.archive_bucket}
-    await world.invoke(kinesis_event(kinesis_record('{"product_id": "a", "inventory": 1}', 1)))
-    assert (await why_nothing_changed(state, SHARD, sequence(1))).startswith("nothing changed: the catalog")
-    assert await why_nothing_changed(state, SHARD, sequence(2)) == (
+    state = {"endpoint_url": servers.moto.endpoint_url, "archive_bucket": services.account.archive_bucket}
+    await services.invoke(kinesis_event(kinesis_record('{"product_id": "a", "inventory": 1}', 1)))
+    assert (await explain_no_change(state, SHARD, sequence(1))).startswith("nothing changed: the catalog")
+    assert await explain_no_change(state, SHARD, sequence(2)) == (
         "not processed after 10 s; see .local/function.log"
     )
 
 
-async def test_neither_proxies_nor_profiles_of_the_shell_lead_away(world: World, servers: Servers) -> None:
-    with environment(SHELL):
+async def test_the_shells_proxies_and_profiles_are_ignored(services: Services, servers: Servers) -> None:
+    with environment_variables(SHELL):
         shell = dict(os.environ)
-    arguments = [servers.moto.endpoint_url, world.account.archive_bucket, world.postgres.dsn]
-    ended = subprocess.run(  # noqa: ASYNC221, S603 nothing else is done meanwhile
+    arguments = [servers.moto.endpoint_url, services.account.archive_bucket, services.postgres.dsn]
+    ended = subprocess.run(  # noqa: ASYNC221, S603 nothing else runs meanwhile
         [sys.executable, "-c", CONNECTS, *arguments],
         cwd=PROJECT, env=shell, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert ended.stdout.startswith("not processed"), ended.stderr
 
 
-def test_the_shells_own_exceptions_from_its_proxy_stay() -> None:
+def test_the_shells_exceptions_from_its_proxy_stay() -> None:
     variables = dict(SHELL)
     stay_on_this_machine(variables)
-    with environment(variables):
+    with environment_variables(variables):
         for host in ("127.0.0.1", "localhost", "example.org"):
             assert proxy_bypass(host)
         assert not proxy_bypass("registry.example")
     assert not {"AWS_PROFILE", "PGSSLMODE"} & set(variables)
 
 
-@pytest.mark.parametrize(("told", "kept"), [("KEEP=1", True), ("KEEP=0", False), ("KEEP=", False)])
-def test_only_keep_1_keeps(told: str, kept: bool) -> None:  # noqa: FBT001
-    command = ["make", "-n", "local", told]
+@pytest.mark.parametrize(("argument", "kept"), [("KEEP=1", True), ("KEEP=0", False), ("KEEP=", False)])
+def test_only_keep_1_keeps(argument: str, kept: bool) -> None:  # noqa: FBT001
+    command = ["make", "-n", "local", argument]
     printed = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)  # noqa: S603
     assert ("--keep" in printed.stdout) is kept
 
 
-@pytest.mark.parametrize(("told", "once"), [("ONCE=1", True), ("ONCE=0", False)])
-def test_only_once_1_is_once(told: str, once: bool) -> None:  # noqa: FBT001
-    command = ["make", "-n", "deploy-local", told]
+@pytest.mark.parametrize(("argument", "once"), [("ONCE=1", True), ("ONCE=0", False)])
+def test_only_once_1_is_once(argument: str, once: bool) -> None:  # noqa: FBT001
+    command = ["make", "-n", "deploy-local", argument]
     printed = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)  # noqa: S603
     assert ("--once" in printed.stdout) is once

@@ -17,7 +17,7 @@ from local.servers import ValkeyServer
 from processor.reader import CatalogReader
 from processor.readers import CacheAddress, Iam, Password, open_reader
 from tests.support.proxy import open_proxy
-from tests.support.real_servers import World, until
+from tests.support.real_servers import Services, until
 
 READS = 600
 
@@ -25,27 +25,27 @@ OpenWarm: TypeAlias = Callable[[int], AbstractAsyncContextManager[CatalogReader]
 
 
 @pytest.fixture
-async def product(world: World) -> str:
+async def product(services: Services) -> str:
     """Return the id of a product in the catalog."""
-    await world.database.execute(
+    await services.database.execute(
         "INSERT INTO products (product_id, inventory, last_updated) VALUES ('a', 1, now())"
     )
     return "a"
 
 
 @asynccontextmanager
-async def as_opened(world: World, cache_port: int) -> AsyncIterator[CatalogReader]:
+async def as_opened(services: Services, cache_port: int) -> AsyncIterator[CatalogReader]:
     """Yield a reader that `open_reader` made."""
     cache = CacheAddress(host="127.0.0.1", port=cache_port, tls=False)
-    async with open_reader(dsn=world.postgres.dsn, ca_file=None, cache=cache) as reader:
+    async with open_reader(dsn=services.postgres.dsn, ca_file=None, cache=cache) as reader:
         yield reader
 
 
 @asynccontextmanager
-async def as_redis_py_does(world: World, cache_port: int) -> AsyncIterator[CatalogReader]:
+async def as_redis_py_does(services: Services, cache_port: int) -> AsyncIterator[CatalogReader]:
     """Yield a reader with a client and a pool with default settings."""
     url = f"redis://127.0.0.1:{cache_port}"
-    async with asyncpg.create_pool(world.postgres.dsn) as pool, Redis.from_url(url) as redis:
+    async with asyncpg.create_pool(services.postgres.dsn) as pool, Redis.from_url(url) as redis:
         yield CatalogReader(pool, redis)
 
 
@@ -58,12 +58,12 @@ def take_counts(reader: CatalogReader) -> tuple[int, int, int]:
 
 
 @pytest.fixture(params=[as_opened, as_redis_py_does])
-def warm_reader(request: pytest.FixtureRequest, world: World, product: str) -> OpenWarm:
+def warm_reader(request: pytest.FixtureRequest, services: Services, product: str) -> OpenWarm:
     """Return a function that opens a reader of the cache at a port and lets it cache the product."""
 
     @asynccontextmanager
     async def open_warm(cache_port: int) -> AsyncIterator[CatalogReader]:
-        async with request.param(world, cache_port) as reader:
+        async with request.param(services, cache_port) as reader:
             await reader.get(product)
             take_counts(reader)
             yield reader
@@ -137,18 +137,22 @@ async def test_more_readers_than_connections_wait_for_their_turn(
         assert take_counts(reader) == (READS, 0, 0)
 
 
-async def test_a_password(world: World, product: str) -> None:
+async def test_a_password(services: Services, product: str) -> None:
     with ValkeyServer(password="a-password") as valkey:
         for login, errors in ((Password(password="a-password"), 0), (Password(password="wrong"), 2)):
             cache = CacheAddress(host="127.0.0.1", port=valkey.port, tls=False, login=login)
-            async with open_reader(dsn=world.postgres.dsn, ca_file=None, cache=cache) as reader:
+            async with open_reader(dsn=services.postgres.dsn, ca_file=None, cache=cache) as reader:
                 assert await reader.get(product)
                 assert await reader.get(product)
                 assert reader.statistics.cache_errors == errors
 
 
 async def test_tls_with_an_iam_login(
-    world: World, own_valkey: ValkeyServer, product: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    services: Services,
+    own_valkey: ValkeyServer,
+    product: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Check with a TLS server in front of Valkey, which has no TLS and accepts any password."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
@@ -166,7 +170,7 @@ async def test_tls_with_an_iam_login(
                 ca_file=tmp_path / "ca.pem",
                 login=Iam(username="shop", cluster_id="product-cache-dev", region="eu-west-1"),
             )
-            async with open_reader(dsn=world.postgres.dsn, ca_file=None, cache=cache) as reader:
+            async with open_reader(dsn=services.postgres.dsn, ca_file=None, cache=cache) as reader:
                 # The first connection may take longer than a reader waits for it.
                 async def hit() -> bool:
                     assert await reader.get(product)
@@ -185,17 +189,17 @@ async def test_iam_without_tls_is_refused() -> None:
             pass
 
 
-async def test_by_default_the_database_is_verified(world: World) -> None:
+async def test_by_default_the_database_is_verified(services: Services) -> None:
     """Check with the embedded PostgreSQL, which has no TLS."""
     cache = CacheAddress(host="127.0.0.1", port=1, tls=False)
-    async with open_reader(dsn=world.postgres.dsn, cache=cache) as reader:
+    async with open_reader(dsn=services.postgres.dsn, cache=cache) as reader:
         with pytest.raises(ConnectionError, match="SSL"):
             await reader.get("a")
 
 
-async def test_a_silent_database_is_given_up_and_left_behind(world: World) -> None:
+async def test_a_silent_database_is_given_up_and_left_behind(services: Services) -> None:
     """Check that closing the reader ends too."""
-    address = world.postgres
+    address = services.postgres
     async with open_proxy(address.host, address.port) as proxy:
         dsn = address.dsn.replace(f":{address.port}/", f":{proxy.port}/")
         cache = CacheAddress(host="127.0.0.1", port=1, tls=False)
@@ -232,13 +236,13 @@ async def tls_front(port: int, authority: trustme.CA) -> AsyncIterator[int]:
 
 
 async def test_a_reader_that_ends_while_reads_are_cancelled_leaves_nothing(
-    world: World, own_valkey: ValkeyServer, product: str
+    services: Services, own_valkey: ValkeyServer, product: str
 ) -> None:
     """Check connections to the cache, and leases."""
     async with Redis(host="127.0.0.1", port=own_valkey.port) as administrator:
         for turns in range(0, 60, 3):
             await administrator.flushall()
-            async with as_opened(world, own_valkey.port) as reader:
+            async with as_opened(services, own_valkey.port) as reader:
                 await reader.get("nobody knows it")
                 reading = [asyncio.create_task(reader.get(product)) for _ in range(50)]
                 for _ in range(turns):

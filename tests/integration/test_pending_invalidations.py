@@ -12,23 +12,23 @@ from processor.errors import CacheUnavailableError
 from processor.pending_invalidations import drain_all
 from processor.ports import Ports
 from tests.support.fakes import FakeArchive, FakeQuarantine, Faults
-from tests.support.real_servers import World
+from tests.support.real_servers import Services
 
 SCHEDULE = {"source": "aws.events"}
 MANY = 50_000
 
 
 @asynccontextmanager
-async def processes(world: World, count: int) -> AsyncIterator[list[Ports]]:
-    """Yield the ports of this many processes, on the world's database and cache."""
-    databases = [Database(world.administrator, None, 1) for _ in range(count)]
+async def processes(services: Services, count: int) -> AsyncIterator[list[Ports]]:
+    """Yield the ports of this many processes, on the services' database and cache."""
+    databases = [Database(services.administrator, None, 1) for _ in range(count)]
     try:
         yield [
             Ports(
                 archive=FakeArchive(Faults()),
                 quarantine=FakeQuarantine(Faults()),
                 catalog=PostgresCatalog(database, process_id=f"process {number}"),
-                cache=RedisCache(world.redis),
+                cache=RedisCache(services.redis),
                 clock=SystemClock(),
             )
             for number, database in enumerate(databases)
@@ -38,8 +38,8 @@ async def processes(world: World, count: int) -> AsyncIterator[list[Ports]]:
             database.terminate()
 
 
-async def add_pending(world: World, count: int, *, seconds_ago: int = 0) -> None:
-    await world.database.execute(
+async def add_pending(services: Services, count: int, *, seconds_ago: int = 0) -> None:
+    await services.database.execute(
         "INSERT INTO pending_invalidation (product_id, missed_at) "
         "SELECT 'p' || number, now() - $1 * interval '1 second' FROM generate_series(1, $2) AS number",
         seconds_ago,
@@ -47,41 +47,43 @@ async def add_pending(world: World, count: int, *, seconds_ago: int = 0) -> None
     )
 
 
-async def test_many_are_drained_by_one_schedule_and_leave_no_pages_to_scan(world: World) -> None:
-    await add_pending(world, MANY)
-    await world.redis.mset({f"product:p{number}": "old" for number in range(1, MANY, 1_000)})
-    assert await world.invoke(SCHEDULE, remaining_ms=60_000) == {"pending_invalidations_drained": MANY}
-    assert await world.redis.dbsize() == 0
-    assert await world.database.fetchval("SELECT pg_relation_size('pending_invalidation')") == 0
+async def test_many_are_drained_by_one_schedule_and_leave_no_pages_to_scan(
+    services: Services,
+) -> None:
+    await add_pending(services, MANY)
+    await services.redis.mset({f"product:p{number}": "old" for number in range(1, MANY, 1_000)})
+    assert await services.invoke(SCHEDULE, remaining_ms=60_000) == {"pending_invalidations_drained": MANY}
+    assert await services.redis.dbsize() == 0
+    assert await services.database.fetchval("SELECT pg_relation_size('pending_invalidation')") == 0
 
 
-async def test_pending_invalidations_older_than_any_cached_value_are_removed(world: World) -> None:
-    await add_pending(world, MANY, seconds_ago=331)
-    await world.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('young')")
-    assert await world.invoke(SCHEDULE, remaining_ms=60_000) == {"pending_invalidations_drained": 1}
-    assert await world.pending() == set()
+async def test_pending_invalidations_older_than_any_cached_value_are_removed(services: Services) -> None:
+    await add_pending(services, MANY, seconds_ago=331)
+    await services.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('young')")
+    assert await services.invoke(SCHEDULE, remaining_ms=60_000) == {"pending_invalidations_drained": 1}
+    assert await services.pending() == set()
 
 
-async def test_eight_concurrent_drains_do_the_work_once(world: World) -> None:
-    await add_pending(world, MANY)
-    async with processes(world, 8) as all_ports:
+async def test_eight_concurrent_drains_do_the_work_once(services: Services) -> None:
+    await add_pending(services, MANY)
+    async with processes(services, 8) as all_ports:
         deadline = all_ports[0].clock.monotonic() + 60
         reports = await asyncio.gather(*(drain_all(ports, deadline) for ports in all_ports))
     assert [error for report in reports for error in report.warnings] == []
     assert sum(report.pending_invalidations_drained for report in reports) == MANY
-    assert await world.pending() == set()
+    assert await services.pending() == set()
 
 
-async def test_a_product_added_again_and_again_is_pending_once(world: World) -> None:
-    async with processes(world, 4) as all_ports:
+async def test_a_product_added_again_and_again_is_pending_once(services: Services) -> None:
+    async with processes(services, 4) as all_ports:
         names = [f"p{number}" for number in range(500)]
         for _ in range(3):
             await asyncio.gather(*(ports.catalog.add_pending_invalidations(names) for ports in all_ports))
-    assert await world.database.fetchval("SELECT count(*) FROM pending_invalidation") == len(names)
+    assert await services.database.fetchval("SELECT count(*) FROM pending_invalidation") == len(names)
 
 
-async def test_a_product_added_while_it_is_drained_is_drained_again(world: World) -> None:
-    async with processes(world, 2) as (draining, adding):
+async def test_a_product_added_while_it_is_drained_is_drained_again(services: Services) -> None:
+    async with processes(services, 2) as (draining, adding):
 
         class Interrupted(RedisCache):
             async def invalidate(self, product_ids: object, **_: object) -> None:
@@ -93,28 +95,28 @@ async def test_a_product_added_while_it_is_drained_is_drained_again(world: World
             archive=draining.archive,
             quarantine=draining.quarantine,
             catalog=draining.catalog,
-            cache=Interrupted(world.redis),
+            cache=Interrupted(services.redis),
             clock=draining.clock,
         )
         report = await drain_all(interrupted, draining.clock.monotonic() + 10)
     assert report.pending_invalidations_drained == 1
-    assert await world.pending() == {"a"}
+    assert await services.pending() == {"a"}
 
 
-async def test_a_drain_that_failed_leaves_the_next_process_free_to_drain(world: World) -> None:
-    async with processes(world, 2) as (one, other):
+async def test_a_drain_that_failed_leaves_the_next_process_free_to_drain(services: Services) -> None:
+    async with processes(services, 2) as (one, other):
 
         class Down(RedisCache):
             async def invalidate(self, product_ids: object, **_: object) -> None:
                 del product_ids
                 raise CacheUnavailableError("down")
 
-        await add_pending(world, 3)
+        await add_pending(services, 3)
         failing = Ports(
             archive=one.archive,
             quarantine=one.quarantine,
             catalog=one.catalog,
-            cache=Down(world.redis),
+            cache=Down(services.redis),
             clock=one.clock,
         )
         assert len((await drain_all(failing, one.clock.monotonic() + 10)).warnings) == 1

@@ -1,4 +1,4 @@
-"""Stream → mapping → function in processes of its own → servers, and the verdict of `make local`."""
+"""Stream → mapping → function in separate processes → servers, and the verdict of `make local`."""
 
 import asyncio
 import random
@@ -21,49 +21,49 @@ from local.emulated_aws.event_source_mapping import (
     SystemClock,
 )
 from local.emulated_aws.event_source_mapping.aws_adapters import KinesisStream, S3FailureDestination
-from local.emulated_aws.function_service import LambdaService
+from local.emulated_aws.function_service import FunctionService
 from local.servers import Servers
 from processor.reader import CatalogReader
-from tests.support.real_servers import World, open_world, until
+from tests.support.real_servers import Services, open_services, until
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A world with its function and mapping."""
+    """Services with a running function and mapping."""
 
-    world: World
-    function: LambdaService
+    services: Services
+    function: FunctionService
     mapping: EventSourceMapping
 
     async def send(self, feed: Sequence[Outgoing]) -> list[Sent]:
         """Put the records on the stream."""
-        account = self.world.account
+        account = self.services.account
         sent: list[Sent] = []
         async for taken in send(account.kinesis, account.stream_name, feed):
             sent += taken
         return sent
 
-    async def judge(self, sent: Sequence[Sent]) -> list[verdict.Finding]:
-        """What does not hold of what was left behind."""
-        account, database = self.world.account, self.world.database
-        connection = self.world.redis.connection_pool.connection_kwargs
+    async def failed_findings(self, sent: Sequence[Sent]) -> list[verdict.Finding]:
+        """Return the findings that do not hold."""
+        account, database = self.services.account, self.services.database
+        connection = self.services.redis.connection_pool.connection_kwargs
         async with Redis(host=connection["host"], port=connection["port"]) as redis:
             findings = [
-                await verdict.catalog_is_the_fold(sent, database),
-                await verdict.archive_is_what_was_sent(sent, account.s3, account.archive_bucket),
-                await verdict.quarantine_is_the_bad(sent, account.s3, account.quarantine_bucket),
-                await verdict.no_stale_cache(redis, database),
+                await verdict.check_catalog(sent, database),
+                await verdict.check_archive(sent, account.s3, account.archive_bucket),
+                await verdict.check_quarantine(sent, account.s3, account.quarantine_bucket),
+                await verdict.check_cache(redis, database),
             ]
         return [finding for finding in findings if not finding.holds]
 
 
 @asynccontextmanager
-async def running(world: World, *, timeout_seconds: float = 20.0) -> AsyncIterator[Running]:
-    """The world's function and mapping, running."""
-    account = world.account
-    function = LambdaService(
+async def running(services: Services, *, timeout_seconds: float = 20.0) -> AsyncIterator[Running]:
+    """Run a function and a mapping on these services."""
+    account = services.account
+    function = FunctionService(
         "processor.handler:handler",
-        environment=account.environment,
+        variables=account.variables,
         timeout_seconds=timeout_seconds,
         reserved_concurrency=4,
         new_id=lambda: str(uuid.uuid4()),
@@ -91,7 +91,7 @@ async def running(world: World, *, timeout_seconds: float = 20.0) -> AsyncIterat
     )
     task = asyncio.create_task(mapping.run())
     try:
-        yield Running(world, function, mapping)
+        yield Running(services, function, mapping)
     finally:
         mapping.stop()
         await task
@@ -100,13 +100,13 @@ async def running(world: World, *, timeout_seconds: float = 20.0) -> AsyncIterat
 
 @pytest.fixture
 async def pipeline(servers: Servers) -> AsyncIterator[Running]:
-    """A pipeline of its own."""
-    async with open_world(servers) as world, running(world) as pipeline:
+    """Pipeline that runs for one test."""
+    async with open_services(servers) as services, running(services) as pipeline:
         yield pipeline
 
 
 def some(count: int) -> list[Outgoing]:
-    """That many records of the real week, with every bad record among them, in an order of chance."""
+    """Return so many updates of the real week and every bad record, in random order."""
     feed = read_feed()
     chosen = [record for record in feed if record.good][:count] + [
         record for record in feed if not record.good
@@ -115,17 +115,17 @@ def some(count: int) -> list[Outgoing]:
     return chosen
 
 
-async def test_what_was_sent_is_what_is_left_behind(pipeline: Running) -> None:
+async def test_every_record_sent_is_where_it_must_be(pipeline: Running) -> None:
     sent = await pipeline.send(some(1_500))
-    await pipeline.mapping.drained()
-    assert await pipeline.judge(sent) == []
+    await pipeline.mapping.wait_until_done()
+    assert await pipeline.failed_findings(sent) == []
 
 
 async def test_killed_environments_lose_and_double_nothing(pipeline: Running) -> None:
-    """Processes are killed, kill -9, as soon as they have reached the database, again and again."""
+    """Repeatedly kill processes (kill -9) as soon as they have reached the database."""
 
     async def at_the_database() -> bool:
-        connected = await pipeline.world.database.fetchval(
+        connected = await pipeline.services.database.fetchval(
             "SELECT count(*) FROM pg_stat_activity "
             "WHERE application_name = 'inventory-processor' AND datname = current_database()"
         )
@@ -141,32 +141,32 @@ async def test_killed_environments_lose_and_double_nothing(pipeline: Running) ->
         pipeline.function.kill_busy()
         await until(partial(more_errors_than, errors))
     sent = await sending
-    await pipeline.mapping.drained()
+    await pipeline.mapping.wait_until_done()
     assert pipeline.mapping.progress.function_errors >= 4
-    assert await pipeline.judge(sent) == []
+    assert await pipeline.failed_findings(sent) == []
 
 
 async def test_readers_that_race_the_pipeline_leave_nothing_stale(pipeline: Running) -> None:
     feed = some(600)
     products = sorted({record.partition_key for record in feed if record.good})[:50]
-    async with asyncpg.create_pool(pipeline.world.postgres.dsn, min_size=0, max_size=4) as pool:
-        readers = [CatalogReader(pool, pipeline.world.redis) for _ in range(4)]
+    async with asyncpg.create_pool(pipeline.services.postgres.dsn, min_size=0, max_size=4) as pool:
+        readers = [CatalogReader(pool, pipeline.services.redis) for _ in range(4)]
         done = asyncio.Event()
 
-        async def look(reader: CatalogReader, rng: random.Random) -> None:
+        async def read(reader: CatalogReader, rng: random.Random) -> None:
             while not done.is_set():
                 await reader.get(rng.choice(products))
 
-        looking = [
-            asyncio.create_task(look(reader, random.Random(number))) for number, reader in enumerate(readers)
+        reading = [
+            asyncio.create_task(read(reader, random.Random(number))) for number, reader in enumerate(readers)
         ]
 
-        async def seen() -> bool:
+        async def all_had_hits() -> bool:
             return all(reader.statistics.hits for reader in readers)
 
         sent = await pipeline.send(feed)
-        await pipeline.mapping.drained()
-        await until(seen)
+        await pipeline.mapping.wait_until_done()
+        await until(all_had_hits)
         done.set()
-        await asyncio.gather(*looking)
-    assert await pipeline.judge(sent) == []
+        await asyncio.gather(*reading)
+    assert await pipeline.failed_findings(sent) == []

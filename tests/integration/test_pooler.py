@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.emulated_aws.function_service import LambdaService
+from local.emulated_aws.function_service import FunctionService
 from tests.support.events import kinesis_event, kinesis_record
 from tests.support.pgbouncer import BINARY, PgBouncer
-from tests.support.real_servers import ALL_DONE, World
+from tests.support.real_servers import ALL_DONE, Services
 
 pytestmark = pytest.mark.skipif(
     BINARY is None, reason="PgBouncer is not installed: on Debian, apt-get install pgbouncer"
@@ -20,47 +20,47 @@ def batch(number: int) -> dict[str, object]:
     return kinesis_event(kinesis_record(f'{{"product_id": "a", "inventory": {number}}}', number))
 
 
-async def end_server_connections(world: World) -> None:
+async def end_server_connections(services: Services) -> None:
     """Close the pooler's connections in the server, as in a failover; the pooler opens others."""
-    await world.database.execute(
+    await services.database.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE usename = 'inventory_processor' AND datname = current_database()"
     )
 
 
 @pytest.fixture(params=["session", "transaction"])
-def pooler(world: World, request: pytest.FixtureRequest) -> Iterator[PgBouncer]:
+def pooler(services: Services, request: pytest.FixtureRequest) -> Iterator[PgBouncer]:
     """Yield a pooler that the processor connects to."""
-    with PgBouncer(world.postgres, pool_mode=request.param) as server:
-        world.account.environment["DB_PORT"] = str(server.port)
+    with PgBouncer(services.postgres, pool_mode=request.param) as server:
+        services.account.variables["DB_PORT"] = str(server.port)
         yield server
 
 
 async def test_batches_succeed_whatever_happens_to_the_servers_connections(
-    world: World, pooler: PgBouncer
+    services: Services, pooler: PgBouncer
 ) -> None:
     for number in range(0, 6, 2):
-        assert await world.invoke(batch(number)) == ALL_DONE
-        assert await world.invoke(batch(number + 1)) == ALL_DONE
-        await end_server_connections(world)
-    row = await world.row("a")
+        assert await services.invoke(batch(number)) == ALL_DONE
+        assert await services.invoke(batch(number + 1)) == ALL_DONE
+        await end_server_connections(services)
+    row = await services.row("a")
     assert row is not None
     assert row["inventory"] == 5
 
 
-async def test_the_schedule_drains_through_it(world: World, pooler: PgBouncer) -> None:
-    await world.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a'), ('b')")
-    assert await world.invoke({"source": "aws.events"}) == {"pending_invalidations_drained": 2}
+async def test_the_schedule_drains_through_it(services: Services, pooler: PgBouncer) -> None:
+    await services.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a'), ('b')")
+    assert await services.invoke({"source": "aws.events"}) == {"pending_invalidations_drained": 2}
 
 
-async def test_two_processes_whose_statements_have_the_same_name(world: World) -> None:
+async def test_two_processes_whose_statements_have_the_same_name(services: Services) -> None:
     """Check that each prepares its own statement on the one connection that both use."""
-    with PgBouncer(world.postgres, pool_mode="transaction") as server:
-        world.account.environment["DB_PORT"] = str(server.port)
+    with PgBouncer(services.postgres, pool_mode="transaction") as server:
+        services.account.variables["DB_PORT"] = str(server.port)
         functions = [
-            LambdaService(
+            FunctionService(
                 "processor.handler:handler",
-                environment=world.account.environment,
+                variables=services.account.variables,
                 timeout_seconds=20,
                 reserved_concurrency=1,
                 new_id=lambda: str(uuid.uuid4()),
@@ -74,4 +74,4 @@ async def test_two_processes_whose_statements_have_the_same_name(world: World) -
                     assert await function.invoke(batch(number)) == ALL_DONE
         finally:
             await asyncio.gather(*(function.close() for function in functions))
-    assert await world.row("a") is not None
+    assert await services.row("a") is not None

@@ -1,4 +1,4 @@
-"""The fault proxy does to a connection what it says."""
+"""Each method of the fault proxy has its effect on connections."""
 
 import asyncio
 import time
@@ -16,14 +16,14 @@ SOON_SECONDS = 0.2
 
 
 class Client:
-    """Asks Valkey for signs of life."""
+    """A client that sends commands to Valkey."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self.writer = writer
 
     async def answer(self, *pieces: bytes) -> bytes:
-        """What comes back; raises TimeoutError if nothing does soon."""
+        """Send `pieces`; return the response. Raises TimeoutError if none comes soon."""
         for piece in pieces:
             self.writer.write(piece)
             await self.writer.drain()
@@ -62,7 +62,7 @@ async def test_it_delays_each_direction(proxy: Proxy, direction: str) -> None:
         assert time.monotonic() - began >= 0.1
 
 
-async def test_it_delays_the_first_answer_alone(proxy: Proxy) -> None:
+async def test_it_delays_only_the_first_answer(proxy: Proxy) -> None:
     async with connected(proxy) as client:
         proxy.delay_first_answer_seconds = 0.1
         began = time.monotonic()
@@ -72,7 +72,7 @@ async def test_it_delays_the_first_answer_alone(proxy: Proxy) -> None:
         assert await client.answer(PING) == PONG
 
 
-async def test_it_leads_elsewhere(proxy: Proxy, own_valkey: ValkeyServer) -> None:
+async def test_it_connects_new_clients_to_another_server(proxy: Proxy, own_valkey: ValkeyServer) -> None:
     async with connected(proxy) as before:
         await before.answer(b"SET here first\r\n")
         proxy.lead_to("127.0.0.1", own_valkey.port)
@@ -98,7 +98,7 @@ async def test_it_swallows(proxy: Proxy, *, existing: bool, new: bool) -> None:
             assert await later.answer(PING) == PONG
 
 
-async def test_it_swallows_from_given_bytes_also_in_pieces(proxy: Proxy) -> None:
+async def test_it_swallows_from_given_bytes_even_in_pieces(proxy: Proxy) -> None:
     async with connected(proxy) as client, connected(proxy) as other:
         seen = proxy.swallow_from(b"ECHO")
         assert await client.answer(PING) == PONG
@@ -119,7 +119,7 @@ async def test_it_cuts(proxy: Proxy) -> None:
             await client.answer()
 
 
-async def test_it_refuses_and_takes_again(proxy: Proxy) -> None:
+async def test_it_refuses_and_accepts_again(proxy: Proxy) -> None:
     proxy.refuse()
     with pytest.raises(ConnectionRefusedError):
         async with connected(proxy):
@@ -129,7 +129,7 @@ async def test_it_refuses_and_takes_again(proxy: Proxy) -> None:
         assert await client.answer(PING) == PONG
 
 
-async def test_it_hangs_and_takes_what_waited(proxy: Proxy) -> None:
+async def test_it_hangs_and_then_accepts_waiting_clients(proxy: Proxy) -> None:
     proxy.hang()
     async with connected(proxy) as client:
         with pytest.raises(TimeoutError):

@@ -11,7 +11,7 @@ import pytest
 
 from processor.reader import GIVE_BACK_WAIT_SECONDS, CatalogReader
 from tests.support.proxy import Proxy, open_proxy
-from tests.support.real_servers import World, until
+from tests.support.real_servers import Services, until
 
 if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
@@ -24,16 +24,16 @@ POOL_SIZE = 4
 
 
 @pytest.fixture
-async def proxy(world: World) -> AsyncIterator[Proxy]:
+async def proxy(services: Services) -> AsyncIterator[Proxy]:
     """Yield a proxy between the reader and the database."""
-    async with open_proxy(world.postgres.host, world.postgres.port) as proxy:
+    async with open_proxy(services.postgres.host, services.postgres.port) as proxy:
         yield proxy
 
 
 @pytest.fixture
-async def pool(world: World, proxy: Proxy) -> AsyncIterator["Pool"]:
+async def pool(services: Services, proxy: Proxy) -> AsyncIterator["Pool"]:
     """Yield a pool with asyncpg's own settings."""
-    address = world.postgres
+    address = services.postgres
     pool = await asyncpg.create_pool(
         host=proxy.host,
         port=proxy.port,
@@ -48,8 +48,8 @@ async def pool(world: World, proxy: Proxy) -> AsyncIterator["Pool"]:
 
 
 @pytest.fixture
-def reader(pool: "Pool", world: World) -> CatalogReader:
-    return CatalogReader(pool, world.redis)
+def reader(pool: "Pool", services: Services) -> CatalogReader:
+    return CatalogReader(pool, services.redis)
 
 
 async def count_steps() -> None:
@@ -89,14 +89,14 @@ async def until_all_are_free(pool: "Pool") -> None:
 
 @pytest.mark.parametrize("warm", [True, False], ids=["connected", "not connected"])
 async def test_a_silent_database_blocks_no_caller_and_no_connection(
-    world: World, proxy: Proxy, pool: "Pool", reader: CatalogReader, *, warm: bool
+    services: Services, proxy: Proxy, pool: "Pool", reader: CatalogReader, *, warm: bool
 ) -> None:
     if warm:
         assert await get_in_time(reader)
     proxy.swallow()
     for _ in range(3):
         assert not await get_in_time(reader)
-        assert await world.redis.keys("*") == [], "the lease was not given back"
+        assert await services.redis.keys("*") == [], "the lease was not given back"
     proxy.heal()
     assert await get_in_time(reader)
     await until_all_are_free(pool)
@@ -125,7 +125,7 @@ async def test_a_database_that_falls_silent_during_a_release_costs_no_read(
 
 
 async def test_hundreds_of_readers_while_black_holes_come_and_go(
-    world: World, proxy: Proxy, pool: "Pool", reader: CatalogReader
+    services: Services, proxy: Proxy, pool: "Pool", reader: CatalogReader
 ) -> None:
     dice = random.Random(11)
 
@@ -148,26 +148,26 @@ async def test_hundreds_of_readers_while_black_holes_come_and_go(
     await asyncio.gather(*readers)
     assert await get_in_time(reader)
     await until_all_are_free(pool)
-    assert await world.redis.keys("lease:*") == []
+    assert await services.redis.keys("lease:*") == []
 
 
 async def test_a_reader_that_is_cancelled_leaves_neither_a_lease_nor_a_statement(
-    world: World, reader: CatalogReader
+    services: Services, reader: CatalogReader
 ) -> None:
     """Check this while it waits for a locked row."""
 
     async def leased() -> bool:
-        return bool(await world.redis.exists("lease:a"))
+        return bool(await services.redis.exists("lease:a"))
 
     async def nobody_waits() -> bool:
-        waiting = await world.database.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        waiting = await services.database.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
         return int(waiting) == 0
 
     async def reads() -> bool:
         return not await nobody_waits()
 
-    async with world.database.transaction():
-        await world.database.execute("LOCK TABLE products")
+    async with services.database.transaction():
+        await services.database.execute("LOCK TABLE products")
         reading = asyncio.create_task(reader.get("a"))
         await until(reads)
         assert await leased()

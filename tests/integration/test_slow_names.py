@@ -14,7 +14,7 @@ from processor.event_loop import MAX_THREADS
 from processor.ports import INVALIDATION_SECONDS
 from processor.readers import CacheAddress, open_reader
 from tests.support.events import kinesis_event, kinesis_record
-from tests.support.real_servers import ALL_DONE, World
+from tests.support.real_servers import ALL_DONE, Services
 
 CACHE = "cache.example"
 # More than a loop has threads, in case each blocked one.
@@ -40,24 +40,24 @@ def hanging_name(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("hanging_name")
-async def test_a_cache_whose_name_hangs_delays_no_batch(world: World) -> None:
+async def test_a_cache_whose_name_hangs_delays_no_batch(services: Services) -> None:
     # The other names must be looked up too.
-    world.account.environment.update(REDIS_ENDPOINT=CACHE, DB_HOST="localhost")
+    services.account.variables.update(REDIS_ENDPOINT=CACHE, DB_HOST="localhost")
     for number in range(BATCHES):
         event = kinesis_event(kinesis_record(f'{{"product_id": "a", "inventory": {number}}}', number))
         began = time.monotonic()
-        assert await world.invoke(event) == ALL_DONE
+        assert await services.invoke(event) == ALL_DONE
         assert time.monotonic() - began < INVALIDATION_SECONDS + SLACK_SECONDS
-        row = await world.row("a")
+        row = await services.row("a")
         assert row is not None
         assert row["inventory"] == number
-    assert len(await world.archive_lines()) == BATCHES
-    assert await world.pending() == {"a"}
+    assert len(await services.archive_lines()) == BATCHES
+    assert await services.pending() == {"a"}
 
 
 @pytest.mark.usefixtures("hanging_name")
-async def test_it_delays_no_reader_on_another_loop(world: World) -> None:
-    dsn = world.postgres.dsn.replace("127.0.0.1", "localhost")
+async def test_it_delays_no_reader_on_another_loop(services: Services) -> None:
+    dsn = services.postgres.dsn.replace("127.0.0.1", "localhost")
     cache = CacheAddress(host=CACHE, tls=False)
     async with open_reader(dsn=dsn, ca_file=None, cache=cache) as reader:
         for _ in range(3):
@@ -69,7 +69,7 @@ async def test_it_delays_no_reader_on_another_loop(world: World) -> None:
 
 
 async def test_the_name_is_never_looked_up_on_the_threads_of_another_loop(
-    world: World, servers: Servers, monkeypatch: pytest.MonkeyPatch
+    services: Services, servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolve, threads = socket.getaddrinfo, set()
 
@@ -81,8 +81,8 @@ async def test_the_name_is_never_looked_up_on_the_threads_of_another_loop(
 
     monkeypatch.setattr(socket, "getaddrinfo", note)
     cache = CacheAddress(host=CACHE, port=servers.valkey.address.port, tls=False)
-    async with open_reader(dsn=world.postgres.dsn, ca_file=None, cache=cache) as reader:
-        await world.database.execute(
+    async with open_reader(dsn=services.postgres.dsn, ca_file=None, cache=cache) as reader:
+        await services.database.execute(
             "INSERT INTO products (product_id, inventory, last_updated) VALUES ('a', 1, now())"
         )
         for _ in range(2):

@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from tests.support.events import kinesis_event, kinesis_record, sequence
-from tests.support.real_servers import ALL_DONE, World
+from tests.support.real_servers import ALL_DONE, Services
 
 UNFINISHED = {"batchItemFailures": [{"itemIdentifier": sequence(0)}]}
 EVENT = kinesis_event(
@@ -13,10 +13,10 @@ EVENT = kinesis_event(
 )
 
 
-async def fail(world: World, sqlstate: str, *, times: int = 2**31) -> None:
+async def fail(services: Services, sqlstate: str, *, times: int = 2**31) -> None:
     """Let the first statements that write product "a" fail with this state."""
     # A sequence is not rolled back with its transaction.
-    await world.database.execute(
+    await services.database.execute(
         f"""
         CREATE SEQUENCE failure;
         CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
@@ -32,30 +32,32 @@ async def fail(world: World, sqlstate: str, *, times: int = 2**31) -> None:
 
 
 @pytest.mark.parametrize("sqlstate", ["53100", "53300", "55P03", "57014", "58000", "58030", "40001"])
-async def test_after_an_error_of_the_server_the_whole_batch_is_retried(world: World, sqlstate: str) -> None:
-    await fail(world, sqlstate)
-    assert await world.invoke(EVENT) == UNFINISHED
-    assert await world.quarantine_lines() == []
+async def test_after_a_server_error_the_whole_batch_is_retried(services: Services, sqlstate: str) -> None:
+    await fail(services, sqlstate)
+    assert await services.invoke(EVENT) == UNFINISHED
+    assert await services.quarantine_lines() == []
 
 
 @pytest.mark.parametrize("sqlstate", ["40001", "40P01"])
-async def test_a_rolled_back_transaction_is_retried_three_times(world: World, sqlstate: str) -> None:
-    await fail(world, sqlstate, times=3)
-    assert await world.invoke(EVENT) == ALL_DONE
-    assert await world.row("a") is not None
+async def test_a_rolled_back_transaction_is_retried_three_times(services: Services, sqlstate: str) -> None:
+    await fail(services, sqlstate, times=3)
+    assert await services.invoke(EVENT) == ALL_DONE
+    assert await services.row("a") is not None
 
 
 @pytest.mark.parametrize("sqlstate", ["08006", "25006", "0A000", "57P01"])
-async def test_what_another_connection_may_fix_is_retried_once(world: World, sqlstate: str) -> None:
-    await fail(world, sqlstate, times=1)
-    assert await world.invoke(EVENT) == ALL_DONE
-    await world.database.execute("DROP TRIGGER fail ON products")
+async def test_what_another_connection_may_fix_is_retried_once(services: Services, sqlstate: str) -> None:
+    await fail(services, sqlstate, times=1)
+    assert await services.invoke(EVENT) == ALL_DONE
+    await services.database.execute("DROP TRIGGER fail ON products")
 
 
 @pytest.mark.parametrize("sqlstate", ["26000", "42P05"])
-async def test_a_prepared_statement_that_a_pooler_lost_is_prepared_again(world: World, sqlstate: str) -> None:
-    await fail(world, sqlstate, times=1)
-    assert await world.invoke(EVENT) == ALL_DONE
+async def test_a_prepared_statement_that_a_pooler_lost_is_prepared_again(
+    services: Services, sqlstate: str
+) -> None:
+    await fail(services, sqlstate, times=1)
+    assert await services.invoke(EVENT) == ALL_DONE
 
 
 @pytest.mark.parametrize(
@@ -67,23 +69,23 @@ async def test_a_prepared_statement_that_a_pooler_lost_is_prepared_again(world: 
         "ADD CHECK (discontinued)",
     ],
 )
-async def test_a_value_that_the_table_refuses_is_quarantined(world: World, rule: str) -> None:
-    await world.database.execute(f"ALTER TABLE products {rule}")
+async def test_a_value_that_the_table_refuses_is_quarantined(services: Services, rule: str) -> None:
+    await services.database.execute(f"ALTER TABLE products {rule}")
     event = kinesis_event(kinesis_record('{"product_id": "a", "inventory": 1}', 0))
-    assert await world.invoke(event) == ALL_DONE
-    (line,) = await world.quarantine_lines()
+    assert await services.invoke(event) == ALL_DONE
+    (line,) = await services.quarantine_lines()
     assert (line["reason"], line["sequence_number"]) == ("catalog_refused", sequence(0))
     assert "violates check constraint" in line["message"]
 
 
-async def test_a_value_out_of_the_columns_range_is_quarantined_alone(world: World) -> None:
-    await world.database.execute("ALTER TABLE products ALTER price TYPE numeric(4, 2)")
+async def test_a_value_out_of_the_columns_range_is_quarantined_alone(services: Services) -> None:
+    await services.database.execute("ALTER TABLE products ALTER price TYPE numeric(4, 2)")
     event = kinesis_event(
         kinesis_record('{"product_id": "a", "price": 100}', 0),
         kinesis_record('{"product_id": "b", "price": 99}', 1),
     )
-    assert await world.invoke(event) == ALL_DONE
-    (line,) = await world.quarantine_lines()
+    assert await services.invoke(event) == ALL_DONE
+    (line,) = await services.quarantine_lines()
     assert (line["reason"], line["sequence_number"]) == ("catalog_refused", sequence(0))
 
 
@@ -100,17 +102,17 @@ async def test_a_value_out_of_the_columns_range_is_quarantined_alone(world: Worl
         "ADD CHECK (false)",
     ],
 )
-async def test_a_mistake_in_the_schema_condemns_no_record(world: World, mistake: str) -> None:
+async def test_a_mistake_in_the_schema_condemns_no_record(services: Services, mistake: str) -> None:
     """Check columns that the processor does not write, so no record is at fault: the error is raised."""
-    await world.database.execute(f"ALTER TABLE products {mistake}")
+    await services.database.execute(f"ALTER TABLE products {mistake}")
     event = kinesis_event(kinesis_record('{"product_id": "a", "inventory": 0}', 0))
     with pytest.raises(asyncpg.PostgresError):
-        await world.invoke(event)
-    assert await world.quarantine_lines() == []
+        await services.invoke(event)
+    assert await services.quarantine_lines() == []
 
 
-async def test_a_check_of_another_table_with_the_same_name_condemns_no_record(world: World) -> None:
-    await world.database.execute(
+async def test_a_check_of_another_table_with_the_same_name_condemns_no_record(services: Services) -> None:
+    await services.database.execute(
         """
         CREATE SCHEMA audit;
         CREATE TABLE audit.products (LIKE products INCLUDING ALL);
@@ -126,29 +128,29 @@ async def test_a_check_of_another_table_with_the_same_name_condemns_no_record(wo
         """
     )
     with pytest.raises(asyncpg.CheckViolationError):
-        await world.invoke(EVENT)
-    assert await world.quarantine_lines() == []
+        await services.invoke(EVENT)
+    assert await services.quarantine_lines() == []
 
 
 @pytest.mark.parametrize("sqlstate", ["22003", "22012", "23502", "23503", "23505", "23514"])
-async def test_what_a_trigger_raises_condemns_no_record(world: World, sqlstate: str) -> None:
-    await fail(world, sqlstate)
+async def test_what_a_trigger_raises_condemns_no_record(services: Services, sqlstate: str) -> None:
+    await fail(services, sqlstate)
     with pytest.raises(asyncpg.PostgresError):
-        await world.invoke(EVENT)
-    assert await world.quarantine_lines() == []
+        await services.invoke(EVENT)
+    assert await services.quarantine_lines() == []
 
 
-async def test_what_a_trigger_raises_beside_a_refused_value_condemns_no_record(world: World) -> None:
+async def test_what_a_trigger_raises_beside_a_refused_value_condemns_no_record(services: Services) -> None:
     """Check this when each update is applied on its own."""
-    await fail(world, "22003")
-    await world.database.execute("ALTER TABLE products ADD CHECK (product_id <> 'b')")
+    await fail(services, "22003")
+    await services.database.execute("ALTER TABLE products ADD CHECK (product_id <> 'b')")
     with pytest.raises(asyncpg.PostgresError):
-        await world.invoke(EVENT)
-    assert await world.quarantine_lines() == []
+        await services.invoke(EVENT)
+    assert await services.quarantine_lines() == []
 
 
-async def test_a_wrong_setting_of_the_client_condemns_no_record(world: World) -> None:
-    world.account.environment["PGGSSLIB"] = "x"
+async def test_a_wrong_setting_of_the_client_condemns_no_record(services: Services) -> None:
+    services.account.variables["PGGSSLIB"] = "x"
     with pytest.raises(asyncpg.InterfaceError, match="gsslib"):
-        await world.invoke(EVENT)
-    assert await world.quarantine_lines() == []
+        await services.invoke(EVENT)
+    assert await services.quarantine_lines() == []

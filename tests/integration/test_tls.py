@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from tests.support.events import kinesis_event, kinesis_record, sequence
-from tests.support.real_servers import ALL_DONE, World
+from tests.support.real_servers import ALL_DONE, Services
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 UNFINISHED = {"batchItemFailures": [{"itemIdentifier": sequence(0)}]}
@@ -19,7 +19,7 @@ _SSL_REQUEST = (8).to_bytes(4) + (80877103).to_bytes(4)
 
 
 @asynccontextmanager
-async def tls_front(world: World, server_name: str, authority: trustme.CA) -> AsyncIterator[int]:
+async def tls_front(services: Services, server_name: str, authority: trustme.CA) -> AsyncIterator[int]:
     """Serve PostgreSQL's SSLRequest and the TLS handshake, and forward the rest; yield the port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(server_name).configure_cert(context)
@@ -35,7 +35,7 @@ async def tls_front(world: World, server_name: str, authority: trustme.CA) -> As
         except (ssl.SSLError, ConnectionError):
             writer.close()
             return
-        back = await asyncio.open_connection(world.postgres.host, world.postgres.port)
+        back = await asyncio.open_connection(services.postgres.host, services.postgres.port)
         await asyncio.gather(pass_on(reader, back[1]), pass_on(back[0], writer))
 
     server = await asyncio.start_server(tracked(serve, tasks), "127.0.0.1", 0)
@@ -79,11 +79,13 @@ async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         writer.transport.abort()
 
 
-async def invoke(world: World, port: int, *, host: str = "localhost", **variables: str) -> dict[str, object]:
+async def invoke(
+    services: Services, port: int, *, host: str = "localhost", **variables: str
+) -> dict[str, object]:
     """Process a batch of two records through the TLS server."""
-    world.account.environment.update({"DB_HOST": host, "DB_PORT": str(port)} | variables)
+    services.account.variables.update({"DB_HOST": host, "DB_PORT": str(port)} | variables)
     texts = ('{"product_id": "a", "inventory": 1}', "bad")
-    return await world.invoke(kinesis_event(*(kinesis_record(text, n) for n, text in enumerate(texts))))
+    return await services.invoke(kinesis_event(*(kinesis_record(text, n) for n, text in enumerate(texts))))
 
 
 def ca_file(authority: trustme.CA, directory: Path) -> str:
@@ -93,41 +95,45 @@ def ca_file(authority: trustme.CA, directory: Path) -> str:
     return str(path)
 
 
-async def test_a_certificate_of_the_authority_for_the_host_is_accepted(world: World, tmp_path: Path) -> None:
+async def test_a_certificate_of_the_authority_for_the_host_is_accepted(
+    services: Services, tmp_path: Path
+) -> None:
     authority = trustme.CA()
-    async with tls_front(world, "localhost", authority) as port:
-        answer = await invoke(world, port, DB_TLS="verify-full", DB_CA_FILE=ca_file(authority, tmp_path))
+    async with tls_front(services, "localhost", authority) as port:
+        answer = await invoke(services, port, DB_TLS="verify-full", DB_CA_FILE=ca_file(authority, tmp_path))
     assert answer == ALL_DONE
-    assert await world.row("a") is not None
+    assert await services.row("a") is not None
 
 
-async def test_a_certificate_for_another_host_is_refused(world: World, tmp_path: Path) -> None:
+async def test_a_certificate_for_another_host_is_refused(services: Services, tmp_path: Path) -> None:
     authority = trustme.CA()
-    async with tls_front(world, "database.example", authority) as port:
-        answer = await invoke(world, port, DB_TLS="verify-full", DB_CA_FILE=ca_file(authority, tmp_path))
+    async with tls_front(services, "database.example", authority) as port:
+        answer = await invoke(services, port, DB_TLS="verify-full", DB_CA_FILE=ca_file(authority, tmp_path))
     assert answer == UNFINISHED
-    assert await world.row("a") is None
+    assert await services.row("a") is None
 
 
-async def test_a_certificate_of_another_authority_is_refused(world: World, tmp_path: Path) -> None:
-    async with tls_front(world, "localhost", trustme.CA()) as port:
-        answer = await invoke(world, port, DB_TLS="verify-full", DB_CA_FILE=ca_file(trustme.CA(), tmp_path))
-    assert answer == UNFINISHED
-
-
-async def test_by_default_the_shipped_bundle_verifies_the_server(world: World) -> None:
-    del world.account.environment["DB_TLS"]
-    async with tls_front(world, "localhost", trustme.CA()) as port:
-        assert await invoke(world, port) == UNFINISHED
-
-
-async def test_a_server_without_tls_is_refused(world: World) -> None:
-    answer = await invoke(world, world.postgres.port, host="127.0.0.1", DB_TLS="verify-full")
+async def test_a_certificate_of_another_authority_is_refused(services: Services, tmp_path: Path) -> None:
+    async with tls_front(services, "localhost", trustme.CA()) as port:
+        answer = await invoke(
+            services, port, DB_TLS="verify-full", DB_CA_FILE=ca_file(trustme.CA(), tmp_path)
+        )
     assert answer == UNFINISHED
 
 
-async def test_a_bundle_without_certificates_is_named(world: World, tmp_path: Path) -> None:
+async def test_by_default_the_shipped_bundle_verifies_the_server(services: Services) -> None:
+    del services.account.variables["DB_TLS"]
+    async with tls_front(services, "localhost", trustme.CA()) as port:
+        assert await invoke(services, port) == UNFINISHED
+
+
+async def test_a_server_without_tls_is_refused(services: Services) -> None:
+    answer = await invoke(services, services.postgres.port, host="127.0.0.1", DB_TLS="verify-full")
+    assert answer == UNFINISHED
+
+
+async def test_a_bundle_without_certificates_is_named(services: Services, tmp_path: Path) -> None:
     empty = tmp_path / "empty.pem"
     empty.touch()
     with pytest.raises(Exception, match="DB_CA_FILE"):
-        await invoke(world, 1, DB_TLS="verify-full", DB_CA_FILE=str(empty))
+        await invoke(services, 1, DB_TLS="verify-full", DB_CA_FILE=str(empty))

@@ -1,15 +1,15 @@
-"""Records and worlds for tests of the road of a batch."""
+"""Good and bad records, and checks, for tests of how a batch is processed."""
 
 from processor.records import Record
 from processor.report import BatchReport
 from tests.support.events import record
-from tests.support.fakes import Fault, World
+from tests.support.fakes import FakeServices, Fault
 
 FAULTS = [*Fault, RuntimeError("unexpected")]
 
 
 def good(position: int, product_id: str = "", **fields: object) -> Record:
-    """A valid record: product "p<position>" has so many pieces."""
+    """Return a valid record: product "p<position>" has `position` pieces in stock."""
     return record({"product_id": product_id or f"p{position}", "inventory": position, **fields}, position)
 
 
@@ -17,8 +17,8 @@ def bad(position: int) -> Record:
     return record(b"no JSON", position)
 
 
-def stocks(world: World) -> dict[str, object]:
-    return {product_id: row.values.get("inventory", 0) for product_id, row in world.catalog.rows.items()}
+def stocks(services: FakeServices) -> dict[str, object]:
+    return {product_id: row.values.get("inventory", 0) for product_id, row in services.catalog.rows.items()}
 
 
 def check_done(report: BatchReport) -> None:

@@ -1,4 +1,4 @@
-"""Builders of what Lambda delivers: Kinesis events as JSON, and records as the processor reads them."""
+"""Build what Lambda delivers: Kinesis events as JSON, and records as the processor reads them."""
 
 import base64
 import json
@@ -16,12 +16,12 @@ FIRST_SEQUENCE_NUMBER = 49590338271490256608559692538361571095921575989136588898
 
 
 def sequence(position: int) -> str:
-    """The sequence number of the record at this position in the shard."""
+    """Return the sequence number of the record at this position in the shard."""
     return str(FIRST_SEQUENCE_NUMBER + position)
 
 
 def as_bytes(data: bytes | str | Mapping[str, Any]) -> bytes:
-    """Data as a producer would put it: bytes as they are, text in UTF-8, an object as compact JSON."""
+    """Return data as a producer would put it: bytes unchanged, text in UTF-8, an object as compact JSON."""
     if isinstance(data, bytes):
         return data
     text = data if isinstance(data, str) else json.dumps(data, separators=(",", ":"))
@@ -37,7 +37,7 @@ def record(
     partition_key: str | None = "partition-key",
     arrival_ms: int = ARRIVAL_MS,
 ) -> Record:
-    """One record as `read_event` or `expand` make it."""
+    """Return a record as `read_event` or `expand` make it."""
     return Record(shard, sequence(position), sub_sequence, partition_key, arrival_ms, as_bytes(data))
 
 
@@ -49,7 +49,7 @@ def kinesis_record(
     partition_key: str | None = "partition-key",
     arrival_seconds: float = ARRIVAL_MS / 1000,
 ) -> dict[str, Any]:
-    """One record of a Lambda event.
+    """Return one record of a Lambda event.
 
     https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html, Example event
     """
@@ -72,7 +72,7 @@ def kinesis_record(
 
 
 def kinesis_event(*records: Mapping[str, Any]) -> dict[str, Any]:
-    """A Lambda event with these records, as it comes out of JSON."""
+    """Return a Lambda event with these records, as parsed from JSON."""
     event: dict[str, Any] = json.loads(json.dumps({"Records": records}))
     return event
 
@@ -80,9 +80,9 @@ def kinesis_event(*records: Mapping[str, Any]) -> dict[str, Any]:
 def aggregate(
     user_records: Iterable[tuple[str | bytes, bytes]], explicit_hash_key: str | None = None
 ) -> bytes:
-    """(partition key, data) pairs in one Kinesis record, packed by AWS's own aggregator.
+    """Return one Kinesis record with these (partition key, data) pairs, packed by AWS's aggregator.
 
-    It counts a partition key given as bytes once, and one given as a text for every record.
+    It stores a partition key given as bytes once, and one given as text once per record.
     """
     aggregator = _aggregator()
     for partition_key, data in user_records:
@@ -93,7 +93,7 @@ def aggregate(
 
 
 def _aggregator() -> Any:
-    # The module puts its own directory on the path to find its generated code, and may warn.
+    # The module adds its directory to sys.path to find its generated code, and may warn.
     path = list(sys.path)
     try:
         with warnings.catch_warnings():

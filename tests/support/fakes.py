@@ -30,28 +30,28 @@ BUDGET_SECONDS = 48.0
 
 
 class Fault(Enum):
-    """What an operation does instead of its work."""
+    """What an operation does instead of succeeding."""
 
     FAILS = auto()  # before anything is done
-    FAILS_AFTERWARDS = auto()  # the work is done, the answer is lost
+    FAILS_AFTERWARDS = auto()  # the work is done, the response is lost
     HANGS = auto()
     HANGS_AFTERWARDS = auto()
 
 
-# Asked at every operation what goes wrong with it: nothing, a fault, or this very error.
+# Called for every operation: returns nothing, the operation's fault, or the error that it raises.
 Plan: TypeAlias = Callable[[str], Fault | Exception | None]
 
 
 @dataclass
 class Faults:
-    """What goes wrong, and which operations were begun, as "<port>.<method>", in order."""
+    """The planned faults, and the operations begun, in order, as "<port>.<method>"."""
 
     plan: Plan = lambda _: None
     begun: list[str] = field(default_factory=list)
 
     @asynccontextmanager
     async def around(self, operation: str, failure: type[Exception]) -> AsyncIterator[None]:
-        """Do the body as this operation, or not."""
+        """Run the block as this operation, with its planned fault."""
         self.begun.append(operation)
         fault = self.plan(operation)
         await asyncio.sleep(0)
@@ -75,7 +75,7 @@ async def _hang() -> NoReturn:
 
 
 def always(**faults: Fault | Exception) -> Plan:
-    """A plan in which an operation (`catalog_upsert` for "catalog.upsert") goes wrong each time."""
+    """Return a plan in which an operation (`catalog_upsert` for "catalog.upsert") fails each time."""
     return {name.replace("_", ".", 1): fault for name, fault in faults.items()}.get
 
 
@@ -126,7 +126,7 @@ class FakeQuarantine:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of `products`: register → value inside, and register → its version, of those that were told."""
+    """A row of `products`: the internal value and the version of each register that was set."""
 
     values: Mapping[str, object] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -137,7 +137,7 @@ class FakeCatalog:
     """See `ports.Catalog`. `refuses` names further changes the table refuses, besides its CHECKs.
 
     `row_seconds`: how long it works on a row, `refusing_seconds`: on one that it refuses among others;
-    `locked`: products whose rows somebody holds for ever.
+    `locked`: products whose rows another transaction has locked.
     """
 
     def __init__(self, faults: Faults, refuses: Callable[[Change], bool] = lambda _: False) -> None:
@@ -366,7 +366,7 @@ class FakeClock:
         self.computed_seconds += seconds
 
 
-class World:
+class FakeServices:
     """All ports of one pipeline."""
 
     def __init__(self, plan: Plan = lambda _: None) -> None:
@@ -390,5 +390,5 @@ class World:
         return await process_batch(batch, self.ports, deadline=deadline)
 
     def process(self, *batch: Record, budget_seconds: float = BUDGET_SECONDS) -> BatchReport:
-        """The same on a loop of its own."""
+        """Process a batch on a separate event loop, in simulated time."""
         return simulate(self.invoke(*batch, budget_seconds=budget_seconds))

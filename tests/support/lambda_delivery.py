@@ -1,4 +1,4 @@
-"""Delivers records to a function under AWS's rules, at once: what the mapping would wait for is skipped."""
+"""Deliver records to a function under AWS's rules, without the waits of a real mapping."""
 
 import base64
 import itertools
@@ -12,24 +12,25 @@ from local.emulated_aws.event_source_mapping import (
     FunctionError,
     FunctionNotReachedError,
     MappingSettings,
-    Record,
     Stream,
+    StreamRecord,
 )
-from local.emulated_aws.event_source_mapping.delivery import Lane, Queued
+from local.emulated_aws.event_source_mapping.batch import QueuedRecord
+from local.emulated_aws.event_source_mapping.delivery import BatchDelivery
+from local.emulated_aws.event_source_mapping.mapping_state import MappingState
 from local.emulated_aws.event_source_mapping.payload import record_event_bytes
-from local.emulated_aws.event_source_mapping.shared_state import Run
-from local.emulated_aws.event_source_mapping.waiting import Bell
+from local.emulated_aws.event_source_mapping.waiting import Notifier
 from tests.support.simulated_mapping import SETTINGS
 
 Invoke = Callable[[Mapping[str, object]], Awaitable[object]]
 
 
 @dataclass
-class Delivery:
-    """What became of the records; all are named by their sequence numbers, in order.
+class DeliveryResult:
+    """The result of a delivery; all records are named by their sequence numbers, in order.
 
     Attributes:
-        batches: what each invocation was given.
+        batches: the records of each invocation.
         answers: what each invocation returned, or the exception it raised.
         acknowledged, discarded, unfinished: every record is in one of these.
         waited_seconds: how long the mapping would have waited between the invocations.
@@ -55,12 +56,12 @@ async def deliver(
     bisect: bool = True,
     limit_invocations: int = 40,
     settings: MappingSettings = SETTINGS,
-) -> Delivery:
-    """Deliver the records of one shard, in order, until all are done or so many invocations were made.
+) -> DeliveryResult:
+    """Deliver the records of one shard, in order, until all are done or `limit_invocations` is reached.
 
     Args:
-        invoke: the function; what it raises is an error of the function, but for FunctionNotReachedError
-            (it was throttled) and AssertionError (the test failed).
+        invoke: the function; an exception is a function error, except FunctionNotReachedError (it was
+            throttled) and AssertionError (the test failed).
         records: as `tests.support.events.kinesis_record` makes them.
         settings: the other settings of the mapping; retries are unlimited unless they say so.
     """
@@ -68,34 +69,34 @@ async def deliver(
     shard_id = records[0]["eventID"].split(":")[0]
     waiting = [_record(record) for record in records]
     clock = _SkippedTime(waiting[-1].arrived_at)
-    delivery = Delivery()
+    result = DeliveryResult()
     ids = itertools.count()
-    run = Run(
+    state = MappingState(
         settings=settings,
-        stream=cast("Stream", None),  # what is delivered has been read already
-        function=_Limited(invoke, delivery, limit_invocations, lambda: setattr(run, "stopping", True)),
-        failures=_Discarded(delivery),
+        stream=cast("Stream", None),  # the records have been read already
+        function=_Limited(invoke, result, limit_invocations, lambda: setattr(state, "stopping", True)),
+        failures=_Discarded(result),
         clock=clock,
         new_id=lambda: str(next(ids)),
-        changed=Bell(clock),
+        changed=Notifier(clock),
     )
-    lane = Lane(shard_id, run, Bell(clock))
+    delivery = BatchDelivery(shard_id, state, Notifier(clock))
     for record in waiting:
-        lane.offer(Queued(record, None, record_event_bytes(shard_id, record, settings)))
-    lane.closed = True
-    await lane.run()
+        delivery.offer(QueuedRecord(record, None, record_event_bytes(shard_id, record, settings)))
+    delivery.closed = True
+    await delivery.run()
     numbers = [record.sequence_number for record in waiting]
-    first = lane.first_unfinished
+    first = delivery.first_unfinished
     done = len(numbers) if first is None else numbers.index(first.record.sequence_number)
-    delivery.acknowledged = [number for number in numbers[:done] if number not in delivery.discarded]
-    delivery.unfinished = numbers[done:]
-    delivery.waited_seconds = clock.skipped_seconds
-    return delivery
+    result.acknowledged = [number for number in numbers[:done] if number not in result.discarded]
+    result.unfinished = numbers[done:]
+    result.waited_seconds = clock.skipped_seconds
+    return result
 
 
-def _record(record: Mapping[str, Any]) -> Record:
+def _record(record: Mapping[str, Any]) -> StreamRecord:
     kinesis = record["kinesis"]
-    return Record(
+    return StreamRecord(
         sequence_number=kinesis["sequenceNumber"],
         partition_key=kinesis["partitionKey"],
         data=base64.b64decode(kinesis["data"]),
@@ -104,7 +105,7 @@ def _record(record: Mapping[str, Any]) -> Record:
 
 
 class _SkippedTime:
-    """Begins when the last record arrived; moves only by what is waited for."""
+    """A clock that begins when the last record arrived, and that only waiting advances."""
 
     def __init__(self, began: datetime) -> None:
         self.skipped_seconds = 0.0
@@ -118,40 +119,40 @@ class _SkippedTime:
 
 
 class _Limited:
-    """Writes every invocation down; beyond the limit, stops the mapping instead."""
+    """A function that records every invocation and, beyond the limit, stops the mapping instead."""
 
-    def __init__(self, invoke: Invoke, delivery: Delivery, limit: int, stop: Callable[[], None]) -> None:
+    def __init__(self, invoke: Invoke, result: DeliveryResult, limit: int, stop: Callable[[], None]) -> None:
         self._invoke = invoke
-        self._delivery = delivery
+        self._result = result
         self._limit = limit
         self._stop = stop
 
     async def invoke(self, event: Mapping[str, object]) -> object:
-        if len(self._delivery.batches) == self._limit:
+        if len(self._result.batches) == self._limit:
             self._stop()
             raise FunctionNotReachedError
-        self._delivery.batches.append(_sequence_numbers(event))
+        self._result.batches.append(_sequence_numbers(event))
         try:
             answer = await self._invoke(event)
         except AssertionError:
             raise
         except Exception as error:
-            self._delivery.answers.append(error)
+            self._result.answers.append(error)
             if isinstance(error, FunctionError | FunctionNotReachedError):
                 raise
             raise FunctionError(repr(error)) from error
-        self._delivery.answers.append(answer)
+        self._result.answers.append(answer)
         return answer
 
 
 class _Discarded:
-    """The on-failure destination."""
+    """An on-failure destination that records what is discarded."""
 
-    def __init__(self, delivery: Delivery) -> None:
-        self._delivery = delivery
+    def __init__(self, result: DeliveryResult) -> None:
+        self._result = result
 
     async def put(self, key: str, body: bytes) -> None:
-        self._delivery.discarded += _sequence_numbers(json.loads(json.loads(body)["payload"]))
+        self._result.discarded += _sequence_numbers(json.loads(json.loads(body)["payload"]))
 
 
 def _sequence_numbers(event: Mapping[str, Any]) -> list[str]:

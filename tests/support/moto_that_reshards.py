@@ -1,8 +1,8 @@
-"""moto's server with Kinesis resharding as AWS does it; run it as a program with moto's own arguments.
+"""moto's server with Kinesis resharding as AWS does it; run it as a program with moto's arguments.
 
 moto 5.2 routes new records to closed parents, renumbers a parent's records when it is split, copies them into
-the child of a merge (so they come twice), and never ends a closed shard. AWS closes parents to new records,
-leaves theirs in place, and ends with a null NextShardIterator
+the child of a merge (so that they are read twice), and never ends a closed shard. AWS closes parents to new
+records, leaves their records in place, and ends a closed shard with a null NextShardIterator
 (https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-after-resharding.html).
 """
 

@@ -1,21 +1,21 @@
-"""PgBouncer, where the machine has it: as a pooler stands between the processor and its database."""
+"""PgBouncer, if the machine has it: a connection pooler between the processor and its database."""
 
 import shutil
 from pathlib import Path
 
 from local.servers import PostgresAddress
 from local.servers.directories import give_to
-from local.servers.loopback import HOST, ask
+from local.servers.loopback import HOST, probe
 from local.servers.server import Server
 from tests.support.real_servers import PASSWORD
 
-# Debian and macOS keep it where only an administrator's path looks.
+# Debian and macOS install it in a directory that is only on an administrator's PATH.
 BINARY = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
 _ROLE = "inventory_processor"
 
 
 class PgBouncer(Server):
-    """A pooler in front of a database, with one connection to it unless told otherwise.
+    """A pooler in front of a database, by default with one connection to it.
 
     `pool_mode`: "session" or "transaction".
     """
@@ -56,5 +56,5 @@ query_wait_timeout = 5
         return f"listening on {HOST}:{port}"
 
     def _answers(self, port: int) -> bool:
-        # A request for TLS, which it refuses with one letter.
-        return ask(port, b"\x00\x00\x00\x08\x04\xd2\x16\x2f").startswith(b"N")
+        # A request for TLS, which it refuses with one byte.
+        return probe(port, b"\x00\x00\x00\x08\x04\xd2\x16\x2f").startswith(b"N")

@@ -1,4 +1,4 @@
-"""A TCP proxy between a client and a real server: it passes, delays, swallows, cuts, refuses or hangs."""
+"""A TCP proxy to a real server that passes data on, or delays, drops, resets, refuses or hangs."""
 
 import asyncio
 import socket
@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager, suppress
 HOST = "127.0.0.1"
 _CHUNK_BYTES = 65536
 _BACKLOG = 1024
-# https://man7.org/linux/man-pages/man7/socket.7.html: on, 0 s; closing sends a reset at once.
+# https://man7.org/linux/man-pages/man7/socket.7.html: SO_LINGER with 0 s, so that closing sends a reset.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class _Link:
-    """One client's connection, and the one to the server behind it; `swallowed`: nothing passes any more."""
+    """A client's connection and the one to the server; if `swallowed`, nothing passes any more."""
 
     def __init__(self) -> None:
         self.swallowed = False
@@ -29,7 +29,7 @@ class _Link:
 
 
 class _Watch:
-    """Looks for bytes in one direction of one connection, also where they come in pieces."""
+    """A search for bytes in one direction of a connection, where they may arrive in pieces."""
 
     def __init__(self) -> None:
         self._tail = b""
@@ -41,11 +41,11 @@ class _Watch:
 
 
 class Proxy:
-    """A way to a server, at `host` and `port`; all methods act at once, from the proxy's own loop.
+    """A proxy to a server, at `host` and `port`. Methods take effect immediately; call them from its loop.
 
-    `delay_to_server_seconds`, `delay_to_client_seconds`: what was read is passed on so much later;
-    `delay_first_answer_seconds`: the same for what the server says first, such as the answer to a login.
-    `accepted`: how many connections were taken so far; `connections`: how many are open.
+    `delay_to_server_seconds`, `delay_to_client_seconds`: how much later data is passed on;
+    `delay_first_answer_seconds`: the same for the first data from the server, such as a login's response.
+    `accepted`: the number of connections accepted so far; `connections`: the number of open ones.
     """
 
     host = HOST
@@ -66,13 +66,13 @@ class Proxy:
 
     @property
     def connections(self) -> int:
-        """Open connections of clients, swallowed ones among them."""
+        """The number of clients' open connections, swallowed ones included."""
         return len(self._links)
 
     def swallow(self, *, existing: bool = True, new: bool = True) -> None:
-        """From now on nothing gets through, closing included, and nobody is told: a black hole.
+        """Become a black hole: drop all data from now on, and do not pass on that a side closes.
 
-        `existing`: on the connections there are, which stay so; `new`: on those to come, until `heal`.
+        `existing`: on existing connections, permanently. `new`: on new ones, until `heal`.
         """
         self._swallow_new = new
         if existing:
@@ -82,23 +82,23 @@ class Proxy:
     def swallow_from(self, wanted: bytes) -> asyncio.Event:
         """Swallow each connection from the moment its client sends these bytes, until `heal`.
 
-        Returns: an event that is set when the first was swallowed.
+        Returns: an event that is set when the first connection is swallowed.
         """
         self._wanted = wanted
         self._seen = asyncio.Event()
         return self._seen
 
     def lead_to(self, host: str, port: int) -> None:
-        """Lead new connections to another server."""
+        """Connect new clients to another server."""
         self._server = host, port
 
     def cut(self) -> None:
-        """Reset the connections there are, on both sides."""
+        """Reset the existing connections, on both sides."""
         for link in list(self._links):
             link.close(reset=True)
 
     def hang(self) -> None:
-        """Leave new connections in the kernel's hands: they open, and nobody reads; `heal` takes them."""
+        """Leave new connections to the kernel: they open, but nothing reads them; `heal` accepts them."""
         if self._listening is not None:
             asyncio.get_running_loop().remove_reader(self._listening)
 
@@ -110,7 +110,7 @@ class Proxy:
             self._listening = None
 
     def heal(self) -> None:
-        """Pass everything on at once, on new connections and on those that were not swallowed."""
+        """Pass everything on without delay, on new connections and on those that were not swallowed."""
         self._swallow_new = False
         self._wanted = b""
         self.delay_to_server_seconds = self.delay_to_client_seconds = self.delay_first_answer_seconds = 0.0
@@ -130,7 +130,7 @@ class Proxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _accept(self, listening: socket.socket) -> None:
-        with suppress(BlockingIOError):  # who knocked is gone again
+        with suppress(BlockingIOError):  # the client has gone again
             client, _ = listening.accept()
             client.settimeout(0)
             self.accepted += 1
@@ -152,7 +152,7 @@ class Proxy:
                 self._carry(link, from_server, to_client, from_client_side=False),
             )
         except OSError:
-            pass  # what a client or a server does to its connection is passed on by closing both
+            pass  # if a client or a server ends its connection, both are closed below
         finally:
             self._links.discard(link)
             link.close(reset=False)
@@ -180,13 +180,13 @@ class Proxy:
                 writer.write(data)
                 await writer.drain()
         if link.swallowed:
-            await asyncio.get_running_loop().create_future()  # the other side never hears of it
+            await asyncio.get_running_loop().create_future()  # the other side is never notified
         raise ConnectionAbortedError
 
 
 @asynccontextmanager
 async def open_proxy(host: str, port: int) -> AsyncIterator[Proxy]:
-    """A proxy to the server that listens there, which passes everything on."""
+    """Open a proxy that passes everything on to the server at `host` and `port`."""
     proxy = Proxy(host, port)
     proxy.heal()
     try:

@@ -1,4 +1,4 @@
-"""A world of its own for a test: a database, a cache, buckets and secrets on real servers."""
+"""The pipeline's backing services for one test: database, cache, buckets and secrets, on real servers."""
 
 import asyncio
 import gzip
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 PASSWORD = "first-password"
 ALL_DONE: dict[str, Any] = {"batchItemFailures": []}
-_PATIENCE_SECONDS = 10.0
-_LOOK_SECONDS = 0.01
+_TIMEOUT_SECONDS = 10.0
+_POLL_SECONDS = 0.01
 _FOREVER_MS = 2**53
 _numbers = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """What a test may touch; `database` is connected as the administrator."""
+class Services:
+    """The backing services of one test; `database` is connected as the administrator."""
 
     account: Account
     database: "Connection"
@@ -40,12 +40,12 @@ class World:
     postgres: PostgresAddress
 
     async def invoke(self, event: object, *, remaining_ms: int = 20_000) -> dict[str, Any]:
-        """The processor's answer, in this process, as one execution environment."""
-        with environment(self.account.environment):
+        """Run the processor in this process, as one execution environment; return its response."""
+        with environment_variables(self.account.variables):
             return await asyncio.to_thread(handler.handler, event, FixedContext(remaining_ms))
 
     async def administrator(self) -> Login:
-        """A login for adapters that a test makes itself."""
+        """Return the administrator's login, for adapters that a test creates."""
         address = self.postgres
         return Login(
             host=address.host,
@@ -56,18 +56,18 @@ class World:
         )
 
     async def row(self, product_id: str) -> "asyncpg.Record | None":
-        """A product's row."""
+        """Return a product's row."""
         return await self.database.fetchrow("SELECT * FROM products WHERE product_id = $1", product_id)
 
     async def archive_lines(self) -> list[dict[str, Any]]:
-        """Every line of the archive, in the order of its objects."""
+        """Return every line of the archive, in the order of its objects."""
         lines = []
         for _, body in await objects(self.account, self.account.archive_bucket):
             lines += [json.loads(line) for line in gzip.decompress(body).splitlines()]
         return lines
 
     async def quarantine_lines(self) -> list[dict[str, Any]]:
-        """Every line in quarantine, in the order of its objects."""
+        """Return every line in quarantine, in the order of its objects."""
         lines = []
         for _, body in await objects(self.account, self.account.quarantine_bucket):
             lines += [json.loads(line) for line in body.splitlines()]
@@ -80,7 +80,7 @@ class World:
 
 
 class FixedContext(Context):
-    """A context whose remaining time does not run."""
+    """A context whose remaining time stays the same."""
 
     def __init__(self, remaining_ms: int) -> None:
         super().__init__("request", _FOREVER_MS)
@@ -91,28 +91,28 @@ class FixedContext(Context):
 
 
 async def objects(account: Account, bucket: str) -> list[tuple[str, bytes]]:
-    """Key and body of every object in a bucket, by key."""
+    """Return key and body of every object in a bucket, ordered by key."""
     listed = await account.s3.list_objects_v2(Bucket=bucket)
     found = []
     for entry in listed.get("Contents", []):
-        answer = await account.s3.get_object(Bucket=bucket, Key=entry["Key"])
-        found.append((entry["Key"], await answer["Body"].read()))
+        response = await account.s3.get_object(Bucket=bucket, Key=entry["Key"])
+        found.append((entry["Key"], await response["Body"].read()))
     return found
 
 
 async def until(condition: Callable[[], Awaitable[object]]) -> None:
-    """Return once the condition holds, looking every hundredth of a second.
+    """Return once the condition holds; check it every hundredth of a second.
 
     Raises: TimeoutError after ten seconds.
     """
-    async with asyncio.timeout(_PATIENCE_SECONDS):
-        while not await condition():  # noqa: ASYNC110 what other processes do sets no event here
-            await asyncio.sleep(_LOOK_SECONDS)
+    async with asyncio.timeout(_TIMEOUT_SECONDS):
+        while not await condition():  # noqa: ASYNC110 other processes set no event here
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 @contextmanager
-def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """These environment variables, for as long as the block lasts."""
+def environment_variables(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set these environment variables for as long as the block lasts."""
     before = dict(os.environ)
     os.environ.update(variables)
     try:
@@ -123,10 +123,10 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def open_world(
+async def open_services(
     servers: Servers, *, postgres: PostgresAddress | None = None, valkey: ValkeyAddress | None = None
-) -> AsyncIterator[World]:
-    """A new database, an empty cache and new buckets; `postgres`, `valkey`: other servers than the shared."""
+) -> AsyncIterator[Services]:
+    """Create a database, buckets and an empty cache; `postgres`, `valkey` replace the shared servers."""
     number = next(_numbers)
     cluster = postgres or servers.postgres.address
     cache = valkey or servers.valkey.address
@@ -140,11 +140,11 @@ async def open_world(
     async with open_account(
         servers.moto.endpoint_url, address, cache, suffix=suffix, shards=1, application_password=PASSWORD
     ) as account:
-        with environment(account.environment):
+        with environment_variables(account.variables):
             await asyncio.to_thread(migrate.handler, {}, None)
         database = await asyncpg.connect(address.dsn)
         try:
-            yield World(account, database, redis, address)
+            yield Services(account, database, redis, address)
         finally:
             database.terminate()
             await redis.aclose()

@@ -1,4 +1,4 @@
-"""A function that does as its event says, for tests of what runs it."""
+"""A function that does what its event says, for tests of the function service."""
 
 import os
 import sys
@@ -7,10 +7,10 @@ from typing import Any
 
 
 def handler(event: dict[str, Any], _: object) -> int:
-    """The process id; or raises, or never comes back. Logs the process id first."""
+    """Log the process id, then return it, raise or hang."""
     sys.stderr.write(f"{os.getpid()}\n")
     if event["do"] == "raise":
-        raise ValueError("as told")
+        raise ValueError("as requested")
     if event["do"] == "hang":
         threading.Event().wait()
     return os.getpid()

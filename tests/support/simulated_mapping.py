@@ -1,4 +1,4 @@
-"""A world to run a mapping in: simulated time, a stream in memory, a function that answers as told."""
+"""A simulation to run a mapping in: simulated time, a stream in memory, a scripted function."""
 
 import asyncio
 import itertools
@@ -14,9 +14,9 @@ from local.emulated_aws.event_source_mapping import (
     MappingSettings,
     Page,
     Position,
-    Record,
     Shard,
     StartingPosition,
+    StreamRecord,
     StreamUnavailableError,
 )
 
@@ -34,7 +34,7 @@ SETTINGS = MappingSettings(
 
 
 class SimulatedClock:
-    """The loop's time, from BEGINNING on."""
+    """The loop's time, counted from BEGINNING."""
 
     def now(self) -> datetime:
         return BEGINNING + timedelta(seconds=asyncio.get_running_loop().time())
@@ -50,12 +50,12 @@ class SimulatedClock:
 @dataclass
 class _StoredShard:
     parents: tuple[str, ...]
-    records: list[Record] = field(default_factory=list)
+    records: list[StreamRecord] = field(default_factory=list)
     closed: bool = False
 
 
 class MemoryStream:
-    """A stream whose sequence numbers begin at 8, so that text order soon is the wrong order."""
+    """A stream whose sequence numbers begin at 8, so that their order as text is soon wrong."""
 
     def __init__(self, clock: SimulatedClock, shard_count: int = 1) -> None:
         self.page_size = 10_000
@@ -84,7 +84,7 @@ class MemoryStream:
         for key in keys:
             numbers.append(str(next(self._numbers)))
             arrived_at = self._clock.now() - timedelta(seconds=age_seconds)
-            self._shards[shard].records.append(Record(numbers[-1], key, data, arrived_at))
+            self._shards[shard].records.append(StreamRecord(numbers[-1], key, data, arrived_at))
         return numbers
 
     def split(self, shard: str) -> tuple[str, str]:
@@ -96,13 +96,13 @@ class MemoryStream:
         return self._add_shard(shard, adjacent)
 
     def trim(self, shard: str) -> None:
-        """The shard's records are past their retention, so it is listed no more."""
+        """Remove a shard from the listing, as when its records are past their retention."""
         del self._shards[shard]
 
     def expire_iterators(self) -> None:
         self._expired = self._issued
 
-    def stored(self) -> dict[str, list[Record]]:
+    def stored(self) -> dict[str, list[StreamRecord]]:
         return {shard_id: list(shard.records) for shard_id, shard in self._shards.items()}
 
     async def list_shards(self) -> Sequence[Shard]:
@@ -168,7 +168,7 @@ def records_of(event: Mapping[str, object]) -> list[dict[str, Any]]:
 
 
 class ScriptedFunction:
-    """Answers every call as `respond` says: it returns the response, or raises."""
+    """A function that calls `respond` for every event; it returns the response or raises."""
 
     def __init__(self, clock: SimulatedClock, respond: Respond) -> None:
         self.respond = respond
@@ -210,7 +210,7 @@ class ScriptedFunction:
 
 
 class KeptFailures:
-    """The on-failure bucket; `refuse` so many puts first."""
+    """The on-failure bucket; it refuses the first `refuse` puts."""
 
     def __init__(self) -> None:
         self.refuse = 0
@@ -227,8 +227,8 @@ def succeed(_: Call) -> object:
     return {"batchItemFailures": []}
 
 
-class World:
-    """Everything around one mapping; make it inside `simulate`."""
+class Simulation:
+    """Everything around one mapping; create it inside `simulate`."""
 
     def __init__(self, respond: Respond = succeed, *, shard_count: int = 1) -> None:
         self.clock = SimulatedClock()
@@ -257,10 +257,10 @@ class World:
             checkpoints=checkpoints,
         )
 
-    async def drain(self, settings: MappingSettings = SETTINGS) -> EventSourceMapping:
-        """Run a mapping until all that is in the stream is acknowledged or discarded."""
+    async def run_until_done(self, settings: MappingSettings = SETTINGS) -> EventSourceMapping:
+        """Run a mapping until every record in the stream is acknowledged or discarded."""
         mapping = self.mapping(settings)
-        await run_until(mapping, mapping.drained())
+        await run_until(mapping, mapping.wait_until_done())
         return mapping
 
     async def run_for(self, seconds: float, settings: MappingSettings = SETTINGS) -> EventSourceMapping:
@@ -270,7 +270,7 @@ class World:
 
 
 async def run_until(mapping: EventSourceMapping, scenario: Coroutine[Any, Any, object]) -> None:
-    """Run the mapping until the scenario is over, then stop it; what goes wrong in either is raised."""
+    """Run the mapping until the scenario is over, then stop it; raise an error of either."""
     running = asyncio.create_task(mapping.run())
     playing = asyncio.create_task(scenario)
     await asyncio.wait({running, playing}, return_when=asyncio.FIRST_COMPLETED)
@@ -286,5 +286,5 @@ def with_settings(**changes: Any) -> MappingSettings:
 
 
 def failing(*sequence_numbers: str | None) -> dict[str, object]:
-    """A partial batch response naming these."""
+    """Return a partial batch response that names these records."""
     return {"batchItemFailures": [{"itemIdentifier": number} for number in sequence_numbers]}

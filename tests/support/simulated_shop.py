@@ -1,4 +1,4 @@
-"""A shop whose readers and pipeline act on a cache and a catalog in memory, one step at a time."""
+"""A shop whose readers and pipeline use a cache and a catalog in memory, one step at a time."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ from processor.reader import CatalogReader
 Turn: TypeAlias = Callable[[], Awaitable[None]]
 Row: TypeAlias = Sequence[object]
 
-# As readers of the release before this one store.
+# The script by which readers of the previous release store a value.
 _OLD_STORE = """
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
@@ -27,16 +27,16 @@ return 1
 
 
 async def at_once() -> None:
-    """A turn that is there at once."""
+    """Wait for nothing: a turn that comes immediately."""
 
 
 def product(product_id: str, inventory: int) -> Product:
-    """A product as the catalog has it."""
+    """Return a product as the catalog has it."""
     return Product(product_id, inventory, Decimal("1.50"), datetime(2026, 1, 31, tzinfo=UTC))
 
 
 class ReadPool:
-    """As much of a pool as a reader needs: `read` answers a product's row."""
+    """The parts of a pool that a reader needs; `read` returns a product's row."""
 
     def __init__(self, read: Callable[[str], Awaitable[Row | None]]) -> None:
         self._read = read
@@ -57,7 +57,7 @@ class ReadPool:
 
 @dataclass(frozen=True)
 class ConnectionPool:
-    """Connections there are always enough of."""
+    """A pool that always has enough connections."""
 
     max_connections: int = 100
 
@@ -72,9 +72,9 @@ class ConnectionPool:
 
 
 class FakeRedis:
-    """The commands the reader and the pipeline send, each done at once when its turn has come.
+    """The commands that the reader and the pipeline send, each run when its turn comes.
 
-    `answer_turn` comes between a command that was done and its answer.
+    `answer_turn` comes between a command and its response.
     """
 
     connection_pool = ConnectionPool()
@@ -131,7 +131,7 @@ class FakeRedis:
         self.seconds_to_live[key] = int(str(seconds))
 
     def _run(self, source: str, keys: Sequence[str], args: Sequence[str]) -> int:
-        """As much of Lua as the reader's scripts are written in."""
+        """Run the subset of Lua that the reader's scripts use."""
 
         def value_of(text: str) -> str:
             if held := re.fullmatch(r"(KEYS|ARGV)\[(\d)\]", text):
@@ -162,7 +162,7 @@ class FakeRedis:
             case "DEL", key:
                 self.values.pop(key, None)
             case _:
-                raise AssertionError(f"the fake knows no {command}")
+                raise AssertionError(f"the fake does not know {command}")
         return None
 
 
@@ -187,7 +187,7 @@ class Pipeline:
 
 
 class Shop:
-    """A catalog and its cache with one product of each name; `read` counts how often rows were asked for."""
+    """A catalog and its cache with one product per id; `read` counts how often a row was read."""
 
     def __init__(self, *product_ids: str, turn: Turn = at_once) -> None:
         self.turn = turn
@@ -199,13 +199,13 @@ class Shop:
         self._leaving: dict[str, asyncio.Task[Any] | None] = {}
 
     def reader(self) -> CatalogReader:
-        """A reader of its own."""
+        """Return a new reader."""
         return CatalogReader(
             cast(Any, ReadPool(self.fetch)), cast(Any, self.redis), new_token=self._new_token
         )
 
     async def get(self, *product_ids: str) -> None:
-        """A reader reads these one after the other."""
+        """Read these products one after another, with one reader."""
         reader = self.reader()
         for product_id in product_ids:
             found = await reader.get(product_id)
@@ -213,7 +213,7 @@ class Shop:
             assert found.product_id == product_id
 
     async def get_until_cancelled(self, product_id: str) -> None:
-        """A reader reads this, unless `cancel` comes first, be it while an answer is on its way."""
+        """Read a product, unless `cancel` comes first, perhaps while a response is on its way."""
         self.redis.answer_turn = self.turn
         self._leaving[product_id] = asyncio.current_task()
         with suppress(asyncio.CancelledError):
@@ -221,13 +221,13 @@ class Shop:
         self._leaving[product_id] = None
 
     async def cancel(self, product_id: str) -> None:
-        """The reader of `get_until_cancelled` leaves."""
+        """Cancel the reader of `get_until_cancelled`."""
         await self.turn()
         if (leaving := self._leaving[product_id]) is not None:
             leaving.cancel()
 
     async def get_as_the_release_before(self, product_id: str) -> None:
-        """A reader whose lease is where leases were before they got a prefix (ADR 15)."""
+        """Read as the previous release does, with the lease's key from before it got a prefix (ADR 15)."""
         key, token = f"product:{product_id}:lease", self._new_token()
         leased = await self.redis.set(key, token, nx=True, ex=10)
         row = await self.fetch(product_id)
@@ -238,31 +238,31 @@ class Shop:
             await store(keys=[f"product:{product_id}", key], args=[token, value, 300])
 
     async def update(self, product_id: str, *inventories: int) -> None:
-        """The pipeline commits, then invalidates; for each of these values."""
+        """Let the pipeline commit and then invalidate, for each of these values."""
         for inventory in inventories:
             await self.turn()
             self.rows[product_id] = product(product_id, inventory)
             await RedisCache(cast(Any, self.redis)).invalidate([product_id])
 
     async def lose(self, *keys: str) -> None:
-        """The cache evicts these keys, or they expire."""
+        """Remove these keys from the cache, as by eviction or expiry."""
         for key in keys:
             await self.turn()
             self.redis.values.pop(key, None)
 
     def cache(self, product_id: str) -> None:
-        """The product has been read before."""
+        """Store the product in the cache, as an earlier read did."""
         self.redis.values[value_key(product_id)] = self.rows[product_id].to_json()
 
     def check_nothing_stale(self) -> None:
-        """No cached product is older than its row."""
+        """Check that no cached product is older than its row."""
         for product_id, row in self.rows.items():
             value = self.redis.values.get(value_key(product_id))
             if value is not None and (cached := cached_product(product_id, value)) is not None:
                 assert cached == row
 
     def check_no_lease_left(self) -> None:
-        """Every reader that left has given its lease back."""
+        """Check that every cancelled reader has released its lease."""
         assert not [key for key in self.redis.values if key.startswith("lease:")]
 
     def _new_token(self) -> str:
@@ -270,7 +270,7 @@ class Shop:
         return f"token {self._tokens}"
 
     async def fetch(self, product_id: str) -> Row | None:
-        """The product's row."""
+        """Return the product's row."""
         await (self.database_turn or self.turn)()
         self.read += 1
         row = self.rows.get(product_id)

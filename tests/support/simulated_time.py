@@ -1,4 +1,4 @@
-"""An event loop on which waiting takes no time: the simulated time moves on instead."""
+"""An event loop on which waiting takes no time: it advances the simulated time instead."""
 
 import asyncio
 import selectors
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class _Instant(selectors.DefaultSelector):
-    """Instead of waiting, moves the time on."""
+    """A selector that advances the time instead of waiting."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -17,7 +17,7 @@ class _Instant(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
-            raise RuntimeError("everything waits for ever")
+            raise RuntimeError("everything waits forever")
         self.seconds += max(0.0, timeout)
         return super().select(0)
 
@@ -35,13 +35,13 @@ class _SimulatedLoop(asyncio.SelectorEventLoop):
 
 
 def hold_up(seconds: float) -> None:
-    """The running loop does nothing else for so long."""
+    """Block the running loop for so many simulated seconds."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, _SimulatedLoop)
     loop.hold_up(seconds)
 
 
 def simulate(scenario: Coroutine[Any, Any, T]) -> T:
-    """The scenario's result; its hours take no time, and every run is the same."""
+    """Return the scenario's result; its hours take no time, and every run is the same."""
     with asyncio.Runner(loop_factory=_SimulatedLoop) as runner:
         return runner.run(scenario)

@@ -11,7 +11,7 @@ from processor.pending_invalidations import drain_all
 from processor.records import Record, expand
 from processor.updates import Rejection, Update, decode
 from tests.support.events import ARRIVAL_MS, aggregate, record
-from tests.support.fakes import BUDGET_SECONDS, Fault, Row, World, is_newer
+from tests.support.fakes import BUDGET_SECONDS, FakeServices, Fault, Row, is_newer
 from tests.support.simulated_time import simulate
 
 
@@ -38,34 +38,34 @@ def histories(draw: st.DrawFn) -> list[Record]:
 TROUBLES = st.lists(st.sampled_from([None, None, None, *Fault, RuntimeError("unexpected")]), max_size=25)
 
 
-def check_acknowledged(world: World, acknowledged: Sequence[Record]) -> None:
+def check_acknowledged(services: FakeServices, acknowledged: Sequence[Record]) -> None:
     """Check invariant I5: each is archived, and quarantined or in its row with no stale value cached."""
     for one in (user_record for received in acknowledged for user_record in expand(received)):
-        assert one in world.archive.records
+        assert one in services.archive.records
         outcome = decode(one)
         if isinstance(outcome, Rejection) or outcome.product_id == "refused":
-            assert one in {rejection.record for rejection in world.quarantine.rejections}
+            assert one in {rejection.record for rejection in services.quarantine.rejections}
             continue
-        versions = world.catalog.rows[outcome.product_id].versions
+        versions = services.catalog.rows[outcome.product_id].versions
         assert not any(is_newer(outcome.version, versions.get(register)) for register in outcome.values)
 
 
-def check_cached(world: World, products: set[str]) -> None:
+def check_cached(services: FakeServices, products: set[str]) -> None:
     """Check that cached values of these products equal their rows, or have a pending invalidation."""
-    for product_id in products - set(world.catalog.pending):
-        cached = world.cache.values.get(product_id)
-        assert cached is None or cached == world.catalog.rows.get(product_id, "older")
+    for product_id in products - set(services.catalog.pending):
+        cached = services.cache.values.get(product_id)
+        assert cached is None or cached == services.catalog.rows.get(product_id, "older")
 
 
 def expected_rows(history: Sequence[Record]) -> dict[str, Row]:
     """Apply one update after the other, without batches or folding."""
-    world = World()
+    services = FakeServices()
     for received in history:
         for one in expand(received):
             update = decode(one)
             if isinstance(update, Update) and update.product_id != "refused":
-                world.catalog.apply(*fold([update]).changes)
-    return world.catalog.rows
+                services.catalog.apply(*fold([update]).changes)
+    return services.catalog.rows
 
 
 @settings(max_examples=200)
@@ -80,10 +80,10 @@ def test_whatever_fails_and_is_retried_every_record_ends_up_where_it_belongs(
 ) -> None:
     """Deliver a shard as an event source mapping does, while anything fails at any time."""
     remaining = iter(troubles)
-    world = World(lambda _: next(remaining, None))
-    world.catalog.refuses = lambda change: change.product_id == "refused"
-    world.clock.now = ARRIVAL_MS + LONE_RECORD_AGE_MS + 1
-    world.cache.values.update(p="older", q="older")
+    services = FakeServices(lambda _: next(remaining, None))
+    services.catalog.refuses = lambda change: change.product_id == "refused"
+    services.clock.now = ARRIVAL_MS + LONE_RECORD_AGE_MS + 1
+    services.cache.values.update(p="older", q="older")
     batch_sizes = iter(sizes)
 
     async def deliver() -> None:
@@ -91,36 +91,36 @@ def test_whatever_fails_and_is_retried_every_record_ends_up_where_it_belongs(
         for _ in range(200):
             if done == len(history):
                 return
-            for product_id, row in world.catalog.rows.items():
-                world.cache.values.setdefault(product_id, row)  # the shop reads every product
+            for product_id, row in services.catalog.rows.items():
+                services.cache.values.setdefault(product_id, row)  # the shop reads every product
             start = max(0, done - overlap)
             batch = history[start : done + next(batch_sizes, 3)]
             try:
-                report = await world.invoke(*batch)
+                report = await services.invoke(*batch)
             except RuntimeError:
                 continue
             if report.unexpected:
                 continue
             numbers = [one.sequence_number for one in batch]
             unfinished = numbers.index(report.first_unfinished) if report.first_unfinished else len(batch)
-            check_acknowledged(world, batch[:unfinished])
+            check_acknowledged(services, batch[:unfinished])
             if report.first_unfinished is None:
                 outcomes = [decode(one) for received in batch for one in expand(received)]
-                check_cached(world, {one.product_id for one in outcomes if isinstance(one, Update)})
+                check_cached(services, {one.product_id for one in outcomes if isinstance(one, Update)})
             done = max(done, start + unfinished)
         raise AssertionError("it never ends")
 
     async def scenario() -> None:
         await deliver()
-        world.faults.plan = lambda _: None
-        await drain_all(world.ports, world.clock.monotonic() + BUDGET_SECONDS)
+        services.faults.plan = lambda _: None
+        await drain_all(services.ports, services.clock.monotonic() + BUDGET_SECONDS)
 
     simulate(scenario())
-    check_acknowledged(world, history)
-    assert world.catalog.rows == expected_rows(history)
-    check_cached(world, {"p", "q", "refused"})
-    assert world.catalog.pending == {}
-    assert set(world.quarantine.reasons) <= {
+    check_acknowledged(services, history)
+    assert services.catalog.rows == expected_rows(history)
+    check_cached(services, {"p", "q", "refused"})
+    assert services.catalog.pending == {}
+    assert set(services.quarantine.reasons) <= {
         "invalid_json",
         "nothing_to_update",
         "catalog_refused",

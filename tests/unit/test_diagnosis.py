@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from processor import diagnosis
 from processor.json_object import MAX_BYTES
 from processor.updates import decode
+from tests.support.decoding import accept, reject
 from tests.support.events import aggregate, record
-from tests.support.expected import accept, reject
 
 TEXT = '{"product_id":"p","price":1}'
 JSON = TEXT.encode()

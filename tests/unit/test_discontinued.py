@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.expected import accept, event, reject
+from tests.support.decoding import accept, event, reject
 
 
 @pytest.mark.parametrize(("discontinued", "expected"), [("true", True), ("false", False)])

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from tests.support.decoding import LAST_ARRIVAL_MS, accept, event, reject
 from tests.support.events import ARRIVAL_MS, ARRIVAL_TIME
-from tests.support.expected import LAST_ARRIVAL_MS, accept, event, reject
 
 
 @pytest.mark.parametrize(

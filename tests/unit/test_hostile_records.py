@@ -10,8 +10,8 @@ from processor.json_object import MAX_BYTES
 from processor.reasons import Reason
 from processor.records import Record
 from processor.updates import Rejection, Update, decode
+from tests.support.decoding import LAST_ARRIVAL_MS, accept, reject
 from tests.support.events import ARRIVAL_MS, record
-from tests.support.expected import LAST_ARRIVAL_MS, accept, reject
 
 
 def filled(start: bytes, unit: bytes, end: bytes = b"") -> bytes:

@@ -6,87 +6,87 @@ from processor.errors import CacheUnavailableError, DependencyError
 from processor.pending_invalidations import PAGE_OF_BATCH, PAGE_OF_SCHEDULE, drain_all
 from processor.report import DrainReport
 from tests.support.batches import check_done, good
-from tests.support.fakes import BUDGET_SECONDS, Fault, World, always
+from tests.support.fakes import BUDGET_SECONDS, FakeServices, Fault, always
 from tests.support.simulated_time import simulate
 
 
-def drained(world: World, *, seconds: float = BUDGET_SECONDS) -> DrainReport:
+def drained(services: FakeServices, *, seconds: float = BUDGET_SECONDS) -> DrainReport:
     """Return what the schedule's drain reports."""
 
     async def scenario() -> DrainReport:
-        return await drain_all(world.ports, world.clock.monotonic() + seconds)
+        return await drain_all(services.ports, services.clock.monotonic() + seconds)
 
     return simulate(scenario())
 
 
 def test_the_next_batch_drains_pending_invalidations() -> None:
-    world = World(always(cache_invalidate=Fault.FAILS))
-    world.process(good(1), good(2))
-    world.faults.plan = lambda _: None
-    report = world.process(good(3))
+    services = FakeServices(always(cache_invalidate=Fault.FAILS))
+    services.process(good(1), good(2))
+    services.faults.plan = lambda _: None
+    report = services.process(good(3))
     check_done(report)
-    assert world.cache.invalidated == [["p3"], ["p1", "p2"]]
-    assert world.catalog.pending == {}
+    assert services.cache.invalidated == [["p3"], ["p1", "p2"]]
+    assert services.catalog.pending == {}
     assert report.pending_invalidations_drained == 2
 
 
 @pytest.mark.parametrize("refused", ["p1", "p2"])
 def test_pending_invalidations_are_drained_beside_a_refused_update(refused: str) -> None:
-    world = World()
-    world.catalog.refuses = lambda change: change.product_id == refused
-    world.catalog.add_pending("other")
-    assert world.process(good(1), good(2)).pending_invalidations_drained == 1
-    assert world.catalog.pending == {}
+    services = FakeServices()
+    services.catalog.refuses = lambda change: change.product_id == refused
+    services.catalog.add_pending("other")
+    assert services.process(good(1), good(2)).pending_invalidations_drained == 1
+    assert services.catalog.pending == {}
 
 
 def test_one_added_after_the_delete_is_kept() -> None:
-    world = World()
-    world.catalog.add_pending("p")
+    services = FakeServices()
+    services.catalog.add_pending("p")
 
     def another_process_adds_it() -> None:
-        world.catalog.add_pending("p")
+        services.catalog.add_pending("p")
 
-    world.cache.deleting = another_process_adds_it
-    report = drained(world)
+    services.cache.deleting = another_process_adds_it
+    report = drained(services)
     assert report.pending_invalidations_drained == 0
-    assert set(world.catalog.pending) == {"p"}
+    assert set(services.catalog.pending) == {"p"}
 
 
 def test_the_schedule_drains_all_page_by_page() -> None:
-    world = World()
+    services = FakeServices()
     for number in range(2 * PAGE_OF_SCHEDULE + 1):
-        world.catalog.add_pending(f"p{number}")
-    report = drained(world)
+        services.catalog.add_pending(f"p{number}")
+    report = drained(services)
     assert (report.pending_invalidations_drained, report.warnings) == (2 * PAGE_OF_SCHEDULE + 1, [])
-    assert [len(products) for products in world.cache.invalidated] == [PAGE_OF_SCHEDULE] * 2 + [1]
-    assert world.catalog.pending == {}
+    assert [len(products) for products in services.cache.invalidated] == [PAGE_OF_SCHEDULE] * 2 + [1]
+    assert services.catalog.pending == {}
 
 
 def test_a_batch_drains_one_page() -> None:
-    world = World()
+    services = FakeServices()
     for number in range(PAGE_OF_BATCH + 1):
-        world.catalog.add_pending(f"x{number}")
-    report = world.process(good(1))
+        services.catalog.add_pending(f"x{number}")
+    report = services.process(good(1))
     check_done(report)
     assert report.pending_invalidations_drained == PAGE_OF_BATCH
-    assert len(world.catalog.pending) == 1
+    assert len(services.catalog.pending) == 1
 
 
 def test_a_drain_leaves_the_work_to_one_that_has_begun() -> None:
-    world = World()
-    world.catalog.add_pending("p")
-    world.catalog.drained_by = "another process"
-    assert drained(world) == DrainReport(another_drains=True)
-    assert world.cache.invalidated == []
-    world.catalog.drained_by = None
-    assert drained(world) == DrainReport(pending_invalidations_drained=1)
-    assert world.catalog.drained_by is None, "nobody else may drain"
+    services = FakeServices()
+    services.catalog.add_pending("p")
+    services.catalog.drained_by = "another process"
+    assert drained(services) == DrainReport(another_drains=True)
+    assert services.cache.invalidated == []
+    services.catalog.drained_by = None
+    assert drained(services) == DrainReport(pending_invalidations_drained=1)
+    assert services.catalog.drained_by is None, "nobody else may drain"
 
 
 def test_a_drain_with_nothing_to_do_does_not_touch_the_cache() -> None:
-    world = World()
-    assert drained(world).pending_invalidations_drained == 0
-    assert not any(name.startswith("cache.") for name in world.faults.begun)
+    services = FakeServices()
+    assert drained(services).pending_invalidations_drained == 0
+    assert not any(name.startswith("cache.") for name in services.faults.begun)
 
 
 @pytest.mark.parametrize(
@@ -99,48 +99,48 @@ def test_a_drain_with_nothing_to_do_does_not_touch_the_cache() -> None:
     ],
 )
 def test_a_drain_that_fails_removes_nothing(operation: str, fault: Fault, warned: type[Exception]) -> None:
-    world = World(always(**{operation: fault}))
-    world.catalog.add_pending("p")
-    report = drained(world)
+    services = FakeServices(always(**{operation: fault}))
+    services.catalog.add_pending("p")
+    report = drained(services)
     assert [type(error) for error in report.warnings] == [warned]
-    assert set(world.catalog.pending) == {"p"}
-    assert world.catalog.drained_by is None
+    assert set(services.catalog.pending) == {"p"}
+    assert services.catalog.drained_by is None
 
 
 def test_a_drain_that_is_cut_off_says_so() -> None:
-    world = World(always(cache_invalidate=Fault.HANGS))
-    world.catalog.add_pending("p")
-    (warning,) = drained(world, seconds=5.0).warnings
+    services = FakeServices(always(cache_invalidate=Fault.HANGS))
+    services.catalog.add_pending("p")
+    (warning,) = drained(services, seconds=5.0).warnings
     assert str(warning) == "the drain was cut off by its deadline after 0 invalidations"
-    assert set(world.catalog.pending) == {"p"}
+    assert set(services.catalog.pending) == {"p"}
 
 
 @pytest.mark.parametrize(
     "operation", ["catalog.pending_invalidations", "catalog.remove_pending_invalidations", "2nd"]
 )
 def test_a_drain_that_fails_does_not_hold_up_the_batch(operation: str) -> None:
-    world = World()
+    services = FakeServices()
 
     def plan(begun: str) -> Fault | None:
-        second = begun == "cache.invalidate" and world.faults.begun.count(begun) == 2
+        second = begun == "cache.invalidate" and services.faults.begun.count(begun) == 2
         return Fault.FAILS if begun == operation or (second and operation == "2nd") else None
 
-    world.faults.plan = plan
-    world.catalog.add_pending("other")
-    report = world.process(good(1))
+    services.faults.plan = plan
+    services.catalog.add_pending("other")
+    report = services.process(good(1))
     check_done(report)
     assert len(report.warnings) == 1
-    assert set(world.catalog.pending) == {"other"}
-    assert world.catalog.drained_by is None, "nobody else may drain"
+    assert set(services.catalog.pending) == {"other"}
+    assert services.catalog.drained_by is None, "nobody else may drain"
 
 
 def test_nor_does_the_end_of_a_drain_that_hangs() -> None:
-    world = World(always(catalog_pending_invalidations=Fault.HANGS, catalog_end_drain=Fault.HANGS))
-    world.catalog.add_pending("other")
+    services = FakeServices(always(catalog_pending_invalidations=Fault.HANGS, catalog_end_drain=Fault.HANGS))
+    services.catalog.add_pending("other")
 
     async def scenario() -> float:
-        check_done(await world.invoke(good(1)))
-        return world.clock.monotonic()
+        check_done(await services.invoke(good(1)))
+        return services.clock.monotonic()
 
     assert simulate(scenario()) == 2.0
-    assert "catalog.end_drain" not in world.faults.begun
+    assert "catalog.end_drain" not in services.faults.begun

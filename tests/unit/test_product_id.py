@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.updates import Rejection, Update, decode
+from tests.support.decoding import accept, event, reject
 from tests.support.events import record
-from tests.support.expected import accept, event, reject
 
 
 @pytest.mark.parametrize(

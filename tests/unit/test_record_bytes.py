@@ -3,7 +3,7 @@
 import pytest
 
 from processor.json_object import MAX_BYTES
-from tests.support.expected import accept, event, reject
+from tests.support.decoding import accept, event, reject
 
 
 @pytest.mark.parametrize(

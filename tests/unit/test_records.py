@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from processor.errors import EventError
 from processor.records import Record, expand, read_event
 from processor.updates import Rejection, decode
+from tests.support.decoding import LAST_ARRIVAL_MS
 from tests.support.events import SHARD, kinesis_event, kinesis_record, record, sequence
-from tests.support.expected import LAST_ARRIVAL_MS
 
 # https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html, Example event
 DOCUMENTED = json.loads("""

@@ -8,8 +8,8 @@ from processor.product import REGISTERS
 from processor.reasons import Reason
 from processor.records import Defect
 from processor.updates import Rejection, decode
+from tests.support.decoding import accept, event, reject
 from tests.support.events import record
-from tests.support.expected import accept, event, reject
 
 
 def test_the_reference_event_is_valid() -> None:

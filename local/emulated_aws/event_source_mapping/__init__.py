@@ -1,6 +1,7 @@
-"""An event source mapping, Kinesis to function, that follows AWS's rules, since no emulator does.
+"""An event source mapping from Kinesis to a function that follows AWS's rules, which no emulator does.
 
-`EventSourceMapping` is the way in; `aws_adapters` has its stream and failure destination on AWS.
+Start with `EventSourceMapping`. `delivery` gathers batches, `bisect_and_retry` has the rules for failed ones,
+and `aws_adapters` has the stream and the on-failure destination on AWS.
 """
 
 from local.emulated_aws.event_source_mapping.mapping import EventSourceMapping, MappingEndedError, Progress
@@ -14,9 +15,9 @@ from local.emulated_aws.event_source_mapping.ports import (
     IteratorExpiredError,
     Page,
     Position,
-    Record,
     Shard,
     Stream,
+    StreamRecord,
     StreamUnavailableError,
 )
 from local.emulated_aws.event_source_mapping.settings import (
@@ -41,10 +42,10 @@ __all__ = [
     "Page",
     "Position",
     "Progress",
-    "Record",
     "Shard",
     "StartingPosition",
     "Stream",
+    "StreamRecord",
     "StreamUnavailableError",
     "SystemClock",
 ]

@@ -1,4 +1,4 @@
-"""The stream and the failure destination on AWS (or an emulator), through ready aioboto3 clients."""
+"""The stream and the on-failure destination on AWS (or an emulator), through ready aioboto3 clients."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,8 +12,8 @@ from local.emulated_aws.event_source_mapping.ports import (
     IteratorExpiredError,
     Page,
     Position,
-    Record,
     Shard,
+    StreamRecord,
     StreamUnavailableError,
 )
 
@@ -37,7 +37,7 @@ _SERVER_ERROR = 500
 class KinesisStream:
     """A Kinesis data stream.
 
-    Errors that waiting does not cure (no such stream, access denied) are left as botocore raises them.
+    Errors that waiting does not cure (no such stream, access denied) stay as botocore raises them.
     """
 
     def __init__(self, client: "KinesisClient", stream_arn: str) -> None:
@@ -82,7 +82,7 @@ class KinesisStream:
                 StreamARN=self._stream_arn, ShardIterator=iterator, Limit=limit
             )
         records = [
-            Record(
+            StreamRecord(
                 sequence_number=record["SequenceNumber"],
                 partition_key=record.get("PartitionKey"),
                 data=record["Data"],
@@ -94,7 +94,7 @@ class KinesisStream:
 
 
 class S3FailureDestination:
-    """The bucket failed batches are kept in; the bucket's own notification tells the queue."""
+    """The bucket that keeps failed batches; S3 notifies the queue."""
 
     def __init__(self, client: "S3Client", bucket: str) -> None:
         self._client = client

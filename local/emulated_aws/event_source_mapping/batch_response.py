@@ -1,4 +1,4 @@
-"""What a function's response says about its batch."""
+"""Parse the partial batch response: which records of its batch a function says are done."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,41 +11,41 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class FailedFrom:
-    """The first `done` records are done (none, if 0); the others are to be delivered again."""
+    """The first `done` records are done (none if 0); the others are to be delivered again."""
 
     done: int
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Nothing of the batch is done; `function_error` is None when the function answered."""
+    """No record of the batch is done; `function_error` is None if the function returned a response."""
 
     function_error: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class NotReached:
-    """The function never saw the batch."""
+    """The batch did not reach the function."""
 
 
-Verdict = Succeeded | FailedFrom | Failed | NotReached
+InvocationResult = Succeeded | FailedFrom | Failed | NotReached
 
 
-def judge(response: object, sequence_numbers: Sequence[str]) -> Succeeded | FailedFrom | Failed:
-    """Judge the response of a function whose mapping has ReportBatchItemFailures on.
+def parse_response(response: object, sequence_numbers: Sequence[str]) -> Succeeded | FailedFrom | Failed:
+    """Return what a response says, for a mapping with ReportBatchItemFailures.
 
     Args:
         response: parsed JSON, as the function returned it.
-        sequence_numbers: those of the batch, in order.
+        sequence_numbers: the batch's, in order.
 
     Complete success: an empty or null response or batchItemFailures list. Complete failure: an itemIdentifier
     that is empty, null or under a wrong key. Otherwise the lowest sequence number is the checkpoint.
     Source: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html.
     LocalStack's AWS-validated snapshots add that the response `[]` is a success (empty_list_success) and that
-    the number 123 as identifier fails a batch of one (item_identifier_not_present_failure). Ours, since
-    neither says more: the response `""` is empty, so it is a success; an identifier that is not in the batch,
-    a response that is no object, or a batchItemFailures that is no list says nothing of what is done, so it
-    is a complete failure.
+    the number 123 as identifier fails a batch of one (item_identifier_not_present_failure). Neither says
+    more, so these rules are ours: the response `""` is empty, hence a success. An identifier that is not in
+    the batch, a response that is not an object, or a batchItemFailures that is not a list does not say what
+    is done, hence a complete failure.
     """
     if response is None or response in ("", {}, []):
         return Succeeded()

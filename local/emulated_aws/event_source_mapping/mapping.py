@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from local.emulated_aws.event_source_mapping.mapping_state import MappingState
 from local.emulated_aws.event_source_mapping.ports import (
     Clock,
     FailureDestination,
@@ -20,19 +21,18 @@ from local.emulated_aws.event_source_mapping.settings import (
     StartingPosition,
 )
 from local.emulated_aws.event_source_mapping.shard import ShardReader
-from local.emulated_aws.event_source_mapping.shared_state import Run
-from local.emulated_aws.event_source_mapping.waiting import Bell, backoff_seconds
+from local.emulated_aws.event_source_mapping.waiting import Notifier, backoff_seconds
 
 
 class MappingEndedError(RuntimeError):
-    """The mapping ended before everything in the stream was acknowledged or discarded."""
+    """The mapping ended before every record in the stream was acknowledged or discarded."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
     """The figures of a mapping at one moment; counts are since it began.
 
-    `records_read` = `records_acknowledged` + `records_discarded` + those on their way. As with AWS's metrics
+    `records_read` = `records_acknowledged` + `records_discarded` + those in progress. As with AWS's metrics
     (https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html), throttles count neither as
     invocations nor as errors. `iterator_age_ms` is how far behind the mapping is: the age of the oldest
     record that is neither acknowledged nor discarded, or MillisBehindLatest if that is more; 0 when idle.
@@ -56,9 +56,9 @@ class Progress:
 
 
 class EventSourceMapping:
-    """Reads every shard of a stream and invokes a function with batches of its records, at least once each.
+    """A mapping that invokes a function with every record of a stream, in batches, at least once each.
 
-    Shards are read side by side, a child only once its parents are finished
+    Shards are read concurrently, a child only once its parents are finished
     (https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-after-resharding.html).
 
     Args:
@@ -66,10 +66,10 @@ class EventSourceMapping:
         stream, function, clock: the ports; all waiting goes through `clock`.
         failures: keeps discarded batches; None discards them without a trace, as AWS does.
         new_id: makes a UUID, for requests and object names.
-        checkpoints: `Progress.checkpoints` of an earlier mapping, to go on from.
+        checkpoints: `Progress.checkpoints` of an earlier mapping, to resume from.
 
     Raises:
-        InvalidSettingError: the starting time lies in the future.
+        InvalidSettingError: the starting time is in the future.
     """
 
     def __init__(
@@ -86,17 +86,17 @@ class EventSourceMapping:
         timestamp = settings.starting_position_timestamp
         if timestamp is not None and timestamp > clock.now():
             raise InvalidSettingError("starting_position_timestamp", timestamp, "not in the future")
-        self._run = Run(
+        self._state = MappingState(
             settings=settings,
             stream=stream,
             function=function,
             failures=failures,
             clock=clock,
             new_id=new_id,
-            changed=Bell(clock),
+            changed=Notifier(clock),
         )
         self._checkpoints = checkpoints
-        self._list_again = Bell(clock)
+        self._list_again = Notifier(clock)
         self._listing_wanted = False
         self._listing_failures = 0
         self._listed: Sequence[Shard] = ()
@@ -104,66 +104,67 @@ class EventSourceMapping:
         self._readers: dict[str, ShardReader] = {}
         self._first_listing: frozenset[str] | None = None
         self._skipped: frozenset[str] = frozenset()
-        self._state = "new"
+        self._phase = "new"
 
     async def run(self) -> None:
-        """Run until `stop()`; cancelling it is a crash: what is in flight is lost and comes again.
+        """Run until `stop()`. Cancelling is a crash: batches in flight are delivered again.
 
         Raises:
-            Exception: whatever went wrong in the mapping, or in a port beyond the errors its protocol names.
+            Exception: an error in the mapping, or an error of a port that its protocol does not name.
             RuntimeError: it was run before.
         """
-        if self._state != "new":
+        if self._phase != "new":
             raise RuntimeError(
-                "an event source mapping runs once; make another one to go on from its checkpoints"
+                "an event source mapping runs once; make another one to resume from its checkpoints"
             )
-        self._state = "running"
+        self._phase = "running"
         try:
             async with TaskGroup() as tasks:
-                while not self._run.stopping:
+                while not self._state.stopping:
                     self._listing_wanted = False
                     await self._start_shards(tasks)
                     if not self._listing_wanted:
-                        await self._list_again.wait(self._run.settings.shard_discovery_interval_seconds)
+                        await self._list_again.wait(self._state.settings.shard_discovery_interval_seconds)
         except ExceptionGroup as group:
             raise _first_of(group) from group
         finally:
-            self._state = "ended"
-            self._run.changed.ring()
+            self._phase = "ended"
+            self._state.changed.notify()
 
     def stop(self) -> None:
-        """Make `run()` return once the invocations in flight have been answered and acted on."""
-        self._run.stopping = True
+        """Make `run()` return once the invocations in flight have ended and their results are acted on."""
+        self._state.stopping = True
         self._want_listing()
         for reader in self._readers.values():
             reader.wake()
 
-    async def drained(self) -> None:
+    async def wait_until_done(self) -> None:
         """Return once every record that was in the stream at the call is acknowledged or discarded.
 
-        Lists the shards anew and waits, for each, for a read begun after the call that found nothing left
-        (MillisBehindLatest 0), then for everything read until then; records put meanwhile do not delay it
-        beyond that.
+        Lists the shards again. For each, waits for a read that began after the call and found nothing left
+        (MillisBehindLatest 0), then until every record read so far is finished. Records that are put
+        meanwhile delay it no longer than that.
 
         Raises:
             MappingEndedError: the mapping ended before.
         """
-        asked = self._run.tick()
+        called = self._state.tick()
         self._want_listing()
         shards: Sequence[Shard] | None = None
         targets: dict[str, str | None] = {}
         while True:
-            if shards is None and self._listed_tick > asked:
+            if shards is None and self._listed_tick > called:
                 shards = self._listed
-            if shards is not None and all(self._is_done(shard.shard_id, asked, targets) for shard in shards):
+            if shards is not None and all(self._is_done(shard.shard_id, called, targets) for shard in shards):
                 return
-            if self._state == "ended":
-                raise MappingEndedError("the mapping ended before the stream was drained")
-            await self._run.changed.wait()
+            if self._phase == "ended":
+                raise MappingEndedError("the mapping ended before every record was done")
+            await self._state.changed.wait()
 
     @property
     def progress(self) -> Progress:
-        counters = self._run.counters
+        """The figures at this moment."""
+        counters = self._state.counters
         return Progress(
             **{name: getattr(counters, name) for name in counters.__slots__},
             iterator_age_ms=self._iterator_age_ms(),
@@ -177,7 +178,7 @@ class EventSourceMapping:
         )
 
     def _iterator_age_ms(self) -> int:
-        now = self._run.clock.now()
+        now = self._state.clock.now()
         ages = [0]
         for reader in self._readers.values():
             if not reader.finished:
@@ -186,32 +187,32 @@ class EventSourceMapping:
                 ages.append((now - arrived_at) // timedelta(milliseconds=1))
         return max(ages)
 
-    def _is_done(self, shard_id: str, asked: int, targets: dict[str, str | None]) -> bool:
+    def _is_done(self, shard_id: str, called: int, targets: dict[str, str | None]) -> bool:
         if shard_id in self._skipped:
             return True
         reader = self._readers.get(shard_id)
         if reader is None:
             return False
-        if shard_id not in targets and reader.tip_tick > asked:
+        if shard_id not in targets and reader.tip_tick > called:
             targets[shard_id] = reader.last_read
         return reader.finished or (shard_id in targets and reader.passed(targets[shard_id]))
 
     async def _start_shards(self, tasks: TaskGroup) -> None:
         """List the shards and start those whose parents are finished."""
-        settings = self._run.settings
-        tick = self._run.tick()
+        settings = self._state.settings
+        tick = self._state.tick()
         try:
-            listed = await self._run.stream.list_shards()
+            listed = await self._state.stream.list_shards()
         except StreamUnavailableError:
             self._listing_failures += 1
-            self._run.counters.read_failures += 1
+            self._state.counters.read_failures += 1
             self._listing_wanted = True
             seconds = backoff_seconds(
                 self._listing_failures,
                 base_seconds=settings.retry_base_seconds,
                 cap_seconds=settings.retry_cap_seconds,
             )
-            await self._run.pause(self._list_again, seconds)
+            await self._state.pause(self._list_again, seconds)
             return
         self._listing_failures = 0
         if self._first_listing is None:
@@ -225,19 +226,19 @@ class EventSourceMapping:
             if not self._is_known(shard.shard_id) and all(
                 self._is_finished(parent) for parent in shard.parents if parent in retained
             ):
-                reader = ShardReader(shard.shard_id, self._position(shard.shard_id), self._run)
+                reader = ShardReader(shard.shard_id, self._position(shard.shard_id), self._state)
                 self._readers[shard.shard_id] = reader
                 tasks.create_task(self._read(reader))
-        self._run.changed.ring()
+        self._state.changed.notify()
 
     async def _read(self, reader: ShardReader) -> None:
         await reader.run()
-        self._run.changed.ring()
+        self._state.changed.notify()
         self._want_listing()
 
     def _want_listing(self) -> None:
         self._listing_wanted = True
-        self._list_again.ring()
+        self._list_again.notify()
 
     def _is_known(self, shard_id: str) -> bool:
         return shard_id in self._readers or shard_id in self._skipped
@@ -247,14 +248,14 @@ class EventSourceMapping:
 
     @property
     def _from_the_tip(self) -> bool:
-        """Whether only new records are wanted; going on from checkpoints, none may be missed."""
-        return self._run.settings.starting_position is StartingPosition.LATEST and self._checkpoints is None
+        """Whether only new records are wanted; a mapping that resumes from checkpoints may miss none."""
+        return self._state.settings.starting_position is StartingPosition.LATEST and self._checkpoints is None
 
     def _position(self, shard_id: str) -> Position:
-        """Where to begin: the starting position is for the shards there at first, not for their children."""
+        """Return where to begin: the starting position is for shards listed first, not for their children."""
         if self._checkpoints is not None and shard_id in self._checkpoints:
             return Position("AFTER_SEQUENCE_NUMBER", sequence_number=self._checkpoints[shard_id])
-        settings = self._run.settings
+        settings = self._state.settings
         if self._first_listing is not None and shard_id in self._first_listing:
             if self._from_the_tip:
                 return Position("LATEST")

@@ -1,4 +1,4 @@
-"""The JSON that crosses the wire: a function's event, and the invocation record of a discarded batch."""
+"""The JSON that Lambda sends: a function's event, and the invocation record of a discarded batch."""
 
 import base64
 import json
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
-from local.emulated_aws.event_source_mapping.ports import Record
+from local.emulated_aws.event_source_mapping.ports import StreamRecord
 from local.emulated_aws.event_source_mapping.settings import MappingSettings
 
 PAYLOAD_LIMIT_BYTES = 6 * 1024 * 1024
@@ -14,24 +14,27 @@ PAYLOAD_LIMIT_BYTES = 6 * 1024 * 1024
 base64 and metadata count (https://docs.aws.amazon.com/streams/latest/dev/large-records.html)."""
 
 ENVELOPE_BYTES = len(b'{"Records":[]}') - 1
-"""What an event takes besides its records, each with a comma, of which the last one has none."""
+"""The size of an event without its records. Each record counts with a comma, which the last one lacks."""
 
 Condition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded"]
 
 
-def event_of(shard_id: str, records: Sequence[Record], settings: MappingSettings) -> dict[str, object]:
-    """The event of a batch: https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html, Example event."""
+def event_of(shard_id: str, records: Sequence[StreamRecord], settings: MappingSettings) -> dict[str, object]:
+    """Return a batch's event.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html, Example event
+    """
     return {"Records": [_record_event(shard_id, record, settings) for record in records]}
 
 
-def record_event_bytes(shard_id: str, record: Record, settings: MappingSettings) -> int:
-    """How many bytes of the payload a record takes, its comma and its base64 included."""
-    without_data = Record(record.sequence_number, record.partition_key, b"", record.arrived_at)
+def record_event_bytes(shard_id: str, record: StreamRecord, settings: MappingSettings) -> int:
+    """Return how many bytes of the payload a record takes, with its comma and its base64."""
+    without_data = StreamRecord(record.sequence_number, record.partition_key, b"", record.arrived_at)
     fields = _json(_record_event(shard_id, without_data, settings))
     return len(fields) + 4 * ((len(record.data) + 2) // 3) + 1
 
 
-def _record_event(shard_id: str, record: Record, settings: MappingSettings) -> dict[str, object]:
+def _record_event(shard_id: str, record: StreamRecord, settings: MappingSettings) -> dict[str, object]:
     return {
         "kinesis": {
             "kinesisSchemaVersion": "1.0",
@@ -51,7 +54,9 @@ def _record_event(shard_id: str, record: Record, settings: MappingSettings) -> d
 
 
 def failure_key(mapping_uuid: str, shard_id: str, at: datetime, random_uuid: str) -> str:
-    """The object key of an invocation record, its naming convention at the end of
+    """Return the object key of an invocation record.
+
+    The naming convention is at the end of
     https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html.
     """
     at = at.astimezone(UTC)
@@ -60,7 +65,7 @@ def failure_key(mapping_uuid: str, shard_id: str, at: datetime, random_uuid: str
 
 def failure_body(
     shard_id: str,
-    records: Sequence[Record],
+    records: Sequence[StreamRecord],
     settings: MappingSettings,
     *,
     condition: Condition,
@@ -70,13 +75,13 @@ def failure_body(
     request_id: str,
     at: datetime,
 ) -> bytes:
-    """The invocation record of a discarded batch, with the whole event in `payload`.
+    """Return the invocation record of a discarded batch, with the whole event in `payload`.
 
     Fields: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html. What that page
     leaves open follows invocation records captured from AWS (LocalStack's AWS-validated snapshots,
-    test_lambda_integration_kinesis, November 2025): the condition RecordAgeExceeded comes without
-    responseContext and counts one invocation where there was none, and functionError is null when the
-    function answered but reported failures. `answered`: the last of its retries was an invocation.
+    test_lambda_integration_kinesis, November 2025): with the condition RecordAgeExceeded there is no
+    responseContext, and one invocation is counted where there was none; functionError is null if the function
+    returned a response that reports failures. `answered`: the last of its retries was an invocation.
     """
     first, last = records[0], records[-1]
     document: dict[str, object] = {

@@ -1,4 +1,4 @@
-"""What an event source mapping needs from the world: a stream, a function, a failure destination, a clock."""
+"""The ports of an event source mapping: a stream, a function, an on-failure destination and a clock."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from typing import Literal, Protocol
 
 
 class StreamUnavailableError(Exception):
-    """The stream refused a read for now (throttled, unreachable, failing): back off and read again."""
+    """The stream cannot be read now (throttled, unreachable, failing): back off and read again."""
 
 
 class IteratorExpiredError(Exception):
-    """The shard iterator is too old: fetch another one after the last sequence number read."""
+    """The shard iterator is too old: fetch another one, after the last sequence number read."""
 
 
 class FunctionError(Exception):
-    """The function was invoked and failed: uses up a retry, or splits the batch.
+    """The function was invoked and failed: the batch is bisected, or uses up a retry.
 
     Attributes:
         kind: `Unhandled` or `Handled`, as in the header X-Amz-Function-Error.
@@ -27,7 +27,7 @@ class FunctionError(Exception):
 
 
 class FunctionNotReachedError(Exception):
-    """The function never saw the batch (throttled, service error): tried again until it is too old."""
+    """The batch did not reach the function (throttled, service error): sent again until it is too old."""
 
 
 class DestinationUnavailableError(Exception):
@@ -35,10 +35,10 @@ class DestinationUnavailableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class StreamRecord:
     """One Kinesis item; sequence numbers order the records of a shard when compared as numbers.
 
-    `partition_key` is None where the stream distributes records itself and the producer gave none
+    `partition_key` is None if the stream distributes records itself and the producer set none
     (https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-considerations.html).
     """
 
@@ -68,9 +68,9 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One GetRecords answer, records in order; `next_iterator` is None at the end of a closed shard."""
+    """One GetRecords response, records in order; `next_iterator` is None at the end of a closed shard."""
 
-    records: Sequence[Record]
+    records: Sequence[StreamRecord]
     next_iterator: str | None
     millis_behind_latest: int
 
@@ -79,13 +79,13 @@ class Stream(Protocol):
     """A Kinesis data stream. Every method may raise StreamUnavailableError."""
 
     async def list_shards(self) -> Sequence[Shard]:
-        """All shards still retained, closed ones too."""
+        """Return all shards still retained, closed ones too."""
         ...
 
     async def shard_iterator(self, shard_id: str, position: Position) -> str: ...
 
     async def get_records(self, iterator: str, limit: int) -> Page:
-        """At most `limit` records. Raises IteratorExpiredError too."""
+        """Return at most `limit` records. May also raise IteratorExpiredError."""
         ...
 
 
@@ -103,10 +103,10 @@ class Function(Protocol):
 
 
 class FailureDestination(Protocol):
-    """The bucket that keeps discarded batches; its own notification tells the queue."""
+    """The bucket that keeps discarded batches; S3 notifies the queue."""
 
     async def put(self, key: str, body: bytes) -> None:
-        """Store `body`; the same key may come again. Raises DestinationUnavailableError."""
+        """Store `body`; the same key may be put again. Raises DestinationUnavailableError."""
         ...
 
 
@@ -114,7 +114,7 @@ class Clock(Protocol):
     """The only source of time."""
 
     def now(self) -> datetime:
-        """Aware UTC time."""
+        """Return the time, in UTC and timezone-aware."""
         ...
 
     async def sleep(self, seconds: float) -> None: ...

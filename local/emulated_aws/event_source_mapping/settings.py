@@ -1,4 +1,4 @@
-"""What an event source mapping can be told, under AWS's names and within AWS's limits."""
+"""The settings of an event source mapping, under AWS's names and within AWS's limits."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ _INFINITE = -1
 
 
 class InvalidSettingError(ValueError):
-    """A setting AWS would refuse; names the field, its value and what is accepted."""
+    """A setting that AWS would refuse; names the field, its value and what is accepted."""
 
     def __init__(self, field: str, value: object, accepted: str) -> None:
         super().__init__(f"{field} is {value!r}; accepted: {accepted}")
@@ -28,14 +28,14 @@ class MappingSettings:
 
     The limits are those of the API reference's CreateEventSourceMapping
     (https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html). AWS does not publish
-    how long it waits between retries: `retry_base_seconds` doubles with every failure in a row up to
-    `retry_cap_seconds`. Nor what becomes of a batch whose first record is reported: with
-    `halve_reported_batch` it is halved as after an error, if bisecting is on, as a recording shows (ADR 8);
-    without, which is harder on a function, it comes again whole. A shard is polled "at a base rate of once
-    per second" (Using Lambda with Kinesis).
+    how long it waits between retries: here `retry_base_seconds` doubles with every failure in a row, up to
+    `retry_cap_seconds`. Nor does AWS publish what happens to a batch whose first record is reported. With
+    `bisect_reported_batch` and bisecting on it is bisected as after an error, as a recording shows (ADR 8).
+    Without, it is delivered again whole, which is harder on a function. A shard is polled "at a base rate of
+    once per second" (Using Lambda with Kinesis).
 
     Raises:
-        InvalidSettingError: a value AWS would refuse.
+        InvalidSettingError: a value that AWS would refuse.
     """
 
     mapping_uuid: str
@@ -51,7 +51,7 @@ class MappingSettings:
     maximum_record_age_in_seconds: int = _INFINITE
     bisect_batch_on_function_error: bool = False
     report_batch_item_failures: bool = False
-    halve_reported_batch: bool = False
+    bisect_reported_batch: bool = False
     poll_interval_seconds: float = 1.0
     shard_discovery_interval_seconds: float = 10.0
     retry_base_seconds: float = 1.0
@@ -97,10 +97,10 @@ class MappingSettings:
             )
 
     def retries_left(self, retries: int) -> bool:
-        """Whether a batch that was already retried so many times may be retried once more."""
+        """Return whether a batch with so many retries may be retried once more."""
         return self.maximum_retry_attempts == _INFINITE or retries < self.maximum_retry_attempts
 
     def too_old(self, age_seconds: float) -> bool:
-        """Whether a record of that age is discarded instead of sent."""
+        """Return whether a record of that age is discarded instead of sent."""
         limit = self.maximum_record_age_in_seconds
         return limit != _INFINITE and age_seconds > limit

@@ -1,4 +1,4 @@
-"""Waiting: for something to happen, for time to pass, for longer after every failure."""
+"""Waiting: for a notification, for time to pass, and longer after every failure."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -16,20 +16,20 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
-class Bell:
-    """Wakes everyone who waits for it when it rings."""
+class Notifier:
+    """A notification that wakes every task that waits for it."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._rung = asyncio.Event()
+        self._notified = asyncio.Event()
 
-    def ring(self) -> None:
-        self._rung.set()
-        self._rung = asyncio.Event()
+    def notify(self) -> None:
+        self._notified.set()
+        self._notified = asyncio.Event()
 
     async def wait(self, seconds: float | None = None) -> None:
-        """Return at the next ring, or after that many seconds if it did not ring by then."""
-        waits: list[asyncio.Task[object]] = [asyncio.create_task(self._rung.wait())]
+        """Return at the next notification, or after that many seconds if there was none."""
+        waits: list[asyncio.Task[object]] = [asyncio.create_task(self._notified.wait())]
         if seconds is not None:
             waits.append(asyncio.create_task(self._clock.sleep(seconds)))
         try:
@@ -41,10 +41,10 @@ class Bell:
             wait.result()
 
     async def wait_until(self, deadline: datetime) -> None:
-        """Return at the next ring, or at the deadline."""
+        """Return at the next notification, or at the deadline."""
         await self.wait(max(0.0, (deadline - self._clock.now()) / timedelta(seconds=1)))
 
 
 def backoff_seconds(failures: int, *, base_seconds: float, cap_seconds: float) -> float:
-    """How long to wait after that many failures in a row: doubles each time, up to the cap."""
+    """Return how long to wait after that many failures in a row: twice as long each time, up to the cap."""
     return float(min(cap_seconds, base_seconds * 2.0 ** min(failures - 1, 64)))

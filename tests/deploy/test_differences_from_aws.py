@@ -1,13 +1,13 @@
-"""Whatever differs from AWS is told, with its reason."""
+"""Every difference from AWS is listed with its reason."""
 
 import ast
 from pathlib import Path
 
-from local.deploy.emulator_limits import CORRECTIONS, NOT_HELD, told
+from local.deploy.differences_from_aws import CORRECTIONS, NOT_CHECKED, all_differences
 from local.deploy.prerequisites import EMULATOR_PROGRAM
 
 
-def test_every_correction_is_told() -> None:
+def test_every_correction_is_listed() -> None:
     tree = ast.parse(EMULATOR_PROGRAM.read_text())
     (made,) = [
         node.value
@@ -21,15 +21,15 @@ def test_every_correction_is_told() -> None:
 
 
 def test_every_difference_has_a_reason() -> None:
-    limits = told("AWS provider 5.100.0 instead of 6.25.0")
-    assert all(limit.part and limit.reason for limit in limits)
-    assert len({limit.part for limit in limits}) == len(limits)
-    assert len(limits) > len(CORRECTIONS) + len(NOT_HELD)
+    differences = all_differences("AWS provider 5.100.0 instead of 6.25.0")
+    assert all(difference.part and difference.reason for difference in differences)
+    assert len({difference.part for difference in differences}) == len(differences)
+    assert len(differences) > len(CORRECTIONS) + len(NOT_CHECKED)
 
 
 def test_tests_that_are_named_exist() -> None:
     root = Path(__file__).parents[2]
-    for limit in NOT_HELD:
-        for word in limit.reason.replace(",", " ").replace(";", " ").split():
+    for difference in NOT_CHECKED:
+        for word in difference.reason.replace(",", " ").replace(";", " ").split():
             if word.startswith(("tests/", "local/")):
                 assert (root / word).exists(), word

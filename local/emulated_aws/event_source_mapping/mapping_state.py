@@ -1,4 +1,4 @@
-"""What the parts of one running mapping share: ports, settings, figures, and whether to stop."""
+"""The state that the parts of one running mapping share: ports, settings, counters, and whether to stop."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,12 +6,12 @@ from datetime import timedelta
 
 from local.emulated_aws.event_source_mapping.ports import Clock, FailureDestination, Function, Stream
 from local.emulated_aws.event_source_mapping.settings import MappingSettings
-from local.emulated_aws.event_source_mapping.waiting import Bell
+from local.emulated_aws.event_source_mapping.waiting import Notifier
 
 
 @dataclass(slots=True)
 class Counters:
-    """What happened since the mapping began."""
+    """Counts since the mapping began."""
 
     records_read: int = 0
     records_acknowledged: int = 0
@@ -26,8 +26,8 @@ class Counters:
 
 
 @dataclass(kw_only=True, slots=True)
-class Run:
-    """One mapping while it runs; `changed` rings whenever something was read, finished or listed."""
+class MappingState:
+    """One running mapping; `changed` notifies whenever something was read, finished or listed."""
 
     settings: MappingSettings
     stream: Stream
@@ -35,18 +35,18 @@ class Run:
     failures: FailureDestination | None
     clock: Clock
     new_id: Callable[[], str]
-    changed: Bell
+    changed: Notifier
     counters: Counters = field(default_factory=Counters)
     stopping: bool = False
     _ticks: int = 0
 
     def tick(self) -> int:
-        """A number larger than any before it: orders reads and listings without asking the clock."""
+        """Return a number larger than any before: it orders reads and listings without the clock."""
         self._ticks += 1
         return self._ticks
 
-    async def pause(self, bell: Bell, seconds: float) -> None:
-        """Wait that long whatever rings, unless the mapping is to stop."""
+    async def pause(self, notifier: Notifier, seconds: float) -> None:
+        """Wait that long, whatever `notifier` reports, unless the mapping is to stop."""
         deadline = self.clock.now() + timedelta(seconds=seconds)
         while not self.stopping and self.clock.now() < deadline:
-            await bell.wait_until(deadline)
+            await notifier.wait_until(deadline)
