@@ -1,4 +1,4 @@
-# Every command a person needs, one word each. GNU make 3.81 and bash 3.2 are enough.
+# Every command that a person needs. Works with GNU make 3.81 and bash 3.2.
 SHELL := /bin/bash
 BIN := .venv/bin
 KEEP ?=
@@ -7,56 +7,56 @@ STACK ?= dev-stack
 
 .PHONY: help setup local test check format package synth validate bench-synth diff deploy destroy deploy-local lock clean
 
-help: ## list these words
+help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-setup: ## make .venv and install what Pipfile.lock pins (PYTHON=… chooses the interpreter)
+setup: ## create .venv and install what Pipfile.lock pins (PYTHON=… chooses the interpreter)
 	@bash scripts/setup.sh
 
-local: setup ## run the whole pipeline on this machine and judge it (KEEP=1 leaves it running)
+local: setup ## run the whole pipeline on this machine and print a verdict (KEEP=1 leaves it running)
 	@$(BIN)/python -m local run $(if $(filter 1,$(KEEP)),--keep)
 
 test: setup ## run all tests
 	@$(BIN)/python -m pytest
 
-check: setup ## format, lint, types, imports
+check: setup ## check format, lint, types and imports
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-format: setup ## format the code and mend what can be mended
+format: setup ## format the code and fix what can be fixed automatically
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
 
-package: setup ## build what Lambda runs into dist, from the lock: the code, and a layer for each architecture
+package: setup ## build Lambda's deployment packages into dist: the code, and a layer for each architecture
 	@$(BIN)/python -m lambda_packages
 
-synth: setup ## run `cdktf synth`: write the stacks' Terraform to cdktf.out
+synth: setup ## write the stacks' Terraform to cdktf.out (`cdktf synth`)
 	@rm -rf cdktf.out
 	@bash scripts/cdktf.sh synth
 	@echo "cdktf.out/stacks:" $$(ls cdktf.out/stacks)
 
-validate: setup ## hold every stack against Terraform and its AWS provider
+validate: setup ## check every stack with Terraform and its AWS provider
 	@$(BIN)/python -m terraform_cli validate
 
-diff: package ## show what a deploy of STACK would change (STACK=dev-stack unless told)
+diff: package ## show what a deploy of STACK would change (default: STACK=dev-stack)
 	@bash scripts/cdktf.sh diff $(STACK)
 
-deploy: package ## deploy STACK: shows the plan, and asks
+deploy: package ## deploy STACK, after showing the plan and asking
 	@bash scripts/cdktf.sh deploy $(STACK)
 
-destroy: setup ## destroy STACK: shows the plan, and asks
+destroy: setup ## destroy STACK, after showing the plan and asking
 	@bash scripts/cdktf.sh destroy $(STACK)
 
-deploy-local: setup ## deploy dev-stack to an emulator, send an update, destroy; twice (ONCE=1: not twice)
+deploy-local: setup ## deploy dev-stack to an emulator, send an update, destroy; then again (ONCE=1: only once)
 	@$(BIN)/python -m local deploy $(if $(filter 1,$(ONCE)),--once)
 
-bench-synth: setup ## measure what importing the binding sparingly saves
+bench-synth: setup ## measure what bypassing the provider binding's __init__ saves
 	@$(BIN)/python scripts/bench_synth.py
 
-lock: ## resolve Pipfile anew into Pipfile.lock (with the oldest Python, so that its extra needs are in)
+lock: ## resolve Pipfile into Pipfile.lock (with the oldest Python, which needs extra packages)
 	@bash scripts/lock.sh
 
-clean: ## remove what was made here, .venv too
+clean: ## delete everything that these commands created, .venv too
 	@rm -rf .venv .venv.lock node_modules node_modules.lock .local cdktf.out dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,14 +1,14 @@
-"""The app: one stack an environment, and one more for the suffix in `ENVIRONMENT_SUFFIX`.
+"""The app: one stack per environment, and one more for the suffix in `ENVIRONMENT_SUFFIX`.
 
-Run by `cdktf` and by itself; writes `cdktf.out`, needs no network and no credentials. The only module that
-reads environment variables for the stacks:
+Run by `cdktf` or directly; writes `cdktf.out` and needs neither network nor credentials. No other module
+reads these environment variables for the stacks:
 
 - `ENVIRONMENT_SUFFIX`: adds the throwaway stack `<suffix>-stack` with dev's settings.
 - `CATALOG_ACCOUNT_ID`: the only AWS account that Terraform may touch.
-- `CATALOG_STATE_BUCKET`, `CATALOG_STATE_REGION`: where the Terraform state is kept; without a bucket in
-  `terraform.<stack>.tfstate` beside this file, without a region in the stack's.
-- `CATALOG_ARCHITECTURE`: `arm64` or `x86_64` for every function, whatever the environment's settings say.
-- `CATALOG_WIDE_PROVIDER`: `1` accepts other versions of the AWS provider than the binding's own.
+- `CATALOG_STATE_BUCKET`, `CATALOG_STATE_REGION`: the bucket that keeps the Terraform state, and its region if
+  that is not the stack's. Without a bucket the state is in `terraform.<stack>.tfstate` beside this file.
+- `CATALOG_ARCHITECTURE`: `arm64` or `x86_64` for every function, overriding the environment's settings.
+- `CATALOG_WIDE_PROVIDER`: `1` accepts versions of the AWS provider other than the binding's own.
 """
 
 import os
@@ -19,15 +19,15 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TypeVar, get_args
 
-# Before cdktf: prepares the binding, and chooses the Node that importing cdktf starts.
-import stacks.binding  # noqa: F401
+# Before cdktf: prepares the binding and chooses the Node that importing cdktf starts.
+import stacks.provider_binding  # noqa: F401
 
 # isort: split
 from cdktf import App
 
-from lambda_packages import DIST, PackageError, build_code, find_layer
+from lambda_packages import DIST, PackagingError, build_code, find_layer
 from stacks.catalog_stack import CatalogStack, Deployment
-from stacks.code_assets import BuiltPackages
+from stacks.code_assets import DeploymentPackages
 from stacks.config.environments import ENVIRONMENTS, Environment, throwaway
 from stacks.config.settings import Architecture, SettingsError
 
@@ -38,7 +38,7 @@ _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[1-9]")
 
 
 def chosen_environments(variables: Mapping[str, str], *, today: date) -> list[Environment]:
-    """Return the environments to make stacks of; an empty variable counts as none.
+    """Return the environments to create stacks for; an empty variable counts as unset.
 
     Raises: SettingsError.
     """
@@ -54,14 +54,14 @@ def chosen_environments(variables: Mapping[str, str], *, today: date) -> list[En
     return environments
 
 
-def chosen_deployment(variables: Mapping[str, str], packages: BuiltPackages) -> Deployment:
-    """Return how to deploy; an empty variable counts as none.
+def chosen_deployment(variables: Mapping[str, str], deployment_packages: DeploymentPackages) -> Deployment:
+    """Return how to deploy; an empty variable counts as unset.
 
     Raises: SettingsError.
     """
     if variables.get("CATALOG_STATE_REGION") and not variables.get("CATALOG_STATE_BUCKET"):
         raise SettingsError(
-            f"CATALOG_STATE_REGION is {variables['CATALOG_STATE_REGION']!r}; accepted: with "
+            f"CATALOG_STATE_REGION is {variables['CATALOG_STATE_REGION']!r}; accepted: only with "
             "CATALOG_STATE_BUCKET, whose region it is"
         )
     return Deployment(
@@ -69,29 +69,33 @@ def chosen_deployment(variables: Mapping[str, str], packages: BuiltPackages) -> 
         state_bucket=_matching(variables, "CATALOG_STATE_BUCKET", _STATE_BUCKET, "a bucket's name"),
         state_region=_matching(variables, "CATALOG_STATE_REGION", _REGION, "a region such as 'eu-west-1'"),
         wide_provider_versions=_chosen(variables, "CATALOG_WIDE_PROVIDER", ("0", "1")) == "1",
-        packages=packages,
+        deployment_packages=deployment_packages,
     )
 
 
-def built_packages() -> BuiltPackages:
-    """Return the code as it is now, and the layers that `make package` has built for it."""
+def current_deployment_packages() -> DeploymentPackages:
+    """Build the code and return it with the layers that `make package` has built from the present lock."""
     layers = {architecture: find_layer(architecture) for architecture in get_args(Architecture)}
-    return BuiltPackages(
+    return DeploymentPackages(
         code=build_code(DIST),
         layers={architecture: layer for architecture, layer in layers.items() if layer is not None},
     )
 
 
 def build_app(
-    variables: Mapping[str, str], packages: BuiltPackages, *, today: date, outdir: str | None = None
+    variables: Mapping[str, str],
+    deployment_packages: DeploymentPackages,
+    *,
+    today: date,
+    outdir: str | None = None,
 ) -> App:
-    """Return the app, ready to synthesize into `outdir` (default: where cdktf says, else `cdktf.out`).
+    """Return the app, ready to synthesize into `outdir` (default: `CDKTF_OUTDIR`, else `cdktf.out`).
 
     Raises: SettingsError.
     """
     environments = chosen_environments(variables, today=today)
-    deployment = chosen_deployment(variables, packages)
-    # Stack traces would put this machine's paths in the output.
+    deployment = chosen_deployment(variables, deployment_packages)
+    # Stack traces would put this machine's paths into the output.
     app = App(outdir=outdir, stack_traces=False)
     for environment in environments:
         CatalogStack(app, environment.stack_id, config=environment, deployment=deployment)
@@ -99,17 +103,17 @@ def build_app(
 
 
 def main() -> None:
-    """Synthesize every stack, or end with one line that says which setting is wrong."""
+    """Synthesize every stack, or exit with one line that says which setting is wrong."""
     today = datetime.now(UTC).date()
     try:
-        packages = built_packages()
-        app = build_app(os.environ, packages, today=today)
+        deployment_packages = current_deployment_packages()
+        app = build_app(os.environ, deployment_packages, today=today)
         wanted = {one.function.architecture for one in chosen_environments(os.environ, today=today)}
-    except (PackageError, SettingsError) as error:
+    except (PackagingError, SettingsError) as error:
         sys.exit(str(error))
     app.synth()
-    if missing := sorted(wanted - packages.layers.keys()):
-        # On standard output: what an app writes elsewhere, cdktf shows as an error.
+    if missing := sorted(wanted - deployment_packages.layers.keys()):
+        # On standard output, since cdktf shows standard error as an error.
         layers = " and ".join(missing)
         sys.stdout.write(
             f"The layer for {layers} is not built; Terraform will refuse to deploy: make package\n"

@@ -1,15 +1,15 @@
-"""`python -m lambda_packages`: build code and layers into `dist`, and say how large they are."""
+"""`python -m lambda_packages`: build the code and the layers into `dist`, and report their sizes."""
 
 import argparse
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from lambda_packages.errors import PackageError
+from lambda_packages.errors import PackagingError
 from lambda_packages.function_code import make_code
 from lambda_packages.layer import LOCK, Fetch, make_layer
 from lambda_packages.report import check_sizes, table
-from lambda_packages.stamp import put
+from lambda_packages.stamp import write
 from lambda_packages.target import ARCHITECTURES, DIST, ZIPPED_BUDGET_BYTES
 from lambda_packages.wheels import download
 
@@ -23,36 +23,36 @@ def build(
     fetch: Fetch = download,
     budget_bytes: int = ZIPPED_BUDGET_BYTES,
 ) -> str:
-    """Build what has changed into `dist`, all of it or nothing; returns the report.
+    """Build what has changed into `dist`, either all of it or nothing, and return the report.
 
-    Raises: PackageError, OSError.
+    Raises: PackagingError, OSError.
     """
     code = make_code(dist, rebuild=rebuild)
     layers = {
-        architecture: make_layer(architecture, dist, tell=_tell, rebuild=rebuild, lock=lock, fetch=fetch)
+        architecture: make_layer(architecture, dist, progress=_print, rebuild=rebuild, lock=lock, fetch=fetch)
         for architecture in architectures
     }
     check_sizes(code, layers, budget_bytes=budget_bytes)
-    put([code, *layers.values()], dist)
+    write([code, *layers.values()], dist)
     return table(code, layers)
 
 
 def main() -> None:
-    """Build, or end with one line that says what is in the way."""
+    """Build, or exit with one line that says what failed."""
     parser = argparse.ArgumentParser(prog="python -m lambda_packages", description=__doc__)
     parser.add_argument("--architecture", choices=[*ARCHITECTURES, "all"], default="all")
-    parser.add_argument("--dist", type=Path, default=DIST, help="where to (default: dist)")
-    parser.add_argument("--rebuild", action="store_true", help="build also what has not changed")
+    parser.add_argument("--dist", type=Path, default=DIST, help="the folder to build into (default: dist)")
+    parser.add_argument("--rebuild", action="store_true", help="also build what has not changed")
     arguments = parser.parse_args()
     chosen = ARCHITECTURES if arguments.architecture == "all" else (arguments.architecture,)
     try:
         report = build(chosen, arguments.dist, rebuild=arguments.rebuild)
-    except (PackageError, OSError) as error:
+    except (PackagingError, OSError) as error:
         sys.exit(str(error))
-    _tell(f"\n{report}")
+    _print(f"\n{report}")
 
 
-def _tell(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

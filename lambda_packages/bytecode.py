@@ -1,4 +1,4 @@
-"""Bytecode beside the modules, if this Python is the runtime's."""
+"""Bytecode for the modules, if this Python compiles for Lambda's runtime."""
 
 import importlib.util
 import marshal
@@ -8,25 +8,25 @@ import sys
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from lambda_packages.errors import PackageError
+from lambda_packages.errors import PackagingError
 from lambda_packages.target import BYTECODE_MAGIC, CACHE_TAG, PROJECT
 
-# No site packages, no bytecode written, no warnings about the source of others.
+# No site packages, no bytecode files, no warnings about other people's source.
 _FLAGS = ("-S", "-s", "-B", "-W", "ignore")
 
 
 def can_compile() -> bool:
-    """Whether what this Python compiles is what the runtime loads."""
+    """Return whether the runtime loads what this Python compiles."""
     return sys.implementation.cache_tag == CACHE_TAG and importlib.util.MAGIC_NUMBER == BYTECODE_MAGIC
 
 
 def with_bytecode(entries: Mapping[str, bytes], root: str) -> dict[str, bytes]:
-    """The entries and a pyc for each module of them; no pycs if this Python is none that `can_compile`.
+    """Return the entries with a pyc for each module; without pycs unless this Python `can_compile`.
 
-    The runtime takes the pycs without looking at the modules' times or contents: what it unpacks never
-    changes. Tracebacks and `co_filename` say where a module will be under `root`, an absolute path.
+    The runtime uses the pycs without checking the modules' times or contents, which never change after
+    unpacking. Tracebacks and `co_filename` name a module's path below `root`, an absolute path.
 
-    Raises: PackageError if a module does not compile.
+    Raises: PackagingError if a module does not compile.
     """
     if not can_compile():
         return dict(entries)
@@ -41,7 +41,7 @@ def _pyc_path(module: str) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """This one without Python's settings; what the interpreter may need to start at all stays."""
+    """Return our environment variables without Python's settings; the interpreter may need the others."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     return {**kept, "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
 
@@ -56,6 +56,6 @@ def _compile(modules: list[tuple[str, bytes]]) -> list[bytes]:
         check=False,
     )
     if finished.returncode:
-        raise PackageError(finished.stderr.decode(errors="replace").strip())
+        raise PackagingError(finished.stderr.decode(errors="replace").strip())
     pycs: list[bytes] = marshal.loads(finished.stdout)  # noqa: S302
     return pycs

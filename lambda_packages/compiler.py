@@ -1,13 +1,13 @@
-"""Compiles modules to bytecode that is the same in every process; `bytecode.py` runs it in one of its own.
+"""Compiles modules to bytecode that is the same in every process; `bytecode.py` runs it in a separate one.
 
-What `marshal` writes of a code object depends on more than the source: an object gets a reference flag if
-something else in the process happens to hold it too, and whether equal constants are one object depends on
-which strings were interned before (https://github.com/python/cpython/issues/129724). So the stream is written
-anew by values alone: in version 2 of the format, which knows neither references nor interning, `marshal`
-gives a plain tree with sorted sets, and `_Rewriter` turns that into version 4, each text once.
+What `marshal` writes for a code object depends on more than the source. An object gets a reference flag if
+something else in the process also holds it, and whether equal constants are one object depends on which
+strings were interned before (https://github.com/python/cpython/issues/129724). So the stream is rewritten by
+values alone: in version 2 of the format, which has neither references nor interning, `marshal` writes a plain
+tree with sorted sets, and `_Rewriter` turns it into version 4, writing each text once.
 
-The process of its own keeps out this one's settings: `PYTHONNODEBUGRANGES` leaves out positions, and a hash
-seed has leaked through a set into code objects before (https://github.com/python/cpython/issues/124442).
+The settings of the calling process do not affect a separate one: `PYTHONNODEBUGRANGES` leaves out positions,
+and a hash seed has leaked through a set into code objects (https://github.com/python/cpython/issues/124442).
 """
 
 import importlib.util
@@ -17,7 +17,7 @@ import struct
 import sys
 from types import CodeType
 
-# PEP 552: bit 0 says that the pyc holds the source's hash, bit 1 unset that it need not be compared.
+# PEP 552: bit 0 is set, so the pyc holds the source's hash; bit 1 is not, so the hash is not checked.
 _UNCHECKED_HASH = struct.pack("<I", 1)
 _REFERENCE_FLAG = 0x80
 _CODE_NUMBERS_BYTES = 5 * 4
@@ -27,7 +27,7 @@ _NAME = re.compile(rb"[A-Za-z0-9_]*")
 
 
 def pyc(source: bytes, filename: str) -> bytes:
-    """The pyc file of a module that will be at `filename`, which the runtime takes without comparing.
+    """Return the pyc file of a module that will be at `filename`; the runtime does not check it.
 
     Raises: SyntaxError or ValueError if the source does not compile.
     """
@@ -38,9 +38,9 @@ def pyc(source: bytes, filename: str) -> bytes:
 
 
 def dump(code: CodeType) -> bytes:
-    """A code object for `marshal.loads`; equal code objects give equal bytes.
+    """Return a code object as bytes for `marshal.loads`; equal code objects give equal bytes.
 
-    Raises: ValueError if this Python's `marshal` has another format than CPython 3.13's.
+    Raises: ValueError if the format of this Python's `marshal` is not CPython 3.13's.
     """
     rewriter = _Rewriter(marshal.dumps(code, 2))
     rewriter.rewrite()
@@ -51,7 +51,7 @@ def dump(code: CodeType) -> bytes:
 
 
 class _Rewriter:
-    """Reads values of a version 2 stream from `at` on and appends them to `out` as version 4."""
+    """A reader of values in a version 2 stream, from `at` on, that appends them to `out` as version 4."""
 
     def __init__(self, stream: bytes) -> None:
         self.stream = stream
@@ -60,7 +60,7 @@ class _Rewriter:
         self._references: dict[tuple[bytes, bool], int] = {}
 
     def rewrite(self, *, names: bool = False) -> None:
-        """Rewrite one value; its texts are interned whatever they are if they are names."""
+        """Rewrite one value; `names`: whether all its texts are interned, as names are."""
         start = self.at
         tag = self._take(1)
         if tag == b"u":
@@ -76,7 +76,7 @@ class _Rewriter:
             self.out += self.stream[start : self.at]
 
     def _size(self, tag: bytes) -> int:
-        """How many bytes remain of an atom."""
+        """Return the number of bytes that follow the tag of an atom."""
         if tag == b"s":
             return self._count()
         if tag == b"l":

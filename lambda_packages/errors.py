@@ -1,5 +1,5 @@
-"""The one way in which packaging fails."""
+"""The error that packaging raises."""
 
 
-class PackageError(Exception):
-    """A package cannot be built; the message says why and what to do, and nothing in `dist` has changed."""
+class PackagingError(Exception):
+    """A deployment package cannot be built; the message says why and what to do. `dist` is unchanged."""

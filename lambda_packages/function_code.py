@@ -4,36 +4,39 @@ import hashlib
 from pathlib import Path
 
 from lambda_packages.bytecode import with_bytecode
-from lambda_packages.stamp import Package, builder, current_stamp, digest, new_package, put
+from lambda_packages.stamp import StampedZip, builder, current_stamp, digest, new_zip, write
 from lambda_packages.target import CODE_ROOT, DIST, PROJECT
 from lambda_packages.zip_file import zipped
 
 NAME = "code.zip"
 SOURCE = PROJECT / "processor"
-# What editors, merges and Python leave behind.
-_LEFT_BEHIND = ("~", ".bak", ".orig", ".pyc", ".rej", ".swp", ".tmp")
+# Files that editors, merges and Python leave behind.
+_LEFTOVERS = ("~", ".bak", ".orig", ".pyc", ".rej", ".swp", ".tmp")
 
 
 def build_code(dist: Path = DIST, *, source: Path = SOURCE) -> Path:
-    """The code's zip file in `dist`, built if it is not there or `source` has changed: the package to ship.
+    """Return the code's zip file in `dist`; build it if it is missing or `source` has changed.
 
-    Needs no network; takes half a second, or a moment if there is nothing to do.
+    Needs no network. A build takes half a second.
 
-    Raises: PackageError if a module does not compile, OSError if `dist` cannot be written to.
+    Raises: PackagingError if a module does not compile, OSError if `dist` cannot be written to.
     """
-    put([make_code(dist, source=source)], dist)
+    write([make_code(dist, source=source)], dist)
     return dist / NAME
 
 
-def make_code(dist: Path, *, source: Path = SOURCE, rebuild: bool = False) -> Package:
-    """The code's package, made if there is none in `dist` or it differs. Raises: PackageError."""
+def make_code(dist: Path, *, source: Path = SOURCE, rebuild: bool = False) -> StampedZip:
+    """Return the code's zip file, built unless `dist` has a current one.
+
+    Raises: PackagingError.
+    """
     entries = code_entries(source)
     made_from = digest({path: hashlib.sha256(contents).hexdigest() for path, contents in entries.items()})
     known = current_stamp(dist / NAME, made_from)
     if known is not None and known.builder == builder() and not rebuild:
-        return Package(name=NAME, stamp=known)
+        return StampedZip(name=NAME, stamp=known)
     shipped = with_bytecode(entries, CODE_ROOT)
-    return new_package(
+    return new_zip(
         NAME,
         zipped(shipped),
         made_from=made_from,
@@ -43,7 +46,7 @@ def make_code(dist: Path, *, source: Path = SOURCE, rebuild: bool = False) -> Pa
 
 
 def code_entries(source: Path = SOURCE) -> dict[str, bytes]:
-    """Path in the zip file → contents, of each file in `source` but caches and what is left behind."""
+    """Return path in the zip file → contents, for each file in `source` except caches and leftovers."""
     return {
         file.relative_to(source.parent).as_posix(): file.read_bytes()
         for file in sorted(source.rglob("*"))
@@ -53,4 +56,4 @@ def code_entries(source: Path = SOURCE) -> dict[str, bytes]:
 
 def _ships(file: Path) -> bool:
     hidden = any(part.startswith(".") or part == "__pycache__" for part in file.parts)
-    return not hidden and not file.name.endswith(_LEFT_BEHIND)
+    return not hidden and not file.name.endswith(_LEFTOVERS)

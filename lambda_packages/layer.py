@@ -1,4 +1,4 @@
-"""The layer: what the processor imports that is not ours, from the wheels that Pipfile.lock pins."""
+"""The layer: the third-party packages that the processor imports, from the wheels that Pipfile.lock pins."""
 
 import json
 import tempfile
@@ -7,32 +7,35 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lambda_packages.bytecode import with_bytecode
-from lambda_packages.stamp import Package, builder, current_stamp, digest, new_package
+from lambda_packages.stamp import StampedZip, builder, current_stamp, digest, new_zip
 from lambda_packages.target import DIST, LAYER_ROOT, PROJECT, RUNTIME, machine
 from lambda_packages.unpacking import unpacked
 from lambda_packages.wheels import download, requirements
 from lambda_packages.zip_file import zipped
 
 LOCK = PROJECT / "Pipfile.lock"
-# The section that `[packages]` of Pipfile is locked in: what the function ships.
+# Pipfile.lock's section for `[packages]` of Pipfile, which the function needs.
 _SECTION = "default"
 
 
 class Fetch(Protocol):
-    """Where wheels come from; `wheels.download` but for tests."""
+    """The source of wheels: `wheels.download`, except in tests."""
 
     def __call__(self, lines: Iterable[str], architecture: str, directory: Path) -> list[Path]:
         """Put the wheels of the requirements into `directory` and return them."""
 
 
 def layer_name(architecture: str) -> str:
-    """The layer's file name. Raises: ValueError if Lambda has no such architecture."""
+    """Return the layer's file name.
+
+    Raises: ValueError if Lambda has no such architecture.
+    """
     machine(architecture)
     return f"layer-{architecture}.zip"
 
 
 def find_layer(architecture: str, dist: Path = DIST, *, lock: Path = LOCK) -> Path | None:
-    """The layer in `dist` if it is there, whole, and made from today's lock; builds nothing.
+    """Return the layer in `dist` if it is intact and made from the present lock, else None; build nothing.
 
     Raises: ValueError if Lambda has no such architecture.
     """
@@ -44,31 +47,31 @@ def make_layer(
     architecture: str,
     dist: Path,
     *,
-    tell: Callable[[str], None],
+    progress: Callable[[str], None],
     rebuild: bool = False,
     lock: Path = LOCK,
     fetch: Fetch = download,
-) -> Package:
-    """The layer's package, made if there is none in `dist` or it differs; `tell` hears what takes a while.
+) -> StampedZip:
+    """Return the layer's zip file, built unless `dist` has a current one; `progress` gets a line per step.
 
-    Raises: PackageError, ValueError.
+    Raises: PackagingError, ValueError.
     """
     name = layer_name(architecture)
     locked = _locked(lock)
     made_from = _made_from(locked, architecture)
     known = current_stamp(dist / name, made_from)
     if known is not None and known.builder == builder() and not rebuild:
-        tell(f"{name} is as it should be")
-        return Package(name=name, stamp=known)
+        progress(f"{name} is up to date")
+        return StampedZip(name=name, stamp=known)
     with tempfile.TemporaryDirectory() as directory:
         lines = requirements(locked, architecture)
-        tell(f"downloading {len(lines)} wheels for {architecture}")
+        progress(f"downloading {len(lines)} wheels for {architecture}")
         wheels = fetch(lines, architecture, Path(directory))
         entries = unpacked(wheels)
         contents = sorted(wheel.name for wheel in wheels)
-    tell(f"making {name}: {sum(path.endswith('.py') for path in entries)} modules")
+    progress(f"making {name}: {sum(path.endswith('.py') for path in entries)} modules")
     shipped = with_bytecode(entries, LAYER_ROOT)
-    return new_package(
+    return new_zip(
         name,
         zipped(shipped),
         made_from=made_from,

@@ -1,69 +1,71 @@
-"""What `make package` prints at its end."""
+"""The report that `make package` prints at the end."""
 
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lambda_packages.errors import PackageError
-from lambda_packages.stamp import Package
+from lambda_packages.errors import PackagingError
+from lambda_packages.stamp import StampedZip
 from lambda_packages.target import PROJECT, RUNTIME, UNZIPPED_LIMIT_BYTES, ZIPPED_BUDGET_BYTES
 
 BUNDLE = PROJECT / "processor" / "certificates" / "rds-roots.pem"
 
 
 def check_sizes(
-    code: Package,
-    layers: Mapping[str, Package],
+    code: StampedZip,
+    layers: Mapping[str, StampedZip],
     *,
     budget_bytes: int = ZIPPED_BUDGET_BYTES,
     limit_bytes: int = UNZIPPED_LIMIT_BYTES,
 ) -> None:
-    """Hold the code with each architecture's layer against the budget and Lambda's limit.
+    """Check the size of the code with each architecture's layer against the budget and Lambda's limit.
 
-    Raises: PackageError.
+    Raises: PackagingError.
     """
     for architecture, layer in layers.items():
         zipped = code.stamp.zipped_bytes + layer.stamp.zipped_bytes
         unzipped = code.stamp.unzipped_bytes + layer.stamp.unzipped_bytes
         for size, limit, state in ((zipped, budget_bytes, "zipped"), (unzipped, limit_bytes, "unzipped")):
             if size > limit:
-                raise PackageError(
+                raise PackagingError(
                     f"{architecture}: code and layer are {_megabytes(size)} {state}, over {_megabytes(limit)}"
-                    "; ship less (lambda_packages/unpacking.py) or do without a package"
+                    "; ship less (lambda_packages/unpacking.py) or remove a dependency"
                 )
 
 
-def table(code: Package, layers: Mapping[str, Package]) -> str:
-    """Files, sizes against the limits, what built them, and the certificate bundle's origin."""
+def table(code: StampedZip, layers: Mapping[str, StampedZip]) -> str:
+    """Return the report: files, sizes and limits, what built them, and the certificate bundle's origin."""
     rows = [("", "zipped", "unzipped", "sha256")]
-    for package in (code, *layers.values()):
-        stamp = package.stamp
+    for built in (code, *layers.values()):
+        stamp = built.stamp
         rows.append(
-            (package.name, _megabytes(stamp.zipped_bytes), _megabytes(stamp.unzipped_bytes), stamp.sha256)
+            (built.name, _megabytes(stamp.zipped_bytes), _megabytes(stamp.unzipped_bytes), stamp.sha256)
         )
     for architecture, layer in layers.items():
         zipped = code.stamp.zipped_bytes + layer.stamp.zipped_bytes
         unzipped = code.stamp.unzipped_bytes + layer.stamp.unzipped_bytes
-        rows.append((f"{architecture} in all", _megabytes(zipped), _megabytes(unzipped), ""))
+        rows.append((f"{architecture} total", _megabytes(zipped), _megabytes(unzipped), ""))
     limits = (_megabytes(ZIPPED_BUDGET_BYTES), _megabytes(UNZIPPED_LIMIT_BYTES))
     rows.append(("at most", *limits, "budget; Lambda's limit"))
     return "\n".join([*_aligned(rows), "", *_origin(code)])
 
 
 def bundle_origin(bundle: Path = BUNDLE) -> str:
-    """The certificate bundle's source and date, as its head says.
+    """Return the certificate bundle's source and date from its first lines.
 
-    Raises: PackageError if it does not.
+    Raises: PackagingError if they are not there.
     """
     head = bundle.read_text(encoding="ascii").partition("\n\n")[0]
     source = re.search(r"^# Source: (.+?)\.?$", head, re.MULTILINE)
     made = re.search(r"^# Made: (\d{4}-\d\d-\d\d) ", head, re.MULTILINE)
     if source is None or made is None:
-        raise PackageError(f"{bundle.name} does not say its source and date; make it anew")
+        raise PackagingError(
+            f"{bundle.name} does not say its source and date; run scripts/rds_certificates.py"
+        )
     return f"{bundle.name} of {made[1]}, from {source[1]}"
 
 
-def _origin(code: Package) -> list[str]:
+def _origin(code: StampedZip) -> list[str]:
     bytecode = (
         "with bytecode"
         if code.stamp.bytecode

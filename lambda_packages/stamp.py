@@ -1,4 +1,4 @@
-"""What a zip file was made from, in a JSON file beside it, so that it is made anew only when that changed."""
+"""A JSON file beside each zip file that records what it was built from, so that only changes are rebuilt."""
 
 import contextlib
 import hashlib
@@ -15,7 +15,7 @@ from lambda_packages.bytecode import can_compile
 
 @dataclass(frozen=True, kw_only=True)
 class Stamp:
-    """What is known of a zip file; `contents` says it in words, `made_from` is the digest of all sources."""
+    """The record of a zip file; `made_from` is the digest of its sources, `contents` lists them to read."""
 
     made_from: str
     builder: str
@@ -27,8 +27,8 @@ class Stamp:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Package:
-    """A zip file with its stamp; `zipped` is None if the one in place is as it should be."""
+class StampedZip:
+    """A zip file with its stamp; `zipped` is None if the file in place is up to date."""
 
     name: str
     stamp: Stamp
@@ -36,22 +36,22 @@ class Package:
 
 
 def builder() -> str:
-    """What of this machine has an influence on a zip file's bytes."""
+    """Return the versions on this machine that a zip file's bytes depend on."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return f"{python}, zlib {zlib.ZLIB_RUNTIME_VERSION}"
 
 
 def digest(sources: Any) -> str:
-    """A digest of anything JSON can hold, and of the code of this package."""
+    """Return a digest of any JSON value together with the code of this package."""
     here = Path(__file__).parent
     code = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in here.glob("*.py")}
     return hashlib.sha256(json.dumps([sources, code], sort_keys=True).encode()).hexdigest()
 
 
-def new_package(
+def new_zip(
     name: str, zipped: bytes, *, made_from: str, unzipped_bytes: int, contents: list[str]
-) -> Package:
-    """A package just made by this Python."""
+) -> StampedZip:
+    """Return a zip file that this Python has just built."""
     stamp = Stamp(
         made_from=made_from,
         builder=builder(),
@@ -61,11 +61,11 @@ def new_package(
         unzipped_bytes=unzipped_bytes,
         contents=contents,
     )
-    return Package(name=name, stamp=stamp, zipped=zipped)
+    return StampedZip(name=name, stamp=stamp, zipped=zipped)
 
 
 def current_stamp(file: Path, made_from: str) -> Stamp | None:
-    """The stamp of a zip file that is there, unharmed and made from `made_from`, by whichever builder."""
+    """Return the stamp of a zip file that is intact and made from `made_from`, by any builder; else None."""
     try:
         stamp = Stamp(**json.loads(_stamp_file(file).read_text(encoding="utf-8")))
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -74,17 +74,17 @@ def current_stamp(file: Path, made_from: str) -> Stamp | None:
     return stamp if (stamp.made_from, stamp.sha256) == (made_from, sha256) else None
 
 
-def put(packages: list[Package], directory: Path) -> None:
-    """Put the packages that are new into `directory`, each file at once.
+def write(zips: list[StampedZip], directory: Path) -> None:
+    """Write the zip files that are new to `directory`, each file atomically.
 
-    Raises: OSError if it cannot be written to; then what was there is whole.
+    Raises: OSError if it cannot be written to; existing files stay intact.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    for package in packages:
-        if package.zipped is not None:
-            file = directory / package.name
-            _replace(file, package.zipped)
-            _replace(_stamp_file(file), (json.dumps(asdict(package.stamp), indent=1) + "\n").encode())
+    for built in zips:
+        if built.zipped is not None:
+            file = directory / built.name
+            _replace(file, built.zipped)
+            _replace(_stamp_file(file), (json.dumps(asdict(built.stamp), indent=1) + "\n").encode())
 
 
 def _stamp_file(file: Path) -> Path:
@@ -92,7 +92,7 @@ def _stamp_file(file: Path) -> Path:
 
 
 def _replace(file: Path, contents: bytes) -> None:
-    # Two builds at once write the same bytes, but must not write to one file.
+    # Two concurrent builds write the same bytes, but must not write to the same file.
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         unfinished.write_bytes(contents)

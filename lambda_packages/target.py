@@ -1,4 +1,4 @@
-"""What the packages are built for: Lambda's runtime, its processors and its limits."""
+"""What the deployment packages are built for: Lambda's runtime, its architectures and its limits."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ RUNTIME = "python3.13"
 ARCHITECTURES = ("arm64", "x86_64")
 PYTHON_VERSION = RUNTIME.removeprefix("python")
 CACHE_TAG = f"cpython-{PYTHON_VERSION.replace('.', '')}"
-# CPython 3.13 keeps it from its first release candidate on: `PYC_MAGIC_NUMBER` 3571.
+# CPython's `PYC_MAGIC_NUMBER`, 3571 since 3.13's first release candidate.
 BYTECODE_MAGIC = (3571).to_bytes(2, "little") + b"\r\n"
 
 # Where Lambda unpacks code and layers: https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html
@@ -21,13 +21,13 @@ ZIPPED_BUDGET_BYTES = 25_000_000
 UNZIPPED_LIMIT_BYTES = 250_000_000
 
 _MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
-# Amazon Linux 2023, on which the runtime rests, has glibc 2.34; 2.17 is the oldest that CPython 3.13 knows.
+# The runtime is based on Amazon Linux 2023, which has glibc 2.34; CPython 3.13 supports 2.17 and later.
 _NEWEST_GLIBC_MINOR = 34
 _OLDEST_GLIBC_MINOR = 17
 
 
 def machine(architecture: str) -> str:
-    """What Linux calls the processor of an architecture.
+    """Return Linux's name for an architecture.
 
     Raises: ValueError if Lambda has no such architecture.
     """
@@ -37,14 +37,20 @@ def machine(architecture: str) -> str:
 
 
 def platforms(architecture: str) -> list[str]:
-    """Tags of the wheels that the runtime takes, best first. Raises: ValueError."""
+    """Return the platform tags of the wheels that the runtime accepts, best first.
+
+    Raises: ValueError.
+    """
     processor = machine(architecture)
     minors = range(_NEWEST_GLIBC_MINOR, _OLDEST_GLIBC_MINOR - 1, -1)
     return [*(f"manylinux_2_{minor}_{processor}" for minor in minors), f"manylinux2014_{processor}"]
 
 
 def marker_environment(architecture: str) -> dict[str, str]:
-    """What environment markers see in the runtime, whatever this machine is. Raises: ValueError."""
+    """Return the values of environment markers in the runtime, whatever this machine is.
+
+    Raises: ValueError.
+    """
     full_version = f"{PYTHON_VERSION}.0"
     return {
         "implementation_name": "cpython",

@@ -1,6 +1,6 @@
-"""Wheels → the layer's entries, without what nothing reads at run time.
+"""Wheels → the layer's entries, without files that nothing reads at run time.
 
-The wheels are unpacked here and not by pip, which would write records of its own doing into the tree.
+The wheels are unpacked here and not by pip, which would add records of the installation.
 """
 
 import re
@@ -8,25 +8,25 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from lambda_packages.errors import PackageError
+from lambda_packages.errors import PackagingError
 
-# The AWS services that the processor, or botocore for its credentials, makes clients of. The models of the
-# other 400 are half of all that would be shipped, and too much for the budget.
+# The AWS services for which the processor, or botocore for credentials, creates clients. The models of the
+# other 400 are half of the layer's size and would exceed the budget.
 SERVICES = frozenset({"s3", "secretsmanager", "sts"})
 
-# What modules were compiled from, and what type checkers read.
+# Sources of compiled modules, and stubs for type checkers.
 _SOURCES = frozenset({".c", ".h", ".pxd", ".pxi", ".pyc", ".pyi", ".pyx"})
-# Of a distribution's metadata: what `importlib.metadata` is asked for, and what licences want passed on.
-# RECORD would list what is no longer there.
+# The metadata that `importlib.metadata` reads. Licences are kept too, since they must be passed on. RECORD is
+# not: it would list files that are removed here.
 _METADATA = frozenset({"METADATA", "entry_points.txt", "top_level.txt"})
 _LICENCE = re.compile(r"(AUTHORS|COPYING|LICEN[CS]E|NOTICE)", re.IGNORECASE)
 _MODULE_SCHEMES = frozenset({"purelib", "platlib"})
 
 
 def unpacked(wheels: Iterable[Path]) -> dict[str, bytes]:
-    """Path in the layer → contents, of all wheels.
+    """Return path in the layer → contents, for all wheels.
 
-    Raises: PackageError if two wheels hold different files of one path.
+    Raises: PackagingError if two wheels have different files at one path.
     """
     entries: dict[str, bytes] = {}
     for wheel in wheels:
@@ -37,14 +37,14 @@ def unpacked(wheels: Iterable[Path]) -> dict[str, bytes]:
                     continue
                 contents = archive.read(info)
                 if entries.setdefault(f"python/{path}", contents) != contents:
-                    raise PackageError(
-                        f"{wheel.name} has another {path} than a package before it; do without one"
+                    raise PackagingError(
+                        f"{wheel.name} has a different {path} than an earlier package; remove one of the two"
                     )
     return entries
 
 
 def _installed_path(name: str) -> PurePosixPath | None:
-    """Where a wheel's file goes beside the packages; None if it goes elsewhere, such as scripts."""
+    """Return a file's path beside the packages; None if it is installed elsewhere, such as scripts."""
     path = PurePosixPath(name)
     if not path.parts[0].endswith(".data"):
         return path

@@ -1,4 +1,4 @@
-"""The wheels that Pipfile.lock pins for the runtime, fetched by pip, each checked by its hash."""
+"""The wheels that Pipfile.lock pins for the runtime, downloaded by pip and checked by hash."""
 
 import re
 import subprocess
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lambda_packages.errors import PackageError
+from lambda_packages.errors import PackagingError
 from lambda_packages.target import PYTHON_VERSION, RUNTIME, marker_environment, platforms
 
 _NOT_FOUND = re.compile(r"No matching distribution found for (\S+)")
@@ -16,13 +16,13 @@ _UNREACHABLE = re.compile(r"Retrying \(|Could not fetch URL|ConnectionError|Time
 
 
 def requirements(locked: Mapping[str, Any], architecture: str) -> list[str]:
-    """One pip requirement a package of a section of Pipfile.lock that the runtime needs, ordered by name.
+    """Return one pip requirement per package in a section of Pipfile.lock that the runtime needs, by name.
 
-    Markers are judged for the runtime and left out: pip would judge them for the machine it runs on.
+    Markers are evaluated for the runtime and left out: pip would evaluate them for the machine it runs on.
 
     Raises: ValueError if Lambda has no such architecture.
     """
-    # Not at the top: synthesis imports this module and may be run by a Python that has nothing installed.
+    # Imported here: synthesis imports this module and may be run by a Python without `packaging`.
     from packaging.markers import Marker
 
     environment = marker_environment(architecture)
@@ -37,10 +37,10 @@ def requirements(locked: Mapping[str, Any], architecture: str) -> list[str]:
 def download(
     lines: Iterable[str], architecture: str, directory: Path, *, pip_options: Iterable[str] = ()
 ) -> list[Path]:
-    """Fetch the wheel of each requirement into `directory`; returns them ordered by name.
+    """Download the wheel of each requirement into `directory` and return them by name.
 
-    Raises: PackageError if the index cannot be reached, a package has no wheel for the runtime, or a file is
-        another than the lock's.
+    Raises: PackagingError if the index cannot be reached, a package has no wheel for the runtime, or a file's
+        hash is not the lock's.
     """
     wanted = directory / "requirements.txt"
     wanted.write_text("\n".join(lines), encoding="utf-8")
@@ -54,7 +54,7 @@ def download(
         check=False,
     )
     if finished.returncode:
-        raise PackageError(_what_failed(finished.stdout + finished.stderr, architecture))
+        raise PackagingError(_what_failed(finished.stdout + finished.stderr, architecture))
     return sorted(directory.glob("*.whl"))
 
 
@@ -69,19 +69,19 @@ def _target_options(architecture: str) -> list[str]:
 def _what_failed(said: str, architecture: str) -> str:
     if (other := _OTHER_HASH.search(said)) is not None:
         return (
-            f"{other[1]}: what the package index gave is not what Pipfile.lock pins; find out who changed "
-            "it, and if it was meant, run `make lock`"
+            f"{other[1]}: the package index has a file that Pipfile.lock does not pin; find out who changed "
+            "it and, if that was intended, run `make lock`"
         )
     missing = _NOT_FOUND.search(said)
     if _UNREACHABLE.search(said):
         wanted = f" for {missing[1]}" if missing is not None else ""
         return (
             f"pip cannot reach the package index{wanted}; check the network and pip's own settings "
-            "(`pip config list`), then try again: only this step needs them"
+            "(`pip config list`), then try again; only this step needs the network"
         )
     if missing is not None:
         return (
             f"{missing[1]} has no wheel for {RUNTIME} on {architecture}; choose a version that has one in "
-            "Pipfile and run `make lock`, or do without the package"
+            "Pipfile and run `make lock`, or remove the dependency"
         )
     return f"pip failed for {architecture}:\n{said.strip()}"

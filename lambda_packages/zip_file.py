@@ -1,4 +1,4 @@
-"""Zip files whose bytes depend on what is in them, and on the zlib that compresses, but on nothing else."""
+"""Zip files whose bytes depend only on their contents and on the zlib that compresses them."""
 
 import io
 import stat
@@ -13,7 +13,7 @@ _MODE = stat.S_IFREG | 0o644
 
 
 def zipped(entries: Mapping[str, bytes]) -> bytes:
-    """A zip file of `entries`, path → contents, in the order of their paths.
+    """Return a zip file of `entries`, path → contents, ordered by path.
 
     The same zlib gives the same bytes; other builds of it (zlib-ng, Apple's) may compress differently.
     """

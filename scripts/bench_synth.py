@@ -1,11 +1,11 @@
-"""Measures what going around the binding's `__init__` saves: `make bench-synth`.
+"""Measures the time and memory that bypassing the binding's `__init__` saves: `make bench-synth`.
 
     python scripts/bench_synth.py [--pairs N] [--limit RATIO]
 
-Synthesizes every stack by `main.py` as it is ("bare"), and by the same `main.py` after a plain
+Synthesizes every stack with `main.py` as it is ("bare"), and with the same `main.py` after a plain
 `import cdktf_cdktf_provider_aws` ("plain"), in turns (bare, plain, plain, bare, …), so that a machine that
-grows slower is held against neither. Fails if the two do not write the same bytes, or if the median of the
-pairs' ratios is above the limit.
+slows down affects both alike. Fails if the two do not write the same bytes, or if the median of the pairs'
+ratios is above the limit.
 """
 
 import argparse
@@ -34,7 +34,7 @@ PLAIN = f"import cdktf_cdktf_provider_aws{BARE}"
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One synthesis; `memory_mb` is what Python, without jsii's Node, held at most."""
+    """One synthesis; `memory_mb` is the peak memory of Python, without jsii's Node."""
 
     seconds: float
     memory_mb: float
@@ -42,16 +42,18 @@ class Run:
 
 
 def main() -> None:
-    """Measure and say what was measured."""
+    """Measure and print the results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--pairs", type=int, default=5, help="how often both run (default: 5)")
-    parser.add_argument("--limit", type=float, help="fail if the median ratio is above (default: only tell)")
+    parser.add_argument("--pairs", type=int, default=5, help="how often to run both (default: 5)")
+    parser.add_argument(
+        "--limit", type=float, help="fail if the median ratio is higher (default: only report it)"
+    )
     arguments = parser.parse_args()
     environment = {**os.environ, "JSII_NODE": node()}
-    _tell("warming up: one run each")
+    _print("warming up: one run each")
     bare, plain = (synthesize(program, environment) for program in (BARE, PLAIN))
     if bare.digest != plain.digest:
-        sys.exit("the two syntheses differ: what is measured is not the same work")
+        sys.exit("the two syntheses differ, so their times cannot be compared")
     pairs = [pair(number, environment) for number in range(1, arguments.pairs + 1)]
     if {run.digest for runs in pairs for run in runs} != {bare.digest}:
         sys.exit("two syntheses of the same stacks differ")
@@ -61,8 +63,8 @@ def main() -> None:
 
 
 def node() -> str:
-    """Return the Node that both use; a plain import starts it before `stacks` can choose."""
-    code = "from stacks.binding import bundled_node as node; print(node() or 'node')"
+    """Return the Node that both use; a plain import starts Node before `stacks` can choose one."""
+    code = "from stacks.provider_binding import bundled_node as node; print(node() or 'node')"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
     return run.stdout.strip()
 
@@ -98,12 +100,12 @@ def digest(directory: Path) -> str:
 
 
 def pair(number: int, environment: dict[str, str]) -> tuple[Run, Run]:
-    """Run both, in the other order every other time; returns the bare and the plain one."""
+    """Run both, in alternating order, and return the bare and the plain one."""
     if number % 2:
         bare, plain = synthesize(BARE, environment), synthesize(PLAIN, environment)
     else:
         plain, bare = synthesize(PLAIN, environment), synthesize(BARE, environment)
-    _tell(
+    _print(
         f"pair {number}: bare {bare.seconds:6.2f} s, plain {plain.seconds:6.2f} s, "
         f"ratio {bare.seconds / plain.seconds:.3f}"
     )
@@ -111,21 +113,23 @@ def pair(number: int, environment: dict[str, str]) -> tuple[Run, Run]:
 
 
 def report(pairs: Sequence[tuple[Run, Run]]) -> float:
-    """Say medians and spreads; returns the median of the pairs' ratios."""
+    """Print medians and ranges, and return the median of the pairs' ratios."""
     ratios = [bare.seconds / plain.seconds for bare, plain in pairs]
     for name, runs in (("bare", [bare for bare, _ in pairs]), ("plain", [plain for _, plain in pairs])):
-        seconds = spread([run.seconds for run in runs], "{:.2f}".format)
-        _tell(f"{name:5}: {seconds} s; Python's memory {median(run.memory_mb for run in runs):.0f} MB")
-    _tell(f"ratio: {spread(ratios, '{:.3f}'.format)}; goal: at most {GOAL}; same bytes in every run")
+        seconds = median_and_range([run.seconds for run in runs], "{:.2f}".format)
+        _print(f"{name:5}: {seconds} s; Python's memory {median(run.memory_mb for run in runs):.0f} MB")
+    _print(
+        f"ratio: {median_and_range(ratios, '{:.3f}'.format)}; goal: at most {GOAL}; same bytes in every run"
+    )
     return median(ratios)
 
 
-def spread(values: Sequence[float], text: Callable[[float], str]) -> str:
-    """Return median, least and most."""
+def median_and_range(values: Sequence[float], text: Callable[[float], str]) -> str:
+    """Return the median with the minimum and the maximum."""
     return f"{text(median(values))} ({text(min(values))} to {text(max(values))})"
 
 
-def _tell(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""Fail if Pipfile.lock lacks what Pipfile wants, names an index, or lacks a version or hashes."""
+"""Fail if Pipfile.lock lacks a package of Pipfile, names an index, or lacks a version or hashes."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ _CATEGORIES = {"packages": "default", "dev-packages": "develop"}
 
 
 def problems(lock: dict[str, Any], pipfile: dict[str, Any]) -> list[str]:
-    """What is wrong, a line each."""
+    """Return what is wrong, one line per problem."""
     found = []
     for category, wanted in pipfile.items():
         locked = lock.get(_CATEGORIES.get(category, category), {})

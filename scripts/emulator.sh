@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Installs the AWS emulator of `make deploy-local`, as local/deploy/emulator.txt pins it, into
-# .local/emulator/venv. A second call with nothing to do takes a moment.
+# .local/emulator/venv, unless that is done already.
 # PYTHON=/path/to/python3.13 chooses the interpreter. It must be 3.13: the emulator runs Lambda's layer, which is
-# built for that runtime. Ends with 3 if this machine has none, or if pip cannot reach its index.
+# built for that runtime. Exits with 3 if this machine has none, or if pip cannot reach its index.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/with_lock.sh
 venv=.local/emulator/venv
 stamp=$venv/.installed
-lacking=3
+missing=3
 
 works() { "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null; }
 
@@ -19,8 +19,8 @@ find_python() {
         "$(pyenv root 2>/dev/null || true)/versions/3.13".*/bin/python3; do
         if works "$candidate"; then echo "$candidate"; return; fi
     done
-    echo "Python 3.13 with its venv module is needed, as Lambda runs it, and none was found; name one: PYTHON=…" >&2
-    exit $lacking
+    echo "Python 3.13, Lambda's, with the venv module is needed, but was not found; choose one: PYTHON=…" >&2
+    exit $missing
 }
 
 wanted="$(cksum <local/deploy/emulator.txt) $(uname -m)"
@@ -29,10 +29,11 @@ if installed; then exit 0; fi
 
 python=$(find_python)
 mkdir -p .local
-take_turn .local/emulator.lock "installation of the emulator"
+acquire_lock .local/emulator.lock "installation of the emulator"
 if installed; then exit 0; fi
-echo "Installing the AWS emulator into $venv (half a minute at first)"
-# What an interrupted installation left is made anew, from the interpreter itself: .venv may go and come.
+echo "Installing the AWS emulator into $venv (half a minute the first time)"
+# Recreated, since an interrupted installation may have left something; from the base interpreter, since .venv
+# may be deleted and recreated.
 rm -rf "$venv"
 base=$("$python" -c 'import os, sys; print(os.path.join(sys.base_prefix, "bin", "python3.13"))')
 if ! works "$base"; then base=$python; fi
@@ -42,7 +43,7 @@ if ! "$venv/bin/python" -m pip --disable-pip-version-check install --quiet --no-
     --only-binary :all: --requirement local/deploy/emulator.txt >"$log" 2>&1; then
     cat "$log" >&2
     if grep -q "DO NOT MATCH THE HASHES" "$log"; then exit 1; fi
-    echo "pip could not install the emulator; see its error above. Is the package index within reach?" >&2
-    exit $lacking
+    echo "pip could not install the emulator; see its error above. Can the package index be reached?" >&2
+    exit $missing
 fi
 echo "$wanted" >"$stamp"

@@ -1,8 +1,8 @@
-"""Install what Pipfile.lock pins into the running Python's environment, every file checked by its hash.
+"""Install what Pipfile.lock pins into the running Python's environment, checking every file's hash.
 
     python scripts/install_locked.py packages synth dev-packages
 
-Takes the categories of Pipfile. The same as `pipenv sync --categories …`, without needing pipenv first.
+The arguments are categories of Pipfile. Does what `pipenv sync --categories …` does, without pipenv.
 """
 
 import json
@@ -18,7 +18,7 @@ _SECTIONS = {"packages": "default", "dev-packages": "develop"}
 
 
 def requirements(lock: dict[str, Any], categories: list[str]) -> list[str]:
-    """One pip requirement a package, with its marker and hashes, ordered by name."""
+    """Return one pip requirement per package, with its marker and hashes, ordered by name."""
     pinned: dict[str, str] = {}
     for category in categories:
         for name, package in lock[_SECTIONS.get(category, category)].items():

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Resolves Pipfile into Pipfile.lock with pipenv, in a folder of its own. Lock with the oldest Python you can
-# (LOCK_PYTHON=/path/to/python3.11): packages that only older ones need are left out otherwise.
+# Resolves Pipfile into Pipfile.lock with pipenv, in a temporary folder. Lock with the oldest Python you can
+# (LOCK_PYTHON=/path/to/python3.11): otherwise, packages that only older versions need are left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -15,5 +15,5 @@ cp Pipfile "$work/"
     "$work/pipenv/bin/pipenv" lock --python "$python" --categories "packages synth dev-packages"
 )
 cp "$work/Pipfile.lock" Pipfile.lock
-"$python" scripts/free_lock.py
+"$python" scripts/strip_lock_indexes.py
 echo "Pipfile.lock is new; run: make setup test"

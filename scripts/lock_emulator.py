@@ -1,10 +1,10 @@
-"""Pin the emulator of `make deploy-local` anew, with the hashes of every file that may be installed.
+"""Pin a version of the emulator of `make deploy-local`, with the hashes of every file that may be installed.
 
     .venv/bin/python scripts/lock_emulator.py 1.5.33
 
-Writes local/deploy/emulator.txt. It is apart from Pipfile.lock because the emulator pins a botocore of its
-own, and is installed into an environment of its own (scripts/emulator.sh). Afterwards run
-`make deploy-local` and tests/deploy: they say which of our corrections the new version needs no more.
+Writes local/deploy/emulator.txt. It is separate from Pipfile.lock because the emulator pins its own botocore
+and is installed into a separate virtual environment (scripts/emulator.sh). Afterwards run `make deploy-local`
+and tests/deploy: they say which of our corrections the new version no longer needs.
 """
 
 import json
@@ -22,7 +22,7 @@ _HEAD = "# Made by scripts/lock_emulator.py, which says how to renew it.\n"
 
 
 def main() -> None:
-    """Resolve the version named by the argument for every machine, and write the pins."""
+    """Resolve the version in the argument for every architecture, and write the pins."""
     if len(sys.argv) != 2:
         sys.exit("usage: lock_emulator.py <version of ministack>")
     pins: dict[str, set[str]] = defaultdict(set)

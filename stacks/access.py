@@ -1,4 +1,4 @@
-"""What others are given: suppliers put updates, the shop reads products."""
+"""Access for others: suppliers put updates, the shop reads products."""
 
 from collections.abc import Sequence
 
@@ -17,9 +17,9 @@ from stacks.stream import InventoryStream
 
 
 class SupplierAccess(Construct):
-    """A policy for the roles that suppliers' updates come from: put on this stream, and nothing else.
+    """A policy for suppliers' roles, which only allows them to put records on the stream.
 
-    `policy_arn`: to attach.
+    `policy_arn`: the policy to attach.
     """
 
     def __init__(self, scope: Construct, id_: str, *, config: Environment, stream: InventoryStream) -> None:
@@ -33,11 +33,11 @@ class SupplierAccess(Construct):
 
 
 class ShopAccess(Construct):
-    """What the shop's service wears to read products: a policy for its role, a group for its network.
+    """A policy and a security group for the shop's service, which let it read products.
 
-    With both it logs in to the database as a role that may only read, and to the cache as its own user.
+    With both it can log in to the database as a role that may only read, and to the cache as its own user.
 
-    `policy_arn`: to attach; `security_group`: to join.
+    `policy_arn`: the policy to attach. `security_group`: the group to join.
     """
 
     def __init__(

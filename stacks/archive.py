@@ -1,4 +1,4 @@
-"""The bucket that proves for three years what suppliers told us, and when."""
+"""The bucket that proves for three years what suppliers sent us, and when."""
 
 from cdktf_cdktf_provider_aws.s3_bucket_lifecycle_configuration import (
     S3BucketLifecycleConfigurationRule,
@@ -20,9 +20,9 @@ ARCHIVE_PREFIX = "inventory/"
 
 
 class Archive(Construct):
-    """A bucket whose objects grow cheaper with age, then expire.
+    """A bucket whose objects move to cheaper storage classes with age, then expire.
 
-    `bucket_name`, `bucket_arn`: the bucket's. `objects_arn`: all that the processor writes.
+    `bucket_name`, `bucket_arn`: the bucket's. `objects_arn`: all objects that the processor writes.
     """
 
     def __init__(self, scope: Construct, id_: str, *, config: Environment, account_id: str) -> None:
@@ -40,7 +40,7 @@ class Archive(Construct):
         self.objects_arn = f"{bucket.arn}/{ARCHIVE_PREFIX}*"
         if lock is not None:
             self._lock(bucket, lock)
-        bucket.keep_by(lifecycle_rules(config.archive))
+        bucket.add_lifecycle_rules(lifecycle_rules(config.archive))
 
     def _lock(self, bucket: PrivateBucket, lock: ObjectLock) -> None:
         S3BucketObjectLockConfigurationA(
@@ -57,11 +57,11 @@ class Archive(Construct):
 
 
 def lifecycle_rules(settings: ArchiveSettings) -> list[S3BucketLifecycleConfigurationRule]:
-    """Return the rules by which objects change storage class, expire and are finally deleted.
+    """Return the lifecycle rules by which objects change storage class, expire and are permanently deleted.
 
     The size filter takes precedence over S3's default minimum of 128 KiB
     (https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html).
-    Only transitions are filtered by it: an object too small to move still expires.
+    It filters transitions only: an object too small to change storage class still expires.
     """
     return [
         S3BucketLifecycleConfigurationRule(

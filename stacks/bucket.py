@@ -1,4 +1,4 @@
-"""A bucket of ours: private, encrypted, versioned, and spoken to over TLS only."""
+"""A bucket that is private, encrypted, versioned and accessible over TLS only."""
 
 from collections.abc import Sequence
 
@@ -36,7 +36,10 @@ from stacks.policies import deny_plain_http, document
 class PrivateBucket(Construct):
     """The bucket and what protects it.
 
-    `name`, `arn`: the bucket's. `versioning`: what concerns versions depends on it.
+    A function that uses another bucket needs it in its `statements` (such as `inventory_processor`'s) and in
+    the S3 endpoint's policy (`Endpoints` in `catalog_stack`).
+
+    `name`, `arn`: the bucket's. `versioning`: the resource that anything about versions must depend on.
     """
 
     def __init__(
@@ -61,16 +64,16 @@ class PrivateBucket(Construct):
         )
         self._make_private(self.bucket)
 
-    def keep_by(self, rules: Sequence[S3BucketLifecycleConfigurationRule]) -> None:
-        """Move, expire and delete objects by these rules."""
+    def add_lifecycle_rules(self, rules: Sequence[S3BucketLifecycleConfigurationRule]) -> None:
+        """Make objects change storage class, expire and be deleted by these lifecycle rules."""
         S3BucketLifecycleConfiguration(
             self,
             "Lifecycle",
             bucket=self.bucket.id,
-            # No value of this moves objects under 128 KiB to our two classes; a rule's size filter does.
+            # No value here moves objects under 128 KiB to our two classes; a rule's size filter does.
             transition_default_minimum_object_size="all_storage_classes_128K",
             rule=list(rules),
-            # Rules on versions mean something else, and may be refused, before versioning is on.
+            # Before versioning is enabled, rules on versions mean something else and may be refused.
             depends_on=[self.versioning],
         )
 
@@ -105,14 +108,14 @@ class PrivateBucket(Construct):
             restrict_public_buckets=True,
         )
         tls_only = document(self, "TlsOnly", [deny_plain_http(["s3:*"], [bucket.arn, f"{bucket.arn}/*"])])
-        # S3 refuses two changes of one bucket's access at the same time (OperationAborted).
+        # S3 refuses concurrent changes to one bucket's access (OperationAborted).
         S3BucketPolicy(self, "Policy", bucket=bucket.id, policy=tls_only, depends_on=[public_access])
 
 
 def expiry_rules(
     *, expiry_days: int, noncurrent_days: int, incomplete_upload_days: int
 ) -> list[S3BucketLifecycleConfigurationRule]:
-    """Return the rules by which objects expire and are finally deleted, and what is left behind is too.
+    """Return the lifecycle rules by which objects expire and are permanently deleted, leftovers too.
 
     Expiring makes a version noncurrent, which Object Lock allows; deleting that version waits for the lock
     (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html).
@@ -128,7 +131,7 @@ def expiry_rules(
                 S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration(noncurrent_days=noncurrent_days)
             ],
         ),
-        # S3 takes no age beside the clean-up of delete markers, hence a rule of its own.
+        # S3 accepts no age beside the clean-up of delete markers, hence a separate rule.
         S3BucketLifecycleConfigurationRule(
             id="leftovers",
             status="Enabled",

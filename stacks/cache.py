@@ -13,17 +13,17 @@ from stacks.policies import Statement, allow
 from stacks.security_group import Listener, SecurityGroup
 
 REDIS_PORT = 6379
-# Values and leases. The processor deletes, and does nothing else; the shop reads, leases, and stores by a
-# script, and redis-py tells the server of itself.
+# Values and leases. The processor only deletes. The shop reads, takes leases and stores with a script;
+# redis-py needs `client setinfo` to identify itself.
 _KEYS = "~product:* ~lease:*"
 PROCESSOR_MAY = f"on {_KEYS} -@all +ping +unlink"
 SHOP_MAY = f"on {_KEYS} -@all +ping +get +getrange +set +del +evalsha +script|load +client|setinfo"
 
 
 class CacheUser(Construct):
-    """A user that proves who it is with an IAM role; `name`, `arn`: its own.
+    """A user that logs in with an IAM role, since a password could not be kept out of Terraform's state.
 
-    A password could not be kept out of Terraform's state.
+    `name`, `arn`: the user's.
     """
 
     def __init__(self, scope: Construct, id_: str, *, name: str, access: str) -> None:
@@ -31,7 +31,7 @@ class CacheUser(Construct):
         user = ElasticacheUser(
             self,
             "User",
-            # With IAM both must be the same.
+            # IAM authentication requires both to be the same.
             user_id=name,
             user_name=name,
             engine="valkey",
@@ -43,10 +43,10 @@ class CacheUser(Construct):
 
 
 class Cache(Construct):
-    """An encrypted replication group, with replicas and automatic failover where they are asked for.
+    """An encrypted replication group; with replicas it fails over automatically.
 
-    `host`: where its primary is; `cluster_id`: what IAM logins are signed for; `node_ids`: of CloudWatch's
-    dimension CacheClusterId; `processor`, `shop`: its users; `listener`: what connections are let to.
+    `host`: the primary's. `cluster_id`: IAM logins are signed for it. `node_ids`: values of CloudWatch's
+    dimension CacheClusterId. `processor`, `shop`: the users. `listener`: the target of connections.
     """
 
     def __init__(self, scope: Construct, id_: str, *, config: Environment, network: Network) -> None:
@@ -94,7 +94,7 @@ class Cache(Construct):
             transit_encryption_enabled=True,
             transit_encryption_mode="required",
             at_rest_encryption_enabled="true",
-            # Everything in it can be read again from the database.
+            # Everything in the cache can be read again from the database.
             snapshot_retention_limit=0,
             apply_immediately=config.removal is not Removal.NEVER,
         )

@@ -1,4 +1,4 @@
-"""One environment's stack: composes the parts and owns no resource."""
+"""One environment's stack: composes the constructs and owns no resource."""
 
 from dataclasses import dataclass
 
@@ -9,192 +9,245 @@ from constructs import Construct
 
 from stacks.access import ShopAccess, SupplierAccess
 from stacks.archive import Archive
-from stacks.binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
 from stacks.cache import Cache
-from stacks.code_assets import BuiltPackages, Packages
+from stacks.code_assets import CodeAssets, DeploymentPackages
 from stacks.config.environments import Environment
 from stacks.credentials import Credentials
 from stacks.database import Database
 from stacks.endpoints import Endpoints
 from stacks.event_source import EventSource
-from stacks.invalidation_drain import Drain
+from stacks.invalidation_drain import InvalidationDrain
 from stacks.inventory_processor import InventoryProcessor
 from stacks.migrations import Migrations
 from stacks.monitoring.alarms import Alarms, Watched
 from stacks.monitoring.dashboard import Dashboard
 from stacks.network import Network
+from stacks.provider_binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
 from stacks.quarantine import Quarantine
 from stacks.stream import InventoryStream
 
 TERRAFORM_VERSIONS = ">= 1.11"
-"""From where on Terraform knows write-only arguments, which keep passwords out of its state."""
+"""1.11 is the first with write-only arguments, which keep passwords out of the state."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
     """What depends on who deploys and from where, not on the environment.
 
-    `account_id`: the only account that Terraform may touch; None: whichever the credentials belong to.
-    `state_bucket`: keeps the Terraform state; None: a file in the project's folder keeps it.
+    `account_id`: the only account that Terraform may touch; None: the account of the credentials.
+    `state_bucket`: keeps the Terraform state; None: it is in a file in the project's folder.
     `state_region`: the state bucket's; None: the stack's.
-    `wide_provider_versions`: accept `WIDE_PROVIDER_VERSIONS` instead of the binding's own version alone.
-    `packages`: what Lambda will run.
+    `wide_provider_versions`: accept `WIDE_PROVIDER_VERSIONS` instead of only the binding's own version.
+    `deployment_packages`: the zip files that Lambda will run.
     """
 
     account_id: str | None
     state_bucket: str | None
     state_region: str | None
     wide_provider_versions: bool
-    packages: BuiltPackages
+    deployment_packages: DeploymentPackages
 
 
 class CatalogStack(TerraformStack):
-    """Everything an environment deploys."""
+    """Everything an environment deploys, created in the order in which the parts need each other."""
 
     def __init__(self, scope: Construct, id_: str, *, config: Environment, deployment: Deployment) -> None:
         super().__init__(scope, id_)
-        self._keep_state(config, deployment)
-        self._use_aws(config, deployment)
-        account_id = DataAwsCallerIdentity(self, "Account").account_id
-        packages = Packages(self, "Packages", config=config, built=deployment.packages)
+        self._config = config
+        self._configure_backend(deployment)
+        self._configure_provider(deployment)
+        self._account_id = DataAwsCallerIdentity(self, "Account").account_id
+        self._code_assets = CodeAssets(self, "Packages", config=config, built=deployment.deployment_packages)
+        self._create_storage()
+        self._create_network()
+        self._create_functions()
+        self._create_access()
+        self._create_monitoring()
+        self._create_outputs()
 
-        stream = InventoryStream(self, "Stream", config=config)
-        archive = Archive(self, "Archive", config=config, account_id=account_id)
-        quarantine = Quarantine(self, "Quarantine", config=config, account_id=account_id)
+    def _create_storage(self) -> None:
+        """Create the stream and the buckets, which are outside the network."""
+        config, account_id = self._config, self._account_id
+        self._stream = InventoryStream(self, "Stream", config=config)
+        self._archive = Archive(self, "Archive", config=config, account_id=account_id)
+        self._quarantine = Quarantine(self, "Quarantine", config=config, account_id=account_id)
 
-        network = Network(self, "Network", config=config)
-        database = Database(self, "Database", config=config, network=network)
-        writer = Credentials(
+    def _create_network(self) -> None:
+        """Create the network, what the functions connect to in it, and the endpoints."""
+        config = self._config
+        self._network = Network(self, "Network", config=config)
+        self._database = Database(self, "Database", config=config, network=self._network)
+        self._writer = Credentials(
             self,
             "Writer",
             config=config,
             name="product-catalog-db-credentials",
             username="inventory_processor",
-            database=database,
+            database=self._database,
         )
-        reader = Credentials(
+        self._reader = Credentials(
             self,
             "Reader",
             config=config,
             name="product-catalog-db-reader",
             username="product_shop",
-            database=database,
+            database=self._database,
         )
-        cache = Cache(self, "Cache", config=config, network=network)
-        endpoints = Endpoints(
+        self._cache = Cache(self, "Cache", config=config, network=self._network)
+        self._endpoints = Endpoints(
             self,
             "Endpoints",
             config=config,
-            network=network,
-            account_id=account_id,
-            written_objects_arns=[archive.objects_arn, quarantine.records_arn, quarantine.survivors_arn],
-            listed_bucket_arns=[quarantine.bucket_arn],
-            read_secret_arns=[database.admin_secret_arn, writer.secret_arn, reader.secret_arn],
+            network=self._network,
+            account_id=self._account_id,
+            written_objects_arns=[
+                self._archive.objects_arn,
+                self._quarantine.records_arn,
+                self._quarantine.survivors_arn,
+            ],
+            listed_bucket_arns=[self._quarantine.bucket_arn],
+            read_secret_arns=[
+                self._database.admin_secret_arn,
+                self._writer.secret_arn,
+                self._reader.secret_arn,
+            ],
         )
 
-        migrations = Migrations(
+    def _create_functions(self) -> None:
+        """Create the functions and what invokes the processor."""
+        config = self._config
+        self._migrations = Migrations(
             self,
             "Migrations",
             config=config,
-            network=network,
-            endpoints=endpoints,
-            packages=packages,
-            database=database,
-            writer=writer,
-            reader=reader,
+            network=self._network,
+            endpoints=self._endpoints,
+            code_assets=self._code_assets,
+            database=self._database,
+            writer=self._writer,
+            reader=self._reader,
         )
-        processor = InventoryProcessor(
+        self._processor = InventoryProcessor(
             self,
             "Processor",
             config=config,
-            network=network,
-            endpoints=endpoints,
-            packages=packages,
-            stream=stream,
-            archive=archive,
-            quarantine=quarantine,
-            database=database,
-            credentials=writer,
-            cache=cache,
-            migrations=migrations,
+            network=self._network,
+            endpoints=self._endpoints,
+            code_assets=self._code_assets,
+            stream=self._stream,
+            archive=self._archive,
+            quarantine=self._quarantine,
+            database=self._database,
+            credentials=self._writer,
+            cache=self._cache,
+            migrations=self._migrations,
         )
-        event_source = EventSource(
-            self, "EventSource", config=config, stream=stream, processor=processor, quarantine=quarantine
+        self._event_source = EventSource(
+            self,
+            "EventSource",
+            config=config,
+            stream=self._stream,
+            processor=self._processor,
+            quarantine=self._quarantine,
         )
-        Drain(self, "Drain", config=config, processor=processor)
+        InvalidationDrain(self, "Drain", config=config, processor=self._processor)
 
-        suppliers = SupplierAccess(self, "Suppliers", config=config, stream=stream)
-        shop = ShopAccess(
+    def _create_access(self) -> None:
+        """Create the policies and the security group for suppliers and the shop."""
+        self._suppliers = SupplierAccess(self, "Suppliers", config=self._config, stream=self._stream)
+        self._shop = ShopAccess(
             self,
             "Shop",
-            config=config,
-            network=network,
-            endpoints=endpoints,
-            database=database,
-            credentials=reader,
-            cache=cache,
+            config=self._config,
+            network=self._network,
+            endpoints=self._endpoints,
+            database=self._database,
+            credentials=self._reader,
+            cache=self._cache,
         )
 
+    def _create_monitoring(self) -> None:
         watched = Watched(
-            stream_name=stream.name,
-            function_name=processor.name,
-            mapping_uuid=event_source.uuid,
-            queue_name=quarantine.queue_name,
-            database_identifier=database.identifier,
-            cache_node_ids=cache.node_ids,
+            stream_name=self._stream.name,
+            function_name=self._processor.name,
+            mapping_uuid=self._event_source.uuid,
+            queue_name=self._quarantine.queue_name,
+            database_identifier=self._database.identifier,
+            cache_node_ids=self._cache.node_ids,
         )
-        alarms = Alarms(self, "Alarms", config=config, watched=watched, account_id=account_id)
-        dashboard = Dashboard(self, "Dashboard", config=config, watched=watched, alarm_arns=alarms.alarm_arns)
+        self._alarms = Alarms(
+            self, "Alarms", config=self._config, watched=watched, account_id=self._account_id
+        )
+        self._dashboard = Dashboard(
+            self, "Dashboard", config=self._config, watched=watched, alarm_arns=self._alarms.alarm_arns
+        )
 
-        # An output's id shares one namespace with the constructs'.
+    def _create_outputs(self) -> None:
+        # The ids of outputs and constructs share one namespace.
         for id_, value, description in (
-            ("KinesisStreamName", stream.name, "Kinesis stream for inventory updates"),
-            ("DatabaseEndpoint", database.host, "Host of the catalog's PostgreSQL"),
-            ("RedisEndpoint", cache.host, "Host of the cache's primary"),
-            ("ArchiveBucket", archive.bucket_name, "S3 bucket of the archive"),
-            ("QuarantineBucket", quarantine.bucket_name, "S3 bucket of rejected records and failed batches"),
-            ("FailedBatchQueueUrl", quarantine.queue_url, "Queue that points at failed batches"),
-            ("ProcessorFunctionName", processor.name, "Function that processes batches"),
-            ("MigrationsFunctionName", migrations.name, "Function that migrates the schema"),
-            ("EventSourceMappingId", event_source.uuid, "Event source mapping of the stream"),
-            ("AdministratorSecretArn", database.admin_secret_arn, "Login of the database's administrator"),
-            ("ProcessorSecretArn", writer.secret_arn, "Login of the processor's database role"),
-            ("ReaderSecretArn", reader.secret_arn, "Login of the shop's database role"),
-            ("ProducerPolicyArn", suppliers.policy_arn, "Policy for roles that put updates"),
-            ("ShopPolicyArn", shop.policy_arn, "Policy for the shop's role"),
-            ("ShopSecurityGroupId", shop.security_group.id, "Security group for the shop's service"),
-            ("CacheClusterId", cache.cluster_id, "What IAM logins to the cache are signed for"),
-            ("ShopCacheUser", cache.shop.name, "The shop's user of the cache"),
-            ("AlarmTopicArn", alarms.topic_arn, "Topic that alarms are told to"),
-            ("DashboardName", dashboard.dashboard_name, "CloudWatch dashboard"),
+            ("KinesisStreamName", self._stream.name, "Kinesis stream for inventory updates"),
+            ("DatabaseEndpoint", self._database.host, "Host of the catalog's PostgreSQL"),
+            ("RedisEndpoint", self._cache.host, "Host of the cache's primary"),
+            ("ArchiveBucket", self._archive.bucket_name, "S3 bucket of the archive"),
+            (
+                "QuarantineBucket",
+                self._quarantine.bucket_name,
+                "S3 bucket of rejected records and failed batches",
+            ),
+            ("FailedBatchQueueUrl", self._quarantine.queue_url, "Queue of failed batches"),
+            ("ProcessorFunctionName", self._processor.name, "Function that processes batches"),
+            ("MigrationsFunctionName", self._migrations.name, "Function that migrates the schema"),
+            ("EventSourceMappingId", self._event_source.uuid, "Event source mapping of the stream"),
+            (
+                "AdministratorSecretArn",
+                self._database.admin_secret_arn,
+                "Login of the database's administrator",
+            ),
+            ("ProcessorSecretArn", self._writer.secret_arn, "Login of the processor's database role"),
+            ("ReaderSecretArn", self._reader.secret_arn, "Login of the shop's database role"),
+            ("ProducerPolicyArn", self._suppliers.policy_arn, "Policy for roles that put updates"),
+            ("ShopPolicyArn", self._shop.policy_arn, "Policy for the shop's role"),
+            ("ShopSecurityGroupId", self._shop.security_group.id, "Security group for the shop's service"),
+            (
+                "CacheClusterId",
+                self._cache.cluster_id,
+                "Cluster id for which IAM logins to the cache are signed",
+            ),
+            ("ShopCacheUser", self._cache.shop.name, "The shop's user of the cache"),
+            ("AlarmTopicArn", self._alarms.topic_arn, "Topic that alarms notify"),
+            ("DashboardName", self._dashboard.dashboard_name, "CloudWatch dashboard"),
         ):
             TerraformOutput(self, id_, value=value, description=description)
 
-    def _keep_state(self, config: Environment, deployment: Deployment) -> None:
+    def _configure_backend(self, deployment: Deployment) -> None:
         if deployment.state_bucket is None:
-            # Terraform runs in cdktf.out/stacks/<stack>, which every synth makes anew; cdktf's own default is
+            # Terraform runs in cdktf.out/stacks/<stack>, which every synth recreates. cdktf's own default is
             # an absolute path, different on every machine.
-            LocalBackend(self, path=f"../../../terraform.{config.stack_id}.tfstate")
+            LocalBackend(self, path=f"../../../terraform.{self._config.stack_id}.tfstate")
             return
         backend = S3Backend(
             self,
             bucket=deployment.state_bucket,
-            key=f"product-catalog/{config.stack_id}.tfstate",
-            region=deployment.state_region or config.region,
+            key=f"product-catalog/{self._config.stack_id}.tfstate",
+            region=deployment.state_region or self._config.region,
             encrypt=True,
         )
-        # cdktf 0.21 knows only locks in DynamoDB, which Terraform has deprecated.
+        # cdktf 0.21 supports only locks in DynamoDB, which Terraform has deprecated.
         backend.add_override("use_lockfile", True)  # noqa: FBT003
 
-    def _use_aws(self, config: Environment, deployment: Deployment) -> None:
+    def _configure_provider(self, deployment: Deployment) -> None:
         AwsProvider(
             self,
             "Aws",
-            region=config.region,
+            region=self._config.region,
             allowed_account_ids=None if deployment.account_id is None else [deployment.account_id],
             default_tags=[
                 AwsProviderDefaultTags(
-                    tags={"Project": "product-catalog", "Environment": config.name, "ManagedBy": "cdktf"}
+                    tags={
+                        "Project": "product-catalog",
+                        "Environment": self._config.name,
+                        "ManagedBy": "cdktf",
+                    }
                 )
             ],
         )

@@ -1,4 +1,4 @@
-"""The two archives that Lambda runs: our code, and the layer of what it depends on."""
+"""What Lambda runs: our code, and a layer with the packages that it imports."""
 
 import base64
 import hashlib
@@ -17,20 +17,24 @@ _NO_LAYER = "layer-that-is-not-built.zip"
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuiltPackages:
-    """Where the archives are; an architecture without a layer can be synthesized, and is not deployed."""
+class DeploymentPackages:
+    """The zip files that `make package` built.
+
+    Without a layer for its architecture, a stack can be synthesized but not deployed.
+    """
 
     code: Path
     layers: Mapping[Architecture, Path]
 
 
-class Packages(Construct):
-    """Both archives, copied beside the stack's Terraform, so that it can be deployed from another machine.
+class CodeAssets(Construct):
+    """The zip files, copied into the stack's output so that another machine can deploy it.
 
-    `code_path`: relative to the stack's folder; `code_hash`: what tells Lambda of a change; `layer_arn`.
+    `code_path`: relative to the stack's folder. `code_hash`: changes with the code, so that Lambda gets it.
+    `layer_arn`: the layer version's.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, config: Environment, built: BuiltPackages) -> None:
+    def __init__(self, scope: Construct, id_: str, *, config: Environment, built: DeploymentPackages) -> None:
         super().__init__(scope, id_)
         self.code_path = self._asset("Code", built.code)
         self.code_hash = _hash(built.code)
@@ -45,7 +49,7 @@ class Packages(Construct):
             compatible_runtimes=[config.function.runtime],
             compatible_architectures=[config.function.architecture],
             lifecycle=TerraformResourceLifecycle(
-                # The functions change over before the old version goes.
+                # The functions use the new version before the old one is deleted.
                 create_before_destroy=True,
                 precondition=_refusal(config.function.architecture) if layer is None else None,
             ),
@@ -58,7 +62,7 @@ class Packages(Construct):
 def _refusal(architecture: Architecture) -> list[Precondition]:
     return [
         Precondition(
-            # Never true; Terraform takes no condition that refers to nothing.
+            # Never true. Terraform rejects a condition without a reference.
             condition=f'${{fileexists("${{path.module}}/{_NO_LAYER}")}}',
             error_message=(
                 f"The layer for {architecture} was not built when this stack was synthesized. "
@@ -69,5 +73,5 @@ def _refusal(architecture: Architecture) -> list[Precondition]:
 
 
 def _hash(path: Path) -> str:
-    """Return the hash that Lambda tells of an archive: SHA-256 in base64."""
+    """Return the hash as Lambda reports it: SHA-256 in base64."""
     return base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()

@@ -1,4 +1,7 @@
-"""A database role's login in Secrets Manager, whose password no state of Terraform holds."""
+"""A database role's login in Secrets Manager; its password is never in Terraform's state.
+
+To rotate the passwords, raise `database.credentials_version` in config/environments.py by one and deploy.
+"""
 
 import json
 
@@ -13,17 +16,17 @@ from stacks.database import DATABASE_NAME, POSTGRES_PORT, Database
 
 _RANDOM_PASSWORD = "aws_secretsmanager_random_password"  # noqa: S105 the kind of resource
 _PASSWORD_LENGTH = 32
-# After a deletion the name stays taken for that long; with 0 it is free at once.
+# A deleted secret's name stays reserved for so long; with 0 days it is free immediately.
 _RECOVERY_DAYS = 30
 
 
 class Credentials(Construct):
-    """The secret and its current version; the migrations function gives the role its password.
+    """The secret and its current version; the migrations function sets the role's password.
 
     The password is an ephemeral value, new at every plan, and is written only when
-    `database.credentials_version` is another than the state's.
+    `database.credentials_version` differs from the state's.
 
-    `secret_arn`; `version_id`: another one with each password.
+    `secret_arn`: the secret's. `version_id`: changes with the password.
     """
 
     def __init__(
@@ -39,7 +42,7 @@ class Credentials(Construct):
             recovery_window_in_days=_RECOVERY_DAYS if kept else 0,
             lifecycle=TerraformResourceLifecycle(prevent_destroy=kept),
         )
-        # cdktf 0.21 knows no ephemeral resources.
+        # cdktf 0.21 does not support ephemeral resources.
         password = f"{id_}Password"
         TerraformStack.of(self).add_override(
             f"ephemeral.{_RANDOM_PASSWORD}.{password}",

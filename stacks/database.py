@@ -1,4 +1,9 @@
-"""The catalog's PostgreSQL on RDS."""
+"""The catalog's PostgreSQL on RDS.
+
+To move to the next major version, add it to config/supported_versions.py and set `database.engine_version` in
+config/environments.py. RDS refuses such an upgrade unless the instance below also has
+`allow_major_version_upgrade=True`.
+"""
 
 from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
@@ -16,18 +21,18 @@ DATABASE_NAME = "productcatalog"
 ADMINISTRATOR = "postgres"
 POSTGRES_PORT = 5432
 _EXPORTED_LOGS = ("postgresql", "upgrade")
-# Fifteen months are what the advanced mode asks for.
+# The advanced mode requires fifteen months.
 _INSIGHTS_DAYS = 465
 
 
 class Database(Construct):
-    """An encrypted instance that takes connections over TLS only, and grows as it fills.
+    """An encrypted instance that accepts connections over TLS only, and whose storage grows as it fills.
 
-    RDS makes the administrator's password, keeps it in a secret of its own and renews it; no state of
-    Terraform ever holds it.
+    RDS creates and rotates the administrator's password in its own secret; the password is never in
+    Terraform's state.
 
-    `identifier`, `resource_id`, `host`: the instance's; `admin_secret_arn`: the administrator's login;
-    `listener`: what connections are let to.
+    `identifier`, `resource_id`, `host`: the instance's. `admin_secret_arn`: the administrator's login.
+    `listener`: the target of connections.
     """
 
     def __init__(self, scope: Construct, id_: str, *, config: Environment, network: Network) -> None:
@@ -85,7 +90,10 @@ class Database(Construct):
         self.admin_secret_arn = instance.master_user_secret.get(0).secret_arn
 
     def _log_groups(self, config: Environment, identifier: str) -> list[CloudwatchLogGroup]:
-        """Make the groups before RDS does: its own would keep everything for ever."""
+        """Create the log groups before RDS does, whose own would never expire.
+
+        https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/Working-with-log-groups-and-streams.html
+        """
         if not config.database.log_exports:
             return []
         return [
@@ -93,7 +101,7 @@ class Database(Construct):
                 self,
                 f"{name.title()}Log",
                 name=f"/aws/rds/instance/{identifier}/{name}",
-                retention_in_days=config.function.log_retention_days,
+                retention_in_days=config.logs.retention_days,
             )
             for name in _EXPORTED_LOGS
         ]
@@ -112,17 +120,17 @@ class Database(Construct):
         parameters = {
             "rds.force_ssl": "1",
             "password_encryption": "scram-sha-256",
-            # What a frozen execution environment left open, in ms.
+            # In ms: closes connections that a frozen execution environment left open.
             "idle_session_timeout": str(config.database.idle_session_timeout_seconds * 1000),
-            # How soon, in ms, a statement ends that nobody waits for any more.
+            # In ms: how soon a statement whose client is gone is stopped.
             "client_connection_check_interval": "1000",
-            # Nobody here leaves a transaction open: one that is, in ms, only keeps rows locked.
+            # In ms: no code of ours leaves a transaction open, and an open one only keeps rows locked.
             "idle_in_transaction_session_timeout": "60000",
         }
         return DbParameterGroup(
             self,
             "Parameters",
-            # Another family needs another group, made before the old one goes.
+            # Another family needs another group, created before the old one is deleted.
             name=config.physical_name(f"product-catalog-{family}"),
             family=family,
             description="Product catalog",

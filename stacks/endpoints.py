@@ -1,4 +1,8 @@
-"""The two AWS services that the functions speak to, reached without leaving the private network."""
+"""VPC endpoints for the two AWS services that the functions call without leaving the private network.
+
+To add one: create a `VpcEndpoint` here, append it to `all`, expose a `Listener`, and add that to
+`connects_to` of every function that calls the service.
+"""
 
 from collections.abc import Sequence
 
@@ -14,9 +18,9 @@ HTTPS = 443
 
 
 class Endpoints(Construct):
-    """S3 by the route tables, Secrets Manager by network interfaces; each for what is ours alone.
+    """S3 through the route tables, Secrets Manager through network interfaces; each for our resources only.
 
-    `all`: what must be there before the first call. `s3`, `secrets`: where they are asked.
+    `all`: must exist before the first call. `s3`, `secrets`: the targets of connections.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""How Lambda reads the stream: batches, retries, and what becomes of those that fail for good."""
+"""How Lambda reads the stream: batches, retries, and where batches go that fail permanently."""
 
 from cdktf_cdktf_provider_aws.lambda_event_source_mapping import (
     LambdaEventSourceMapping,
@@ -17,11 +17,11 @@ _UNTIL_TOO_OLD = -1
 
 
 class EventSource(Construct):
-    """The event source mapping; `uuid`: its own.
+    """The event source mapping; `uuid`: the mapping's.
 
-    An error halves the batch until the culprit is alone; a partial response begins again at the record it
-    names. Both go on until the records are older than the maximum age: then the whole invocation is kept in
-    the quarantine bucket.
+    After an error, Lambda bisects the batch until the failing record is alone; after a partial batch
+    response, it retries from the record that the response names. Both continue until the records are older
+    than the maximum age; then the whole invocation is written to the quarantine bucket.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class EventSource(Construct):
             "Mapping",
             event_source_arn=stream.arn,
             function_name=processor.arn,
-            # What was put before the first deploy ended counts too.
+            # Records that were put before the first deploy ended are processed too.
             starting_position="TRIM_HORIZON",
             batch_size=settings.batch_size,
             maximum_batching_window_in_seconds=settings.window_seconds,
@@ -55,9 +55,9 @@ class EventSource(Construct):
                     destination_arn=quarantine.bucket_arn
                 )
             ),
-            # The count of failed batches, which the alarms watch.
+            # Enables the count of failed batches that the alarms watch.
             metrics_config=LambdaEventSourceMappingMetricsConfig(metrics=["EventCount"]),
-            # Lambda asks for the rights at once; and no batch may fail before somebody is told of it.
+            # Lambda checks the role's rights now, and no batch may fail before the notification exists.
             depends_on=[processor.rights, quarantine.notification],
         )
         self.uuid = mapping.uuid

@@ -1,4 +1,4 @@
-"""A Lambda function in the private network, with a role of its own and its log group."""
+"""A Lambda function in the private network, with its own role, security group and log group."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +15,7 @@ from cdktf_cdktf_provider_aws.lambda_function import (
 )
 from constructs import Construct
 
-from stacks.code_assets import Packages
+from stacks.code_assets import CodeAssets
 from stacks.config.environments import Environment
 from stacks.endpoints import Endpoints
 from stacks.network import Network
@@ -33,9 +33,9 @@ _NETWORK_INTERFACES = (
 
 
 class PrivateFunction(Construct):
-    """A function, and before it all that it needs to start: rights, rules and a place to log.
+    """A function, created after everything it needs to start: rights, security group rules and a log group.
 
-    `name`, `arn`: the function's; `rights`: its role's policy.
+    `name`, `arn`: the function's. `rights`: the policy of its role.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class PrivateFunction(Construct):
         config: Environment,
         network: Network,
         endpoints: Endpoints,
-        packages: Packages,
+        code_assets: CodeAssets,
         base_name: str,
         handler: str,
         timeout_seconds: int,
@@ -66,7 +66,7 @@ class PrivateFunction(Construct):
             self,
             "Logs",
             name=f"/aws/lambda/{name}",
-            retention_in_days=config.function.log_retention_days,
+            retention_in_days=config.logs.retention_days,
         )
         role = self._role(config.physical_name(f"{base_name}-role"))
         self.rights = IamRolePolicy(
@@ -84,9 +84,9 @@ class PrivateFunction(Construct):
             runtime=config.function.runtime,
             architectures=[config.function.architecture],
             handler=handler,
-            filename=packages.code_path,
-            source_code_hash=packages.code_hash,
-            layers=[packages.layer_arn],
+            filename=code_assets.code_path,
+            source_code_hash=code_assets.code_hash,
+            layers=[code_assets.layer_arn],
             timeout=timeout_seconds,
             memory_size=memory_mb,
             reserved_concurrent_executions=reserved_concurrency,
@@ -95,7 +95,7 @@ class PrivateFunction(Construct):
                 subnet_ids=network.private_subnet_ids, security_group_ids=[group.id]
             ),
             logging_config=LambdaFunctionLoggingConfig(
-                # What the processor prints is JSON already, and its metrics must reach the log as they are.
+                # The processor already prints JSON, and its metrics must reach the log unchanged.
                 log_format="Text",
                 log_group=logs.name,
             ),
@@ -111,7 +111,7 @@ class PrivateFunction(Construct):
 
 
 def _every_function_may(logs: CloudwatchLogGroup) -> list[Statement]:
-    """Return what Lambda itself needs of a role; `*` where AWS knows no narrower resource.
+    """Return what Lambda itself requires of a role; `*` where AWS supports no narrower resource.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions,
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html

@@ -1,4 +1,4 @@
-"""The schedule that drains pending invalidations while no batch comes to do it."""
+"""The schedule that drains pending invalidations while no batch arrives to do it."""
 
 from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
 from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
@@ -9,19 +9,19 @@ from constructs import Construct
 from stacks.config.environments import Environment
 from stacks.inventory_processor import InventoryProcessor
 
-# Well below the cache's time to live, which bounds what the shop sees meanwhile.
+# Well below the cache's time to live, which limits how long the shop sees an old value.
 _SCHEDULE = "rate(1 minute)"
-_NEXT_ONE_SECONDS = 60
+_UNTIL_THE_NEXT_SECONDS = 60
 
 
-class Drain(Construct):
-    """A rule that invokes the processor every minute; what comes too late is left to the next minute."""
+class InvalidationDrain(Construct):
+    """A schedule that invokes the processor every minute; a late invocation is dropped for the next one."""
 
     def __init__(
         self, scope: Construct, id_: str, *, config: Environment, processor: InventoryProcessor
     ) -> None:
         super().__init__(scope, id_)
-        rule = CloudwatchEventRule(
+        schedule = CloudwatchEventRule(
             self,
             "Schedule",
             name=config.physical_name("inventory-processor-drain"),
@@ -35,15 +35,20 @@ class Drain(Construct):
             action="lambda:InvokeFunction",
             function_name=processor.name,
             principal="events.amazonaws.com",
-            source_arn=rule.arn,
+            source_arn=schedule.arn,
         )
         LambdaFunctionEventInvokeConfig(
             self,
             "NoRetries",
             function_name=processor.name,
             maximum_retry_attempts=0,
-            maximum_event_age_in_seconds=_NEXT_ONE_SECONDS,
+            maximum_event_age_in_seconds=_UNTIL_THE_NEXT_SECONDS,
         )
         CloudwatchEventTarget(
-            self, "Target", rule=rule.name, target_id="processor", arn=processor.arn, depends_on=[permission]
+            self,
+            "Target",
+            rule=schedule.name,
+            target_id="processor",
+            arn=processor.arn,
+            depends_on=[permission],
         )

@@ -1,10 +1,10 @@
-"""The processor's function: what it is told, and what it may."""
+"""The processor's function: its environment variables and its rights."""
 
 from constructs import Construct
 
 from stacks.archive import Archive
 from stacks.cache import REDIS_PORT, Cache
-from stacks.code_assets import Packages
+from stacks.code_assets import CodeAssets
 from stacks.config.environments import Environment
 from stacks.credentials import Credentials
 from stacks.database import DATABASE_NAME, POSTGRES_PORT, Database
@@ -20,9 +20,10 @@ HANDLER = "processor.handler.handler"
 
 
 class InventoryProcessor(Construct):
-    """The function that the event source mapping invokes, and the schedule.
+    """The function that the event source mapping and the drain's schedule invoke.
 
-    `name`, `arn`: the function's; `rights`: its role's policy, which Lambda checks when a mapping is made.
+    `name`, `arn`: the function's. `rights`: the policy of its role, which Lambda checks when the event source
+    mapping is created.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class InventoryProcessor(Construct):
         config: Environment,
         network: Network,
         endpoints: Endpoints,
-        packages: Packages,
+        code_assets: CodeAssets,
         stream: InventoryStream,
         archive: Archive,
         quarantine: Quarantine,
@@ -49,7 +50,7 @@ class InventoryProcessor(Construct):
             config=config,
             network=network,
             endpoints=endpoints,
-            packages=packages,
+            code_assets=code_assets,
             base_name="inventory-processor",
             handler=HANDLER,
             timeout_seconds=config.function.timeout_seconds,
@@ -79,7 +80,7 @@ class InventoryProcessor(Construct):
                     ["s3:PutObject"],
                     [archive.objects_arn, quarantine.records_arn, quarantine.survivors_arn],
                 ),
-                # The two that Lambda wants of the on-failure destination:
+                # Lambda requires these two for the on-failure destination:
                 # https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
                 allow("WriteFailedBatches", ["s3:PutObject"], [quarantine.failed_batches_arn]),
                 # The processor lists survivors.
@@ -88,7 +89,7 @@ class InventoryProcessor(Construct):
                 cache.connect_statement(cache.processor),
             ],
             connects_to=[endpoints.s3, endpoints.secrets, database.listener, cache.listener],
-            # New code finds the tables, roles and passwords that it expects.
+            # So that new code finds the tables, roles and passwords that it expects.
             depends_on=[migrations.invocation],
         )
         self.name = function.name

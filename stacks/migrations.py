@@ -1,9 +1,9 @@
-"""The schema, the database's roles and their passwords, brought up to date by each deploy."""
+"""The function that brings the schema, the database's roles and their passwords up to date on each deploy."""
 
 from cdktf_cdktf_provider_aws.lambda_invocation import LambdaInvocation
 from constructs import Construct
 
-from stacks.code_assets import Packages
+from stacks.code_assets import CodeAssets
 from stacks.config.environments import Environment
 from stacks.credentials import Credentials
 from stacks.database import DATABASE_NAME, POSTGRES_PORT, Database
@@ -13,17 +13,17 @@ from stacks.network import Network
 from stacks.policies import allow
 
 HANDLER = "processor.migrate.handler"
-# A migration waits 5 s at most for a lock, but building what it builds may take a while.
+# A migration waits for a lock for at most 5 s, but building an index, say, may take a while.
 _TIMEOUT_SECONDS = 300
 _MEMORY_MB = 512
 
 
 class Migrations(Construct):
-    """A function that Terraform invokes when the code, a password or the database is another.
+    """A function that Terraform invokes when the code, a password or the database has changed.
 
-    It is the administrator's only user, and runs in the private network, where the database is.
+    Nothing else logs in as the administrator. It runs in the private network, since the database is there.
 
-    `name`: the function's; `invocation`: what needs the schema depends on it.
+    `name`: the function's. `invocation`: whatever needs the schema must depend on it.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Migrations(Construct):
         config: Environment,
         network: Network,
         endpoints: Endpoints,
-        packages: Packages,
+        code_assets: CodeAssets,
         database: Database,
         writer: Credentials,
         reader: Credentials,
@@ -51,7 +51,7 @@ class Migrations(Construct):
             config=config,
             network=network,
             endpoints=endpoints,
-            packages=packages,
+            code_assets=code_assets,
             base_name="inventory-migrations",
             handler=HANDLER,
             timeout_seconds=_TIMEOUT_SECONDS,
@@ -75,9 +75,9 @@ class Migrations(Construct):
             "Invocation",
             function_name=function.name,
             input="{}",
-            # Any change makes it anew, and making it invokes the function.
+            # Any change recreates this resource, and creating it invokes the function.
             triggers={
-                "code": packages.code_hash,
+                "code": code_assets.code_hash,
                 "writer": writer.version_id,
                 "reader": reader.version_id,
                 "database": database.resource_id,

@@ -1,4 +1,4 @@
-"""The private network: subnets without a route out; public ones with NAT gateways only where asked for."""
+"""The private network: subnets without a route out, and public ones only for NAT gateways."""
 
 from cdktf import Fn, Token
 from cdktf_cdktf_provider_aws.data_aws_availability_zones import (
@@ -19,15 +19,15 @@ from constructs import Construct
 from stacks.config.environments import Environment
 
 _EVERYWHERE = "0.0.0.0/0"
-# A sixteenth of the VPC a subnet: private ones from the first on, public ones from the ninth on.
+# Each subnet is a sixteenth of the VPC: private ones from the first on, public ones from the ninth on.
 _SUBNET_BITS = 4
 _FIRST_PUBLIC_SUBNET = 8
 
 
 class Network(Construct):
-    """A VPC whose private subnets nothing enters or leaves but through what `Endpoints` and rules open.
+    """A VPC whose private subnets are closed except for `Endpoints` and security group rules.
 
-    `vpc_id`; `private_subnet_ids`, `private_route_table_ids`: one a zone, in the zones' order.
+    `vpc_id`: the VPC's. `private_subnet_ids`, `private_route_table_ids`: one per zone, in the zones' order.
     """
 
     def __init__(self, scope: Construct, id_: str, *, config: Environment) -> None:
@@ -38,21 +38,21 @@ class Network(Construct):
             "Vpc",
             cidr_block=config.network.cidr,
             enable_dns_support=True,
-            # Interface endpoints answer under the services' own names only with both.
+            # Services' own names resolve to interface endpoints only with both.
             enable_dns_hostnames=True,
             tags=self._name("product-catalog"),
         )
         self.vpc_id = vpc.id
-        # Without rules: whoever names no group can reach nothing.
+        # Without rules, so that a resource for which no group is chosen can reach nothing.
         DefaultSecurityGroup(self, "DefaultGroup", vpc_id=vpc.id)
         zones = DataAwsAvailabilityZones(
             self,
             "Zones",
             state="available",
-            # Local zones hold neither databases nor functions.
+            # Local zones offer neither databases nor functions.
             filter=[DataAwsAvailabilityZonesFilter(name="opt-in-status", values=["opt-in-not-required"])],
         )
-        # By index: where a region has fewer zones, Terraform refuses, and puts no two subnets in one.
+        # By index: in a region with fewer zones, Terraform refuses instead of putting two subnets into one.
         zone_names = [
             Token.as_string(zones.interpolation_for_attribute(f"names[{zone}]"))
             for zone in range(config.network.zones)
@@ -61,14 +61,14 @@ class Network(Construct):
             self._routed_subnet(f"Private{zone}", zone_name, zone - 1)
             for zone, zone_name in enumerate(zone_names, start=1)
         ]
-        # Of the associations, so that whoever is put in a subnet finds its routes.
+        # From the associations, so that a resource in a subnet is created after its routes.
         self.private_subnet_ids = [association.subnet_id for association in private]
         self.private_route_table_ids = [association.route_table_id for association in private]
         if config.network.nat_gateways:
             self._open_to_the_internet(zone_names)
 
     def _open_to_the_internet(self, zone_names: list[str]) -> None:
-        """Give the first zones a NAT gateway each, and every private subnet a route through one."""
+        """Create a NAT gateway in each of the first zones, and route every private subnet through one."""
         internet = InternetGateway(self, "Internet", vpc_id=self.vpc_id)
         gateways = []
         for zone in range(1, self._config.network.nat_gateways + 1):
@@ -102,7 +102,7 @@ class Network(Construct):
             )
 
     def _routed_subnet(self, id_: str, zone_name: str, block: int) -> RouteTableAssociation:
-        """Make a subnet with a route table of its own."""
+        """Create a subnet with its own route table."""
         name = self._name(f"product-catalog-{id_.lower()}")
         subnet = Subnet(
             self,

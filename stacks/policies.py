@@ -1,4 +1,4 @@
-"""Statements of policies, as documents that tools can analyse (an inline JSON text they cannot)."""
+"""Policy statements, as data sources, which tools can analyse (unlike JSON text)."""
 
 from collections.abc import Sequence
 
@@ -14,12 +14,12 @@ Statement = DataAwsIamPolicyDocumentStatement
 
 
 def document(scope: Construct, id_: str, statements: Sequence[Statement]) -> str:
-    """Return the JSON of a policy, as Terraform will render it."""
+    """Return a policy as the JSON that Terraform will render."""
     return DataAwsIamPolicyDocument(scope, id_, statement=list(statements)).json
 
 
 def allow(sid: str, actions: Sequence[str], resources: Sequence[str]) -> Statement:
-    """Return a statement for a role: these actions on these resources."""
+    """Return a statement for a role that allows these actions on these resources."""
     return Statement(sid=sid, actions=list(actions), resources=list(resources))
 
 
@@ -30,9 +30,9 @@ def allow_service(
     resources: Sequence[str] | None = None,
     conditions: Sequence[DataAwsIamPolicyDocumentStatementCondition] = (),
 ) -> Statement:
-    """Return a statement for a resource's policy: an AWS service may, under these conditions.
+    """Return a statement for a resource's policy that allows an AWS service these actions.
 
-    `resources`: None in the policy of a role, which knows only itself.
+    `resources`: None in a role's trust policy, which applies to the role only.
     """
     return Statement(
         sid=sid,
@@ -44,7 +44,7 @@ def allow_service(
 
 
 def allow_account(sid: str, account_id: str, actions: Sequence[str], resources: Sequence[str]) -> Statement:
-    """Return a statement for an endpoint's policy: this account's principals may, within their own rights."""
+    """Return a statement for an endpoint's policy that allows principals of the account these actions."""
     return Statement(
         sid=sid,
         actions=list(actions),
@@ -55,7 +55,7 @@ def allow_account(sid: str, account_id: str, actions: Sequence[str], resources: 
 
 
 def deny_plain_http(actions: Sequence[str], resources: Sequence[str]) -> Statement:
-    """Return a statement for a resource's policy: nobody may without TLS."""
+    """Return a statement for a resource's policy that denies access without TLS."""
     return Statement(
         sid="TlsOnly",
         effect="Deny",

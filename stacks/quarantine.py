@@ -1,4 +1,4 @@
-"""Where rejected records and failed batches wait for a person, and the queue that points at the latter."""
+"""The bucket where rejected records and failed batches wait for a person, and a queue of failed batches."""
 
 from cdktf_cdktf_provider_aws.s3_bucket_notification import (
     S3BucketNotification,
@@ -14,21 +14,21 @@ from stacks.policies import allow_service, arn_equals, deny_plain_http, document
 
 QUARANTINE_PREFIX = "quarantine/"
 SURVIVORS_PREFIX = "survivors/"
-"""Who tried a record alone and lived, when the database could not be told."""
+"""Objects that record who survived processing a record alone, when the database could not be written to."""
 FAILED_BATCHES_PREFIX = "aws/lambda/"
-"""Lambda's own: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html"""
+"""Chosen by Lambda: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html"""
 QUEUE_RETENTION_SECONDS = 14 * 24 * 60 * 60
 
 
 class Quarantine(Construct):
-    """A bucket, and a queue that gets a message for each failed batch put in it.
+    """A bucket, and a queue that gets a message for each failed batch in it.
 
-    The bucket is the truth; the queue, of 14 days, is a pointer. S3 sends it one `s3:TestEvent` when the
-    notification is made, which stands for no batch.
+    The bucket is authoritative; the queue only points at its objects, for 14 days. S3 also sends the queue
+    one `s3:TestEvent` when the notification is created, which does not stand for a batch.
 
-    `bucket_name`, `bucket_arn`, `queue_name`, `queue_url`: what their names say.
-    `records_arn`, `survivors_arn`: the processor's objects; `failed_batches_arn`: the Lambda service's.
-    `notification`: what must be there before the first batch can fail.
+    `bucket_name`, `bucket_arn`, `queue_name`, `queue_url`: the bucket's and the queue's.
+    `records_arn`, `survivors_arn`: objects that the processor writes. `failed_batches_arn`: objects that
+    Lambda writes. `notification`: must exist before the first batch can fail.
     """
 
     def __init__(self, scope: Construct, id_: str, *, config: Environment, account_id: str) -> None:
@@ -44,8 +44,8 @@ class Quarantine(Construct):
         self.records_arn = f"{bucket.arn}/{QUARANTINE_PREFIX}*"
         self.survivors_arn = f"{bucket.arn}/{SURVIVORS_PREFIX}*"
         self.failed_batches_arn = f"{bucket.arn}/{FAILED_BATCHES_PREFIX}*"
-        # Few objects come here, and stay where they can be read at once.
-        bucket.keep_by(
+        # Few objects come here, so they stay in the storage class that can be read without delay.
+        bucket.add_lifecycle_rules(
             expiry_rules(
                 expiry_days=config.quarantine.expiry_days,
                 noncurrent_days=config.quarantine.noncurrent_days,
@@ -61,7 +61,7 @@ class Quarantine(Construct):
         )
         self.queue_name = queue.name
         self.queue_url = queue.url
-        policy = self._let_the_bucket_send(bucket, queue, account_id)
+        policy = self._allow_the_bucket_to_send(bucket, queue, account_id)
         self.notification = S3BucketNotification(
             self,
             "Notification",
@@ -74,12 +74,14 @@ class Quarantine(Construct):
                     filter_prefix=FAILED_BATCHES_PREFIX,
                 )
             ],
-            # S3 tries the queue, and refuses one that it may not send to.
+            # S3 tests the queue, and refuses one that it may not send to.
             depends_on=[policy],
         )
 
-    def _let_the_bucket_send(self, bucket: PrivateBucket, queue: SqsQueue, account_id: str) -> SqsQueuePolicy:
-        # A bucket's ARN names no account: once deleted, its name is free for others.
+    def _allow_the_bucket_to_send(
+        self, bucket: PrivateBucket, queue: SqsQueue, account_id: str
+    ) -> SqsQueuePolicy:
+        # A bucket's ARN names no account, and the name of a deleted bucket is free for others.
         from_our_bucket = [arn_equals("aws:SourceArn", bucket.arn), equals("aws:SourceAccount", account_id)]
         access = document(
             self,

@@ -1,4 +1,4 @@
-"""Who may connect to whom in the private network: nobody, but for the connections that are named."""
+"""Who may connect to whom in the private network: only the connections declared with `Connection`."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from constructs import Construct
 
 
 class SecurityGroup(Construct):
-    """A security group without rules; `id`, `name`: its own. `Connection` adds what it needs."""
+    """A security group without rules, which `Connection` adds; `id`, `name`: the group's."""
 
     def __init__(self, scope: Construct, id_: str, *, name: str, description: str, vpc_id: str) -> None:
         super().__init__(scope, id_)
@@ -21,8 +21,8 @@ class SecurityGroup(Construct):
             name=name,
             description=description,
             vpc_id=vpc_id,
-            # Lambda gives back a function's network interfaces up to 20 minutes after its end; the
-            # provider's own patience is 15.
+            # Lambda releases a function's network interfaces up to 20 minutes after its deletion; the
+            # provider's own timeout is 15.
             timeouts=SecurityGroupTimeouts(delete="45m"),
         )
         self.id = group.id
@@ -31,9 +31,9 @@ class SecurityGroup(Construct):
 
 @dataclass(frozen=True, kw_only=True)
 class Listener:
-    """A TCP port that somebody listens on: a group's members, or a service whose addresses a list holds.
+    """A TCP port and who listens on it: a group's members, or a service with a prefix list of addresses.
 
-    `name`: what the ids of connections to it are made of.
+    `name`: part of the ids of connections to it.
     """
 
     name: str
@@ -43,9 +43,9 @@ class Listener:
 
 
 class Connection(Construct):
-    """Lets the members of a group connect to a listener.
+    """Security group rules that let the members of a group connect to a listener.
 
-    `rules`: what must be there before the first connection.
+    `rules`: must exist before the first connection.
     """
 
     def __init__(self, scope: Construct, *, source: SecurityGroup, target: Listener) -> None:

@@ -10,10 +10,10 @@ from stacks.policies import Statement, allow
 
 
 class InventoryStream(Construct):
-    """An encrypted stream whose records outlive the maximum record age, so that none expires unreported.
+    """An encrypted stream that keeps records beyond the maximum record age, so that none expires unreported.
 
-    A record has at most 1 MiB, Kinesis's default: one that an event of 6 MiB cannot carry is never processed
-    (https://docs.aws.amazon.com/streams/latest/dev/large-records.html).
+    A record has at most 1 MiB, Kinesis's default. One that does not fit into an event of 6 MiB is never
+    processed (https://docs.aws.amazon.com/streams/latest/dev/large-records.html).
 
     `name`, `arn`: the stream's.
     """
@@ -39,10 +39,10 @@ class InventoryStream(Construct):
         self.arn = stream.arn
 
     def read_statement(self) -> Statement:
-        """Return what an event source mapping needs of its function's role.
+        """Return the statement that an event source mapping requires of its function's role.
 
-        https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html; AWS's own managed policy
-        adds the listing of all streams, which only the console needs.
+        https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html; AWS's managed policy also
+        allows listing all streams, which only the console needs.
         """
         return allow(
             "ReadStream",
@@ -57,7 +57,7 @@ class InventoryStream(Construct):
         )
 
     def put_statement(self) -> Statement:
-        """Return what a producer needs, the Kinesis Producer Library included."""
+        """Return the statement that producers need, including the Kinesis Producer Library."""
         return allow(
             "PutRecords",
             [

@@ -1,6 +1,6 @@
-"""Runs Terraform itself on the synthesized stacks: finds the binary, and a mirror of its AWS provider.
+"""Runs Terraform on the synthesized stacks: finds the binary and a mirror of its AWS provider.
 
-`python -m terraform_cli validate` checks every stack. Others use three calls, which raise `TerraformError`:
+`python -m terraform_cli validate` checks every stack. Other code calls these, which raise `TerraformError`:
 `find_terraform`, `choose_provider`, and `Provider.variables`.
 """
 

@@ -1,4 +1,4 @@
-"""Terraform's own (CLI) configuration: has somebody chosen where providers come from? Else ours."""
+"""Terraform's CLI configuration: this machine's if it says where providers come from, else ours."""
 
 import json
 import re
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from terraform_cli.mirror import SOURCE
 
-VARIABLE = "TF_CLI_CONFIG_FILE"
+CONFIG_VARIABLE = "TF_CLI_CONFIG_FILE"
 
 
 def chooses_providers(variables: Mapping[str, str]) -> bool:
-    """Return whether this machine's configuration says where providers come from; then ours must not."""
+    """Return whether this machine's configuration says where providers come from, so that ours must not."""
     home = variables.get("HOME")
-    named = variables.get(VARIABLE) or (f"{home}/.terraformrc" if home else "")
+    named = variables.get(CONFIG_VARIABLE) or (f"{home}/.terraformrc" if home else "")
     try:
         text = Path(named).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -24,7 +24,7 @@ def chooses_providers(variables: Mapping[str, str]) -> bool:
 
 
 def configuration_text(folder: Path) -> str:
-    """Return a configuration that takes the AWS provider from a mirror and any other from its registry."""
+    """Return a configuration that takes the AWS provider from a mirror and others from the registry."""
     only = f"[{json.dumps(SOURCE)}]"
     return (
         "provider_installation {\n"
@@ -36,13 +36,13 @@ def configuration_text(folder: Path) -> str:
 
 @contextmanager
 def configured(folder: Path | None, variables: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Give the environment in which Terraform takes the provider from a folder; None: from where it would."""
+    """Yield environment variables that make Terraform take the provider from a folder; None: as it would."""
     if folder is None:
         yield dict(variables)
         return
     with tempfile.TemporaryDirectory(prefix="terraform-") as directory:
         file = Path(directory) / "terraform.rc"
         file.write_text(configuration_text(folder), encoding="utf-8")
-        # A plugin cache would be filled with copies of what the mirror holds already.
+        # A plugin cache would only duplicate the mirror.
         others = {name: value for name, value in variables.items() if name != "TF_PLUGIN_CACHE_DIR"}
-        yield others | {VARIABLE: str(file)}
+        yield others | {CONFIG_VARIABLE: str(file)}

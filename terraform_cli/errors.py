@@ -1,5 +1,5 @@
-"""What keeps Terraform from running here at all, as against what it finds wrong."""
+"""The error raised when Terraform cannot run here; what it finds wrong in a stack is a result."""
 
 
 class TerraformError(Exception):
-    """Terraform or its provider is not to be had on this machine; the message says what to do."""
+    """Terraform or its provider is missing on this machine; the message says what to do."""

@@ -11,20 +11,21 @@ from pathlib import Path
 
 from terraform_cli.errors import TerraformError
 
-OLDEST = (1, 11)
-"""The first Terraform that knows write-only arguments, which keep passwords out of the state."""
+OLDEST_VERSION = (1, 11)
+"""The first Terraform with write-only arguments, which keep passwords out of the state."""
 
 _ADVICE = (
-    f"Install Terraform {OLDEST[0]}.{OLDEST[1]} or newer (https://developer.hashicorp.com/terraform/install) "
-    "and put it on the PATH, or name it: TERRAFORM_BINARY_NAME=/path/to/terraform"
+    f"Install Terraform {'.'.join(map(str, OLDEST_VERSION))} or newer "
+    "(https://developer.hashicorp.com/terraform/install) and put it on the PATH, or name it: "
+    "TERRAFORM_BINARY_NAME=/path/to/terraform"
 )
-# Arguments, workspaces and folders of somebody's own would mix up stacks that run side by side.
-_DISTURBING = re.compile(r"TF_CLI_ARGS.*|TF_WORKSPACE|TF_DATA_DIR|TF_LOG.*")
+# A person's own arguments, workspace and folders would interfere with stacks that are checked concurrently.
+_IGNORED_VARIABLES = re.compile(r"TF_CLI_ARGS.*|TF_WORKSPACE|TF_DATA_DIR|TF_LOG.*")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Terraform:
-    """A binary that works; `platform` as mirrors name it, such as `linux_amd64`."""
+    """A working binary; `platform` is named as in mirrors, such as `linux_amd64`."""
 
     path: str
     version: str
@@ -33,14 +34,14 @@ class Terraform:
     def run(
         self, directory: Path, *arguments: str, variables: Mapping[str, str]
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command in a folder without asking or colouring; returns its code and its output as one text.
+        """Run a command in a folder without prompts or colours; standard error is in the result's `stdout`.
 
-        `variables`: the whole environment; settings that would change what the command does are left out.
+        `variables`: all environment variables; those that would change what the command does are ignored.
         """
-        kept = {name: value for name, value in variables.items() if not _DISTURBING.fullmatch(name)}
+        kept = {name: value for name, value in variables.items() if not _IGNORED_VARIABLES.fullmatch(name)}
         configuration = kept.get("TF_CLI_CONFIG_FILE")
         if configuration and not Path(configuration).exists():
-            # It would be warned of at every command.
+            # Every command would print a warning.
             kept["TF_CLI_CONFIG_FILE"] = os.devnull
         return subprocess.run(  # noqa: S603
             [self.path, *arguments],
@@ -55,7 +56,7 @@ class Terraform:
 
 
 def find_terraform(variables: Mapping[str, str]) -> Terraform:
-    """Return the binary that `TERRAFORM_BINARY_NAME` names, which cdktf honours too, else `terraform`.
+    """Return the binary that `TERRAFORM_BINARY_NAME` names, as cdktf does, else `terraform`.
 
     Raises: TerraformError.
     """
@@ -63,29 +64,29 @@ def find_terraform(variables: Mapping[str, str]) -> Terraform:
     path = shutil.which(name, path=variables.get("PATH", ""))
     if path is None:
         raise TerraformError(f"{name} is not on the PATH. {_ADVICE}")
-    # Apart from `run`: a warning about the configuration, on the standard error, is no part of the answer.
-    answer = subprocess.run(  # noqa: S603
+    # Not with `run`: a warning about the configuration, on standard error, is not part of the JSON.
+    run = subprocess.run(  # noqa: S603
         [path, "version", "-json"],
         env={**variables, "CHECKPOINT_DISABLE": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
-    return read_version(path, answer.stdout, answer.stderr)
+    return read_version(path, run.stdout, run.stderr)
 
 
-def read_version(path: str, answer: str, complaint: str = "") -> Terraform:
-    """Return the binary at `path` by what `terraform version -json` answered.
+def read_version(path: str, output: str, errors: str = "") -> Terraform:
+    """Return the binary at `path`, given the output of `terraform version -json`.
 
-    Raises: TerraformError if the answer is none, or tells of a version that is too old.
+    Raises: TerraformError if the output has no version, or one that is too old.
     """
     try:
-        told = json.loads(answer)
-        terraform = Terraform(path=path, version=told["terraform_version"], platform=told["platform"])
+        versions = json.loads(output)
+        terraform = Terraform(path=path, version=versions["terraform_version"], platform=versions["platform"])
         numbers = tuple(int(part) for part in terraform.version.split(".")[:2])
     except (ValueError, KeyError, TypeError) as error:
-        said = complaint.strip() or answer.strip() or "nothing"
-        raise TerraformError(f"{path} does not tell its version; it says: {said}\n{_ADVICE}") from error
-    if numbers < OLDEST:
+        printed = errors.strip() or output.strip() or "nothing"
+        raise TerraformError(f"{path} reports no version; it printed: {printed}\n{_ADVICE}") from error
+    if numbers < OLDEST_VERSION:
         raise TerraformError(f"{path} is Terraform {terraform.version}. {_ADVICE}")
     return terraform

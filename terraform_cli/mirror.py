@@ -1,13 +1,13 @@
 """Finds a mirror of the AWS provider on this machine, so that Terraform needs no registry.
 
-A mirror is a folder laid out as Terraform's `filesystem_mirror` wants it:
+A mirror is a folder with the layout of Terraform's `filesystem_mirror`:
 
     registry.terraform.io/hashicorp/aws/5.100.0/linux_amd64/terraform-provider-aws_…          unpacked
     registry.terraform.io/hashicorp/aws/terraform-provider-aws_5.100.0_linux_amd64.zip        packed
 
-Looked for in `CATALOG_PROVIDER_MIRROR` alone if that is set; else where Terraform looks by itself, in plugin
-caches, and a few levels deep below the usual roots of installed software. None of these is a folder that any
-user may write to.
+If `CATALOG_PROVIDER_MIRROR` is set, only that folder is searched; otherwise Terraform's own mirrors, plugin
+caches, and a few levels below the usual roots of installed software. No such folder is writable by
+every user.
 """
 
 import os
@@ -18,24 +18,24 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from stacks.binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
+from stacks.provider_binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
 from terraform_cli.errors import TerraformError
 
 SOURCE = "registry.terraform.io/hashicorp/aws"
-VARIABLE = "CATALOG_PROVIDER_MIRROR"
+MIRROR_VARIABLE = "CATALOG_PROVIDER_MIRROR"
 
 USUAL_ROOTS = tuple(map(Path, ("/opt", "/usr/local", "/usr/lib", "/var/lib", "/srv")))
 _DEPTH = 3
 _MOST_FOLDERS = 5000
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
-# The constraint's two ends: from the first on, below the second.
-LOWEST, BELOW = (tuple(map(int, end.split("."))) for end in _VERSION.findall(WIDE_PROVIDER_VERSIONS))
+# The constraint's two ends: the lowest version that is accepted, and the first one above.
+LOWEST, UPPER_LIMIT = (tuple(map(int, end.split("."))) for end in _VERSION.findall(WIDE_PROVIDER_VERSIONS))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mirror:
-    """A folder to take the AWS provider from, and the version to take."""
+    """A folder that holds the AWS provider, and the version to use."""
 
     folder: Path
     version: str
@@ -53,22 +53,22 @@ def find_mirror(
     roots: Iterable[Path] = USUAL_ROOTS,
     own: Path | None = None,
 ) -> Mirror | None:
-    """Return the best mirror: with the binding's own version, else with the highest that our output fits.
+    """Return the mirror with the binding's own version, else with the highest that accepts our output.
 
-    `own`: a folder that the project itself fills.
+    `own`: the folder that `provider.fetch` fills.
 
-    Raises: TerraformError if `CATALOG_PROVIDER_MIRROR` names a folder that is none.
+    Raises: TerraformError if `CATALOG_PROVIDER_MIRROR` names a folder that is not a mirror.
     """
-    named = variables.get(VARIABLE)
+    named = variables.get(MIRROR_VARIABLE)
     if named:
         mirror = best(mirrors_in(Path(named).absolute(), platform))
         if mirror is None:
             raise TerraformError(
-                f"{VARIABLE} is {named!r}; accepted: a folder that holds {SOURCE} {PROVIDER_VERSION}, or a "
-                f"version from {_text(LOWEST)} to below {_text(BELOW)}, for {platform}"
+                f"{MIRROR_VARIABLE} is {named!r}; accepted: a folder that holds {SOURCE} for {platform}, "
+                f"{PROVIDER_VERSION} or a version from {_text(LOWEST)} to below {_text(UPPER_LIMIT)}"
             )
         return mirror
-    # Caches last: another Terraform may be writing to them right now.
+    # Caches come last, since another Terraform may be writing to them.
     folders = chain(
         [own] if own else [],
         implied_mirrors(variables),
@@ -85,13 +85,13 @@ def find_mirror(
 
 
 def best(mirrors: Iterable[Mirror]) -> Mirror | None:
-    """Return the one to use of several, or None: the binding's own version first, then the highest."""
-    fitting = [mirror for mirror in mirrors if LOWEST <= _numbers(mirror.version) < BELOW]
+    """Return the mirror to use, or None: the binding's own version first, then the highest."""
+    fitting = [mirror for mirror in mirrors if LOWEST <= _numbers(mirror.version) < UPPER_LIMIT]
     return max(fitting, key=lambda mirror: (mirror.is_exact, _numbers(mirror.version)), default=None)
 
 
 def mirrors_in(folder: Path, platform: str) -> Iterator[Mirror]:
-    """Yield every version for a platform that a folder holds, packed or unpacked."""
+    """Yield every version for a platform in a folder, packed or unpacked."""
     held = folder / SOURCE
     packed = re.compile(rf"terraform-provider-aws_({_VERSION.pattern})_{re.escape(platform)}\.zip")
     for name in _names(held):
@@ -104,14 +104,14 @@ def mirrors_in(folder: Path, platform: str) -> Iterator[Mirror]:
 
 
 def plugin_caches(variables: Mapping[str, str]) -> list[Path]:
-    """Return where Terraform and cdktf keep providers that were installed before."""
+    """Return the folders in which Terraform and cdktf keep providers they have installed."""
     homes = [Path(variables["HOME"]) / ".terraform.d" / "plugin-cache"] if variables.get("HOME") else []
     named = variables.get("TF_PLUGIN_CACHE_DIR")
     return [*([Path(named)] if named else []), *homes]
 
 
 def implied_mirrors(variables: Mapping[str, str]) -> list[Path]:
-    """Return where Terraform itself looks first.
+    """Return the folders that Terraform itself searches first.
 
     https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
     """
@@ -127,7 +127,7 @@ def implied_mirrors(variables: Mapping[str, str]) -> list[Path]:
 
 
 def _scan(root: Path) -> Iterator[Path]:
-    """Yield the folders with providers for AWS at or a few levels below a root, nearest first."""
+    """Yield the folders with AWS providers at a root or a few levels below, nearest first."""
     level, seen = [root], 0
     for _ in range(_DEPTH + 1):
         below: list[Path] = []

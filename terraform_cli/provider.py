@@ -1,4 +1,4 @@
-"""Chooses the AWS provider to run the stacks on, by what this machine can get."""
+"""Chooses the AWS provider to run the stacks with, from those that this machine can get."""
 
 import json
 import shutil
@@ -8,29 +8,34 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacks.binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
+from stacks.provider_binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
 from terraform_cli.configuration import chooses_providers, configured
 from terraform_cli.errors import TerraformError
 from terraform_cli.installation import Terraform
-from terraform_cli.mirror import SOURCE, USUAL_ROOTS, VARIABLE, Mirror, find_mirror
+from terraform_cli.mirror import MIRROR_VARIABLE, SOURCE, USUAL_ROOTS, Mirror, find_mirror
 
-FETCHED = Path(__file__).resolve().parent.parent / ".local" / "terraform-providers"
-"""Keeps a provider that came from a registry, unpacked (about 700 MB): fetched once, not for each stack."""
+FETCHED_PROVIDERS = Path(__file__).resolve().parent.parent / ".local" / "terraform-providers"
+"""A provider from the registry is kept here, unpacked (about 700 MB), so that it is fetched only once."""
 
-# A registry behind a silent firewall is given up on soon.
-_IMPATIENCE = {"TF_REGISTRY_CLIENT_TIMEOUT": "5", "TF_REGISTRY_DISCOVERY_RETRY": "0"}
+# Without these, a registry behind a firewall that drops packets is waited for too long.
+_SHORT_TIMEOUTS = {"TF_REGISTRY_CLIENT_TIMEOUT": "5", "TF_REGISTRY_DISCOVERY_RETRY": "0"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Provider:
-    """The provider to use; `mirror` is None where the machine's own configuration chooses."""
+    """The provider to use.
+
+    `is_exact`: whether it is the version that the binding was generated from.
+    `mirror`: None if the machine's own configuration says where it comes from.
+    `description`: one line that says which version it is.
+    """
 
     is_exact: bool
     mirror: Mirror | None
-    told: str
+    description: str
 
     def variables(self, variables: Mapping[str, str]) -> AbstractContextManager[dict[str, str]]:
-        """Give the environment for Terraform, and for a synthesis whose output this provider accepts."""
+        """Yield environment variables for Terraform and for a synthesis that this provider accepts."""
         wide = {} if self.is_exact else {"CATALOG_WIDE_PROVIDER": "1"}
         return configured(self.mirror.folder if self.mirror else None, {**variables, **wide})
 
@@ -39,42 +44,43 @@ def choose_provider(
     terraform: Terraform,
     variables: Mapping[str, str],
     *,
-    fetched: Path = FETCHED,
+    fetched: Path = FETCHED_PROVIDERS,
     roots: Iterable[Path] = USUAL_ROOTS,
 ) -> Provider:
-    """Return the binding's own version if it can be had, else one that our output is valid on too.
+    """Return the binding's own version if this machine can get it, else one that accepts our output too.
 
-    Asked in turn: this machine's configuration if it says where providers come from, a mirror with the
-    binding's own version, the registry, a mirror with another. `told` is one line that says which it is.
+    Tried in turn: this machine's configuration if it says where providers come from, a mirror with the
+    binding's own version, the registry, a mirror with another version.
 
-    `fetched`: keeps what came from the registry. `roots`: what to scan for mirrors.
+    `fetched`: the folder for a provider from the registry. `roots`: the folders to scan for mirrors.
 
-    Raises: TerraformError, with what Terraform said and what to do.
+    Raises: TerraformError, with Terraform's output and what to do.
     """
-    if not variables.get(VARIABLE) and chooses_providers(variables):
+    if not variables.get(MIRROR_VARIABLE) and chooses_providers(variables):
         return _as_configured(terraform, variables)
     mirror = find_mirror(terraform.platform, variables, roots=roots, own=fetched)
-    if mirror is None or not (mirror.is_exact or variables.get(VARIABLE)):
+    if mirror is None or not (mirror.is_exact or variables.get(MIRROR_VARIABLE)):
         refusal = fetch(terraform, variables, fetched)
         if refusal is None:
             mirror = Mirror(folder=fetched, version=PROVIDER_VERSION)
         elif mirror is None:
             raise TerraformError(f"{refusal}\n{_advice(terraform)}")
-    return Provider(is_exact=mirror.is_exact, mirror=mirror, told=_told(mirror.version))
+    return Provider(is_exact=mirror.is_exact, mirror=mirror, description=_describe(mirror.version))
 
 
 def fetch(terraform: Terraform, variables: Mapping[str, str], fetched: Path) -> str | None:
-    """Take the binding's own version from the registry into a folder, or return why Terraform cannot."""
+    """Fetch the binding's own version from the registry into a folder, or return Terraform's refusal."""
     fetched.mkdir(parents=True, exist_ok=True)
     version = Path(SOURCE) / PROVIDER_VERSION
     with tempfile.TemporaryDirectory(dir=fetched.parent) as directory:
-        refusal = _initialise(terraform, Path(directory), PROVIDER_VERSION, {**_IMPATIENCE, **variables})
+        refusal = _initialise(terraform, Path(directory), PROVIDER_VERSION, {**_SHORT_TIMEOUTS, **variables})
         if refusal is not None:
             return refusal
-        # A copy, for with a plugin cache these are links; and in one move, for others may look meanwhile.
+        # With a plugin cache these are links, so they are copied. One rename puts the copy in place, since
+        # another process may be looking for a mirror.
         whole = shutil.copytree(Path(directory) / ".terraform/providers" / version, Path(directory) / "whole")
         (fetched / version).parent.mkdir(parents=True, exist_ok=True)
-        with suppress(OSError):  # Another was first.
+        with suppress(OSError):  # Another process was first.
             whole.rename(fetched / version)
     return None
 
@@ -86,7 +92,7 @@ def _as_configured(terraform: Terraform, variables: Mapping[str, str]) -> Provid
             refusal = _initialise(terraform, Path(directory), version, variables)
         if refusal is None:
             is_exact = version == PROVIDER_VERSION
-            return Provider(is_exact=is_exact, mirror=None, told=_told(version))
+            return Provider(is_exact=is_exact, mirror=None, description=_describe(version))
     raise TerraformError(f"{refusal}\n{_advice(terraform)}")
 
 
@@ -99,19 +105,19 @@ def _initialise(
     return run.stdout.strip() if run.returncode else None
 
 
-def _told(version: str) -> str:
+def _describe(version: str) -> str:
     if version == PROVIDER_VERSION:
         return f"AWS provider {PROVIDER_VERSION}, which the binding was generated from"
     return (
-        f"AWS provider {version} instead of {PROVIDER_VERSION}, which is not to be had here: "
+        f"AWS provider {version} instead of {PROVIDER_VERSION}, which is not available here: "
         "synthesized with CATALOG_WIDE_PROVIDER=1"
     )
 
 
 def _advice(terraform: Terraform) -> str:
     return (
-        f"The AWS provider {PROVIDER_VERSION} is not to be had here. Let Terraform reach its registry, or\n"
-        f"  {VARIABLE}=<folder>, as `terraform providers mirror <folder>` makes it elsewhere "
+        f"The AWS provider {PROVIDER_VERSION} is not available here. Let Terraform reach its registry, or\n"
+        f"  {MIRROR_VARIABLE}=<folder>, as `terraform providers mirror <folder>` makes it elsewhere "
         f"(-platform={terraform.platform}), or\n"
         "  provider_installation in ~/.terraformrc or in the file that TF_CLI_CONFIG_FILE names."
     )

@@ -1,4 +1,4 @@
-"""Synthesizes the stacks in a process of its own, as `python main.py` does."""
+"""Synthesizes the stacks in a separate process, as `python main.py` does."""
 
 import subprocess
 import sys
@@ -9,11 +9,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class SynthesisError(Exception):
-    """`main.py` ended with an error; the message is all it wrote."""
+    """`main.py` exited with an error; the message is its output."""
 
 
 def synthesize(outdir: Path, variables: Mapping[str, str]) -> list[Path]:
-    """Return every stack's folder, named by its id, as `main.py` writes it with these environment variables.
+    """Run `main.py` with these environment variables and return every stack's folder, named by its id.
 
     Raises: SynthesisError.
     """

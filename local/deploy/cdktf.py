@@ -12,7 +12,7 @@ from local.deploy import subprocesses
 from local.deploy.errors import DeployError
 from local.deploy.overrides import STACK
 from local.emulated_aws.function_service import PROJECT
-from stacks.binding import bundled_node
+from stacks.provider_binding import bundled_node
 
 _CLI = PROJECT / "node_modules" / "cdktf-cli" / "bundle" / "bin" / "cdktf"
 _APP = "python -m local.deploy.synthesis"

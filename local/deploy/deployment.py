@@ -169,7 +169,7 @@ async def _send_one_record(target: DeploymentTarget, reporter: StepReporter) -> 
 def _print_differences(console: Console, machine: prerequisites.Machine) -> None:
     console.print("\nDifferences from AWS:")
     for difference in differences_from_aws.all_differences(
-        None if machine.provider.is_exact else machine.provider.told
+        None if machine.provider.is_exact else machine.provider.description
     ):
         console.print(f"  {difference.part}: {difference.reason}", markup=False, soft_wrap=True)
     console.print()

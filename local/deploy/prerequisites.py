@@ -64,7 +64,7 @@ def find_machine(variables: Mapping[str, str]) -> Machine:
         variables=machine_variables(variables),
         architecture=architecture,
         provider=provider,
-        description=f"Terraform {terraform.version}, {provider.told}",
+        description=f"Terraform {terraform.version}, {provider.description}",
     )
 
 

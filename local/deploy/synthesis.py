@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import main
-from lambda_packages import PackageError
+from lambda_packages import PackagingError
 from local.deploy.overrides import (
     CACHE_PORT,
     DATABASE_PORT,
@@ -22,8 +22,8 @@ from stacks.config.settings import SettingsError
 def synthesize() -> None:
     """Synthesize every stack into cdktf's output folder, or exit with one line that says what is wrong."""
     try:
-        app = main.build_app(os.environ, main.built_packages(), today=datetime.now(UTC).date())
-    except (PackageError, SettingsError) as error:
+        app = main.build_app(os.environ, main.current_deployment_packages(), today=datetime.now(UTC).date())
+    except (PackagingError, SettingsError) as error:
         sys.exit(str(error))
     app.synth()
     folder = Path(app.outdir) / "stacks" / STACK

@@ -1,1 +1,1 @@
-"""What the environments are set to, and what is refused; imports no cdktf."""
+"""The settings of every environment, and which values are refused."""

@@ -1,10 +1,14 @@
-"""Every environment's settings, side by side; imports no cdktf."""
+"""Every environment's settings, side by side.
+
+To add an environment, write its `Environment` beside the others and add it to `ENVIRONMENTS`; what the fields
+mean is in settings.py. The tests then ask for its name and logical ids (tests/infrastructure).
+"""
 
 import re
 from dataclasses import dataclass, replace
 from datetime import date
 
-from stacks.config.aws_limits import CONNECTIONS_OF, END_OF_LIFE
+from stacks.config.instance_classes import MAX_CONNECTIONS
 from stacks.config.settings import (
     AlarmSettings,
     ArchiveSettings,
@@ -12,6 +16,7 @@ from stacks.config.settings import (
     DatabaseSettings,
     EventSourceSettings,
     FunctionSettings,
+    LogSettings,
     NetworkSettings,
     ObjectLock,
     Provisioned,
@@ -20,25 +25,26 @@ from stacks.config.settings import (
     SettingsError,
     StreamSettings,
 )
+from stacks.config.supported_versions import END_OF_LIFE
 
 ARCHIVE_DAYS = 1095
-"""Three years: how long we must be able to prove what we were told."""
+"""Three years: how long we must be able to prove what suppliers sent."""
 
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[1-9]")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-# With more, the longest bucket name would not fit S3's 63, nor the cache's user ElastiCache's 40.
+# A longer one would exceed S3's 63 characters in a bucket's name and ElastiCache's 40 in a user's.
 _LONGEST_NAME = 20
-# RDS and ElastiCache identifiers allow no hyphen at the end and no two in a row.
+# RDS and ElastiCache identifiers allow neither a hyphen at the end nor two in a row.
 ACCEPTED_NAMES = "1 to 20 lower-case letters, digits and single hyphens, with a letter or digit at both ends"
-# A fifth stays free: for the shop, which reads the primary on a miss, for migrations and for people.
+# A fifth stays free for the shop, which reads the primary on a miss, for migrations and for people.
 _SHARE_OF_CONNECTIONS = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """One stack's settings; `name` ends every physical name.
+    """One stack's settings; every physical name ends with `name`.
 
-    What is refused here concerns two parts; `settings` refuses what concerns one.
+    Checks here involve two parts; those of a single part are in `settings`.
     """
 
     name: str
@@ -51,6 +57,7 @@ class Environment:
     database: DatabaseSettings
     cache: CacheSettings
     function: FunctionSettings
+    logs: LogSettings
     event_source: EventSourceSettings
     alarms: AlarmSettings
 
@@ -69,17 +76,17 @@ class Environment:
             raise SettingsError(
                 f"stream.retention_hours is {self.stream.retention_hours}; accepted: more than "
                 f"{maximum_age} (event_source.maximum_record_age_hours), "
-                "or records expire before Lambda reports them"
+                "since records would expire before Lambda reports them"
             )
         if self.quarantine.expiry_days < self.archive.expiry_days:
             raise SettingsError(
                 f"quarantine.expiry_days is {self.quarantine.expiry_days}; accepted: at least "
-                f"{self.archive.expiry_days} (archive.expiry_days), for a failed batch is kept nowhere else"
+                f"{self.archive.expiry_days} (archive.expiry_days), since a failed batch is kept nowhere else"
             )
         if self.archive.object_lock is not None and self.removal is Removal.WITH_CONTENTS:
             raise SettingsError(
                 f"removal is {self.removal.name}; accepted with archive.object_lock: "
-                f"{Removal.WHEN_EMPTY.name} or {Removal.NEVER.name}, for locked objects cannot be deleted"
+                f"{Removal.WHEN_EMPTY.name} or {Removal.NEVER.name}, since locked objects cannot be deleted"
             )
 
     def _check_concurrency(self) -> None:
@@ -88,17 +95,17 @@ class Environment:
             raise SettingsError(
                 f"function.reserved_concurrency is {reserved}; accepted: at least {self._wanted_concurrency} "
                 "(shards × event_source.parallelization_factor, one for the drain and one for a redrive), "
-                "or shards wait for each other"
+                "since shards would wait for each other"
             )
 
     def _check_connections(self) -> None:
-        allowed = int(CONNECTIONS_OF[self.database.instance_class] * _SHARE_OF_CONNECTIONS)
+        allowed = int(MAX_CONNECTIONS[self.database.instance_class] * _SHARE_OF_CONNECTIONS)
         if self.most_connections > allowed:
             largest = allowed // (2 * self.planned_concurrency)
             raise SettingsError(
                 f"function.pool_size is {self.function.pool_size}; accepted with a concurrency of "
-                f"{self.planned_concurrency}: {f'at most {largest}' if largest else 'none'}, for "
-                "2 × concurrency × pool size may be open (frozen execution environments keep theirs), and "
+                f"{self.planned_concurrency}: {f'at most {largest}' if largest else 'none'}, since "
+                "2 × concurrency × pool size may be open (frozen execution environments keep theirs) and "
                 f"{self.database.instance_class} has {allowed} for the processor"
             )
 
@@ -109,12 +116,12 @@ class Environment:
 
     @property
     def planned_concurrency(self) -> int:
-        """How many of the function's execution environments work at once, at most."""
+        """The maximum number of the function's execution environments that work concurrently."""
         return self.function.reserved_concurrency or self._wanted_concurrency
 
     @property
     def most_connections(self) -> int:
-        """How many database connections the function may hold open: frozen environments keep theirs."""
+        """How many database connections the function may hold: frozen execution environments keep theirs."""
         return 2 * self.planned_concurrency * self.function.pool_size
 
     def check_support(self, today: date) -> None:
@@ -129,11 +136,10 @@ class Environment:
         ):
             versions = END_OF_LIFE[kind]
             if today > versions[version]:
-                supported = [name for name, end in versions.items() if today <= end]
+                supported = ", ".join(name for name, end in versions.items() if today <= end)
                 raise SettingsError(
                     f"{field} is {version!r}, which reached its end of life on {versions[version]}; "
-                    "accepted: "
-                    f"{', '.join(supported) or 'none that this project knows (stacks/config/aws_limits.py)'}"
+                    f"accepted: {supported or 'none'} (stacks/config/supported_versions.py)"
                 )
 
     @property
@@ -186,8 +192,8 @@ DEV = Environment(
         timeout_seconds=60,
         reserved_concurrency=None,
         pool_size=2,
-        log_retention_days=7,
     ),
+    logs=LogSettings(retention_days=7),
     event_source=EventSourceSettings(
         batch_size=100, window_seconds=5, parallelization_factor=1, maximum_record_age_hours=24
     ),
@@ -230,8 +236,8 @@ STAGING = Environment(
         timeout_seconds=60,
         reserved_concurrency=4,
         pool_size=2,
-        log_retention_days=30,
     ),
+    logs=LogSettings(retention_days=30),
     event_source=EventSourceSettings(
         batch_size=500, window_seconds=5, parallelization_factor=1, maximum_record_age_hours=24
     ),
@@ -274,8 +280,8 @@ PROD = Environment(
         timeout_seconds=60,
         reserved_concurrency=10,
         pool_size=2,
-        log_retention_days=90,
     ),
+    logs=LogSettings(retention_days=90),
     event_source=EventSourceSettings(
         batch_size=1000, window_seconds=5, parallelization_factor=2, maximum_record_age_hours=24
     ),
@@ -286,15 +292,15 @@ ENVIRONMENTS = (DEV, STAGING, PROD)
 
 
 def throwaway(suffix: str) -> Environment:
-    """Return dev's settings under another name.
+    """Return dev's settings with another name.
 
     Raises: SettingsError.
     """
     reserved = [environment.name for environment in ENVIRONMENTS]
     if suffix in reserved:
         raise SettingsError(
-            f"ENVIRONMENT_SUFFIX is {suffix!r}; accepted: any name but {', '.join(reserved)}, "
-            "which have their stacks already"
+            f"ENVIRONMENT_SUFFIX is {suffix!r}; accepted: any name except {', '.join(reserved)}, "
+            "which already have stacks"
         )
     try:
         return replace(DEV, name=suffix)

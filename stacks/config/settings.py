@@ -1,7 +1,6 @@
-"""The settings of each part; a wrong value is refused with its field and what is accepted.
+"""The settings of each part; the error for a wrong value names the field and the accepted values.
 
-Imports no cdktf. Fields have no default, so that what an environment pays for and what protects it is
-written where it is chosen.
+Fields have no default, so that environments.py shows what an environment pays for and what protects it.
 """
 
 import re
@@ -10,11 +9,12 @@ from enum import Enum
 from ipaddress import IPv4Network
 from typing import Literal, get_args
 
-from stacks.config.aws_limits import CONNECTIONS_OF, END_OF_LIFE
+from stacks.config.instance_classes import MAX_CONNECTIONS
+from stacks.config.supported_versions import END_OF_LIFE
 
 
 class SettingsError(ValueError):
-    """A setting that cannot be deployed; the message names the field, its value and what is accepted."""
+    """A setting that cannot be deployed; the message names the field, its value and the accepted values."""
 
 
 def _require_range(field: str, value: int, low: int, high: int) -> None:
@@ -28,10 +28,10 @@ def _require_one_of(field: str, value: object, accepted: tuple[object, ...]) -> 
 
 
 class Removal(Enum):
-    """What `destroy` may do to the parts that hold data."""
+    """What `destroy` may do to resources that hold data."""
 
     WITH_CONTENTS = "removed with everything in them"
-    WHEN_EMPTY = "removed, but for buckets that are not empty"
+    WHEN_EMPTY = "removed, except buckets that are not empty"
     NEVER = "kept: Terraform refuses to plan their removal"
 
 
@@ -59,7 +59,7 @@ LOG_RETENTION_DAYS = (
     3288,
     3653,
 )
-"""What CloudWatch Logs takes: PutRetentionPolicy's table."""
+"""The values that CloudWatch Logs accepts, from the reference of PutRetentionPolicy."""
 
 Architecture = Literal["arm64", "x86_64"]
 LockMode = Literal["GOVERNANCE", "COMPLIANCE"]
@@ -69,9 +69,9 @@ LockMode = Literal["GOVERNANCE", "COMPLIANCE"]
 class NetworkSettings:
     """The private network.
 
-    `cidr`: a /16 to /20, of which each zone gets a sixteenth for private subnets and one for public ones.
-    `zones`: how many availability zones.
-    `nat_gateways`: how many zones get one, with public subnets for them; nothing here needs the internet.
+    `cidr`: a /16 to /20, of which each zone gets a sixteenth for a private and one for a public subnet.
+    `zones`: the number of availability zones.
+    `nat_gateways`: the number of zones with one, in a public subnet; nothing here needs the internet.
     """
 
     cidr: str
@@ -90,7 +90,7 @@ class NetworkSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Provisioned:
-    """A stream with a fixed number of shards, paid by the shard hour."""
+    """A stream with a fixed number of shards, billed by the shard hour."""
 
     shard_count: int
 
@@ -99,13 +99,13 @@ class Provisioned:
 
     @property
     def planned_shards(self) -> int:
-        """How many shards concurrency is planned for."""
+        """The number of shards for which concurrency is planned."""
         return self.shard_count
 
 
 @dataclass(frozen=True, kw_only=True)
 class OnDemand:
-    """A stream that AWS scales; `expected_shards` is what concurrency is planned for."""
+    """A stream that AWS scales; `expected_shards`: the number for which concurrency is planned."""
 
     expected_shards: int
 
@@ -114,7 +114,7 @@ class OnDemand:
 
     @property
     def planned_shards(self) -> int:
-        """How many shards concurrency is planned for."""
+        """The number of shards for which concurrency is planned."""
         return self.expected_shards
 
 
@@ -134,10 +134,10 @@ class StreamSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectLock:
-    """How long, from its arrival, no archived object version can be deleted or overwritten.
+    """For how long after its creation an archived object version cannot be deleted or overwritten.
 
-    GOVERNANCE lets a principal with `s3:BypassGovernanceRetention` delete early; COMPLIANCE lets nobody, the
-    account's root included, and cannot be taken back for objects already written.
+    GOVERNANCE lets a principal with `s3:BypassGovernanceRetention` delete early. COMPLIANCE lets nobody, not
+    even the account's root, and cannot be revoked for existing objects.
     """
 
     mode: LockMode
@@ -151,10 +151,10 @@ class ObjectLock:
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveSettings:
-    """The archive bucket's ages in days since an object was written.
+    """The archive bucket; ages are in days since an object was written.
 
     `tiering_above_bytes`: only larger objects change storage class.
-    `noncurrent_days`: how long a deletion can be undone where no lock forbids it.
+    `noncurrent_days`: how long a deleted object can be restored, where no lock prevents the deletion.
     """
 
     intelligent_tiering_days: int
@@ -182,7 +182,7 @@ class ArchiveSettings:
         if self.object_lock is not None and self.object_lock.days > self.expiry_days:
             raise SettingsError(
                 f"archive.object_lock.days is {self.object_lock.days}; accepted: 1 to {self.expiry_days} "
-                "(archive.expiry_days), for an object cannot expire while it is locked"
+                "(archive.expiry_days), since an object cannot expire while it is locked"
             )
 
 
@@ -190,7 +190,7 @@ class ArchiveSettings:
 class QuarantineSettings:
     """The quarantine bucket, which holds rejected records and failed batches, and its queue.
 
-    `expiry_days`: failed batches are kept for as long as the archive, of which they are a part.
+    `expiry_days`: at least the archive's, since failed batches are part of the archive.
     """
 
     expiry_days: int
@@ -207,11 +207,13 @@ class QuarantineSettings:
 class DatabaseSettings:
     """RDS for PostgreSQL.
 
-    `credentials_version`: raise it by one, and the next deploy gives both roles new passwords.
-    `storage_gb`, `storage_limit_gb`: what it begins with, and how far it may grow by itself.
-    `idle_session_timeout_seconds`: after which the server closes a connection that a frozen execution
-    environment left open.
+    `engine_version`: see database.py before a major upgrade.
+    `credentials_version`: raised by one, it makes the next deploy give both roles new passwords.
+    `storage_gb`, `storage_limit_gb`: the initial size, and how far it may grow automatically.
+    `idle_session_timeout_seconds`: when the server closes a connection that a frozen execution environment
+    left open.
     `detailed_insights`: Database Insights in its advanced mode, with 15 months of history.
+    `log_exports`: whether logs are sent to CloudWatch Logs.
     """
 
     engine_version: str
@@ -227,11 +229,11 @@ class DatabaseSettings:
 
     def __post_init__(self) -> None:
         _require_one_of("database.engine_version", self.engine_version, tuple(END_OF_LIFE["PostgreSQL"]))
-        _require_one_of("database.instance_class", self.instance_class, tuple(CONNECTIONS_OF))
+        _require_one_of("database.instance_class", self.instance_class, tuple(MAX_CONNECTIONS))
         _require_range("database.credentials_version", self.credentials_version, 1, 1_000_000)
         # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html: gp3 is 20 GiB to 64 TiB.
         _require_range("database.storage_gb", self.storage_gb, 20, 65_536)
-        # RDS wants room to grow of a tenth at least.
+        # RDS requires room to grow by at least a tenth.
         _require_range(
             "database.storage_limit_gb", self.storage_limit_gb, -(-self.storage_gb * 11 // 10), 65_536
         )
@@ -241,7 +243,7 @@ class DatabaseSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CacheSettings:
-    """ElastiCache for Valkey, cluster mode disabled; with replicas it fails over by itself."""
+    """ElastiCache for Valkey, cluster mode disabled; with replicas it fails over automatically."""
 
     engine_version: str
     node_type: str
@@ -258,8 +260,8 @@ class CacheSettings:
 class FunctionSettings:
     """The processor's Lambda function.
 
-    `reserved_concurrency`: None takes from what the account has left; a new account has 10 in all.
-    `pool_size`: database connections an execution environment may open.
+    `reserved_concurrency`: None uses the account's unreserved concurrency; a new account has 10 in total.
+    `pool_size`: database connections per execution environment.
     """
 
     runtime: str
@@ -268,18 +270,26 @@ class FunctionSettings:
     timeout_seconds: int
     reserved_concurrency: int | None
     pool_size: int
-    log_retention_days: int
 
     def __post_init__(self) -> None:
         _require_one_of("function.runtime", self.runtime, tuple(END_OF_LIFE["Lambda runtime"]))
         _require_one_of("function.architecture", self.architecture, get_args(Architecture))
         _require_range("function.memory_mb", self.memory_mb, 256, 10_240)
-        # Below, the margin of a batch's deadline leaves too little time to do anything in.
+        # With less, the safety margin of a batch's deadline leaves too little time for the work.
         _require_range("function.timeout_seconds", self.timeout_seconds, 10, 900)
         if self.reserved_concurrency is not None:
             _require_range("function.reserved_concurrency", self.reserved_concurrency, 1, 10_000)
         _require_range("function.pool_size", self.pool_size, 1, 100)
-        _require_one_of("function.log_retention_days", self.log_retention_days, LOG_RETENTION_DAYS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogSettings:
+    """Every log group of the environment: the functions', and the database's where it exports its logs."""
+
+    retention_days: int
+
+    def __post_init__(self) -> None:
+        _require_one_of("logs.retention_days", self.retention_days, LOG_RETENTION_DAYS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -287,8 +297,8 @@ class EventSourceSettings:
     """How Lambda reads the stream.
 
     `batch_size`, `window_seconds`: an invocation starts when either is reached.
-    `parallelization_factor`: batches of one shard at once; records of a partition key stay in order.
-    `maximum_record_age_hours`: older records are discarded to the on-failure destination; 1 to 168, where
+    `parallelization_factor`: concurrent batches per shard; the records of a partition key stay in order.
+    `maximum_record_age_hours`: older records are sent to the on-failure destination; 1 to 168, where
     Lambda's own range ends.
     """
 
@@ -299,7 +309,7 @@ class EventSourceSettings:
 
     def __post_init__(self) -> None:
         _require_range("event_source.batch_size", self.batch_size, 1, 10_000)
-        # Lambda wants a window for more than ten records.
+        # Lambda requires a window for more than ten records.
         _require_range("event_source.window_seconds", self.window_seconds, int(self.batch_size > 10), 300)
         _require_range("event_source.parallelization_factor", self.parallelization_factor, 1, 10)
         _require_range("event_source.maximum_record_age_hours", self.maximum_record_age_hours, 1, 168)
@@ -307,10 +317,10 @@ class EventSourceSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmSettings:
-    """When people are told, and who.
+    """Who is notified, and when.
 
-    `emails`: who is told; each confirms once, by a link that AWS sends.
-    `iterator_age_minutes`: how far behind the shop's stock and price may be.
+    `emails`: addresses to notify; each is confirmed once, with a link that AWS sends.
+    `iterator_age_minutes`: how late the shop's stock and prices may be.
     """
 
     emails: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Who is told when something is wrong: a topic, its subscriptions, and every alarm."""
+"""The alarms, and the topic and subscriptions through which people are notified."""
 
 from dataclasses import dataclass
 
@@ -13,9 +13,10 @@ from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 from constructs import Construct
 
 from stacks.config.environments import Environment
-from stacks.monitoring.metrics import Calculated, Comparison, Metric, Rule, Source, Sources
-from stacks.monitoring.pipeline_alarms import pipeline_rules
-from stacks.monitoring.storage_alarms import store_rules
+from stacks.monitoring.cache_alarms import cache_alarms
+from stacks.monitoring.database_alarms import database_alarms
+from stacks.monitoring.metrics import AlarmDefinition, Calculated, Comparison, Metric, Source, Sources
+from stacks.monitoring.pipeline_alarms import pipeline_alarms
 from stacks.policies import allow_service, document, equals
 
 _OPERATORS: dict[Comparison, str] = {
@@ -27,9 +28,9 @@ _OPERATORS: dict[Comparison, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """The parts of a stack that are watched, by the names that metrics know them by.
+    """The watched parts of a stack, by the names that are the dimensions of their metrics.
 
-    `mapping_uuid`: the event source mapping's, which counts events only with `EventCount` in its metrics.
+    `mapping_uuid`: the event source mapping's; it counts events only if its metrics include `EventCount`.
     """
 
     stream_name: str
@@ -40,7 +41,7 @@ class Watched:
     cache_node_ids: tuple[str, ...]
 
     def sources(self, environment: str) -> Sources:
-        """Return what emits the metrics of the environment of this name."""
+        """Return the sources of the metrics of the environment with this name."""
         return Sources(
             stream=Source("AWS/Kinesis", {"StreamName": self.stream_name}),
             # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
@@ -58,9 +59,9 @@ class Watched:
 
 
 class Alarms(Construct):
-    """An alarm for every rule; each tells the topic when it begins and when it ends.
+    """Every alarm; each notifies the topic when it begins and when it ends.
 
-    `topic_arn`: the topic's. `alarm_arns`: every alarm's, in the order of the rules.
+    `topic_arn`: the topic's. `alarm_arns`: every alarm's, in the order of `alarm_definitions`.
     """
 
     def __init__(
@@ -68,19 +69,21 @@ class Alarms(Construct):
     ) -> None:
         super().__init__(scope, id_)
         # Not encrypted: alarms cannot publish with the AWS-managed key, whose policy nobody can change, and
-        # what goes out by e-mail anyway (names, numbers) is not worth a key of our own.
+        # names and numbers that are sent by e-mail anyway are not worth a key of our own.
         # https://repost.aws/knowledge-center/cloudwatch-configure-alarm-sns
         topic = SnsTopic(self, "Topic", name=config.physical_name("catalog-alarms"))
         self.topic_arn = topic.arn
-        self._let_alarms_publish(topic, account_id)
+        self._allow_alarms_to_publish(topic, account_id)
         for email in config.alarms.emails:
-            # By address, not by place in the list: a subscription that is made anew must be confirmed anew.
+            # The id has the address, not the index: a recreated subscription must be confirmed again.
             SnsTopicSubscription(
                 self, f"Email-{email}", topic_arn=topic.arn, protocol="email", endpoint=email
             )
-        self.alarm_arns = tuple(self._alarm(rule, config).arn for rule in rules(config, watched))
+        self.alarm_arns = tuple(
+            self._alarm(definition, config).arn for definition in alarm_definitions(config, watched)
+        )
 
-    def _let_alarms_publish(self, topic: SnsTopic, account_id: str) -> None:
+    def _allow_alarms_to_publish(self, topic: SnsTopic, account_id: str) -> None:
         publish = allow_service(
             "AlarmsOfThisAccount",
             "cloudwatch.amazonaws.com",
@@ -90,38 +93,40 @@ class Alarms(Construct):
         )
         SnsTopicPolicy(self, "Policy", arn=topic.arn, policy=document(self, "Publish", [publish]))
 
-    def _alarm(self, rule: Rule, config: Environment) -> CloudwatchMetricAlarm:
-        metric = rule.metric if isinstance(rule.metric, Metric) else None
-        seconds = rule.period_minutes * 60
+    def _alarm(self, definition: AlarmDefinition, config: Environment) -> CloudwatchMetricAlarm:
+        metric = definition.metric if isinstance(definition.metric, Metric) else None
+        seconds = definition.period_minutes * 60
         return CloudwatchMetricAlarm(
             self,
-            "".join(word.capitalize() for word in rule.name.split("-")),
-            alarm_name=config.physical_name(f"product-catalog-{rule.name}"),
-            alarm_description=rule.meaning,
+            "".join(word.capitalize() for word in definition.name.split("-")),
+            alarm_name=config.physical_name(f"product-catalog-{definition.name}"),
+            alarm_description=definition.meaning,
             namespace=None if metric is None else metric.namespace,
             metric_name=None if metric is None else metric.name,
             dimensions=None if metric is None else metric.dimensions,
             statistic=None if metric is None else metric.statistic,
             period=None if metric is None else seconds,
-            metric_query=_queries(rule.metric, seconds) if isinstance(rule.metric, Calculated) else None,
-            comparison_operator=_OPERATORS[rule.comparison],
-            threshold=rule.threshold,
-            datapoints_to_alarm=rule.datapoints,
-            evaluation_periods=rule.periods,
-            treat_missing_data=rule.missing,
+            metric_query=_queries(definition.metric, seconds)
+            if isinstance(definition.metric, Calculated)
+            else None,
+            comparison_operator=_OPERATORS[definition.comparison],
+            threshold=definition.threshold,
+            datapoints_to_alarm=definition.datapoints,
+            evaluation_periods=definition.periods,
+            treat_missing_data=definition.missing,
             alarm_actions=[self.topic_arn],
             ok_actions=[self.topic_arn],
         )
 
 
-def rules(config: Environment, watched: Watched) -> tuple[Rule, ...]:
-    """Return every rule of an environment."""
+def alarm_definitions(config: Environment, watched: Watched) -> tuple[AlarmDefinition, ...]:
+    """Return the definition of every alarm of an environment."""
     of = watched.sources(config.name)
-    return (*pipeline_rules(config, of), *store_rules(config, of))
+    return (*pipeline_alarms(config, of), *database_alarms(config, of), *cache_alarms(of))
 
 
 def _queries(calculated: Calculated, seconds: int) -> list[CloudwatchMetricAlarmMetricQuery]:
-    """Return the expression and the metrics it is made of, as an alarm takes them."""
+    """Return the expression and its metrics as the queries of an alarm."""
     return [
         CloudwatchMetricAlarmMetricQuery(
             id="result", expression=calculated.expression, label=calculated.label, return_data=True

@@ -1,4 +1,4 @@
-"""The dashboard that an operator reads from the top when an alarm has gone off."""
+"""The dashboard, which an operator reads from the top after an alarm."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -8,13 +8,13 @@ from cdktf_cdktf_provider_aws.cloudwatch_dashboard import CloudwatchDashboard
 from constructs import Construct
 
 from stacks.config.environments import Environment
-from stacks.monitoring.alarms import Watched, rules
+from stacks.monitoring.alarms import Watched, alarm_definitions
 from stacks.monitoring.dashboard_sections import Graph, Section, Series, sections
 from stacks.monitoring.metrics import Calculated, Metric
 
 # CloudWatch's grid has 24 columns.
 _COLUMNS = 24
-_GRAPHS_A_ROW = 3
+_GRAPHS_PER_ROW = 3
 _GRAPH_HEIGHT = 6
 _TEXT_HEIGHT = 2
 _ALARMS_HEIGHT = 4
@@ -25,9 +25,9 @@ Widget = dict[str, Any]
 
 
 class Dashboard(Construct):
-    """Every metric of an environment, in the order in which an operator asks.
+    """Every metric of an environment, in the order in which an operator asks questions.
 
-    `alarm_arns`: alarms whose states stand at the top. `dashboard_name`: the dashboard's.
+    `alarm_arns`: alarms whose states are shown at the top. `dashboard_name`: the dashboard's.
     """
 
     def __init__(
@@ -41,7 +41,9 @@ class Dashboard(Construct):
     ) -> None:
         super().__init__(scope, id_)
         self.dashboard_name = config.physical_name("product-catalog")
-        shown = sections(watched.sources(config.name), {rule.name: rule for rule in rules(config, watched)})
+        shown = sections(
+            watched.sources(config.name), {alarm.name: alarm for alarm in alarm_definitions(config, watched)}
+        )
         CloudwatchDashboard(
             self,
             "Dashboard",
@@ -51,13 +53,13 @@ class Dashboard(Construct):
 
 
 def _widgets(config: Environment, shown: Sequence[Section], alarm_arns: Sequence[str]) -> list[Widget]:
-    """Return the widgets from the top; each row's `y` is where the one above it ends."""
+    """Return the widgets from the top; each row starts where the one above it ends."""
     rows = [
         [
             _text(
                 f"# {config.physical_name('product-catalog')}\n"
-                "Read from the top. A red line is where an alarm goes off; the alarm's description says what "
-                "it means for the shop and what to look at first."
+                "Read from the top. A red line is an alarm's threshold; the alarm's description says what it "
+                "means for the shop and what to look at first."
             )
         ]
     ]
@@ -66,7 +68,7 @@ def _widgets(config: Environment, shown: Sequence[Section], alarm_arns: Sequence
     for section in shown:
         rows.append([_text(f"## {section.question}\n{section.reading}")])
         graphs = [_graph(graph, config.region) for graph in section.graphs]
-        rows += [graphs[start : start + _GRAPHS_A_ROW] for start in range(0, len(graphs), _GRAPHS_A_ROW)]
+        rows += [graphs[start : start + _GRAPHS_PER_ROW] for start in range(0, len(graphs), _GRAPHS_PER_ROW)]
     return list(_placed(rows))
 
 
@@ -113,7 +115,7 @@ def _graph(graph: Graph, region: str) -> Widget:
         }
     return {
         "type": "metric",
-        "width": _COLUMNS // _GRAPHS_A_ROW,
+        "width": _COLUMNS // _GRAPHS_PER_ROW,
         "height": _GRAPH_HEIGHT,
         "properties": properties,
     }
@@ -128,7 +130,7 @@ def _lines(label: str, series: Series) -> Iterator[list[Any]]:
             for name, metric in series.of.items():
                 yield _line(metric, id=name, visible=False)
         case _:
-            # Each line that it finds is labelled by what tells it from the others.
+            # CloudWatch labels each line that it finds with the dimension in which it differs.
             yield [{"expression": series.expression}]
 
 

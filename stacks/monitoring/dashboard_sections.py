@@ -1,9 +1,9 @@
-"""What the dashboard shows: questions in the order in which an operator asks them; imports no cdktf."""
+"""The dashboard's sections: questions, in the order in which an operator asks them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stacks.monitoring.metrics import Calculated, Metric, Rule, Search, Sources, Statistic
+from stacks.monitoring.metrics import AlarmDefinition, Calculated, Metric, Search, Sources, Statistic
 
 Series = Metric | Calculated | Search
 
@@ -12,37 +12,43 @@ _STAGES = ("Decode", "Archive", "Quarantine", "Catalog", "Invalidate")
 
 @dataclass(frozen=True)
 class Graph:
-    """Lines by their labels; `limit`: the alarm that watches them, whose threshold is drawn across."""
+    """Lines by their labels; `limit`: the alarm on them, whose threshold is drawn as a line."""
 
     title: str
     lines: Mapping[str, Series]
-    limit: Rule | None = None
+    limit: AlarmDefinition | None = None
 
 
 @dataclass(frozen=True)
 class Section:
-    """A question, how to read the answer, and graphs."""
+    """A question, how to read its graphs, and the graphs."""
 
     question: str
     reading: str
     graphs: Sequence[Graph]
 
 
-def sections(of: Sources, rule: Mapping[str, Rule]) -> list[Section]:
-    """Return what the dashboard shows, from the top; `rule`: every rule by its name."""
-    return [_behind(of, rule), _lost(of, rule), _database(of, rule), _cache(of, rule), _function(of, rule)]
+def sections(of: Sources, alarm: Mapping[str, AlarmDefinition]) -> list[Section]:
+    """Return the sections from the top; `alarm`: every alarm by its name."""
+    return [
+        _behind(of, alarm),
+        _lost(of, alarm),
+        _database(of, alarm),
+        _cache(of, alarm),
+        _function(of, alarm),
+    ]
 
 
-def _behind(of: Sources, rule: Mapping[str, Rule]) -> Section:
+def _behind(of: Sources, alarm: Mapping[str, AlarmDefinition]) -> Section:
     return Section(
         "Is it behind?",
-        "The age says how old the shop's stock and prices are. It is measured by invocations alone: no line "
-        "while records are put means that nothing runs.",
+        "The age says how old the shop's stock and prices are. Only invocations measure it: no line while "
+        "records are put means that nothing runs.",
         [
             Graph(
                 "Age of the newest record of a batch (ms)",
                 {"iterator age": of.function.metric("IteratorAge", "Maximum")},
-                limit=rule["iterator-age"],
+                limit=alarm["iterator-age"],
             ),
             Graph(
                 "Records put, read, processed",
@@ -54,7 +60,7 @@ def _behind(of: Sources, rule: Mapping[str, Rule]) -> Section:
                 },
             ),
             Graph(
-                "What holds batches up",
+                "What delays batches",
                 {
                     "batches unfinished": of.processor.metric("BatchesUnfinished", "Sum"),
                     "invocations failed": of.function.metric("Errors", "Sum"),
@@ -65,11 +71,11 @@ def _behind(of: Sources, rule: Mapping[str, Rule]) -> Section:
     )
 
 
-def _lost(of: Sources, rule: Mapping[str, Rule]) -> Section:
+def _lost(of: Sources, alarm: Mapping[str, AlarmDefinition]) -> Section:
     return Section(
         "Is anything lost or rejected?",
         "Failed batches are kept in the quarantine bucket under aws/lambda/ and wait in the queue to be "
-        "redriven; one message alone may be S3's test event. Rejected records are kept in quarantine/.",
+        "redriven; a single message may be S3's test event. Rejected records are kept under quarantine/.",
         [
             Graph(
                 "Records that Lambda gave up on",
@@ -82,22 +88,22 @@ def _lost(of: Sources, rule: Mapping[str, Rule]) -> Section:
                 },
             ),
             Graph(
-                "Failed batches that wait to be redriven",
+                "Failed batches waiting to be redriven",
                 {"in the queue": of.queue.metric("ApproximateNumberOfMessagesVisible", "Maximum")},
-                limit=rule["dlq-depth"],
+                limit=alarm["dlq-depth"],
             ),
             Graph(
-                "Rejected of what came (%)",
-                {"rejected": rule["rejected-share"].metric},
-                limit=rule["rejected-share"],
+                "Share of records rejected (%)",
+                {"rejected": alarm["rejected-share"].metric},
+                limit=alarm["rejected-share"],
             ),
             Graph("Records rejected, by reason", {"by reason": of.rejections_by_reason()}),
             Graph(
-                "What became of the updates",
+                "Outcomes of the updates",
                 {
                     "accepted": of.processor.metric("RecordsAccepted", "Sum"),
                     "rejected": of.processor.metric("RecordsRejected", "Sum"),
-                    "lost to a newer one": of.processor.metric("StaleUpdatesIgnored", "Sum"),
+                    "older than what is stored": of.processor.metric("StaleUpdatesIgnored", "Sum"),
                     "products changed": of.processor.metric("ProductsChanged", "Sum"),
                 },
             ),
@@ -105,44 +111,45 @@ def _lost(of: Sources, rule: Mapping[str, Rule]) -> Section:
     )
 
 
-def _database(of: Sources, rule: Mapping[str, Rule]) -> Section:
+def _database(of: Sources, alarm: Mapping[str, AlarmDefinition]) -> Section:
     return Section(
         "How is the database?",
-        "If updates are late and it is busy: look at its top statements in Database Insights.",
+        "If updates are late and the database is busy, look at its top statements in Database Insights.",
         [
             Graph(
                 "CPU (%)",
                 {"CPU": of.database.metric("CPUUtilization", "Average")},
-                limit=rule["database-cpu"],
+                limit=alarm["database-cpu"],
             ),
             Graph(
                 "Connections",
                 {"connections": of.database.metric("DatabaseConnections", "Maximum")},
-                limit=rule["database-connections"],
+                limit=alarm["database-connections"],
             ),
             Graph(
                 "Free storage (bytes)",
                 {"free": of.database.metric("FreeStorageSpace", "Minimum")},
-                limit=rule["database-storage"],
+                limit=alarm["database-storage"],
             ),
         ],
     )
 
 
-def _cache(of: Sources, rule: Mapping[str, Rule]) -> Section:
+def _cache(of: Sources, alarm: Mapping[str, AlarmDefinition]) -> Section:
     def by_node(name: str, statistic: Statistic, what: str = "") -> dict[str, Series]:
         nodes = enumerate(of.cache_nodes, start=1)
         return {f"{what}node {number:03d}": node.metric(name, statistic) for number, node in nodes}
 
     return Section(
         "How is the cache?",
-        "Without it updates still arrive; the shop may show a value up to 5 minutes old, and the database "
-        "gets its reads. A reader that misses finds its lease, which counts as a hit: 50 % is none at all.",
+        "Without it updates still reach the catalog; the shop may show a value up to 5 minutes old, and the "
+        "database gets its reads. A reader that misses then reads its own lease, which counts as a hit: a "
+        "hit rate of 50 % means that every read misses.",
         [
             Graph(
                 "Memory (%)",
                 by_node("DatabaseMemoryUsagePercentage", "Maximum"),
-                limit=rule["cache-memory-001"],
+                limit=alarm["cache-memory-001"],
             ),
             Graph("Values evicted", by_node("Evictions", "Sum")),
             Graph(
@@ -152,7 +159,7 @@ def _cache(of: Sources, rule: Mapping[str, Rule]) -> Section:
                     "drained": of.processor.metric("PendingInvalidationsDrained", "Sum"),
                 },
             ),
-            Graph("Hits (%)", by_node("CacheHitRate", "Average"), limit=rule["cache-hit-rate-001"]),
+            Graph("Hits (%)", by_node("CacheHitRate", "Average"), limit=alarm["cache-hit-rate-001"]),
             Graph(
                 "Hits and misses",
                 {**by_node("CacheHits", "Sum", "hits, "), **by_node("CacheMisses", "Sum", "misses, ")},
@@ -161,30 +168,30 @@ def _cache(of: Sources, rule: Mapping[str, Rule]) -> Section:
     )
 
 
-def _function(of: Sources, rule: Mapping[str, Rule]) -> Section:
+def _function(of: Sources, alarm: Mapping[str, AlarmDefinition]) -> Section:
     return Section(
         "How is the function?",
-        "A batch is cut off at 80 % of the timeout and comes again. Which stage takes the time says which "
-        "neighbour is slow.",
+        "A batch is cut off at 80 % of the timeout and is retried. The stage that takes the time shows which "
+        "dependency is slow.",
         [
             Graph(
                 "Duration (ms)",
                 {
                     "longest": of.function.metric("Duration", "Maximum"),
-                    "99 of 100": of.function.metric("Duration", "p99"),
+                    "99th percentile": of.function.metric("Duration", "p99"),
                     "mean": of.function.metric("Duration", "Average"),
                 },
-                limit=rule["duration"],
+                limit=alarm["duration"],
             ),
             Graph(
-                "Longest time of a stage (ms)",
+                "Longest time per stage (ms)",
                 {stage.lower(): of.processor.metric(f"{stage}Time", "Maximum") for stage in _STAGES},
             ),
             Graph(
-                "Work at once",
+                "Concurrency",
                 {
                     "invocations": of.function.metric("ConcurrentExecutions", "Maximum"),
-                    "database connections of an environment": of.processor.metric(
+                    "database connections per execution environment": of.processor.metric(
                         "ConnectionsInUse", "Maximum"
                     ),
                 },

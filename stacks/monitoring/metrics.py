@@ -1,4 +1,4 @@
-"""Metrics, the parts that emit them, and the rules that alarms keep; imports no cdktf."""
+"""Metrics, the sources that emit them, and the definition of an alarm."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ MissingData = Literal["notBreaching", "breaching", "ignore", "missing"]
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One CloudWatch metric, seen through a statistic."""
+    """One CloudWatch metric with a statistic."""
 
     namespace: str
     name: str
@@ -21,7 +21,7 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class Calculated:
-    """What an expression makes of metrics, which it calls by the keys of `of`."""
+    """The result of an expression on metrics, which it refers to by the keys of `of`."""
 
     label: str
     expression: str
@@ -30,17 +30,18 @@ class Calculated:
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """What a search expression finds: a metric a line. Alarms take none."""
+    """The metrics that a search expression finds, one per line of a graph; alarms cannot use it."""
 
     expression: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
-    """One alarm: `datapoints` of the last `periods` periods breach the threshold.
+class AlarmDefinition:
+    """One alarm: it goes off when `datapoints` of the last `periods` periods breach the threshold.
 
-    `name`: in lower case with hyphens; unique.
+    `name`: unique, in lower case with hyphens.
     `missing`: how a period without data counts.
+    `meaning`: what an operator reads: what it means for the shop, and what to look at first.
     """
 
     name: str
@@ -56,19 +57,19 @@ class Rule:
 
 @dataclass(frozen=True)
 class Source:
-    """A part that emits metrics."""
+    """A part of the stack that emits metrics."""
 
     namespace: str
     dimensions: Mapping[str, str]
 
     def metric(self, name: str, statistic: Statistic) -> Metric:
-        """Return one of its metrics."""
+        """Return one of the metrics."""
         return Metric(namespace=self.namespace, name=name, dimensions=self.dimensions, statistic=statistic)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """Every part that emits metrics; `processor` is our own code, `function` is Lambda's view of it."""
+    """Every source of metrics; `processor` is our code, `function` is Lambda's view of it."""
 
     stream: Source
     mapping: Source
@@ -79,7 +80,7 @@ class Sources:
     cache_nodes: tuple[Source, ...]
 
     def rejections(self, reason: str) -> Metric:
-        """Return the count of records that the processor rejected for this reason."""
+        """Return the number of records that the processor rejected for this reason."""
         return Metric(
             namespace=self.processor.namespace,
             name="RecordsRejectedByReason",
@@ -88,7 +89,7 @@ class Sources:
         )
 
     def rejections_by_reason(self) -> Search:
-        """Return the same count for every reason there is."""
+        """Return the same number for every reason."""
         schema = ",".join([self.processor.namespace, *self.processor.dimensions, "reason"])
         values = " ".join(f'{name}="{value}"' for name, value in self.processor.dimensions.items())
         return Search(

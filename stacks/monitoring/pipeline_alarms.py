@@ -1,40 +1,40 @@
-"""Alarms on the road of a batch: what is late, lost, rejected, failing or slow; imports no cdktf."""
+"""Alarms on how batches are processed: what is late, lost, rejected, failing or slow."""
 
 from collections.abc import Iterator
 
 from stacks.config.environments import Environment
-from stacks.monitoring.metrics import Calculated, Rule, Sources
+from stacks.monitoring.metrics import AlarmDefinition, Calculated, Sources
 
-# Of the timeout. A batch ends itself at 80 % (processor/handler.py) and is counted as unfinished, which an
+# Of the timeout. A batch stops itself at 80 % (processor/handler.py) and is counted as unfinished, which an
 # alarm on its duration would only repeat. At 60 % a quarter of its time is left, and nothing is late yet.
 _DEADLINE_SHARE = 0.8
 _SLOW_SHARE = 0.6
 
 _REJECTED_PERCENT = 5
-# Fewer are one supplier's slip, whatever share of a quiet quarter of an hour they are.
+# Fewer are one supplier's mistake, whatever their share in 15 quiet minutes.
 _REJECTED_AT_LEAST = 10
 
 _OUR_FAULT = {
-    "invalid_base64": "An event held data that was not base64, which Lambda never sends",
-    "internal_error": "The processor failed on a record that it should have judged",
-    "catalog_refused": "The table refused a record that validation had let through",
+    "invalid_base64": "An event had data that was not base64, which Lambda never sends",
+    "internal_error": "The processor failed on a record that it should have accepted or rejected",
+    "catalog_refused": "The table refused a record that validation had accepted",
     "killed_process": "A record killed three processes that worked on it alone",
 }
-"""Reasons for a rejection that are a fault of ours, whatever the supplier sent (processor/reasons.py)."""
+"""Reasons for a rejection that are our fault, whatever the supplier sent (processor/reasons.py)."""
 
 
-def pipeline_rules(config: Environment, of: Sources) -> Iterator[Rule]:
-    """Yield the alarms on the road of a batch."""
+def pipeline_alarms(config: Environment, of: Sources) -> Iterator[AlarmDefinition]:
+    """Yield the alarms on how batches are processed."""
     yield from _behind(config, of)
     yield from _lost(config, of)
     yield from _rejected(of)
     yield from _function(config, of)
 
 
-def _behind(config: Environment, of: Sources) -> Iterator[Rule]:
+def _behind(config: Environment, of: Sources) -> Iterator[AlarmDefinition]:
     late_minutes = config.alarms.iterator_age_minutes
-    # Emitted by invocations alone: a quiet stream has none, and `not-reading` tells it from a stopped one.
-    yield Rule(
+    # Only invocations emit it, so a quiet stream has none; `not-reading` is for a stopped one.
+    yield AlarmDefinition(
         name="iterator-age",
         metric=of.function.metric("IteratorAge", "Maximum"),
         comparison=">",
@@ -43,12 +43,12 @@ def _behind(config: Environment, of: Sources) -> Iterator[Rule]:
         datapoints=3,
         periods=5,
         missing="notBreaching",
-        meaning=f"The shop's stock and prices are more than {late_minutes} minutes old. Look first whether "
-        "batches are unfinished, failing or throttled; if not, more arrives than the function takes: add "
-        "shards, or raise the parallelisation factor.",
+        meaning=f"The shop's stock and prices are more than {late_minutes} minutes old. Look first at "
+        "whether batches are unfinished, failing or throttled; if not, more arrives than the function can "
+        "process: add shards, or raise the parallelization factor.",
     )
-    # Also empty polls count as samples, so no sample at all says that nobody asks for records.
-    yield Rule(
+    # Empty polls are samples too, so no sample at all means that nothing polls.
+    yield AlarmDefinition(
         name="not-reading",
         metric=of.mapping.metric("PolledEventCount", "SampleCount"),
         comparison="<",
@@ -57,11 +57,12 @@ def _behind(config: Environment, of: Sources) -> Iterator[Rule]:
         datapoints=3,
         periods=3,
         missing="breaching",
-        meaning="Nothing has been read from the stream for 15 minutes: the shop's stock and prices stand "
-        "still. Look first whether batches are unfinished or failing (while every shard waits for a retry, "
-        "none is read), then whether the event source mapping is enabled and its role may read the stream.",
+        meaning="Nothing has been read from the stream for 15 minutes: the shop's stock and prices no longer "
+        "change. Look first at whether batches are unfinished or failing (while every shard waits for a "
+        "retry, none is read), then at whether the event source mapping is enabled and its role may read the "
+        "stream.",
     )
-    yield Rule(
+    yield AlarmDefinition(
         name="throttles",
         metric=of.function.metric("Throttles", "Sum"),
         comparison=">=",
@@ -70,11 +71,11 @@ def _behind(config: Environment, of: Sources) -> Iterator[Rule]:
         datapoints=3,
         periods=5,
         missing="notBreaching",
-        meaning="Lambda refuses to run batches, and updates wait. Look first at the function's reserved "
-        "concurrency against its shards, then at what else uses up the account's.",
+        meaning="Lambda throttles invocations, and updates wait. Look first at whether the function's "
+        "reserved concurrency suffices for its shards, then at what else uses the account's concurrency.",
     )
-    # 15 minutes: a failover of the database takes one or two, which may lie in two periods.
-    yield Rule(
+    # 15 minutes, since a failover of the database takes one or two, which may fall into two periods.
+    yield AlarmDefinition(
         name="batches-unfinished",
         metric=of.processor.metric("BatchesUnfinished", "Sum"),
         comparison=">=",
@@ -83,15 +84,15 @@ def _behind(config: Environment, of: Sources) -> Iterator[Rule]:
         datapoints=3,
         periods=3,
         missing="notBreaching",
-        meaning="For 15 minutes batches have not been finished and come again, while updates wait behind "
-        "them: the database, a bucket or a secret fails or is slow. Look first at 'batch unfinished' in the "
+        meaning="For 15 minutes batches have been unfinished and retried while updates wait behind them: "
+        "the database, a bucket or a secret fails or is slow. Look first at 'batch unfinished' in the "
         "function's log, which names it.",
     )
 
 
-def _lost(config: Environment, of: Sources) -> Iterator[Rule]:
+def _lost(config: Environment, of: Sources) -> Iterator[AlarmDefinition]:
     retention_hours = config.stream.retention_hours
-    yield Rule(
+    yield AlarmDefinition(
         name="failed-batches",
         metric=of.mapping.metric("OnFailureDestinationDeliveredEventCount", "Sum"),
         comparison=">",
@@ -102,10 +103,10 @@ def _lost(config: Environment, of: Sources) -> Iterator[Rule]:
         missing="notBreaching",
         meaning="Lambda gave up on a batch; unless redriven, its updates are missing from the shop. It is "
         "kept whole in the quarantine bucket under aws/lambda/. Look first at why (the function's log, up to "
-        f"{config.event_source.maximum_record_age_hours} hours back), mend it, then redrive. That this alarm "
-        "ends says only that no further batch failed.",
+        f"{config.event_source.maximum_record_age_hours} hours back), fix it, then redrive. That this alarm "
+        "ends means only that no further batch failed.",
     )
-    yield Rule(
+    yield AlarmDefinition(
         name="destination-delivery-failures",
         metric=of.function.metric("DestinationDeliveryFailures", "Sum"),
         comparison=">",
@@ -114,15 +115,16 @@ def _lost(config: Environment, of: Sources) -> Iterator[Rule]:
         datapoints=1,
         periods=1,
         missing="notBreaching",
-        meaning="A batch that Lambda gave up on could not be kept either. What the function had not archived "
-        f"of it is in the stream alone, until {retention_hours} hours after its arrival. Look first at what "
-        "the function's role may do in the quarantine bucket, then read those records from the stream.",
+        meaning="A batch that Lambda gave up on could not be written to the quarantine bucket either. Those "
+        f"of its records that the function had not archived are only in the stream, until {retention_hours} "
+        "hours after their arrival. Look first at what the function's role may do in the quarantine bucket, "
+        "then read those records from the stream.",
     )
-    # One message may be the s3:TestEvent that S3 sends when the bucket's notification is made, and that lies
-    # there for 14 days unless someone takes it. Two hold a failed batch for certain; the first one beside a
-    # test event, and a lone one after it, are told by `failed-batches`.
-    # A queue nobody touches emits nothing after six hours: that it was full then is still so.
-    yield Rule(
+    # One message may be the s3:TestEvent that S3 sends when the bucket's notification is created and that
+    # stays in the queue for 14 days unless it is received. Of two messages, at least one is a failed batch; a
+    # single failed batch, with or without the test event, sets off `failed-batches`. A queue that nothing
+    # uses emits no metric after six hours, while its messages are still there.
+    yield AlarmDefinition(
         name="dlq-depth",
         metric=of.queue.metric("ApproximateNumberOfMessagesVisible", "Maximum"),
         comparison=">=",
@@ -132,13 +134,13 @@ def _lost(config: Environment, of: Sources) -> Iterator[Rule]:
         periods=1,
         missing="ignore",
         meaning="Failed batches wait to be redriven; their updates are missing from the shop. Look first at "
-        "why they failed (the function's log), mend it, then redrive. The queue forgets them after 14 days, "
-        "the quarantine bucket does not. One message alone is no alarm: it may be S3's test event.",
+        "why they failed (the function's log), fix it, then redrive. The queue deletes them after 14 days, "
+        "the quarantine bucket does not. A single message is no alarm: it may be S3's test event.",
     )
 
 
-def _rejected(of: Sources) -> Iterator[Rule]:
-    yield Rule(
+def _rejected(of: Sources) -> Iterator[AlarmDefinition]:
+    yield AlarmDefinition(
         name="rejected-share",
         metric=Calculated(
             label="rejected (%)",
@@ -155,11 +157,11 @@ def _rejected(of: Sources) -> Iterator[Rule]:
         periods=1,
         missing="notBreaching",
         meaning=f"More than {_REJECTED_PERCENT} % of the records of 15 minutes were rejected: the shop shows "
-        "old stock and prices of the products they were about. They are in quarantine. Look first at the "
-        "reasons on the dashboard, at 'rejected_by_supplier' in the function's log, then ask the supplier.",
+        "old stock and prices of their products. They are in quarantine. Look first at the reasons on the "
+        "dashboard and at 'rejected_by_supplier' in the function's log, then ask the supplier.",
     )
     for reason, what in _OUR_FAULT.items():
-        yield Rule(
+        yield AlarmDefinition(
             name=f"rejected-{reason.replace('_', '-')}",
             metric=of.rejections(reason),
             comparison=">",
@@ -170,14 +172,14 @@ def _rejected(of: Sources) -> Iterator[Rule]:
             missing="notBreaching",
             meaning=f"{what}: our bug. Its update is missing from the shop, and others like it will be. Look "
             f"first at the quarantined record (reason {reason}) and at the function's log of that minute; "
-            "mend the processor, then redrive the record.",
+            "fix the processor, then redrive the record.",
         )
 
 
-def _function(config: Environment, of: Sources) -> Iterator[Rule]:
+def _function(config: Environment, of: Sources) -> Iterator[AlarmDefinition]:
     pool_size, timeout_seconds = config.function.pool_size, config.function.timeout_seconds
     slow_seconds, deadline_seconds = timeout_seconds * _SLOW_SHARE, timeout_seconds * _DEADLINE_SHARE
-    yield Rule(
+    yield AlarmDefinition(
         name="errors",
         metric=of.function.metric("Errors", "Sum"),
         comparison=">=",
@@ -186,11 +188,11 @@ def _function(config: Environment, of: Sources) -> Iterator[Rule]:
         datapoints=3,
         periods=15,
         missing="notBreaching",
-        meaning="Invocations fail again and again: an error nobody foresaw, no memory left, or the timeout. "
-        "Lambda halves the batch until the culprit is alone, and its shard's updates wait. Look first at "
+        meaning="Invocations fail repeatedly: an unexpected error, lack of memory, or the timeout. Lambda "
+        "bisects the batch until the failing record is alone, and its shard's updates wait. Look first at "
         "'unexpected error' and 'Task timed out' in the function's log.",
     )
-    yield Rule(
+    yield AlarmDefinition(
         name="duration",
         metric=of.function.metric("Duration", "Maximum"),
         comparison=">=",
@@ -200,12 +202,12 @@ def _function(config: Environment, of: Sources) -> Iterator[Rule]:
         periods=10,
         missing="notBreaching",
         meaning=f"Batches take {slow_seconds:g} s or more; after {deadline_seconds:g} s they are cut off and "
-        "come again, and the shop's stock and prices will be late. Look first at the stages' times on the "
-        "dashboard, then at the slow stage's neighbour; smaller batches, or more memory, give room.",
+        "retried, and the shop's stock and prices will be late. Look first at the stages' times on the "
+        "dashboard, then at the slow stage's dependency; smaller batches or more memory also help.",
     )
-    # Every batch uses one, so a pool of one is in use all the time.
+    # Every batch uses a connection, so a pool of one is always in use.
     if pool_size > 1:
-        yield Rule(
+        yield AlarmDefinition(
             name="pool-use",
             metric=of.processor.metric("ConnectionsInUse", "Maximum"),
             comparison=">=",

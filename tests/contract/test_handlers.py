@@ -13,8 +13,8 @@ from lambda_packages.layer import layer_name
 from lambda_packages.target import PROJECT
 from processor.migrate import DIRECTORY
 from processor.settings import RDS_ROOTS
-from stacks.config.aws_limits import END_OF_LIFE
 from stacks.config.settings import Architecture
+from stacks.config.supported_versions import END_OF_LIFE
 from tests.support.deployed_functions import STACK_IDS, block_of, migrations, processor, references
 from tests.support.synthesized import Stack
 

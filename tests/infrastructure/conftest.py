@@ -1,4 +1,4 @@
-"""Stacks synthesized once a session; every one takes about two seconds."""
+"""Stacks, each synthesized once per session, which takes about two seconds."""
 
 from dataclasses import replace
 
@@ -10,6 +10,7 @@ from stacks.config.settings import OnDemand
 from tests.support.synthesized import TODAY, Stack, synthesize_environment
 
 PERMANENT = ("dev", "staging", "prod")
+"""A new environment is added here, and its logical ids to logical_ids.json."""
 
 LONGEST_NAME = "x" * 20
 """The longest that a throwaway environment may have."""
@@ -17,19 +18,19 @@ LONGEST_NAME = "x" * 20
 
 @pytest.fixture(scope="session")
 def readable(stacks: dict[str, Stack]) -> dict[str, Stack]:
-    """The stacks by their environments' names, with ids that can be told from the code."""
+    """Stacks by environment name, with ids that are predictable from the code."""
     return {stack_id.removesuffix("-stack"): stack.readable() for stack_id, stack in stacks.items()}
 
 
 @pytest.fixture(params=PERMANENT)
 def stack(request: pytest.FixtureRequest, readable: dict[str, Stack]) -> Stack:
-    """One environment's stack, for what is the same in all of them."""
+    """Every permanent environment's stack in turn, for what is the same in all."""
     return readable[request.param]
 
 
 @pytest.fixture(scope="session")
 def prod_from_ci(tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """prod-stack with everything that an environment variable can say about a deployment."""
+    """prod-stack with every environment variable that affects a deployment."""
     variables = {
         "CATALOG_ACCOUNT_ID": "123456789012",
         "CATALOG_STATE_BUCKET": "states",
@@ -63,12 +64,12 @@ def irish_prod(tmp_path_factory: pytest.TempPathFactory) -> Stack:
 
 @pytest.fixture(scope="session")
 def longest(tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """prod's parts, of which there are the most, under the longest name."""
+    """Stack with prod's settings, which have the most parts, and the longest name."""
     environment = replace(PROD, name=LONGEST_NAME)
     return synthesize_environment(environment, tmp_path_factory.mktemp("longest")).readable()
 
 
 @pytest.fixture(scope="session")
 def unlayered_dev(tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """dev-stack as it is before the first `make package`."""
+    """dev-stack before the first `make package`."""
     return synthesize_environment(DEV, tmp_path_factory.mktemp("unlayered"), layers=False).readable()

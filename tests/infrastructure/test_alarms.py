@@ -45,14 +45,14 @@ def with_alarms(environment: Environment, *emails: str) -> Environment:
 
 
 def goes_off(alarm: Mapping[str, Any], value: float | None) -> bool:
-    """Whether a period with this value (None: without data) breaches the threshold."""
+    """Return whether a period with this value (None: without data) breaches the threshold."""
     if value is None:
         return bool(alarm["treat_missing_data"] == "breaching")
     return bool(BREACHES[alarm["comparison_operator"]](value, alarm["threshold"]))
 
 
 def calculated(alarm: Mapping[str, Any], **values: float) -> float | None:
-    """Return what an alarm's expression makes of these values; None: no data point, as x / 0 is none."""
+    """Return the result of an alarm's expression; None: no data point, as for x / 0."""
     (expression,) = [query["expression"] for query in alarm["metric_query"] if "expression" in query]
     functions = {"IF": lambda condition, yes, no: yes if condition else no}
     try:
@@ -91,7 +91,7 @@ def calculated(alarm: Mapping[str, Any], **values: float) -> float | None:
         ("rejected-catalog-refused", "RecordsRejectedByReason", "Sum", 0, 0, (300, 1, 1), "notBreaching"),
         ("rejected-killed-process", "RecordsRejectedByReason", "Sum", 0, 0, (300, 1, 1), "notBreaching"),
         ("errors", "Errors", "Sum", 1, 1, (60, 3, 15), "notBreaching"),
-        # 60 % of 60 s: a batch ends itself after 80 %.
+        # 60 % of 60 s: a batch stops itself after 80 %.
         ("duration", "Duration", "Maximum", 36_000, 36_000, (60, 5, 10), "notBreaching"),
         ("pool-use", "ConnectionsInUse", "Maximum", 2, 2, (60, 5, 5), "notBreaching"),
         ("database-cpu", "CPUUtilization", "Average", 80, 80, (300, 3, 3), "missing"),
@@ -123,21 +123,21 @@ def test_what_sets_an_alarm_off(
         assert alarm["treat_missing_data"] == missing
 
 
-def test_every_alarm_tells_the_topic_when_it_begins_and_when_it_ends(stack: Stack) -> None:
+def test_every_alarm_notifies_the_topic_when_it_begins_and_ends(stack: Stack) -> None:
     (topic_id,) = stack.document["resource"]["aws_sns_topic"]
     topic = [f"${{aws_sns_topic.{topic_id}.arn}}"]
     for name, alarm in alarms_of(stack).items():
         assert (alarm["alarm_actions"], alarm["ok_actions"]) == (topic, topic), name
 
 
-def test_every_alarm_says_what_to_look_at_within_what_cloudwatch_takes(stack: Stack) -> None:
+def test_every_description_says_what_to_look_at_and_fits_cloudwatch(stack: Stack) -> None:
     for name, alarm in alarms_of(stack).items():
         assert "Look first " in alarm["alarm_description"], name
         assert len(alarm["alarm_description"]) <= 1024, name
 
 
-def test_a_day_is_the_longest_that_an_alarm_looks_back(stack: Stack) -> None:
-    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
+def test_no_alarm_evaluates_more_than_a_day(stack: Stack) -> None:
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
     for name, alarm in alarms_of(stack).items():
         periods = {query["metric"]["period"] for query in alarm.get("metric_query", ()) if "metric" in query}
         (period,) = periods or {alarm["period"]}
@@ -155,7 +155,7 @@ def test_every_cache_node_has_its_own_alarms(observed: dict[str, Stack]) -> None
     assert second["dimensions"] == {"CacheClusterId": "product-cache-prod-002"}
 
 
-def test_the_test_event_of_s3_is_no_alarm_and_the_first_failed_batch_is_one(stack: Stack) -> None:
+def test_s3s_test_event_sets_off_no_alarm_but_the_first_failed_batch_does(stack: Stack) -> None:
     alarms = alarms_of(stack)
     depth, failed = alarms["dlq-depth"], alarms["failed-batches"]
     assert not goes_off(depth, 1), "S3's test event, or one failed batch"
@@ -166,10 +166,10 @@ def test_the_test_event_of_s3_is_no_alarm_and_the_first_failed_batch_is_one(stac
     assert failed["dimensions"] == {"EventSourceMappingUUID": MAPPING_UUID}
 
 
-def test_a_mapping_that_does_not_poll_is_an_alarm_and_a_quiet_stream_is_none(stack: Stack) -> None:
+def test_a_mapping_that_does_not_poll_sets_off_an_alarm_but_a_quiet_stream_does_not(stack: Stack) -> None:
     alarm = alarms_of(stack)["not-reading"]
     assert goes_off(alarm, None)
-    assert not goes_off(alarm, 1), "one poll, though it was empty"
+    assert not goes_off(alarm, 1), "one poll, although it was empty"
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_a_share_of_rejected_records(stack: Stack, rejected: int, received: int,
         (0, 0, False),
         (0, 999, False),
         (0, 1000, True),
-        # Every reader missed, and found its lease.
+        # Every reader missed, then read its own lease.
         (1000, 1000, True),
         # Of 1,000 reads 501 missed; of another 1,000, 490.
         (1000, 501, True),
@@ -203,7 +203,7 @@ def test_a_share_of_rejected_records(stack: Stack, rejected: int, received: int,
         (10_000, 10, False),
     ],
 )
-def test_misses_are_an_alarm_only_while_the_shop_reads(
+def test_misses_set_off_an_alarm_only_while_the_shop_reads(
     stack: Stack, hits: int, misses: int, *, expected: bool
 ) -> None:
     alarm = alarms_of(stack)["cache-hit-rate-001"]
@@ -245,7 +245,7 @@ def test_a_subscription_outlives_another_ones_removal(tmp_path: Path) -> None:
     assert subscriptions() == {}
 
 
-def test_names_end_in_the_environment(observed: dict[str, Stack]) -> None:
+def test_names_end_with_the_environment(observed: dict[str, Stack]) -> None:
     for name, stack in observed.items():
         assert stack.only("aws_sns_topic")["name"] == f"catalog-alarms-{name}"
         assert stack.only("aws_cloudwatch_dashboard")["dashboard_name"] == f"product-catalog-{name}"

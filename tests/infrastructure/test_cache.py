@@ -22,7 +22,7 @@ PRIVATE_SUBNETS = [
         ("port", 6379, 6379, 6379),
         ("transit_encryption_enabled", True, True, True),
         ("transit_encryption_mode", "required", "required", "required"),
-        # A string, unlike every other flag: the provider wants it so.
+        # A string, unlike every other flag: the provider requires it.
         ("at_rest_encryption_enabled", "true", "true", "true"),
         ("auto_minor_version_upgrade", "true", "true", "true"),
         ("snapshot_retention_limit", 0, 0, 0),
@@ -52,8 +52,8 @@ def test_the_cache_is_in_the_private_subnets(readable: dict[str, Stack], name: s
     assert group["security_group_ids"] == ["${aws_security_group.Cache_Group.id}"]
 
 
-def test_its_users_alone_log_in(stack: Stack) -> None:
-    """Without the user group, ElastiCache lets anybody in as `default`."""
+def test_only_its_users_can_log_in(stack: Stack) -> None:
+    """Without the user group, ElastiCache lets anybody log in as `default`."""
     group = stack.only("aws_elasticache_replication_group")
     assert group["user_group_ids"] == ["${aws_elasticache_user_group.Cache_Users.user_group_id}"]
     assert "auth_token" not in group
@@ -69,13 +69,11 @@ def test_its_users_alone_log_in(stack: Stack) -> None:
 @pytest.mark.parametrize(
     ("user", "base"), [("Cache_Processor_User", "inventory-processor"), ("Cache_Shop_User", "product-shop")]
 )
-def test_users_prove_who_they_are_with_iam(
-    readable: dict[str, Stack], name: str, user: str, base: str
-) -> None:
+def test_users_authenticate_with_iam(readable: dict[str, Stack], name: str, user: str, base: str) -> None:
     found = dict(readable[name].named("aws_elasticache_user", user))
     del found["//"], found["access_string"]
     assert found == {
-        # With IAM both must be the same.
+        # IAM authentication requires both to be the same.
         "user_id": f"{base}-{name}",
         "user_name": f"{base}-{name}",
         "engine": "valkey",
@@ -83,7 +81,7 @@ def test_users_prove_who_they_are_with_iam(
     }
 
 
-def test_users_may_run_commands_by_name_on_products_and_their_leases_alone(stack: Stack) -> None:
-    """Which commands they are is tried on a real server, in tests/contract/test_cache_users.py."""
+def test_users_may_run_only_named_commands_on_products_and_leases(stack: Stack) -> None:
+    """tests/contract/test_cache_users.py tries the commands on a real server."""
     for user in stack.all("aws_elasticache_user").values():
         assert re.fullmatch(r"on ~product:\* ~lease:\* -@all( \+[a-z]+(\|[a-z_]+)?)+", user["access_string"])

@@ -39,7 +39,7 @@ SECRETS = {"Writer": "product-catalog-db-credentials", "Reader": "product-catalo
         ("apply_immediately", True, True, False),
         ("database_insights_mode", "standard", "standard", "advanced"),
         ("performance_insights_enabled", False, False, True),
-        # The advanced mode takes no other.
+        # The advanced mode accepts no other.
         ("performance_insights_retention_period", None, None, 465),
         ("enabled_cloudwatch_logs_exports", None, ["postgresql", "upgrade"], ["postgresql", "upgrade"]),
     ],
@@ -76,16 +76,14 @@ def test_parameters(stack: Stack) -> None:
     assert {parameter["apply_method"] for parameter in group["parameter"]} == {"immediate"}
 
 
-def test_another_major_version_gets_another_parameter_group_before_the_old_one_goes(stack: Stack) -> None:
+def test_another_major_version_gets_its_parameter_group_before_the_old_one_is_deleted(stack: Stack) -> None:
     group = stack.only("aws_db_parameter_group")
     assert group["lifecycle"] == {"create_before_destroy": True}
     assert "postgres18" in group["name"]
 
 
 @pytest.mark.parametrize(("name", "days"), [("staging", 30), ("prod", 90)])
-def test_exported_logs_go_where_their_age_is_bounded(
-    readable: dict[str, Stack], name: str, days: int
-) -> None:
+def test_exported_logs_expire(readable: dict[str, Stack], name: str, days: int) -> None:
     stack = readable[name]
     groups = stack.all("aws_cloudwatch_log_group")
     for log in stack.only("aws_db_instance")["enabled_cloudwatch_logs_exports"]:
@@ -96,7 +94,7 @@ def test_exported_logs_go_where_their_age_is_bounded(
 
 @pytest.mark.parametrize("part", ROLES)
 @pytest.mark.parametrize(("name", "recovery_days"), [("dev", 0), ("staging", 0), ("prod", 30)])
-def test_secrets_can_be_made_again_at_once_but_for_prods(
+def test_only_prods_secrets_have_a_recovery_window(
     readable: dict[str, Stack], name: str, recovery_days: int, part: str
 ) -> None:
     secret = readable[name].named("aws_secretsmanager_secret", f"{part}_Secret")
@@ -105,7 +103,7 @@ def test_secrets_can_be_made_again_at_once_but_for_prods(
 
 
 @pytest.mark.parametrize("part", ROLES)
-def test_logins_are_written_and_never_kept(stack: Stack, part: str) -> None:
+def test_logins_are_written_but_not_kept_in_the_state(stack: Stack, part: str) -> None:
     version = stack.named("aws_secretsmanager_secret_version", f"{part}_Version")
     assert version["secret_id"] == f"${{aws_secretsmanager_secret.{part}_Secret.id}}"
     assert version["secret_string_wo_version"] == 1
@@ -120,7 +118,7 @@ def test_logins_are_written_and_never_kept(stack: Stack, part: str) -> None:
     }
 
 
-def test_every_login_has_a_password_of_its_own(stack: Stack) -> None:
+def test_every_login_has_its_own_password(stack: Stack) -> None:
     assert set(stack.all("aws_secretsmanager_secret")) == {f"{part}_Secret" for part in ROLES}
     assert stack.document["ephemeral"] == {
         "aws_secretsmanager_random_password": {
@@ -132,7 +130,7 @@ def test_every_login_has_a_password_of_its_own(stack: Stack) -> None:
 
 
 def test_no_password_is_in_the_stack(stack: Stack) -> None:
-    """None but references to ephemeral values, which no state of Terraform holds."""
+    """Only references to ephemeral values, which are never in Terraform's state."""
     for kind, logical_id, body in stack.blocks():
         assert not {"password", "passwords", "password_wo", "auth_token"} & set(body), f"{kind}.{logical_id}"
     mentions = [text for text in stack.strings() if 'password"' in text.lower()]

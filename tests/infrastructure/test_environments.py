@@ -1,4 +1,4 @@
-"""The environments side by side, and what they refuse of two parts together."""
+"""The environments, and the combinations of two parts' settings that are refused."""
 
 import re
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from main import chosen_environments
-from stacks.config.aws_limits import CONNECTIONS_OF
 from stacks.config.environments import DEV, ENVIRONMENTS, PROD, STAGING, Environment, throwaway
+from stacks.config.instance_classes import MAX_CONNECTIONS
 from stacks.config.settings import ObjectLock, OnDemand, Provisioned, Removal, SettingsError
 from tests.support.synthesized import TODAY
 
@@ -20,7 +20,7 @@ BUNDLE = ROOT / "processor" / "certificates" / "rds-roots.pem"
 
 
 def environment(base: Environment, **parts: dict[str, Any]) -> Callable[[], Environment]:
-    """Make an environment with other settings of these parts."""
+    """Return a function that creates the environment with other settings for these parts."""
     return lambda: replace(
         base, **{name: replace(getattr(base, name), **settings) for name, settings in parts.items()}
     )
@@ -41,12 +41,8 @@ def test_a_wrong_suffix_is_refused_in_one_line(suffix: str) -> None:
     assert re.fullmatch(rf"ENVIRONMENT_SUFFIX is {re.escape(repr(suffix))}; accepted: .+", str(refusal.value))
 
 
-def test_prod_is_what_is_kept() -> None:
-    assert [each.removal for each in ENVIRONMENTS] == [
-        Removal.WITH_CONTENTS,
-        Removal.WHEN_EMPTY,
-        Removal.NEVER,
-    ]
+def test_only_prod_is_kept() -> None:
+    assert [each.name for each in ENVIRONMENTS if each.removal is Removal.NEVER] == ["prod"]
     assert PROD.database.multi_az
     assert PROD.database.backup_retention_days >= 7
     assert PROD.archive.object_lock == ObjectLock(mode="GOVERNANCE", days=3 * 365)
@@ -84,14 +80,14 @@ def lock(days: int) -> ObjectLock:
         ),
         # 2 × 10 × 34 = 680 of 850 × 0.8.
         environment(PROD, function={"pool_size": 34}),
-        # 2 × (2 + 2) × 8 = 64 of 80 × 0.8: nothing is reserved, but no more can run at once.
+        # 2 × (2 + 2) × 8 = 64 of 80 × 0.8: nothing is reserved, but no more can run concurrently.
         environment(DEV, function={"pool_size": 8}),
         lambda: replace(PROD, removal=Removal.WHEN_EMPTY),
         lambda: replace(PROD, region="us-gov-west-1"),
         lambda: replace(PROD, region="ap-southeast-5"),
     ],
 )
-def test_what_is_taken(make: Callable[[], Environment]) -> None:
+def test_accepted_combinations(make: Callable[[], Environment]) -> None:
     assert make().name in ("prod", "dev")
 
 
@@ -101,7 +97,7 @@ def test_what_is_taken(make: Callable[[], Environment]) -> None:
         (
             environment(PROD, stream={"retention_hours": 24}),
             "stream.retention_hours is 24; accepted: more than 24 (event_source.maximum_record_age_hours), "
-            "or records expire before Lambda reports them",
+            "since records would expire before Lambda reports them",
         ),
         (
             environment(PROD, event_source={"maximum_record_age_hours": 168}),
@@ -110,7 +106,7 @@ def test_what_is_taken(make: Callable[[], Environment]) -> None:
         (
             environment(PROD, quarantine={"expiry_days": 1094}),
             "quarantine.expiry_days is 1094; accepted: at least 1095 (archive.expiry_days), "
-            "for a failed batch is kept nowhere else",
+            "since a failed batch is kept nowhere else",
         ),
         (
             environment(PROD, archive={"expiry_days": 1094}),
@@ -143,18 +139,18 @@ def test_what_is_taken(make: Callable[[], Environment]) -> None:
         ),
         (
             environment(PROD, function={"pool_size": 35}),
-            "function.pool_size is 35; accepted with a concurrency of 10: at most 34, for 2 × concurrency × "
-            "pool size may be open (frozen execution environments keep theirs), and db.m7g.large has 680 for "
-            "the processor",
+            "function.pool_size is 35; accepted with a concurrency of 10: at most 34, since 2 × concurrency "
+            "× pool size may be open (frozen execution environments keep theirs) and db.m7g.large has 680 "
+            "for the processor",
         ),
         (
             environment(DEV, function={"pool_size": 9}),
-            "function.pool_size is 9; accepted with a concurrency of 4: at most 8, for 2 × concurrency × "
-            "pool size may be open",
+            "function.pool_size is 9; accepted with a concurrency of 4: at most 8, since 2 × concurrency "
+            "× pool size may be open",
         ),
         (
             environment(DEV, stream={"capacity": OnDemand(expected_shards=15)}),
-            "function.pool_size is 2; accepted with a concurrency of 17: at most 1, for 2 × ",
+            "function.pool_size is 2; accepted with a concurrency of 17: at most 1, since 2 × ",
         ),
         (
             lambda: replace(PROD, removal=Removal.WITH_CONTENTS),
@@ -178,7 +174,7 @@ def test_a_wrong_pair_is_refused_with_field_value_and_range(
 @pytest.mark.parametrize(
     ("part", "field", "version", "last_day"),
     [
-        # PostgreSQL 17 and 18 outlive our runtime, which is told first.
+        # PostgreSQL 17 and 18 outlive our runtime, which would be refused first.
         ("database", "engine_version", "14", date(2026, 11, 12)),
         ("database", "engine_version", "15", date(2027, 11, 11)),
         ("database", "engine_version", "16", date(2028, 11, 9)),
@@ -200,13 +196,13 @@ def test_a_version_is_refused_from_the_day_after_its_end_of_life(
 def test_postgresql_14_is_refused_today() -> None:
     assert refusal_on(environment(DEV, database={"engine_version": "14"})(), TODAY) == (
         "database.engine_version is '14', which reached its end of life on 2026-11-12; "
-        "accepted: 15, 16, 17, 18"
+        "accepted: 15, 16, 17, 18 (stacks/config/supported_versions.py)"
     )
 
 
-def test_where_nothing_is_supported_we_say_so() -> None:
+def test_without_a_supported_version_the_refusal_says_none() -> None:
     refusal = refusal_on(DEV, date(2029, 7, 1))
-    assert refusal.endswith("; accepted: none that this project knows (stacks/config/aws_limits.py)")
+    assert refusal.endswith("; accepted: none (stacks/config/supported_versions.py)")
 
 
 def test_main_checks_every_environment() -> None:
@@ -219,10 +215,10 @@ def test_environments_are_supported_for_half_a_year(each: Environment) -> None:
     each.check_support(TODAY + timedelta(days=183))
 
 
-def test_connections_are_what_rds_computes_from_the_memory() -> None:
-    """Rounded down: the operating system takes some of the memory."""
+def test_connections_are_those_that_rds_computes_from_the_memory() -> None:
+    """Rounded down, since the operating system uses some of the memory."""
     gigabytes = {"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16, "2xlarge": 32}
-    for instance_class, connections in CONNECTIONS_OF.items():
+    for instance_class, connections in MAX_CONNECTIONS.items():
         _, family, size = instance_class.split(".")
         memory = gigabytes[size] * (2 if family.startswith("r") else 1) * 1024**3
         computed = min(memory // 9_531_392, 5000)
@@ -235,7 +231,7 @@ def test_we_ship_the_database_roots_of_every_region_we_deploy_to(each: Environme
 
 
 def refusal_on(chosen: Environment, day: date) -> str:
-    """Return what is said of the versions on a day, or nothing."""
+    """Return the refusal of a version on a day, or an empty text."""
     try:
         chosen.check_support(day)
     except SettingsError as refusal:

@@ -16,7 +16,7 @@ NAMES = ("dev", "staging", "prod")
         (PROCESSOR, "handler", *["processor.handler.handler"] * 3),
         (PROCESSOR, "timeout", 60, 60, 60),
         (PROCESSOR, "memory_size", 512, 1024, 1024),
-        # None: new accounts have 10 in all.
+        # None: new accounts have 10 in total.
         (PROCESSOR, "reserved_concurrent_executions", None, 4, 10),
         (MIGRATIONS, "handler", *["processor.migrate.handler"] * 3),
         (MIGRATIONS, "timeout", 300, 300, 300),
@@ -53,7 +53,7 @@ def test_every_function(
         "security_group_ids": [f"${{aws_security_group.{part}_Group.id}}"],
     }
     assert found["logging_config"] == {
-        # Lambda's own JSON would wrap what we print, and CloudWatch would find no metrics in it.
+        # Lambda's JSON format would wrap our output, and CloudWatch would find no metrics in it.
         "log_format": "Text",
         "log_group": f"${{aws_cloudwatch_log_group.{part}_Logs.name}}",
     }
@@ -62,20 +62,20 @@ def test_every_function(
     assert logs["retention_in_days"] == log_days
 
 
-def test_functions_have_no_queue_for_dead_letters(stack: Stack) -> None:
-    """What a batch leaves behind is kept by the event source mapping; the schedule comes again."""
+def test_functions_have_no_dead_letter_queue(stack: Stack) -> None:
+    """The event source mapping keeps failed batches, and the schedule invokes again."""
     assert set(stack.all("aws_lambda_function")) == set(BASE_NAMES)
     for function in stack.all("aws_lambda_function").values():
         assert "dead_letter_config" not in function
 
 
-def test_every_function_has_a_role_of_its_own(stack: Stack) -> None:
+def test_every_function_has_its_own_role(stack: Stack) -> None:
     roles = [function["role"] for function in stack.all("aws_lambda_function").values()]
     assert len(set(roles)) == len(roles) == len(stack.all("aws_iam_role"))
 
 
 @pytest.mark.parametrize("name", [*NAMES, "pr-42"])
-def test_what_the_processor_is_told(readable: dict[str, Stack], name: str) -> None:
+def test_variables_of_the_processor(readable: dict[str, Stack], name: str) -> None:
     function = readable[name].named("aws_lambda_function", PROCESSOR)
     cache = "aws_elasticache_replication_group.Cache_ReplicationGroup"
     assert function["environment"]["variables"] == {
@@ -94,7 +94,7 @@ def test_what_the_processor_is_told(readable: dict[str, Stack], name: str) -> No
     }
 
 
-def test_what_migrations_are_told(stack: Stack) -> None:
+def test_variables_of_the_migrations(stack: Stack) -> None:
     function = stack.named("aws_lambda_function", MIGRATIONS)
     assert function["environment"]["variables"] == {
         "DB_ADMIN_SECRET_ARN": "${aws_db_instance.Database_Instance.master_user_secret[0].secret_arn}",
@@ -172,7 +172,7 @@ def test_the_layer(stack: Stack, prod_from_ci: Stack) -> None:
         assert layer["compatible_architectures"] == [architecture]
         assert layer["compatible_runtimes"] == ["python3.13"]
         assert layer["filename"].endswith(f"/layer-{architecture}.zip")
-        # The functions change over before the old version goes.
+        # The functions use the new version before the old one is deleted.
         assert layer["lifecycle"] == {"create_before_destroy": True}
 
 
@@ -181,15 +181,15 @@ def test_the_architecture_of_all_functions_is_chosen(prod_from_ci: Stack) -> Non
     assert [function["architectures"] for function in functions] == [["x86_64"], ["x86_64"]]
 
 
-def test_changed_archives_are_told_from_the_old(stack: Stack) -> None:
-    """SHA-256 in base64, as Lambda tells it: `openssl dgst -sha256 -binary | base64`."""
+def test_changed_deployment_packages_have_another_hash(stack: Stack) -> None:
+    """SHA-256 in base64, as Lambda reports it: `openssl dgst -sha256 -binary | base64`."""
     for function in stack.all("aws_lambda_function").values():
         assert function["source_code_hash"] == "JuoIlK19xhWlSLBfEW8HamerY/BkUhdOJDjbcWOTxeE="
     layer = stack.only("aws_lambda_layer_version")
     assert layer["source_code_hash"] == "KSKxj4e1EZeIsqSUq2sA22pNx0yQROkiMKEboSDb9QA="
 
 
-def test_without_a_layer_terraform_is_made_to_refuse_and_nothing_else_differs(
+def test_without_a_layer_only_a_precondition_that_fails_is_added(
     readable: dict[str, Stack], unlayered_dev: Stack
 ) -> None:
     def without_layer(stack: Stack) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from main import build_app, chosen_deployment, chosen_environments, main
-from stacks.code_assets import BuiltPackages
+from stacks.code_assets import DeploymentPackages
 from stacks.config.environments import ENVIRONMENTS
 from stacks.config.settings import SettingsError
 from tests.infrastructure.conftest import PERMANENT
@@ -16,15 +16,15 @@ from tests.support.synthesized import THROWAWAY, TODAY, Stack
 
 ROOT = Path(__file__).parents[2]
 NO_LAYER = "The layer for arm64 is not built; Terraform will refuse to deploy: make package\n"
-PACKAGES = BuiltPackages(code=Path("code.zip"), layers={})
+DEPLOYMENT_PACKAGES = DeploymentPackages(code=Path("code.zip"), layers={})
 
 
-def test_without_variables_there_are_the_three() -> None:
+def test_without_variables_there_are_three_environments() -> None:
     assert chosen_environments({}, today=TODAY) == [*ENVIRONMENTS]
     assert tuple(environment.name for environment in ENVIRONMENTS) == PERMANENT
 
 
-def test_an_empty_variable_counts_as_none() -> None:
+def test_an_empty_variable_counts_as_unset() -> None:
     variables = (
         "ENVIRONMENT_SUFFIX",
         "CATALOG_ACCOUNT_ID",
@@ -35,7 +35,7 @@ def test_an_empty_variable_counts_as_none() -> None:
     )
     empty = dict.fromkeys(variables, "")
     assert chosen_environments(empty, today=TODAY) == chosen_environments({}, today=TODAY)
-    assert chosen_deployment(empty, PACKAGES) == chosen_deployment({}, PACKAGES)
+    assert chosen_deployment(empty, DEPLOYMENT_PACKAGES) == chosen_deployment({}, DEPLOYMENT_PACKAGES)
 
 
 def test_the_architecture_is_chosen_for_the_throwaway_environment_too() -> None:
@@ -83,16 +83,16 @@ def test_environment_variables_say_how_to_deploy(prod_from_ci: Stack) -> None:
         ("CATALOG_ARCHITECTURE", "x86_64"),
     ],
 )
-def test_a_right_environment_variable_is_taken(variable: str, value: str) -> None:
+def test_a_valid_environment_variable_is_accepted(variable: str, value: str) -> None:
     chosen_environments({variable: value}, today=TODAY)
     beside = {"CATALOG_STATE_BUCKET": "states"} if variable == "CATALOG_STATE_REGION" else {}
-    chosen_deployment({variable: value, **beside}, PACKAGES)
+    chosen_deployment({variable: value, **beside}, DEPLOYMENT_PACKAGES)
 
 
 def test_a_region_without_its_bucket_is_refused() -> None:
-    refusal = "^CATALOG_STATE_REGION is 'eu-west-1'; accepted: with CATALOG_STATE_BUCKET"
+    refusal = "^CATALOG_STATE_REGION is 'eu-west-1'; accepted: only with CATALOG_STATE_BUCKET"
     with pytest.raises(SettingsError, match=refusal):
-        chosen_deployment({"CATALOG_STATE_REGION": "eu-west-1"}, PACKAGES)
+        chosen_deployment({"CATALOG_STATE_REGION": "eu-west-1"}, DEPLOYMENT_PACKAGES)
 
 
 @pytest.mark.parametrize(
@@ -123,12 +123,12 @@ def test_a_wrong_environment_variable_is_refused_in_one_line(variable: str, valu
     refusal = rf"^{variable} is {re.escape(repr(value))}; accepted: [^\n]+$"
     variables = {"CATALOG_STATE_BUCKET": "states", variable: value}
     with pytest.raises(SettingsError, match=refusal):
-        build_app(variables, PACKAGES, today=TODAY)
+        build_app(variables, DEPLOYMENT_PACKAGES, today=TODAY)
 
 
-def test_a_wrong_setting_ends_the_program_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_setting_exits_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENVIRONMENT_SUFFIX", "prod")
-    with pytest.raises(SystemExit, match=r"^ENVIRONMENT_SUFFIX is 'prod'; accepted: any name but [^\n]+$"):
+    with pytest.raises(SystemExit, match=r"^ENVIRONMENT_SUFFIX is 'prod'; accepted: any name except [^\n]+$"):
         main()
 
 
@@ -136,11 +136,11 @@ def test_a_wrong_setting_ends_the_program_with_one_line(monkeypatch: pytest.Monk
     "home", [{}, {"HOME": os.devnull}], ids=["no home", "a home that nobody may write to"]
 )
 def test_main_alone_writes_every_stack(home: dict[str, str], tmp_path: Path) -> None:
-    """From an empty folder, without home, path, credentials or settings.
+    """Run it in an empty folder, without home, path, credentials or settings.
 
-    So no Node of the machine's prints a banner, and nothing can be asked of AWS.
+    The machine's Node cannot print a banner there, and no request to AWS is possible.
     """
-    # What Python itself may need to start, and where temporary files go.
+    # What Python may need to start, and the folder for temporary files.
     kept = ("LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
     run = subprocess.run(  # noqa: S603
         [sys.executable, "-W", "error", str(ROOT / "main.py")],

@@ -1,16 +1,16 @@
-"""Every physical name ends in its environment's name, and is one that AWS takes at its longest."""
+"""Every physical name ends with its environment's name, and AWS accepts even the longest."""
 
 import re
 from collections.abc import Iterator
 
 import pytest
 
-from tests.infrastructure.conftest import LONGEST_NAME
+from tests.infrastructure.conftest import LONGEST_NAME, PERMANENT
 from tests.support.synthesized import THROWAWAY, Stack
 
 ACCOUNT = "${data.aws_caller_identity.Account.account_id}"
 
-# Kind → argument → the most characters AWS takes there.
+# Kind → argument → the maximum length that AWS accepts.
 LIMITS = {
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
     "aws_cloudwatch_dashboard": {"dashboard_name": 255},
@@ -30,8 +30,8 @@ LIMITS = {
     "aws_elasticache_replication_group": {"replication_group_id": 40},
     # https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateCacheSubnetGroup.html
     "aws_elasticache_subnet_group": {"name": 255},
-    # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Clusters.RBAC.html; its API names no limit, the
-    # console's is 40.
+    # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Clusters.RBAC.html; the API documents no limit,
+    # the console's is 40.
     "aws_elasticache_user": {"user_id": 40, "user_name": 40},
     "aws_elasticache_user_group": {"user_group_id": 40},
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -68,17 +68,17 @@ NAME_ARGUMENTS = {argument for arguments in LIMITS.values() for argument in argu
 }
 
 NOT_AT_THE_END = {
-    # RDS looks for its log groups under these very names.
+    # RDS writes to log groups of exactly these names.
     "aws_cloudwatch_log_group.Database_PostgresqlLog": r"/aws/rds/instance/product-catalog-{name}/postgresql",
     "aws_cloudwatch_log_group.Database_UpgradeLog": r"/aws/rds/instance/product-catalog-{name}/upgrade",
-    # Inline policies live inside a role, whose name says it.
+    # Inline policies belong to a role, whose name has the environment.
     "aws_iam_role_policy.Processor_Private_Rights": "rights",
     "aws_iam_role_policy.Migrations_Private_Rights": "rights",
 }
 
 
-@pytest.mark.parametrize("name", ["dev", "staging", "prod", THROWAWAY])
-def test_every_name_ends_in_the_environments(readable: dict[str, Stack], name: str) -> None:
+@pytest.mark.parametrize("name", [*PERMANENT, THROWAWAY])
+def test_every_name_ends_with_the_environments(readable: dict[str, Stack], name: str) -> None:
     for address, _, physical_name in physical_names(readable[name]):
         if address in NOT_AT_THE_END:
             assert physical_name == NOT_AT_THE_END[address].format(name=name)
@@ -93,12 +93,12 @@ def test_two_environments_share_no_name(readable: dict[str, Stack]) -> None:
             for address, argument, physical_name in physical_names(readable[environment])
             if not address.startswith("aws_iam_role_policy.")
         }
-        for environment in ("dev", "staging", "prod", THROWAWAY)
+        for environment in (*PERMANENT, THROWAWAY)
     }
     assert len(set().union(*names.values())) == sum(map(len, names.values()))
 
 
-def test_no_name_is_taken_twice(stack: Stack) -> None:
+def test_no_name_is_used_twice(stack: Stack) -> None:
     names = [
         (address.partition(".")[0], argument, physical_name)
         for address, argument, physical_name in physical_names(stack)
@@ -107,13 +107,13 @@ def test_no_name_is_taken_twice(stack: Stack) -> None:
     assert len(set(names)) == len(names)
 
 
-def test_the_longest_name_is_one_that_aws_takes(longest: Stack) -> None:
+def test_aws_accepts_the_longest_names(longest: Stack) -> None:
     for address, argument, physical_name in physical_names(longest):
         kind = address.partition(".")[0]
         name = physical_name.replace(ACCOUNT, "1" * 12)
         limit = TAG_LIMIT if argument == "Name" else LIMITS[kind][argument]
         assert len(name) <= limit, f"{address} has {len(name)} characters of {limit}"
-        # What RDS, ElastiCache and S3 refuse in identifiers, and nobody misses elsewhere.
+        # RDS, ElastiCache and S3 refuse these in identifiers; no other name needs them.
         assert "--" not in name, address
         assert re.fullmatch(r"[a-z0-9/-]+[a-z0-9]", name), address
         if argument in {"identifier", "final_snapshot_identifier", "replication_group_id", "user_id"}:
@@ -135,14 +135,14 @@ def test_nodes_of_the_cache_have_the_names_that_are_watched(longest: Stack) -> N
 
 
 def physical_names(stack: Stack) -> Iterator[tuple[str, str, str]]:
-    """Yield (address, argument, name) of everything in AWS that gets a name from us."""
+    """Yield (address, argument, name) for every AWS resource that we name."""
     for kind, blocks in stack.document["resource"].items():
         for logical_id, body in blocks.items():
             named = {argument: body[argument] for argument in NAME_ARGUMENTS & set(body)}
             if kind in LIMITS:
                 assert named, f"{kind}.{logical_id} leaves its name to AWS"
             for argument, value in (named | body.get("tags", {})).items():
-                # A mere reference is another resource's name.
+                # A plain reference is another resource's name.
                 if not re.fullmatch(r"\$\{[^}]*\}", value):
                     assert argument == "Name" or argument in LIMITS.get(kind, {}), f"{kind} has no limit"
                     yield f"{kind}.{logical_id}", argument, value

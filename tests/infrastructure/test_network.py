@@ -9,7 +9,7 @@ from tests.support.synthesized import Stack
 ACCOUNT = "${data.aws_caller_identity.Account.account_id}"
 ZONE_COUNTS = {"dev": 2, "staging": 2, "prod": 3}
 
-# Source → target and port: all that may connect to anything.
+# Source → target and port: the only connections that are allowed.
 CONNECTIONS = {
     ("Processor_Private_Group", "Endpoints_S3", 443),
     ("Processor_Private_Group", "Endpoints_Group", 443),
@@ -27,7 +27,7 @@ CIDRS = {"dev": "10.40.0.0/16", "staging": "10.41.0.0/16", "prod": "10.42.0.0/16
 
 
 def routed(attribute: str, zones: int) -> list[str]:
-    """The private subnets, or their route tables, of the associations: who gets one gets both."""
+    """Return the private subnets or their route tables, from the associations of the two."""
     return [
         f"${{aws_route_table_association.Network_Private{zone}RoutesOf.{attribute}}}"
         for zone in range(1, zones + 1)
@@ -35,7 +35,7 @@ def routed(attribute: str, zones: int) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ZONE_COUNTS)
-def test_a_private_subnet_and_a_route_table_a_zone(readable: dict[str, Stack], name: str) -> None:
+def test_one_private_subnet_and_route_table_per_zone(readable: dict[str, Stack], name: str) -> None:
     stack = readable[name]
     subnets = stack.all("aws_subnet")
     assert list(subnets) == [f"Network_Private{zone + 1}" for zone in range(ZONE_COUNTS[name])]
@@ -48,7 +48,7 @@ def test_a_private_subnet_and_a_route_table_a_zone(readable: dict[str, Stack], n
     }
 
 
-def test_zones_are_no_local_zones(stack: Stack) -> None:
+def test_zones_are_not_local_zones(stack: Stack) -> None:
     zones = stack.only("aws_availability_zones")
     assert zones["state"] == "available"
     assert zones["filter"] == [{"name": "opt-in-status", "values": ["opt-in-not-required"]}]
@@ -80,7 +80,7 @@ def test_no_subnet_gives_public_addresses(stack: Stack, open_dev: Stack) -> None
 
 
 def test_subnets_and_groups_wait_for_lambdas_network_interfaces(stack: Stack) -> None:
-    """Lambda gives them back up to 20 minutes after a function's end; the provider's patience is 15."""
+    """Lambda releases them up to 20 minutes after a function's deletion; the provider's timeout is 15."""
     for kind in ("aws_subnet", "aws_security_group"):
         for logical_id, body in stack.all(kind).items():
             assert body["timeouts"] == {"delete": "45m"}, logical_id
@@ -127,7 +127,7 @@ def test_endpoints_are_in_every_private_subnet(readable: dict[str, Stack], name:
         ),
     ],
 )
-def test_endpoints_serve_this_account_and_what_is_ours(
+def test_endpoints_serve_only_this_account_and_our_resources(
     stack: Stack, endpoint: str, access: str, allowed: dict[tuple[str, str], list[str]]
 ) -> None:
     assert (
@@ -146,23 +146,23 @@ def test_endpoints_serve_this_account_and_what_is_ours(
     ]
 
 
-def test_the_default_security_group_lets_nothing_through(stack: Stack) -> None:
+def test_the_default_security_group_allows_nothing(stack: Stack) -> None:
     group = stack.only("aws_default_security_group")
     assert group["vpc_id"] == "${aws_vpc.Network_Vpc.id}"
     assert not {"ingress", "egress"} & set(group)
 
 
-def test_exactly_these_connections_are_let_through(stack: Stack) -> None:
+def test_exactly_these_connections_are_allowed(stack: Stack) -> None:
     egress = stack.all("aws_vpc_security_group_egress_rule").values()
     ingress = stack.all("aws_vpc_security_group_ingress_rule").values()
     assert {(own(rule), other(rule), port(rule)) for rule in egress} == CONNECTIONS
-    # A gateway endpoint has no group of its own to let anything in.
+    # A gateway endpoint has no group that could allow anything.
     assert {(other(rule), own(rule), port(rule)) for rule in ingress} == {
         connection for connection in CONNECTIONS if connection[1] != "Endpoints_S3"
     }
 
 
-def test_groups_hold_no_rules_of_their_own(stack: Stack) -> None:
+def test_groups_have_no_inline_rules(stack: Stack) -> None:
     assert not stack.all("aws_security_group_rule")
     for logical_id, group in stack.all("aws_security_group").items():
         assert not {"ingress", "egress"} & set(group), logical_id
@@ -177,7 +177,7 @@ def test_one_nat_gateway_serves_every_zone(open_dev: Stack) -> None:
     }
 
 
-def test_nat_gateways_are_shared_out(irish_prod: Stack) -> None:
+def test_private_subnets_share_nat_gateways(irish_prod: Stack) -> None:
     assert set(irish_prod.all("aws_nat_gateway")) == {"Network_Nat1", "Network_Nat2"}
     assert routes(irish_prod) == {
         ("Network_Public1RoutesOf", "aws_internet_gateway.Network_Internet"),
@@ -206,7 +206,7 @@ def test_no_two_subnets_overlap(irish_prod: Stack) -> None:
     assert all(re.fullmatch(r'\$\{cidrsubnet\("10\.42\.0\.0/16", 4, \d+\)\}', block) for block in blocks)
 
 
-def test_only_private_subnets_hold_anything_of_ours(open_dev: Stack) -> None:
+def test_our_resources_are_only_in_private_subnets(open_dev: Stack) -> None:
     ours = (
         "aws_db_subnet_group",
         "aws_elasticache_subnet_group",
@@ -219,13 +219,13 @@ def test_only_private_subnets_hold_anything_of_ours(open_dev: Stack) -> None:
 
 
 def associations(stack: Stack) -> set[tuple[str, str]]:
-    """Return which subnet goes by which route table."""
+    """Return subnet → route table."""
     found = stack.all("aws_route_table_association").values()
     return {(association["subnet_id"], association["route_table_id"]) for association in found}
 
 
 def routes(stack: Stack) -> set[tuple[str, str]]:
-    """Return (route table, gateway) of every route out."""
+    """Return (route table, gateway) for every route out."""
     found = set()
     for route in stack.all("aws_route").values():
         assert route["destination_cidr_block"] == "0.0.0.0/0"

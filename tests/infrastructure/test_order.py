@@ -13,7 +13,7 @@ MAPPING = "aws_lambda_event_source_mapping.EventSource_Mapping"
 DATABASE = "aws_db_instance.Database_Instance"
 NOTIFICATION = "aws_s3_bucket_notification.Quarantine_Notification"
 
-# What is made → what must be there before.
+# Resource → resources that must be created before it.
 BEFORE: Mapping[str, tuple[str, ...]] = {
     INVOCATION: (
         MIGRATIONS,
@@ -72,18 +72,18 @@ IN_PROD: Mapping[str, tuple[str, ...]] = {
 
 
 @pytest.mark.parametrize("later", BEFORE)
-def test_what_is_made_before(stack: Stack, later: str) -> None:
+def test_resources_are_created_after_what_they_need(stack: Stack, later: str) -> None:
     assert set(BEFORE[later]) <= reached(graph(stack), later)
 
 
 @pytest.mark.parametrize("later", IN_PROD)
-def test_what_prod_makes_before(readable: dict[str, Stack], later: str) -> None:
+def test_resources_of_prod_are_created_after_what_they_need(readable: dict[str, Stack], later: str) -> None:
     assert set(IN_PROD[later]) <= reached(graph(readable["prod"]), later)
 
 
 @pytest.mark.parametrize("function", [PROCESSOR, MIGRATIONS])
-def test_a_function_starts_when_its_connections_are_let_through(stack: Stack, function: str) -> None:
-    """Both sides of each: the first invocation comes at once."""
+def test_a_function_is_created_after_its_connections_are_allowed(stack: Stack, function: str) -> None:
+    """Both rules of each, since the first invocation follows immediately."""
     own_group = function.removeprefix("aws_lambda_function.").replace("_Function", "_Group")
     rules = {
         address
@@ -95,13 +95,13 @@ def test_a_function_starts_when_its_connections_are_let_through(stack: Stack, fu
 
 
 def test_gateways_wait_for_the_internet(open_dev: Stack) -> None:
-    """https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/nat_gateway"""
+    # https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/nat_gateway
     found = graph(open_dev)
     for address in ("aws_nat_gateway.Network_Nat1", "aws_eip.Network_NatAddress1"):
         assert "aws_internet_gateway.Network_Internet" in reached(found, address)
 
 
-def test_another_password_code_or_database_is_migrated_to(stack: Stack) -> None:
+def test_a_new_password_code_or_database_invokes_the_migrations(stack: Stack) -> None:
     code_hash = stack.named("aws_lambda_function", "Migrations_Private_Function")["source_code_hash"]
     invocation = stack.only("aws_lambda_invocation")
     assert invocation["function_name"] == f"${{{MIGRATIONS}.function_name}}"
@@ -111,15 +111,15 @@ def test_another_password_code_or_database_is_migrated_to(stack: Stack) -> None:
         "reader": "${aws_secretsmanager_secret_version.Reader_Version.version_id}",
         "database": f"${{{DATABASE}.resource_id}}",
     }
-    # With CRUD, Terraform would invoke it to destroy as well.
+    # With CRUD, Terraform would also invoke it on destroy.
     assert invocation.get("lifecycle_scope", "CREATE_ONLY") == "CREATE_ONLY"
 
 
-def test_every_reference_leads_somewhere_and_none_in_a_circle(stack: Stack, irish_prod: Stack) -> None:
+def test_references_are_neither_dangling_nor_circular(stack: Stack, irish_prod: Stack) -> None:
     for found in (graph(stack), graph(irish_prod)):
-        assert leads_nowhere(found) == set()
+        assert dangling(found) == set()
         TopologicalSorter(found).prepare()
 
 
-def leads_nowhere(graph: Graph) -> set[str]:
+def dangling(graph: Graph) -> set[str]:
     return {reference for references in graph.values() for reference in references} - set(graph)

@@ -14,7 +14,7 @@ WRITER = "${aws_secretsmanager_secret.Writer_Secret.arn}"
 READER = "${aws_secretsmanager_secret.Reader_Secret.arn}"
 CACHE = "${aws_elasticache_replication_group.Cache_ReplicationGroup.arn}"
 
-# AWS takes no narrower resource:
+# AWS supports no narrower resource:
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
 ON_ANYTHING = {
@@ -40,7 +40,7 @@ def every_function_may(part: str) -> dict[str, set[str]]:
     }
 
 
-# Policy document → action → resources: all that anybody may.
+# Policy document → action → resources: everything that is allowed.
 ALLOWED: Mapping[str, Grants] = {
     "Processor_Private_May": {
         **every_function_may("Processor"),
@@ -87,7 +87,7 @@ def test_exactly_these_actions_on_exactly_these_resources(stack: Stack, document
 
 
 @pytest.mark.parametrize("part", ["Processor", "Migrations"])
-def test_a_role_is_lambdas_alone_and_has_one_policy(stack: Stack, part: str) -> None:
+def test_a_role_is_only_for_lambda_and_has_one_policy(stack: Stack, part: str) -> None:
     role = stack.named("aws_iam_role", f"{part}_Private_Role")
     assert role["assume_role_policy"] == f"${{data.aws_iam_policy_document.{part}_Private_Trust.json}}"
     assert not {"managed_policy_arns", "inline_policy", "permissions_boundary"} & set(role)
@@ -111,7 +111,7 @@ def test_others_are_given_a_policy_to_attach(stack: Stack, part: str) -> None:
     assert policy["policy"] == f"${{data.aws_iam_policy_document.{part}_May.json}}"
 
 
-def test_no_statement_is_wider_than_aws_makes_it(stack: Stack) -> None:
+def test_no_statement_is_wider_than_aws_requires(stack: Stack) -> None:
     for document in stack.all("aws_iam_policy_document"):
         for statement in statements(stack, document):
             if statement.get("effect") == "Deny":
@@ -124,7 +124,7 @@ def test_no_statement_is_wider_than_aws_makes_it(stack: Stack) -> None:
 
 
 def test_every_policy_can_be_analysed(stack: Stack) -> None:
-    """Tools read policy documents; a policy in inline JSON they pass over."""
+    """Tools analyse policy documents but ignore policies in inline JSON."""
     for kind, logical_id, body in stack.blocks():
         for argument in {"policy", "assume_role_policy"} & set(body):
             assert body[argument].startswith("${data.aws_iam_policy_document."), f"{kind}.{logical_id}"

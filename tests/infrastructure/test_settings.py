@@ -1,4 +1,4 @@
-"""What each part's settings refuse, with the field, its value and what is accepted."""
+"""The values that each part's settings refuse, with the field, the value and what is accepted."""
 
 import re
 import subprocess
@@ -17,11 +17,11 @@ ROOT = Path(__file__).parents[2]
 
 
 def part(name: str, **settings: Any) -> Callable[[], object]:
-    """Make dev's settings of a part but for these."""
+    """Return a function that creates dev's settings of a part with these values."""
     return lambda: replace(getattr(DEV, name), **settings)
 
 
-# Part, field, the lowest and the highest value that is taken beside dev's others.
+# Part, field, and the lowest and highest value that is accepted with dev's other settings.
 RANGES = [
     ("network", "zones", 2, 6),
     ("network", "nat_gateways", 0, DEV.network.zones),
@@ -58,7 +58,7 @@ RANGES = [
     ("alarms", "iterator_age_minutes", 1, 1440),
 ]
 
-# Refused by comparison with the other field of the two, which the message then names.
+# Compared with another field, which the message then names.
 NAMED_BY_ANOTHER = {
     ("archive", "intelligent_tiering_days", "high"): "archive.glacier_instant_retrieval_days",
     ("archive", "glacier_instant_retrieval_days", "high"): "archive.expiry_days",
@@ -67,11 +67,11 @@ NAMED_BY_ANOTHER = {
 
 
 @pytest.mark.parametrize(("name", "field", "low", "high"), RANGES)
-def test_both_ends_are_taken_and_what_is_beyond_is_refused(
+def test_both_ends_are_accepted_and_values_beyond_are_refused(
     name: str, field: str, low: int, high: int
 ) -> None:
-    for taken in (low, high):
-        assert getattr(part(name, **{field: taken})(), field) == taken
+    for accepted in (low, high):
+        assert getattr(part(name, **{field: accepted})(), field) == accepted
     for end, refused in (("low", low - 1), ("high", high + 1)):
         named = NAMED_BY_ANOTHER.get((name, field, end))
         message = (
@@ -89,12 +89,13 @@ def test_no_number_is_without_a_range() -> None:
         settings = getattr(DEV, each.name)
         for field in getattr(settings, "__dataclass_fields__", {}):
             value = getattr(settings, field)
-            if isinstance(value, int) and not isinstance(value, bool) and field != "log_retention_days":
+            # Log retention is one of a list of values.
+            if type(value) is int and each.name != "logs":
                 assert (each.name, field) in ranged
 
 
 def test_no_setting_has_a_default() -> None:
-    """What an environment pays for, and what protects it, is written where it is chosen."""
+    """Each environment shows what it pays for and what protects it."""
     for each in fields(Environment):
         settings = getattr(PROD, each.name)
         nested = settings.__dataclass_fields__.values() if hasattr(settings, "__dataclass_fields__") else ()
@@ -120,10 +121,10 @@ def test_no_setting_has_a_default() -> None:
         lambda: Provisioned(shard_count=10_000),
         lambda: OnDemand(expected_shards=1),
         lambda: OnDemand(expected_shards=10_000),
-        *(part("function", log_retention_days=days) for days in (1, 7, 1096, 3653)),
+        *(part("logs", retention_days=days) for days in (1, 7, 1096, 3653)),
     ],
 )
-def test_what_is_taken(make: Callable[[], object]) -> None:
+def test_accepted_values(make: Callable[[], object]) -> None:
     assert make()
 
 
@@ -142,7 +143,7 @@ def test_what_is_taken(make: Callable[[], object]) -> None:
         ),
         (part("network", cidr="10.0.0.0/15"), "network.cidr's prefix length is 15; accepted: 16 to 20"),
         (part("network", cidr="10.0.0.0/21"), "network.cidr's prefix length is 21; accepted: 16 to 20"),
-        # An address in the network, not the network's.
+        # An address in the network, not of the network.
         (
             part("network", cidr="10.0.0.1/16"),
             "network.cidr is '10.0.0.1/16'; accepted: such as '10.40.0.0/16'",
@@ -161,7 +162,7 @@ def test_what_is_taken(make: Callable[[], object]) -> None:
         (
             part("archive", object_lock=ObjectLock(mode="COMPLIANCE", days=1096)),
             "archive.object_lock.days is 1096; accepted: 1 to 1095 (archive.expiry_days), "
-            "for an object cannot expire while it is locked",
+            "since an object cannot expire while it is locked",
         ),
         (
             part("database", engine_version="13"),
@@ -185,8 +186,8 @@ def test_what_is_taken(make: Callable[[], object]) -> None:
             "function.architecture is 'aarch64'; accepted: arm64, x86_64",
         ),
         (
-            part("function", log_retention_days=8),
-            "function.log_retention_days is 8; accepted: 1, 3, 5, 7, 14, 30",
+            part("logs", retention_days=8),
+            "logs.retention_days is 8; accepted: 1, 3, 5, 7, 14, 30",
         ),
         (
             part("event_source", batch_size=11, window_seconds=0),

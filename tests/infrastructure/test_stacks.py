@@ -19,8 +19,8 @@ ALL = (*PERMANENT, THROWAWAY)
 
 HOLD_DATA = {"aws_db_instance", "aws_kinesis_stream", "aws_s3_bucket", "aws_secretsmanager_secret"}
 
-# Arguments of the kinds we use that the binding has and provider 5.100 has not: its classes compared
-# with `terraform providers schema -json`.
+# Arguments in the binding that provider 5.100 lacks, for the kinds we use: from comparing the binding's
+# classes with `terraform providers schema -json`.
 ONLY_IN_PROVIDER_6 = {
     "aws_cloudwatch_log_group": {"deletion_protection_enabled"},
     "aws_elasticache_replication_group": {"node_group_configuration"},
@@ -40,12 +40,12 @@ ONLY_IN_PROVIDER_6 = {
 NESTED_ONLY_IN_PROVIDER_6 = {"blocked_encryption_types"}
 
 OUTPUTS = {
-    # The reference's four.
+    # The four of docs/from-the-sketch.md.
     "KinesisStreamName": "${aws_kinesis_stream.Stream.name}",
     "DatabaseEndpoint": "${aws_db_instance.Database_Instance.address}",
     "RedisEndpoint": "${aws_elasticache_replication_group.Cache_ReplicationGroup.primary_endpoint_address}",
     "ArchiveBucket": "${aws_s3_bucket.Archive_Private_Bucket.bucket}",
-    # What the tools need.
+    # For tools.
     "QuarantineBucket": "${aws_s3_bucket.Quarantine_Private_Bucket.bucket}",
     "FailedBatchQueueUrl": "${aws_sqs_queue.Quarantine_Queue.url}",
     "ProcessorFunctionName": "${aws_lambda_function.Processor_Private_Function.function_name}",
@@ -55,7 +55,7 @@ OUTPUTS = {
     "ProcessorSecretArn": "${aws_secretsmanager_secret.Writer_Secret.arn}",
     "AlarmTopicArn": "${aws_sns_topic.Alarms_Topic.arn}",
     "DashboardName": "product-catalog-{name}",
-    # What others need.
+    # For suppliers and the shop.
     "ProducerPolicyArn": "${aws_iam_policy.Suppliers_Policy.arn}",
     "ReaderSecretArn": "${aws_secretsmanager_secret.Reader_Secret.arn}",
     "ShopPolicyArn": "${aws_iam_policy.Shop_Policy.arn}",
@@ -65,7 +65,7 @@ OUTPUTS = {
 }
 
 
-def test_a_stack_an_environment_and_one_for_the_suffix(stacks: dict[str, Stack]) -> None:
+def test_one_stack_per_environment_and_one_for_the_suffix(stacks: dict[str, Stack]) -> None:
     assert set(stacks) == {f"{name}-stack" for name in ALL}
 
 
@@ -75,7 +75,7 @@ def test_the_throwaway_stack_is_dev_under_another_name(stacks: dict[str, Stack])
 
 
 @pytest.mark.parametrize("name", PERMANENT)
-def test_what_holds_data_is_kept_in_prod_alone(readable: dict[str, Stack], name: str) -> None:
+def test_only_prod_keeps_what_holds_data(readable: dict[str, Stack], name: str) -> None:
     kept = {
         (kind, logical_id)
         for kind, logical_id, body in readable[name].blocks()
@@ -84,6 +84,14 @@ def test_what_holds_data_is_kept_in_prod_alone(readable: dict[str, Stack], name:
     holding = {(kind, logical_id) for kind, logical_id, _ in readable[name].blocks() if kind in HOLD_DATA}
     assert len(holding) == 6
     assert kept == (holding if name == "prod" else set())
+
+
+@pytest.mark.parametrize(("name", "groups", "days"), [("dev", 2, 7), ("staging", 4, 30), ("prod", 4, 90)])
+def test_every_log_group_obeys_one_setting(
+    readable: dict[str, Stack], name: str, groups: int, days: int
+) -> None:
+    found = readable[name].all("aws_cloudwatch_log_group").values()
+    assert [group["retention_in_days"] for group in found] == [days] * groups
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -117,7 +125,7 @@ def test_nothing_depends_on_the_machine_that_synthesizes(readable: dict[str, Sta
         assert not re.match(r"/(?!aws/)|[A-Za-z]:\\", string)
 
 
-def test_nothing_depends_on_the_region_but_by_its_setting(irish_prod: Stack) -> None:
+def test_the_region_is_only_in_its_setting(irish_prod: Stack) -> None:
     text = json.dumps(irish_prod.document)
     assert "us-east-1" not in text
     assert not re.search(r"\barn:aws", text)
@@ -131,12 +139,12 @@ def test_no_account_is_written_down(stack: Stack, prod_from_ci: Stack) -> None:
 
 
 def test_no_expression_is_escaped(stack: Stack) -> None:
-    """Terraform takes `$${` for text: cdktf makes one of `${` where it believes in none."""
+    """Terraform reads `$${` as text; cdktf escapes a `${` that it does not recognize as an expression."""
     assert "$${" not in json.dumps(stack.document)
 
 
-def test_the_same_program_writes_the_same_elsewhere(stacks: dict[str, Stack], tmp_path: Path) -> None:
-    """Another folder, process, order of hashes, time zone and language."""
+def test_the_output_is_the_same_elsewhere(stacks: dict[str, Stack], tmp_path: Path) -> None:
+    """Synthesize in another folder, process, hash order, time zone and language."""
     program = (
         "from pathlib import Path; from stacks.config.environments import DEV, PROD; "
         "from tests.support.synthesized import synthesize_environment as synthesize; "
@@ -153,7 +161,7 @@ def test_the_same_program_writes_the_same_elsewhere(stacks: dict[str, Stack], tm
     for name in ("dev", "prod"):
         folder = tmp_path / name / "cdktf.out" / "stacks" / f"{name}-stack"
         document = json.loads((folder / "cdk.tf.json").read_text())
-        # In the same order, too.
+        # Also in the same order.
         assert json.dumps(document) == json.dumps(stacks[f"{name}-stack"].document)
         assets = files_of(document)
         assert len(assets) == 2
@@ -161,7 +169,7 @@ def test_the_same_program_writes_the_same_elsewhere(stacks: dict[str, Stack], tm
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_arguments_of_provider_6_alone_are_avoided(stacks: dict[str, Stack], name: str) -> None:
+def test_arguments_of_only_provider_6_are_avoided(stacks: dict[str, Stack], name: str) -> None:
     stack = stacks[f"{name}-stack"]
     for kind, logical_id, body in stack.blocks():
         refused = {"region"} | ONLY_IN_PROVIDER_6.get(kind, set())
@@ -184,13 +192,13 @@ def test_the_provider_tags_everything(readable: dict[str, Stack], name: str) -> 
     ]
 
 
-def test_no_resource_has_a_provider_of_its_own(stack: Stack) -> None:
-    """Whose tags it would wear."""
+def test_no_resource_chooses_another_provider(stack: Stack) -> None:
+    """It would get that provider's tags."""
     assert not [logical_id for _, logical_id, body in stack.blocks() if "provider" in body]
 
 
 def files_of(document: Any) -> set[str]:
-    """Return the paths of all that Terraform uploads."""
+    """Return the paths of all files that Terraform uploads."""
     resources = document["resource"]
     bodies = [*resources["aws_lambda_function"].values(), *resources["aws_lambda_layer_version"].values()]
     return {body["filename"] for body in bodies}

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.synthesized import Stack
+from tests.infrastructure.conftest import PERMANENT
+from tests.support.synthesized import THROWAWAY, Stack
 
 ACCOUNT = "${data.aws_caller_identity.Account.account_id}"
 BUCKETS = {"Archive": "product-inventory-archive", "Quarantine": "inventory-quarantine"}
@@ -42,21 +43,21 @@ def test_the_stream(readable: dict[str, Stack], name: str, shards: int) -> None:
         "name": f"inventory-updates-{name}",
         "stream_mode_details": {"stream_mode": "PROVISIONED"},
         "shard_count": shards,
-        # A week: with no more than the maximum record age, records would expire unreported.
+        # A week: unless it exceeds the maximum record age, records would expire unreported.
         "retention_period": 168,
         "encryption_type": "KMS",
         "kms_key_id": "alias/aws/kinesis",
     }
 
 
-def test_a_stream_on_demand_has_no_count_of_shards(irish_prod: Stack) -> None:
+def test_an_on_demand_stream_has_no_shard_count(irish_prod: Stack) -> None:
     stream = irish_prod.only("aws_kinesis_stream")
     assert stream["stream_mode_details"] == {"stream_mode": "ON_DEMAND"}
     assert "shard_count" not in stream
 
 
-@pytest.mark.parametrize("name", ["dev", "staging", "prod", "pr-42"])
-def test_two_buckets_that_carry_the_account(readable: dict[str, Stack], name: str) -> None:
+@pytest.mark.parametrize("name", [*PERMANENT, THROWAWAY])
+def test_two_buckets_with_the_account_in_their_names(readable: dict[str, Stack], name: str) -> None:
     buckets = readable[name].all("aws_s3_bucket").items()
     assert {id_.removesuffix("_Private_Bucket"): bucket["bucket"] for id_, bucket in buckets} == {
         part: f"{base}-{ACCOUNT}-{name}" for part, base in BUCKETS.items()
@@ -79,7 +80,7 @@ def test_environments_differ_in_what_protects_data(
     ]
 
 
-def test_prod_locks_what_it_archives_for_three_years(readable: dict[str, Stack]) -> None:
+def test_prod_locks_archived_objects_for_three_years(readable: dict[str, Stack]) -> None:
     lock = readable["prod"].only("aws_s3_bucket_object_lock_configuration")
     assert lock["bucket"] == "${aws_s3_bucket.Archive_Private_Bucket.id}"
     assert lock["rule"] == {"default_retention": {"mode": "GOVERNANCE", "days": 1095}}
@@ -140,14 +141,14 @@ def test_buckets_refuse_plain_http(stack: Stack, part: str) -> None:
 
 
 @pytest.mark.parametrize(("part", "rules"), [("Archive", [TIERING, *EXPIRY]), ("Quarantine", EXPIRY)])
-def test_objects_expire_after_three_years_and_archived_ones_grow_cheaper(
+def test_objects_expire_after_three_years_and_archived_ones_change_storage_class(
     stack: Stack, part: str, rules: list[dict[str, Any]]
 ) -> None:
     lifecycle = stack.named("aws_s3_bucket_lifecycle_configuration", f"{part}_Private_Lifecycle")
     assert lifecycle["rule"] == rules
 
 
-@pytest.mark.parametrize("name", ["dev", "staging", "prod", "pr-42"])
+@pytest.mark.parametrize("name", [*PERMANENT, THROWAWAY])
 def test_the_queue_keeps_its_messages_for_14_days(readable: dict[str, Stack], name: str) -> None:
     queue = dict(readable[name].only("aws_sqs_queue"))
     del queue["//"]
@@ -158,7 +159,7 @@ def test_the_queue_keeps_its_messages_for_14_days(readable: dict[str, Stack], na
     }
 
 
-def test_failed_batches_alone_are_told_to_the_queue(stack: Stack) -> None:
+def test_only_failed_batches_are_sent_to_the_queue(stack: Stack) -> None:
     notification = stack.only("aws_s3_bucket_notification")
     assert notification["bucket"] == "${aws_s3_bucket.Quarantine_Private_Bucket.id}"
     assert notification["queue"] == [
@@ -171,7 +172,7 @@ def test_failed_batches_alone_are_told_to_the_queue(stack: Stack) -> None:
     ]
 
 
-def test_our_bucket_alone_may_send_to_the_queue(stack: Stack) -> None:
+def test_only_our_bucket_may_send_to_the_queue(stack: Stack) -> None:
     policy = stack.only("aws_sqs_queue_policy")
     assert policy["queue_url"] == "${aws_sqs_queue.Quarantine_Queue.url}"
     assert policy["policy"] == "${data.aws_iam_policy_document.Quarantine_QueueAccess.json}"

@@ -1,4 +1,4 @@
-"""What `make package` has built is unpacked as Lambda does and run with nothing else in reach."""
+"""The deployment packages in `dist` are unpacked as Lambda does and run without anything else."""
 
 import platform
 import re
@@ -58,7 +58,7 @@ def architecture(request: pytest.FixtureRequest) -> str:
 def layer_of(architecture: str) -> Path:
     layer = find_layer(architecture)
     if layer is None:
-        pytest.skip(f"no layer for {architecture} of today's lock in dist; run `make package`")
+        pytest.skip(f"no layer for {architecture} for the present lock in dist; run `make package`")
     return layer
 
 
@@ -87,14 +87,14 @@ def test_every_package_ships_its_metadata_and_licence(architecture: str) -> None
     metadata = {name.split("/")[1] for name in names if ".dist-info/" in name}
     assert {name.split("/")[1] for name in names if name.endswith(".dist-info/METADATA")} == metadata
     licensed = {name.split("/")[1] for name in names if "licen" in name.lower() and ".dist-info/" in name}
-    # The wheels of these bring no licence file; their METADATA names it.
+    # The wheels of these have no licence file; their METADATA names the licence.
     assert {name.partition("-")[0] for name in metadata - licensed} <= {"hiredis", "aioitertools", "aiofiles"}
 
 
 def test_code_and_layer_run_with_nothing_else(tmp_path: Path) -> None:
     architecture = {machine(each): each for each in ARCHITECTURES}.get(platform.machine())
     if architecture is None or sys.platform != "linux" or not can_compile():
-        pytest.skip("this machine is none of the runtime's: its layers cannot be tried here")
+        pytest.skip("this machine cannot run the runtime's layers")
     zipfile.ZipFile(layer_of(architecture)).extractall(tmp_path / "opt")
     zipfile.ZipFile(build_code(tmp_path)).extractall(tmp_path / "task")
     before = sorted(tmp_path.rglob("*"))

@@ -10,13 +10,13 @@ import pytest
 
 from lambda_packages.bytecode import can_compile, with_bytecode
 from lambda_packages.compiler import dump, pyc
-from lambda_packages.errors import PackageError
+from lambda_packages.errors import PackagingError
 from lambda_packages.target import PROJECT
 
 pytestmark = pytest.mark.skipif(not can_compile(), reason="this Python is not the runtime's")
 
-# What made bytecode differ before: constants shared between functions, sets of texts, attributes set on self.
-TREACHEROUS = b'''
+# Known causes of different bytecode: constants that functions share, sets of strings, attributes set on self.
+FRAGILE = b'''
 import a.b
 KINDS = {"randint", "rare_word_4711", 2}
 DOTTED = "a.b", ("a.b",)
@@ -40,10 +40,10 @@ class Three[T]:
 
 
 def test_what_is_written_is_read_as_it_was() -> None:
-    code = compile(TREACHEROUS, "/var/task/treacherous.py", "exec", dont_inherit=True)
+    code = compile(FRAGILE, "/var/task/fragile.py", "exec", dont_inherit=True)
     again = marshal.loads(dump(code))  # noqa: S302
     assert again == code
-    assert again.co_filename == "/var/task/treacherous.py"
+    assert again.co_filename == "/var/task/fragile.py"
     assert [part.co_qualname for part in _all_codes(again)] == [part.co_qualname for part in _all_codes(code)]
 
 
@@ -73,12 +73,12 @@ def test_every_kind_of_constant(source: str) -> None:
 
 
 def test_a_set_is_written_in_one_order() -> None:
-    """Marshal's own order depends on which of the texts are interned."""
+    """Marshal orders a set by which of its strings are interned."""
     code = compile("x in {'a b', 'zz zz'}", "s.py", "eval", dont_inherit=True)
     elements = frozenset({"a b", sys.intern("-".join(["zz", "zz"]).replace("-", " "))})
     other = code.replace(co_consts=(elements,))
     assert marshal.dumps(other.co_consts, 4) != marshal.dumps(code.co_consts, 4), (
-        "the test has lost its point"
+        "the test no longer proves anything"
     )
     assert other == code
     assert dump(other) == dump(code)
@@ -86,10 +86,10 @@ def test_a_set_is_written_in_one_order() -> None:
 
 def test_references_held_elsewhere_do_not_matter() -> None:
     """https://github.com/python/cpython/issues/129724: marshal's own output differs."""
-    codes = [compile(TREACHEROUS, "t.py", "exec", dont_inherit=True) for _ in range(2)]
+    codes = [compile(FRAGILE, "t.py", "exec", dont_inherit=True) for _ in range(2)]
     held = [constant for code in _all_codes(codes[1]) for constant in code.co_consts]
     held += [sys.intern(constant) for constant in held if type(constant) is str]
-    assert marshal.dumps(codes[0]) != marshal.dumps(codes[1]), "the test has lost its point"
+    assert marshal.dumps(codes[0]) != marshal.dumps(codes[1]), "the test no longer proves anything"
     assert dump(codes[0]) == dump(codes[1])
 
 
@@ -108,17 +108,17 @@ def test_the_callers_settings_do_not_matter(settings: dict[str, str]) -> None:
     )
     program += "sys.stdout.buffer.write(w({'t.py': b}, '/var/task')['__pycache__/t.cpython-313.pyc'])"
     built = _run(program, settings)
-    assert built == with_bytecode({"t.py": TREACHEROUS}, "/var/task")["__pycache__/t.cpython-313.pyc"]
+    assert built == with_bytecode({"t.py": FRAGILE}, "/var/task")["__pycache__/t.cpython-313.pyc"]
 
 
 def test_a_module_alone_compiles_as_among_others() -> None:
-    alone = with_bytecode({"z.py": TREACHEROUS}, "/opt/python")
-    among = with_bytecode({"a.py": b"import rare_word_4711, randint\n", "z.py": TREACHEROUS}, "/opt/python")
+    alone = with_bytecode({"z.py": FRAGILE}, "/opt/python")
+    among = with_bytecode({"a.py": b"import rare_word_4711, randint\n", "z.py": FRAGILE}, "/opt/python")
     assert alone.items() <= among.items()
 
 
 def test_a_module_that_does_not_compile_is_named() -> None:
-    with pytest.raises(PackageError, match=r"^/var/task/bad\.py does not compile: .*line 1"):
+    with pytest.raises(PackagingError, match=r"^/var/task/bad\.py does not compile: .*line 1"):
         with_bytecode({"bad.py": b"def"}, "/var/task")
 
 
@@ -130,7 +130,7 @@ def _all_codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def _in_a_process(before: str) -> bytes:
-    """The pyc of the treacherous module from a process with a fixed hash seed that did something before."""
+    """Return the pyc of the fragile module, compiled in a process that has run `before`."""
     program = f"{before}\nimport sys; from lambda_packages.compiler import pyc\n"
     program += "sys.stdout.buffer.write(pyc(sys.stdin.buffer.read(), 't.py'))"
     return _run(program, {"PYTHONHASHSEED": "0"})
@@ -139,7 +139,7 @@ def _in_a_process(before: str) -> bytes:
 def _run(program: str, environment: dict[str, str]) -> bytes:
     return subprocess.run(  # noqa: S603
         [sys.executable, "-c", program],
-        input=TREACHEROUS,
+        input=FRAGILE,
         stdout=subprocess.PIPE,
         cwd=PROJECT,
         env={**os.environ, **environment},

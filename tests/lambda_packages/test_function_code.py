@@ -14,7 +14,7 @@ from lambda_packages.bytecode import can_compile
 from lambda_packages.function_code import NAME, SOURCE, code_entries, make_code
 from lambda_packages.target import PROJECT
 
-only_in_the_runtimes_python = pytest.mark.skipif(
+requires_the_runtimes_python = pytest.mark.skipif(
     not can_compile(), reason="this Python is not the runtime's, so it ships no bytecode"
 )
 BUILD = """
@@ -28,7 +28,7 @@ build_code(Path("dist"), source=Path(sys.argv[1]))
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A small tree with what ships and what does not."""
+    """Files that ship, and files that do not."""
     source = tmp_path / "checkout" / "processor"
     for path, text in {
         "__init__.py": '"""A package."""\n',
@@ -51,7 +51,7 @@ def source(tmp_path: Path) -> Path:
 SHIPPED = ["__init__.py", "certificates/roots.pem", "handler.py", "migrations/0001_first.sql"]
 
 
-def test_everything_ships_but_caches_and_what_editors_leave_behind(source: Path, tmp_path: Path) -> None:
+def test_everything_ships_except_caches_and_leftovers(source: Path, tmp_path: Path) -> None:
     archive = zipfile.ZipFile(build_code(tmp_path / "dist", source=source))
     sources = [name for name in archive.namelist() if "__pycache__" not in name]
     assert sources == [f"processor/{path}" for path in SHIPPED]
@@ -100,7 +100,7 @@ def test_the_same_bytes_wherever_and_whenever_it_is_built(
     assert (elsewhere.parent / "dist" / NAME).read_bytes() == here.read_bytes()
 
 
-def test_it_is_built_again_only_if_something_has_changed(source: Path, tmp_path: Path) -> None:
+def test_only_changes_are_built_again(source: Path, tmp_path: Path) -> None:
     dist = tmp_path / "dist"
     file = build_code(dist, source=source)
     made = file.stat().st_mtime_ns
@@ -111,7 +111,7 @@ def test_it_is_built_again_only_if_something_has_changed(source: Path, tmp_path:
     assert make_code(dist, source=source, rebuild=True).zipped == file.read_bytes()
 
 
-def test_a_harmed_file_is_built_again(source: Path, tmp_path: Path) -> None:
+def test_a_damaged_file_is_built_again(source: Path, tmp_path: Path) -> None:
     file = build_code(tmp_path, source=source)
     whole = file.read_bytes()
     file.write_bytes(whole[:-1])
@@ -125,19 +125,19 @@ def test_nothing_else_is_left_in_dist(source: Path, tmp_path: Path) -> None:
     assert sorted(file.name for file in (tmp_path / "dist").iterdir()) == ["code.json", "code.zip"]
 
 
-@only_in_the_runtimes_python
+@requires_the_runtimes_python
 def test_bytecode_says_where_lambda_puts_the_module(source: Path, tmp_path: Path) -> None:
     archive = zipfile.ZipFile(build_code(tmp_path, source=source))
     written = archive.read("processor/__pycache__/handler.cpython-313.pyc")
     assert marshal.loads(written[16:]).co_filename == "/var/task/processor/handler.py"  # noqa: S302
 
 
-@only_in_the_runtimes_python
+@requires_the_runtimes_python
 def test_python_runs_the_bytecode_and_writes_none(source: Path, tmp_path: Path) -> None:
     root = tmp_path / "task"
     zipfile.ZipFile(io.BytesIO(build_code(tmp_path, source=source).read_bytes())).extractall(root)
-    # A pyc that is compared with its source, by time or hash, would now be passed over.
-    (root / "processor" / "handler.py").write_text("raise SystemExit('compiled anew')\n")
+    # Python would now ignore a pyc that it checks against its source, by time or hash.
+    (root / "processor" / "handler.py").write_text("raise SystemExit('compiled again')\n")
     before = sorted(root.rglob("*"))
     finished = subprocess.run(
         [sys.executable, "-S", "-c", "from processor import handler; print(handler.where())"],

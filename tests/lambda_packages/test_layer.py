@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from lambda_packages.bytecode import can_compile
-from lambda_packages.errors import PackageError
+from lambda_packages.errors import PackagingError
 from lambda_packages.layer import find_layer, make_layer
-from lambda_packages.stamp import Package, put
+from lambda_packages.stamp import StampedZip, write
 from tests.support.wheelhouse import Wheelhouse
 
 
 class Layers:
-    """Makes layers of a small lock into a `dist` of its own, and keeps what was said."""
+    """A `dist` folder for layers of a small lock; keeps the lines that `make_layer` reports."""
 
     def __init__(self, directory: Path) -> None:
         self.wheelhouse = Wheelhouse(directory / "wheels")
@@ -20,20 +20,20 @@ class Layers:
         self.wheelhouse.add("old", {"old.py": ""}, markers="python_version < '3.13'")
         self.lock = self.wheelhouse.write_lock(directory / "Pipfile.lock")
         self.dist = directory / "dist"
-        self.said: list[str] = []
+        self.reported: list[str] = []
 
-    def make(self, *, rebuild: bool = False) -> Package:
-        """Make the layer for arm64 as `make package` does."""
-        package = make_layer(
+    def make(self, *, rebuild: bool = False) -> StampedZip:
+        """Build the layer for arm64 as `make package` does."""
+        layer = make_layer(
             "arm64",
             self.dist,
-            tell=self.said.append,
+            progress=self.reported.append,
             rebuild=rebuild,
             lock=self.lock,
             fetch=self.wheelhouse.take,
         )
-        put([package], self.dist)
-        return package
+        write([layer], self.dist)
+        return layer
 
     def find(self) -> Path | None:
         """Find it as synthesis does."""
@@ -46,9 +46,9 @@ def layers(tmp_path: Path) -> Layers:
 
 
 def test_a_layer_holds_the_locked_packages_that_the_runtime_needs(layers: Layers) -> None:
-    package = layers.make()
-    assert package.stamp.contents == ["pure-1.0-py3-none-any.whl"]
-    assert layers.said == ["downloading 1 wheels for arm64", "making layer-arm64.zip: 1 modules"]
+    layer = layers.make()
+    assert layer.stamp.contents == ["pure-1.0-py3-none-any.whl"]
+    assert layers.reported == ["downloading 1 wheels for arm64", "making layer-arm64.zip: 1 modules"]
     found = layers.find()
     assert found == layers.dist / "layer-arm64.zip"
     names = ["python/pure-1.0.dist-info/METADATA", "python/pure/__init__.py"]
@@ -65,14 +65,14 @@ def test_two_builds_give_the_same_bytes(layers: Layers, tmp_path: Path) -> None:
     assert Layers(tmp_path / "elsewhere").make() == first
 
 
-def test_a_layer_is_made_once(layers: Layers) -> None:
+def test_a_layer_is_built_once(layers: Layers) -> None:
     layers.make()
     assert layers.make().zipped is None
-    assert layers.said[2:] == ["layer-arm64.zip is as it should be"]
+    assert layers.reported[2:] == ["layer-arm64.zip is up to date"]
     assert layers.make(rebuild=True).zipped is not None
 
 
-def test_no_layer_is_found_before_one_is_made(layers: Layers) -> None:
+def test_no_layer_is_found_before_one_is_built(layers: Layers) -> None:
     assert layers.find() is None
 
 
@@ -91,7 +91,7 @@ def test_what_does_not_ship_may_change_in_the_lock(layers: Layers) -> None:
     assert layers.find() is not None
 
 
-def test_another_builders_layer_is_found_but_made_again(layers: Layers) -> None:
+def test_another_builders_layer_is_found_but_built_again(layers: Layers) -> None:
     layers.make()
     stamp = layers.dist / "layer-arm64.json"
     stamp.write_text(json.dumps({**json.loads(stamp.read_text()), "builder": "CPython 3.11.7, zlib 1.3"}))
@@ -99,7 +99,7 @@ def test_another_builders_layer_is_found_but_made_again(layers: Layers) -> None:
     assert layers.make().zipped is not None
 
 
-def test_a_harmed_layer_is_not_found(layers: Layers) -> None:
+def test_a_damaged_layer_is_not_found(layers: Layers) -> None:
     layers.make()
     file = layers.dist / "layer-arm64.zip"
     file.write_bytes(file.read_bytes()[:-1])
@@ -119,7 +119,7 @@ def test_a_failure_leaves_dist_as_it_was(layers: Layers) -> None:
     before = {file.name: file.read_bytes() for file in layers.dist.iterdir()}
     layers.wheelhouse.lock("missing", sha256="0" * 64)
     layers.wheelhouse.write_lock(layers.lock)
-    with pytest.raises(PackageError, match=r"^no wheel for missing==1\.0"):
+    with pytest.raises(PackagingError, match=r"^no wheel for missing==1\.0"):
         layers.make()
     assert {file.name: file.read_bytes() for file in layers.dist.iterdir()} == before
 

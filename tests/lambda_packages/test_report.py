@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from lambda_packages.errors import PackageError
+from lambda_packages.errors import PackagingError
 from lambda_packages.report import bundle_origin, check_sizes, table
-from lambda_packages.stamp import Package, Stamp
+from lambda_packages.stamp import Stamp, StampedZip
 
 
-def package(name: str, *, zipped: int, unzipped: int, bytecode: bool = True) -> Package:
+def stamped_zip(name: str, *, zipped: int, unzipped: int, bytecode: bool = True) -> StampedZip:
     stamp = Stamp(
         made_from="",
         builder="CPython 3.13.0, zlib 1.2.13",
@@ -17,16 +17,16 @@ def package(name: str, *, zipped: int, unzipped: int, bytecode: bool = True) -> 
         unzipped_bytes=unzipped,
         contents=[],
     )
-    return Package(name=name, stamp=stamp)
+    return StampedZip(name=name, stamp=stamp)
 
 
-CODE = package("code.zip", zipped=1_000_000, unzipped=50_000_000)
+CODE = stamped_zip("code.zip", zipped=1_000_000, unzipped=50_000_000)
 
 
 def test_the_budget_holds_code_and_layer_of_each_architecture() -> None:
     layers = {
-        "arm64": package("layer-arm64.zip", zipped=24_000_000, unzipped=200_000_000),
-        "x86_64": package("layer-x86_64.zip", zipped=24_000_000, unzipped=200_000_000),
+        "arm64": stamped_zip("layer-arm64.zip", zipped=24_000_000, unzipped=200_000_000),
+        "x86_64": stamped_zip("layer-x86_64.zip", zipped=24_000_000, unzipped=200_000_000),
     }
     check_sizes(CODE, layers)
 
@@ -40,21 +40,21 @@ def test_the_budget_holds_code_and_layer_of_each_architecture() -> None:
 )
 def test_what_is_over_is_refused(zipped: int, unzipped: int, message: str) -> None:
     layers = {
-        "arm64": package("layer-arm64.zip", zipped=0, unzipped=0),
-        "x86_64": package("layer-x86_64.zip", zipped=zipped, unzipped=unzipped),
+        "arm64": stamped_zip("layer-arm64.zip", zipped=0, unzipped=0),
+        "x86_64": stamped_zip("layer-x86_64.zip", zipped=zipped, unzipped=unzipped),
     }
-    with pytest.raises(PackageError, match=message):
+    with pytest.raises(PackagingError, match=message):
         check_sizes(CODE, layers)
 
 
-def test_the_table_says_what_was_built_and_of_what() -> None:
-    layers = {"arm64": package("layer-arm64.zip", zipped=15_400_000, unzipped=53_400_000)}
+def test_the_table_says_what_was_built_and_by_what() -> None:
+    layers = {"arm64": stamped_zip("layer-arm64.zip", zipped=15_400_000, unzipped=53_400_000)}
     lines = table(CODE, layers).splitlines()
     assert lines[:5] == [
         "                    zipped   unzipped  sha256",
         f"code.zip            1.0 MB    50.0 MB  {'ab' * 32}",
         f"layer-arm64.zip    15.4 MB    53.4 MB  {'ab' * 32}",
-        "arm64 in all       16.4 MB   103.4 MB",
+        "arm64 total        16.4 MB   103.4 MB",
         "at most            25.0 MB   250.0 MB  budget; Lambda's limit",
     ]
     assert lines[6:8] == [
@@ -65,14 +65,14 @@ def test_the_table_says_what_was_built_and_of_what() -> None:
 
 
 def test_the_table_says_why_there_is_no_bytecode() -> None:
-    code = package("code.zip", zipped=1, unzipped=1, bytecode=False)
+    code = stamped_zip("code.zip", zipped=1, unzipped=1, bytecode=False)
     assert "without bytecode: only python3.13 can compile for python3.13" in table(code, {})
 
 
 def test_a_bundle_that_does_not_say_where_it_is_from_is_refused(tmp_path: Path) -> None:
     bundle = tmp_path / "rds-roots.pem"
     bundle.write_text("# Source: a friend.\n\n# Made: 2026-01-01 by\n")
-    with pytest.raises(PackageError, match=r"rds-roots\.pem does not say its source and date"):
+    with pytest.raises(PackagingError, match=r"rds-roots\.pem does not say its source and date"):
         bundle_origin(bundle)
     bundle.write_text("# Source: npm package x 1.0, y.js.\n# Made: 2026-01-01 by a script.\n\n")
     assert bundle_origin(bundle) == "rds-roots.pem of 2026-01-01, from npm package x 1.0, y.js"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lambda_packages.errors import PackageError
+from lambda_packages.errors import PackagingError
 from lambda_packages.function_code import SOURCE
 from lambda_packages.unpacking import SERVICES, unpacked
 
@@ -78,7 +78,7 @@ def test_two_wheels_may_share_a_namespace_but_no_file(tmp_path: Path) -> None:
         "python/google/two.py",
     ]
     other = wheel(tmp_path / "other.whl", {"google/one.py": "another"})
-    with pytest.raises(PackageError, match=r"^other\.whl has another google/one\.py"):
+    with pytest.raises(PackagingError, match=r"^other\.whl has a different google/one\.py"):
         unpacked([one, other])
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lambda_packages.errors import PackageError
+from lambda_packages.errors import PackagingError
 from lambda_packages.layer import LOCK
 from lambda_packages.target import ARCHITECTURES, machine, marker_environment, platforms
 from lambda_packages.wheels import download, requirements
@@ -36,13 +36,13 @@ def into(tmp_path: Path) -> Path:
         ("platform_machine == 'arm64'", False),
     ],
 )
-def test_markers_are_judged_for_the_runtime(marker: str, ships: bool) -> None:  # noqa: FBT001
+def test_markers_are_evaluated_for_the_runtime(marker: str, ships: bool) -> None:  # noqa: FBT001
     locked = {"six": {"version": "==1.0", "hashes": ["sha256:aa", "sha256:bb"], "markers": marker}}
     wanted = ["six==1.0 --hash=sha256:aa --hash=sha256:bb"] if ships else []
     assert requirements(locked, "arm64") == wanted
 
 
-def test_the_lock_without_what_only_older_pythons_need() -> None:
+def test_requirements_of_older_pythons_only_are_left_out() -> None:
     locked = json.loads(LOCK.read_text())["default"]
     names = {line.partition("==")[0] for line in requirements(locked, "x86_64")}
     assert set(locked) - names == {"async-timeout"}
@@ -71,7 +71,7 @@ def test_an_unknown_architecture_is_refused() -> None:
 
 def test_the_best_wheel_for_the_runtime_is_taken(wheelhouse: Wheelhouse, into: Path) -> None:
     wheelhouse.add("pure", {"pure.py": ""})
-    # Another Python's, another machine's, another C library's: none of the runtime's.
+    # For another Python, another machine and another C library.
     for tag in (
         "cp312-cp312-manylinux_2_17_aarch64",
         "cp313-cp313-manylinux_2_17_x86_64",
@@ -91,22 +91,22 @@ def test_the_best_wheel_for_the_runtime_is_taken(wheelhouse: Wheelhouse, into: P
 def test_a_package_without_a_wheel_is_named(wheelhouse: Wheelhouse, into: Path) -> None:
     wheelhouse.add("fast", {"fast.so": ""}, tag="cp313-cp313-macosx_14_0_arm64")
     with pytest.raises(
-        PackageError, match=r"^fast==1\.0 has no wheel for python3\.13 on arm64; choose .*`make lock`"
+        PackagingError, match=r"^fast==1\.0 has no wheel for python3\.13 on arm64; choose .*`make lock`"
     ):
         wheelhouse.fetch(requirements(wheelhouse.locked, "arm64"), "arm64", into)
 
 
-def test_another_file_than_the_locks_is_refused(wheelhouse: Wheelhouse, into: Path) -> None:
+def test_a_file_that_the_lock_does_not_pin_is_refused(wheelhouse: Wheelhouse, into: Path) -> None:
     wheelhouse.add("pure", {"pure.py": ""})
     wheelhouse.lock("pure", sha256="0" * 64)
-    with pytest.raises(PackageError, match=r"^pure==1\.0: .* is not what Pipfile\.lock pins"):
+    with pytest.raises(PackagingError, match=r"^pure==1\.0: .* has a file that Pipfile\.lock does not pin"):
         wheelhouse.fetch(requirements(wheelhouse.locked, "arm64"), "arm64", into)
 
 
-def test_an_index_that_cannot_be_reached_is_said(into: Path) -> None:
+def test_an_unreachable_index_is_reported(into: Path) -> None:
     nobody_listens = ["--index-url", "http://127.0.0.1:9/simple", "--retries", "1"]
     with pytest.raises(
-        PackageError, match=r"^pip cannot reach the package index for no-such-package==1\.0; check"
+        PackagingError, match=r"^pip cannot reach the package index for no-such-package==1\.0; check"
     ):
         download(
             [f"no-such-package==1.0 --hash=sha256:{'0' * 64}"], "arm64", into, pip_options=nobody_listens

@@ -15,5 +15,5 @@ def test_entries_are_sorted_and_say_nothing_of_this_machine() -> None:
         assert info.compress_type == zipfile.ZIP_DEFLATED
 
 
-def test_the_order_of_making_does_not_matter() -> None:
+def test_the_order_of_entries_does_not_matter() -> None:
     assert zipped({"a": b"1", "b": b"2"}) == zipped({"b": b"2", "a": b"1"})

@@ -1,4 +1,4 @@
-"""What a synthesized stack tells and allows the functions, read from the JSON that Terraform gets."""
+"""A synthesized stack's functions, their environment variables and rights, from Terraform's JSON."""
 
 import json
 import re
@@ -16,11 +16,11 @@ ENVIRONMENTS_BY_STACK = {
 }
 STACK_IDS = tuple(ENVIRONMENTS_BY_STACK)
 ACCOUNT_ID = "123456789012"
-"""The emulator's account, too."""
+"""It is the emulator's account too."""
 
 _REFERENCE = re.compile(r"\$\{(?P<data>data\.)?(?P<kind>\w+)\.(?P<id>\w+)\.(?P<attribute>[^}]+)\}")
-# What AWS decides, as AWS would; the rest of what references name stands in the block itself.
-_DECIDED_BY_AWS = {
+# Values that AWS chooses, in AWS's format; all others that references name are in the block itself.
+_CHOSEN_BY_AWS = {
     ("aws_caller_identity", "account_id"): ACCOUNT_ID,
     ("aws_db_instance", "address"): "{identifier}.c9akciq32rgx.us-east-1.rds.amazonaws.com",
     ("aws_db_instance", "master_user_secret[0].secret_arn"): (
@@ -37,20 +37,20 @@ _DECIDED_BY_AWS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Function:
-    """A function, as the stack declares it; `statements`: of its role's policy."""
+    """A function as the stack declares it; `statements`: those of its role's policy."""
 
     block: Block
     statements: list[Block]
 
     @property
     def variables(self) -> dict[str, str]:
-        """Its environment variables, references and all."""
+        """Environment variables, in which references are not resolved."""
         variables: dict[str, str] = self.block["environment"]["variables"]
         return variables
 
 
 def processor(stack: Stack) -> Function:
-    """Return the function that the stream's records go to."""
+    """Return the function that processes the stream's records."""
     return _function(stack, stack.only("aws_lambda_event_source_mapping")["function_name"])
 
 
@@ -62,16 +62,16 @@ def migrations(stack: Stack) -> Function:
 def block_of(stack: Stack, reference: str) -> Block:
     """Return the resource or data source that a reference, `${kind.id.attribute}`, names."""
     found = _REFERENCE.fullmatch(reference)
-    assert found, f"{reference!r} is no reference"
+    assert found, f"{reference!r} is not a reference"
     section = stack.document["data" if found["data"] else "resource"]
     block: Block = section[found["kind"]][found["id"]]
     return block
 
 
 def sibling(reference: str, attribute: str) -> str:
-    """Return the reference to another attribute of what a reference names."""
+    """Return the reference to another attribute of the same block."""
     found = _REFERENCE.fullmatch(reference)
-    assert found, f"{reference!r} is no reference"
+    assert found, f"{reference!r} is not a reference"
     return f"${{{found['data'] or ''}{found['kind']}.{found['id']}.{attribute}}}"
 
 
@@ -85,13 +85,13 @@ def references(stack: Stack, kind: str, attribute: str) -> Iterator[tuple[str, B
 def resolved(stack: Stack, text: str) -> str:
     """Return the text with values like AWS's in place of references.
 
-    Raises: KeyError for a reference to what neither the block nor the table above tells.
+    Raises: KeyError for an attribute that is neither in the block nor in the table above.
     """
 
     def value(found: re.Match[str]) -> str:
         block = block_of(stack, found[0])
-        decided = _DECIDED_BY_AWS.get((found["kind"], found["attribute"]))
-        return resolved(stack, str(block[found["attribute"]])) if decided is None else decided.format(**block)
+        chosen = _CHOSEN_BY_AWS.get((found["kind"], found["attribute"]))
+        return resolved(stack, str(block[found["attribute"]])) if chosen is None else chosen.format(**block)
 
     return _REFERENCE.sub(value, text)
 
@@ -107,7 +107,7 @@ def secret_of_role(stack: Stack, role: str) -> str:
 
 
 def bucket(stack: Stack, base_name: str) -> str:
-    """Return the reference to the name of the bucket whose name begins so."""
+    """Return the reference to the name of the bucket whose name begins with `base_name`."""
     (found,) = [
         reference
         for reference, block in references(stack, "aws_s3_bucket", "bucket")
@@ -120,7 +120,7 @@ def statements(stack: Stack, policy: str) -> list[Block]:
     """Return the statements of the policy document that a reference names."""
     document = block_of(stack, policy)
     unread = set(document) - {"//", "statement"}
-    assert not unread, f"{policy} says more than statements: {unread}"
+    assert not unread, f"{policy} has more than statements: {unread}"
     return list(document["statement"])
 
 

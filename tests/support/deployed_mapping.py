@@ -1,11 +1,11 @@
-"""The deployed event source mapping's settings, as the local one takes them."""
+"""The deployed event source mapping's settings, converted for the local one."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from local.emulated_aws.event_source_mapping import MappingSettings, StartingPosition
 
-_AS_THEY_ARE = (
+_UNCHANGED = (
     "batch_size",
     "maximum_batching_window_in_seconds",
     "parallelization_factor",
@@ -13,7 +13,7 @@ _AS_THEY_ARE = (
     "maximum_record_age_in_seconds",
     "bisect_batch_on_function_error",
 )
-# Whom it connects, and what concerns Terraform or CloudWatch alone.
+# What it connects, and arguments that only affect Terraform or CloudWatch.
 _NOT_SETTINGS = frozenset(
     {"//", "depends_on", "destination_config", "event_source_arn", "function_name", "metrics_config"}
 )
@@ -22,15 +22,15 @@ _NOT_SETTINGS = frozenset(
 def mapping_settings(
     declared: Mapping[str, Any], *, stream_arn: str, function_arn: str, role_arn: str
 ) -> MappingSettings:
-    """Return the settings of a declared `aws_lambda_event_source_mapping`, connected to these.
+    """Return the settings of a declared `aws_lambda_event_source_mapping`, connected to these resources.
 
     Raises:
-        ValueError: it declares what the local mapping knows nothing of.
-        InvalidSettingError: a value AWS would refuse.
+        ValueError: it declares an argument that the local mapping does not know.
+        InvalidSettingError: AWS would refuse a value.
     """
-    known = {*_AS_THEY_ARE, *_NOT_SETTINGS, "starting_position", "function_response_types"}
+    known = {*_UNCHANGED, *_NOT_SETTINGS, "starting_position", "function_response_types"}
     if unknown := set(declared) - known:
-        raise ValueError(f"the local event source mapping knows no {', '.join(sorted(unknown))}")
+        raise ValueError(f"the local event source mapping does not know {', '.join(sorted(unknown))}")
     return MappingSettings(
         mapping_uuid="91eaeb7e-c976-1234-9451-8709db01f137",
         stream_arn=stream_arn,
@@ -38,5 +38,5 @@ def mapping_settings(
         role_arn=role_arn,
         starting_position=StartingPosition(declared["starting_position"]),
         report_batch_item_failures=declared["function_response_types"] == ["ReportBatchItemFailures"],
-        **{name: declared[name] for name in _AS_THEY_ARE},
+        **{name: declared[name] for name in _UNCHANGED},
     )

@@ -1,4 +1,4 @@
-"""What policies allow: IAM's own rules, for as much of its language as the stacks use.
+"""An evaluation of policies by IAM's rules, for the part of IAM's language that the stacks use.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
 """
@@ -18,24 +18,24 @@ _KNOWN = frozenset({"sid", "effect", "actions", "resources", "principals", "cond
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Grant:
-    """One action on one pattern of resources, out of a statement that allows it."""
+    """One action on one pattern of resources, from a statement that allows it."""
 
     action: str
     resource: str
 
     def covers(self, use: Use) -> bool:
-        """Whether the action is the grant's, and the resource one of its pattern."""
+        """Return whether the grant's action and pattern match the use."""
         return _matches(self.action.lower(), use.action.lower()) and _matches(self.resource, use.resource)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """A document's statements, with real names in place of references."""
+    """A document's statements with names in place of references."""
 
     statements: tuple[Statement, ...]
 
     def allows(self, use: Use, context: Mapping[str, str] = NO_CONTEXT) -> bool:
-        """Whether a statement allows the use and none denies it; `context`: keys that conditions ask for."""
+        """Return whether a statement allows the use and none denies it; `context`: condition keys' values."""
         effects = {
             effect(statement)
             for statement in self.statements
@@ -44,7 +44,7 @@ class Policy:
         return effects == {"Allow"}
 
     def grants(self) -> set[Grant]:
-        """Everything that it allows, whatever the conditions."""
+        """Return everything that the policy allows, ignoring conditions."""
         return {
             grant
             for statement in self.statements
@@ -54,7 +54,7 @@ class Policy:
 
 
 def policy(statements: Iterable[Statement], names: Mapping[str, str]) -> Policy:
-    """Return the policy where references have these values; other references stay, and match nothing.
+    """Return the policy with these values for references; other references stay and match nothing.
 
     Raises: ValueError for a part of IAM's language that is not evaluated here.
     """
@@ -62,13 +62,13 @@ def policy(statements: Iterable[Statement], names: Mapping[str, str]) -> Policy:
 
 
 def effect(statement: Statement) -> str:
-    """Return what a statement does: Terraform's default is to allow."""
+    """Return a statement's effect, which Terraform defaults to Allow."""
     found: str = statement.get("effect") or "Allow"
     return found
 
 
 def grants(statement: Statement) -> Iterator[Grant]:
-    """Yield each action on each pattern of resources, whatever the statement's effect."""
+    """Yield each action on each pattern of resources, ignoring the statement's effect."""
     for action in statement["actions"]:
         for resource in statement["resources"]:
             yield Grant(action=action, resource=resource)
@@ -103,5 +103,5 @@ def _holds(statement: Statement, context: Mapping[str, str]) -> bool:
 
 
 def _matches(pattern: str, text: str) -> bool:
-    """Whether a pattern of IAM, with `*` for any text and `?` for any character, matches the whole text."""
+    """Return whether an IAM pattern (`*`: any text, `?`: any character) matches the whole text."""
     return bool(re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), text, re.DOTALL))

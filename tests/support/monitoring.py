@@ -14,21 +14,21 @@ MAPPING_UUID = "a1b2c3d4-5678-90ab-cdef-111111111111"
 
 
 class Watching(NamedTuple):
-    """A metric that something reads; a dimension that may have any value has "*"."""
+    """A metric that an alarm or graph reads; "*" stands for any value of a dimension."""
 
     namespace: str
     name: str
     dimensions: frozenset[tuple[str, str]]
 
     def for_any_reason(self) -> "Watching":
-        """The same for all reasons for a rejection."""
+        """Return the same metric for every reason for a rejection."""
         any_reason = frozenset((name, "*" if name == "reason" else value) for name, value in self.dimensions)
         return self._replace(dimensions=any_reason)
 
 
 def synthesize_observability(config: Environment, outdir: Path) -> Stack:
-    """Return a stack of alarms and dashboard alone."""
-    # Imported here, so that tests without stacks start no Node.
+    """Return a stack with only the alarms and the dashboard."""
+    # Imported here, so that tests without stacks do not start Node.
     from cdktf import App, TerraformStack
     from cdktf_cdktf_provider_aws.provider import AwsProvider
 
@@ -56,7 +56,7 @@ def synthesize_observability(config: Environment, outdir: Path) -> Stack:
 
 
 def alarms_of(stack: Stack) -> dict[str, Mapping[str, Any]]:
-    """Return the alarms by name, without what all names share."""
+    """Return the alarms by name, without the prefix and suffix that all names share."""
     bodies = [body for kind, _, body in stack.blocks() if kind == "aws_cloudwatch_metric_alarm"]
     pattern = re.compile(r"product-catalog-(.+)-(?:dev|staging|prod|pr-42)")
     found = {}
@@ -88,7 +88,7 @@ def watched_by_alarms(stack: Stack) -> set[Watching]:
 
 
 def shown_by_dashboard(stack: Stack) -> set[Watching]:
-    """Return every metric that the dashboard shows; a search shows any value of what it does not fix."""
+    """Return every metric that the dashboard shows; a search shows every value of unfixed dimensions."""
     return {
         watching
         for widget in widgets_of(stack)

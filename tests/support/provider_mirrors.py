@@ -1,4 +1,4 @@
-"""Mirrors of a provider with the right name and no content: Terraform installs it, and never starts it."""
+"""Mirrors with an empty provider of the right name, which Terraform installs but never starts."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ PLATFORM = "linux_amd64"
 
 
 def unpacked(folder: Path, version: str, platform: str = PLATFORM) -> Path:
-    """Make a folder hold an unpacked provider; returns the folder."""
+    """Put an unpacked provider into a folder and return the folder."""
     place = folder / SOURCE / version / platform
     place.mkdir(parents=True)
     binary = place / f"terraform-provider-aws_v{version}_x5"
@@ -18,7 +18,7 @@ def unpacked(folder: Path, version: str, platform: str = PLATFORM) -> Path:
 
 
 def packed(folder: Path, version: str, platform: str = PLATFORM) -> Path:
-    """Make a folder hold a packed provider; returns the folder."""
+    """Put a packed provider into a folder and return the folder."""
     place = folder / SOURCE
     place.mkdir(parents=True, exist_ok=True)
     (place / f"terraform-provider-aws_{version}_{platform}.zip").touch()

@@ -1,4 +1,4 @@
-"""A reverse proxy before the emulator that remembers what it was asked, and the IAM rights behind it."""
+"""A reverse proxy for the emulator that records requests and the IAM rights that they need."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from local.servers.loopback import HOST
 
-# What concerns one connection alone; the body's length and encoding are passed on as they are.
+# Headers of one connection only. The body's length and encoding are passed on unchanged.
 _HOP_BY_HOP = frozenset(
     {"connection", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 )
@@ -25,7 +25,7 @@ _OBJECT_ACTIONS = {
     "DELETE": "s3:DeleteObject",
 }
 _BUCKET_ACTIONS = {"GET": "s3:ListBucket", "HEAD": "s3:ListBucket"}
-# What needs another right as well:
+# Headers that need an additional right:
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html, Permissions, and
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 _HEADER_ACTIONS = {
@@ -39,9 +39,9 @@ _HEADER_ACTIONS = {
 _HARMLESS_HEADERS = re.compile(
     r"x-amz-(checksum-\w+|content-sha256|date|sdk-checksum-algorithm|security-token)"
 )
-# Not part of a request's meaning: which operation the SDK's user called.
+# These do not change which rights a request needs.
 _HARMLESS_PARAMETERS = frozenset({"x-id", "list-type", "prefix", "encoding-type"})
-# X-Amz-Target's first part → the service's name in IAM, and the member that names the resource.
+# First part of X-Amz-Target → the service's name in IAM, and the member that names the resource.
 _TARGETS = {
     "secretsmanager": ("secretsmanager", "SecretId"),
     "Kinesis_20131202": ("kinesis", "StreamARN"),
@@ -49,7 +49,7 @@ _TARGETS = {
 
 
 class Use(NamedTuple):
-    """An action on a resource, as IAM sees a request."""
+    """An action on a resource, which is how IAM sees a request."""
 
     action: str
     resource: str
@@ -57,7 +57,7 @@ class Use(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What was asked; `body` only of the JSON protocols: an object's bytes are streamed through."""
+    """A recorded request; `body` only for the JSON protocols, since objects are streamed."""
 
     method: str
     path: str
@@ -68,14 +68,14 @@ class Request:
 
 @dataclass(kw_only=True)
 class Recording:
-    """The requests so far, and where to send more."""
+    """The requests so far, and the URL to send more to."""
 
     url: str = ""
     requests: list[Request] = field(default_factory=list)
 
     @property
     def uses(self) -> frozenset[Use]:
-        """The rights that the requests need.
+        """Rights that the requests need.
 
         Raises: ValueError for a request whose rights this module does not know.
         """
@@ -84,37 +84,41 @@ class Recording:
 
 @asynccontextmanager
 async def recorded(endpoint_url: str) -> AsyncIterator[Recording]:
-    """A proxy on a free loopback port, for as long as the block lasts."""
+    """Run a proxy on a free loopback port during the block."""
     recording = Recording()
     async with aiohttp.ClientSession(auto_decompress=False) as session:
 
-        async def pass_on(asked: web.Request) -> web.StreamResponse:
-            is_json = "X-Amz-Target" in asked.headers
-            body = await asked.read() if is_json else b""
+        async def forward(incoming: web.Request) -> web.StreamResponse:
+            is_json = "X-Amz-Target" in incoming.headers
+            body = await incoming.read() if is_json else b""
             recording.requests.append(
                 Request(
-                    method=asked.method,
-                    path=asked.path,
-                    parameters=frozenset(asked.query),
-                    headers=asked.headers,
+                    method=incoming.method,
+                    path=incoming.path,
+                    parameters=frozenset(incoming.query),
+                    headers=incoming.headers,
                     body=body,
                 )
             )
-            # Nothing to send is None: an empty stream would be announced as chunks.
-            content = body if is_json else asked.content if asked.body_exists else None
-            url = f"{endpoint_url}{asked.raw_path}"
+            # None if there is no body, since an empty stream would be sent as chunked.
+            content = body if is_json else incoming.content if incoming.body_exists else None
+            url = f"{endpoint_url}{incoming.raw_path}"
             async with session.request(
-                asked.method, url, headers=_without_hops(asked.headers), data=content, allow_redirects=False
-            ) as answered:
-                answer = web.StreamResponse(status=answered.status, headers=_without_hops(answered.headers))
-                await answer.prepare(asked)
-                async for chunk in answered.content.iter_any():
-                    await answer.write(chunk)
-                await answer.write_eof()
-                return answer
+                incoming.method,
+                url,
+                headers=_without_hops(incoming.headers),
+                data=content,
+                allow_redirects=False,
+            ) as upstream:
+                response = web.StreamResponse(status=upstream.status, headers=_without_hops(upstream.headers))
+                await response.prepare(incoming)
+                async for chunk in upstream.content.iter_any():
+                    await response.write(chunk)
+                await response.write_eof()
+                return response
 
         app = web.Application(client_max_size=0)
-        app.router.add_route("*", "/{path:.*}", pass_on)
+        app.router.add_route("*", "/{path:.*}", forward)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await runner.setup()
         try:

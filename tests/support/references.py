@@ -1,4 +1,4 @@
-"""Which block of a stack refers to which, directly or by way of others: what Terraform orders them by."""
+"""The references between blocks of a stack, direct and indirect, by which Terraform orders them."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ def graph(stack: Stack) -> Graph:
 
 
 def reached(graph: Graph, address: str) -> set[str]:
-    """Return all that must be there before this address is made."""
+    """Return every address that must be created before this one."""
     known: set[str] = set()
     waiting = [address]
     while waiting:

@@ -1,4 +1,4 @@
-"""A synthesized stack as the tests read it: the JSON that Terraform gets."""
+"""A synthesized stack as tests read it: the JSON that Terraform gets."""
 
 import json
 import re
@@ -14,12 +14,12 @@ from stacks.config.settings import Architecture
 if TYPE_CHECKING:
     from cdktf import App
 
-    from stacks.code_assets import BuiltPackages
+    from stacks.code_assets import DeploymentPackages
 
 THROWAWAY = "pr-42"
 TODAY = date(2026, 11, 21)
 
-# What cdktf adds to the id of a construct that is not the stack's own child.
+# cdktf adds this to the id of a construct that is not a direct child of the stack.
 _ID_HASH = re.compile(r"(?<=[a-z0-9])_[0-9A-F]{8}(?![A-Za-z0-9_])")
 
 
@@ -55,22 +55,24 @@ class Stack:
         yield from _strings(self.document)
 
     def readable(self) -> "Stack":
-        """Return the stack with ids that can be told from the code, such as `Archive_Private_Bucket`."""
+        """Return the stack with ids that are predictable from the code, such as `Archive_Private_Bucket`."""
         readable = Stack(document=json.loads(_ID_HASH.sub("", json.dumps(self.document))))
-        assert len(list(readable.blocks())) == len(list(self.blocks())), "two ids became one"
+        assert len(list(readable.blocks())) == len(list(self.blocks())), "two ids became the same"
         return readable
 
 
 def synthesize(variables: Mapping[str, str], directory: Path) -> dict[str, Stack]:
-    """Return the stacks by id, as `main.py` makes them with these environment variables.
+    """Return the stacks by id, as `main.py` writes them with these environment variables.
 
-    The packages are small files in `directory`: what is in them is no concern of the stacks.
+    The deployment packages are small files in `directory`; the stacks never look into them.
     """
-    # Imported here, so that tests without stacks start no Node.
+    # Imported here, so that tests without stacks do not start Node.
     from main import build_app
 
-    packages = small_packages(directory)
-    return _synthesized(build_app(variables, packages, today=TODAY, outdir=str(directory / "cdktf.out")))
+    deployment_packages = small_deployment_packages(directory)
+    return _synthesized(
+        build_app(variables, deployment_packages, today=TODAY, outdir=str(directory / "cdktf.out"))
+    )
 
 
 def synthesize_environment(
@@ -80,21 +82,21 @@ def synthesize_environment(
     variables: Mapping[str, str] | None = None,
     layers: bool = True,
 ) -> Stack:
-    """Return the stack of any environment, one that `main.py` knows or not."""
+    """Return the stack of any environment, whether or not `main.py` knows it."""
     from cdktf import App
 
     from main import chosen_deployment
     from stacks.catalog_stack import CatalogStack
 
-    deployment = chosen_deployment(variables or {}, small_packages(directory, layers=layers))
+    deployment = chosen_deployment(variables or {}, small_deployment_packages(directory, layers=layers))
     app = App(outdir=str(directory / "cdktf.out"), stack_traces=False)
     CatalogStack(app, environment.stack_id, config=environment, deployment=deployment)
     return _synthesized(app)[environment.stack_id]
 
 
-def small_packages(directory: Path, *, layers: bool = True) -> "BuiltPackages":
-    """Return packages that the stacks take for built ones."""
-    from stacks.code_assets import BuiltPackages
+def small_deployment_packages(directory: Path, *, layers: bool = True) -> "DeploymentPackages":
+    """Return small files that the stacks accept as built deployment packages."""
+    from stacks.code_assets import DeploymentPackages
 
     code = directory / "code.zip"
     code.write_bytes(b"the code")
@@ -103,7 +105,7 @@ def small_packages(directory: Path, *, layers: bool = True) -> "BuiltPackages":
         for architecture in get_args(Architecture):
             built[architecture] = directory / f"layer-{architecture}.zip"
             built[architecture].write_bytes(f"the layer for {architecture}".encode())
-    return BuiltPackages(code=code, layers=built)
+    return DeploymentPackages(code=code, layers=built)
 
 
 def _synthesized(app: "App") -> dict[str, Stack]:

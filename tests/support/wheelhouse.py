@@ -1,4 +1,4 @@
-"""Wheels made by hand, so that pip needs no network."""
+"""Hand-made wheels, so that pip needs no network."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lambda_packages.errors import PackageError
+from lambda_packages.errors import PackagingError
 from lambda_packages.wheels import download
 from lambda_packages.zip_file import zipped
 
@@ -22,7 +22,7 @@ class Wheelhouse:
     def add(
         self, name: str, files: Mapping[str, str], *, tag: str = "py3-none-any", markers: str = ""
     ) -> Path:
-        """Make version 1.0 of a package with some files, beside its metadata, and lock it."""
+        """Write a wheel of version 1.0 with these files and metadata, and pin it."""
         self.directory.mkdir(exist_ok=True)
         wheel = self.directory / f"{name}-1.0-{tag}.whl"
         metadata = f"{name}-1.0.dist-info"
@@ -43,18 +43,18 @@ class Wheelhouse:
             self.locked[name]["markers"] = markers
 
     def fetch(self, lines: Iterable[str], architecture: str, directory: Path) -> list[Path]:
-        """Download from here and nowhere else."""
+        """Download with pip from this directory only."""
         options = ["--no-index", "--find-links", str(self.directory)]
         return download(lines, architecture, directory, pip_options=options)
 
     def take(self, lines: Iterable[str], architecture: str, directory: Path) -> list[Path]:
-        """Take pure wheels without asking pip, which needs a second; fails as `download` does."""
+        """Return pure wheels without running pip, which takes a second; raise as `download` does."""
         wheels = []
         for line in lines:
             pinned = line.partition(" ")[0]
             wheel = self.directory / f"{pinned.replace('==', '-')}-py3-none-any.whl"
             if not wheel.exists():
-                raise PackageError(f"no wheel for {pinned} on {architecture} to put into {directory}")
+                raise PackagingError(f"no wheel for {pinned} on {architecture} to put into {directory}")
             wheels.append(wheel)
         return wheels
 

@@ -8,7 +8,7 @@ from terraform_cli import Terraform, TerraformError, find_terraform
 
 @pytest.fixture
 def terraform() -> Terraform:
-    """The machine's own Terraform."""
+    """Terraform as installed on this machine."""
     try:
         return find_terraform(os.environ)
     except TerraformError as error:
@@ -17,13 +17,13 @@ def terraform() -> Terraform:
 
 @pytest.fixture
 def variables(tmp_path: Path) -> dict[str, str]:
-    """An environment with a home, folders and a network of its own: none of them has anything."""
+    """Environment variables with an empty home, empty data folders and no network."""
     nowhere = str(tmp_path / "nowhere")
     return {
         "PATH": os.environ.get("PATH", ""),
         "HOME": nowhere,
         "XDG_DATA_HOME": nowhere,
         "XDG_DATA_DIRS": nowhere,
-        # Refuses at once, where a registry out of reach may take its time.
+        # Refuses connections immediately; an unreachable registry would be waited for.
         "HTTPS_PROXY": "http://127.0.0.1:9",
     }

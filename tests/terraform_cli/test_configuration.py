@@ -24,14 +24,14 @@ def test_terraform_takes_the_provider_from_the_folder(
     assert (work / ".terraform" / "providers").is_dir()
 
 
-def test_the_configuration_is_gone_afterwards(tmp_path: Path) -> None:
+def test_the_configuration_is_deleted_afterwards(tmp_path: Path) -> None:
     with configured(tmp_path, {}) as chosen:
         file = Path(chosen["TF_CLI_CONFIG_FILE"])
         assert file.read_text() == configuration_text(tmp_path)
     assert not file.exists()
 
 
-def test_without_a_mirror_the_environment_stays_as_it_is() -> None:
+def test_without_a_mirror_the_variables_stay_unchanged() -> None:
     before = {"TF_CLI_CONFIG_FILE": "somebody's", "TF_PLUGIN_CACHE_DIR": "theirs"}
     with configured(None, before) as chosen:
         assert chosen == before
@@ -48,7 +48,7 @@ def test_without_a_mirror_the_environment_stays_as_it_is() -> None:
         ("", False),
     ],
 )
-def test_somebodys_own_choice_is_seen(text: str, *, chooses: bool, tmp_path: Path) -> None:
+def test_a_persons_own_choice_is_recognized(text: str, *, chooses: bool, tmp_path: Path) -> None:
     (tmp_path / ".terraformrc").write_text(text)
     assert chooses_providers({"HOME": str(tmp_path)}) is chooses
     assert chooses_providers({"TF_CLI_CONFIG_FILE": str(tmp_path / ".terraformrc")}) is chooses

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from stacks.binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
+from stacks.provider_binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
 from terraform_cli import Mirror, TerraformError, find_mirror
-from terraform_cli.mirror import BELOW, LOWEST, SOURCE, VARIABLE
+from terraform_cli.mirror import LOWEST, MIRROR_VARIABLE, SOURCE, UPPER_LIMIT
 from tests.support.provider_mirrors import PLATFORM, packed, unpacked
 
 
@@ -40,25 +40,25 @@ def test_the_bindings_own_version_is_best_then_the_highest_in_range(
 
 
 def test_the_range_is_the_stacks() -> None:
-    low, high = (".".join(map(str, end)) for end in (LOWEST, BELOW))
+    low, high = (".".join(map(str, end)) for end in (LOWEST, UPPER_LIMIT))
     assert f">= {low}, < {high}" == WIDE_PROVIDER_VERSIONS
 
 
 @pytest.mark.parametrize("lay_out", [packed, unpacked])
-def test_another_platforms_provider_is_none(
+def test_another_platforms_provider_is_ignored(
     lay_out: Callable[[Path, str, str], Path], variables: dict[str, str], tmp_path: Path
 ) -> None:
     lay_out(tmp_path, "5.100.0", "windows_amd64")
     assert find_mirror(PLATFORM, variables, roots=[tmp_path]) is None
 
 
-def test_an_empty_or_unreadable_place_is_none(variables: dict[str, str], tmp_path: Path) -> None:
+def test_an_empty_or_absent_folder_is_not_a_mirror(variables: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "a" / SOURCE / "5.100.0" / PLATFORM).mkdir(parents=True)
     assert find_mirror(PLATFORM, variables, roots=[tmp_path / "a", tmp_path / "absent"]) is None
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may look everywhere")
-def test_what_this_user_may_not_look_into_is_passed_over(
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_unreadable_folders_are_skipped(
     variables: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     unpacked(tmp_path / "open", "5.100.0")
@@ -86,7 +86,7 @@ def test_the_scan_goes_only_so_deep_and_follows_no_links(variables: dict[str, st
         ("TF_PLUGIN_CACHE_DIR", "."),
     ],
 )
-def test_terraforms_own_folders_are_looked_at(
+def test_terraforms_own_folders_are_searched(
     variable: str, below: str, variables: dict[str, str], tmp_path: Path
 ) -> None:
     folder = unpacked(tmp_path / "place" / below, "5.100.0")
@@ -98,13 +98,13 @@ def test_terraforms_own_folders_are_looked_at(
 def test_a_named_mirror_wins_over_better_ones(variables: dict[str, str], tmp_path: Path) -> None:
     unpacked(tmp_path / "better", PROVIDER_VERSION)
     named = packed(tmp_path / "named", "5.100.0")
-    found = find_mirror(PLATFORM, {**variables, VARIABLE: str(named)}, roots=[tmp_path])
+    found = find_mirror(PLATFORM, {**variables, MIRROR_VARIABLE: str(named)}, roots=[tmp_path])
     assert found == Mirror(folder=named, version="5.100.0")
 
 
-def test_a_named_mirror_that_is_none_is_refused(variables: dict[str, str], tmp_path: Path) -> None:
+def test_a_named_folder_that_is_not_a_mirror_is_refused(variables: dict[str, str], tmp_path: Path) -> None:
     unpacked(tmp_path / "other", PROVIDER_VERSION)
     with pytest.raises(
-        TerraformError, match=f"^{VARIABLE} is '.*/empty'; accepted: a folder that holds {SOURCE}"
+        TerraformError, match=f"^{MIRROR_VARIABLE} is '.*/empty'; accepted: a folder that holds {SOURCE}"
     ):
-        find_mirror(PLATFORM, {**variables, VARIABLE: str(tmp_path / "empty")}, roots=[tmp_path])
+        find_mirror(PLATFORM, {**variables, MIRROR_VARIABLE: str(tmp_path / "empty")}, roots=[tmp_path])

@@ -38,11 +38,11 @@ def run(*folders: Path) -> subprocess.CompletedProcess[str]:
 def test_one_broken_stack_fails_the_run_with_terraforms_own_words(tmp_path: Path) -> None:
     ended = run(stack(tmp_path / "good-stack", VALID), stack(tmp_path / "bad-stack", BROKEN))
     assert ended.returncode == 1
-    good, bad, *said = ended.stdout.splitlines()
+    good, bad, *output = ended.stdout.splitlines()
     assert good.startswith("good-stack           valid (")
     assert bad.startswith("bad-stack            NOT VALID (")
-    assert "Error: Extraneous JSON object property" in said
-    assert 'No argument or block type is named "inputt". Did you mean "input"?' in said
+    assert "Error: Extraneous JSON object property" in output
+    assert 'No argument or block type is named "inputt". Did you mean "input"?' in output
     assert ended.stderr == ""
 
 
@@ -67,15 +67,15 @@ def test_a_backends_block_is_read_although_no_state_is(
     folder = stack(tmp_path / "prod-stack", {**VALID, "terraform": {"backend": backend}})
     # Credentials lead to no account: with these, Terraform would ask for the state.
     variables = {**os.environ, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
-    verdict = validate(folder, terraform, variables)
-    assert verdict.is_valid == (complaint is None), verdict.said
-    assert (complaint or "") in verdict.said
+    result = validate(folder, terraform, variables)
+    assert result.is_valid == (complaint is None), result.output
+    assert (complaint or "") in result.output
 
 
 def test_warnings_are_shown_and_do_not_count(terraform: Terraform, tmp_path: Path) -> None:
     ignoring = {"input": 1, "lifecycle": {"ignore_changes": ["id"]}}
     folder = stack(tmp_path / "dev-stack", {"resource": {"terraform_data": {"one": ignoring}}})
-    verdict = validate(folder, terraform, os.environ)
-    assert (verdict.is_valid, verdict.warnings) == (True, 1)
-    assert verdict.line().startswith("dev-stack            valid, 1 warning (")
-    assert "Warning: Redundant ignore_changes element" in verdict.said
+    result = validate(folder, terraform, os.environ)
+    assert (result.is_valid, result.warnings) == (True, 1)
+    assert result.line().startswith("dev-stack            valid, 1 warning (")
+    assert "Warning: Redundant ignore_changes element" in result.output

