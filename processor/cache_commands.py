@@ -47,9 +47,9 @@ class CacheCommands:
         self._begin_with_few()
         self._background = background
         self._limits = Limits()
-        self._answers = 0
+        self._replies = 0
         self._silent = False
-        self._ask_again_at = 0.0
+        self._try_again_at = 0.0
 
     async def begin(
         self, command: Callable[[], Awaitable[Any]], patience: Patience
@@ -73,7 +73,7 @@ class CacheCommands:
             self._leave_alone()  # the others; this one tries
         return self._background.start(self._run(command, turns))
 
-    async def answer(self, begun: "asyncio.Task[Any] | None", patience: Patience) -> Any:
+    async def reply(self, begun: "asyncio.Task[Any] | None", patience: Patience) -> Any:
         """Return the command's reply, `NO_USE` or `NO_ANSWER`."""
         if begun is None:
             return NO_ANSWER
@@ -84,7 +84,7 @@ class CacheCommands:
             return NO_ANSWER
 
     async def _run(self, command: Callable[[], Awaitable[Any]], turns: asyncio.Semaphore) -> Any:
-        answers = self._answers
+        replies = self._replies
         try:
             async with self._limits.within(Patience(CACHE_TIMEOUT_SECONDS)):
                 reply = await _twice_if_closed(command)
@@ -92,7 +92,7 @@ class CacheCommands:
             reply = NO_USE
         except (TimeoutError, RedisTimeoutError):
             # If others were answered meanwhile, only this connection is dead.
-            if self._answers == answers:
+            if self._replies == replies:
                 self._silent = True
                 self._leave_alone()
                 self._begin_with_few()
@@ -104,7 +104,7 @@ class CacheCommands:
             reply = NO_USE
         finally:
             turns.release()
-        self._answers += 1
+        self._replies += 1
         self._silent = False
         return reply
 
@@ -119,10 +119,10 @@ class CacheCommands:
         self._more_turns = self._most_turns - few
 
     def _is_left_alone(self) -> bool:
-        return self._silent and asyncio.get_running_loop().time() < self._ask_again_at
+        return self._silent and asyncio.get_running_loop().time() < self._try_again_at
 
     def _leave_alone(self) -> None:
-        self._ask_again_at = asyncio.get_running_loop().time() + SILENCE_SECONDS
+        self._try_again_at = asyncio.get_running_loop().time() + SILENCE_SECONDS
 
 
 async def _twice_if_closed(command: Callable[[], Awaitable[Any]]) -> Any:

@@ -52,10 +52,10 @@ _EXPECTED = {
     "Invalid \\uXXXX escape": "\\u is not followed by four hexadecimal digits",
 }
 
-_Asked = TypeVar("_Asked")
+_Input = TypeVar("_Input")
 
 
-def never_raising(diagnose: Callable[[_Asked], str | None]) -> Callable[[_Asked], str | None]:
+def never_raising(diagnose: Callable[[_Input], str | None]) -> Callable[[_Input], str | None]:
     """Make `diagnose` return None where it raises.
 
     The record is rejected already. A bug in its diagnosis must not turn a supplier's mistake into an error of
@@ -63,9 +63,9 @@ def never_raising(diagnose: Callable[[_Asked], str | None]) -> Callable[[_Asked]
     """
 
     @wraps(diagnose)
-    def diagnosed(asked: _Asked) -> str | None:
+    def diagnosed(value: _Input) -> str | None:
         try:
-            return diagnose(asked)
+            return diagnose(value)
         except MemoryError:
             raise  # a momentary shortage says nothing about the record
         except Exception:  # noqa: BLE001 see above

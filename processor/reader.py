@@ -118,7 +118,7 @@ class CatalogReader:
             return None
         patience = Patience(CACHE_TIMEOUT_SECONDS)
         # Not GET: a longer value was not stored by a reader, and must not fill the memory.
-        value = await self._ask(
+        value = await self._run(
             lambda: self._redis.getrange(value_key(product_id), 0, MAX_VALUE_BYTES - 1), patience
         )
         if value is NO_ANSWER:
@@ -142,11 +142,11 @@ class CatalogReader:
         )
         storing: asyncio.Task[Any] | None = None
         try:
-            leased = await self._answer(leasing, patience)
+            leased = await self._reply(leasing, patience)
             product = await self._read(product_id)
             if _is_ours(leased, token) and product is not None:
                 storing = await self._begin_to_store(product, token, patience)
-                self._count_store(await self._answer(storing, patience))
+                self._count_store(await self._reply(storing, patience))
             return product
         finally:
             if leasing is not None:
@@ -173,8 +173,8 @@ class CatalogReader:
         try:
             return await asyncio.shield(acquiring)
         except asyncio.CancelledError:
-            asking = asyncio.current_task()
-            if acquiring.cancelled() and asking is not None and not asking.cancelling():
+            caller = asyncio.current_task()
+            if acquiring.cancelled() and caller is not None and not caller.cancelling():
                 raise asyncpg.InterfaceError("the reader is closed") from None
             self._leave(acquiring)
             raise
@@ -233,7 +233,7 @@ class CatalogReader:
                 return
             if storing is not None and await storing is not NO_ANSWER:
                 return  # the store has deleted the lease, or another reader has it
-            await self._ask(
+            await self._run(
                 lambda: self._give_back_if_ours(keys=[lease_key(product_id)], args=[token]),
                 Patience(CACHE_TIMEOUT_SECONDS),
             )
@@ -241,11 +241,11 @@ class CatalogReader:
         giving = self._background.start(give_back())
         await asyncio.wait({giving}, timeout=GIVE_BACK_WAIT_SECONDS)
 
-    async def _ask(self, command: Callable[[], Awaitable[Any]], patience: Patience) -> Any:
-        return await self._answer(await self._commands.begin(command, patience), patience)
+    async def _run(self, command: Callable[[], Awaitable[Any]], patience: Patience) -> Any:
+        return await self._reply(await self._commands.begin(command, patience), patience)
 
-    async def _answer(self, begun: "asyncio.Task[Any] | None", patience: Patience) -> Any:
-        reply = await self._commands.answer(begun, patience)
+    async def _reply(self, begun: "asyncio.Task[Any] | None", patience: Patience) -> Any:
+        reply = await self._commands.reply(begun, patience)
         if reply is NO_ANSWER:
             self.statistics.cache_errors += 1
         return reply

@@ -79,8 +79,8 @@ class PatientPool(BlockingConnectionPool):
         try:
             return await asyncio.shield(getting)
         except asyncio.CancelledError:
-            asking = asyncio.current_task()
-            if getting.cancelled() and asking is not None and not asking.cancelling():
+            caller = asyncio.current_task()
+            if getting.cancelled() and caller is not None and not caller.cancelling():
                 raise RedisConnectionError("the client is closed") from None
             getting.add_done_callback(self._keep)
             raise

@@ -22,8 +22,8 @@ TOKEN_SECONDS = 900
 class AsyncPassword(CredentialProvider):
     """Credentials that are fetched for each new connection."""
 
-    def __init__(self, ask: Callable[[], Awaitable[tuple[str, str] | tuple[str]]]) -> None:
-        self._ask = ask
+    def __init__(self, fetch: Callable[[], Awaitable[tuple[str, str] | tuple[str]]]) -> None:
+        self._fetch = fetch
 
     def get_credentials(self) -> tuple[str, str] | tuple[str]:
         """Raise: asynchronous clients call `get_credentials_async`."""
@@ -35,7 +35,7 @@ class AsyncPassword(CredentialProvider):
         Raises: AuthenticationError, which redis-py treats as any failed login: the cache is unavailable.
         """
         try:
-            return await self._ask()
+            return await self._fetch()
         except Exception as error:  # without credentials no connection can be made, whatever the reason
             raise AuthenticationError(reason_of(error)) from error
 
@@ -43,7 +43,7 @@ class AsyncPassword(CredentialProvider):
 def iam_login(session: "aioboto3.Session", *, username: str, cluster_id: str, region: str) -> AsyncPassword:
     """Return a login as this user, with a new token per connection, signed with the session's credentials."""
 
-    async def ask() -> tuple[str, str]:
+    async def fetch() -> tuple[str, str]:
         # The stubs are wrong: aiobotocore's session returns a coroutine.
         pending = cast("Awaitable[AioCredentials | None]", session.get_credentials())
         credentials = await pending
@@ -54,7 +54,7 @@ def iam_login(session: "aioboto3.Session", *, username: str, cluster_id: str, re
         frozen = await credentials.get_frozen_credentials()
         return username, iam_token(frozen, username=username, cluster_id=cluster_id, region=region)
 
-    return AsyncPassword(ask)
+    return AsyncPassword(fetch)
 
 
 def iam_token(credentials: ReadOnlyCredentials, *, username: str, cluster_id: str, region: str) -> str:

@@ -71,12 +71,12 @@ def _members(text: str) -> dict[str, Any] | None:
 
 
 def login_source(
-    settings: DatabaseSettings, ask_secret: Callable[[str], Awaitable[dict[str, object]]]
+    settings: DatabaseSettings, fetch_secret: Callable[[str], Awaitable[dict[str, object]]]
 ) -> LoginSource:
     """Return a source of the database's login; the environment variables win over the secret."""
 
     async def login() -> Login:
-        secret = await ask_secret(settings.secret_arn)
+        secret = await fetch_secret(settings.secret_arn)
         host = settings.host or secret.get("host")
         name = settings.name or secret.get("dbname")
         if not isinstance(host, str):

@@ -81,12 +81,12 @@ def update(position: int, **fields: Any) -> Update:
 
 histories = st.lists(
     st.builds(
-        lambda position, product, told, day: update(
-            position, product_id=product, event_time=f"2026-01-{day:02d}T00:00:00Z", **told
+        lambda position, product, values, day: update(
+            position, product_id=product, event_time=f"2026-01-{day:02d}T00:00:00Z", **values
         ),
         position=st.integers(0, 99),
         product=st.sampled_from(["a", "b", "B", "ä", "a:lease"]),
-        told=st.fixed_dictionaries(
+        values=st.fixed_dictionaries(
             {},
             optional={
                 "inventory": st.integers(0, 2_147_483_647),

@@ -107,13 +107,13 @@ def test_objects_are_written_where_the_role_may(stacks: dict[str, Stack], stack_
 def test_the_queue_is_notified_of_failed_batches_and_nothing_else(
     stacks: dict[str, Stack], stack_id: str
 ) -> None:
-    (told,) = stacks[stack_id].only("aws_s3_bucket_notification")["queue"]
+    (notified,) = stacks[stack_id].only("aws_s3_bucket_notification")["queue"]
     key = failure_key("mapping", "shardId-000000000000", datetime(2026, 1, 1, tzinfo=UTC), "random")
-    assert key.startswith(told["filter_prefix"])
-    assert told["filter_prefix"] == FAILED_BATCHES_PREFIX
-    assert "filter_suffix" not in told
-    assert not QUARANTINE_PREFIX.startswith(told["filter_prefix"])
-    assert not told["filter_prefix"].startswith(QUARANTINE_PREFIX)
+    assert key.startswith(notified["filter_prefix"])
+    assert notified["filter_prefix"] == FAILED_BATCHES_PREFIX
+    assert "filter_suffix" not in notified
+    assert not QUARANTINE_PREFIX.startswith(notified["filter_prefix"])
+    assert not notified["filter_prefix"].startswith(QUARANTINE_PREFIX)
 
 
 async def test_the_emulated_account_has_the_same_notification(
@@ -122,16 +122,16 @@ async def test_the_emulated_account_has_the_same_notification(
     configured = await notification(services)
     (rule,) = configured["Filter"]["Key"]["FilterRules"]
     for stack in stacks.values():
-        (told,) = stack.only("aws_s3_bucket_notification")["queue"]
-        assert (rule["Name"].lower(), rule["Value"]) == ("prefix", told["filter_prefix"])
-        assert configured["Events"] == told["events"]
+        (notified,) = stack.only("aws_s3_bucket_notification")["queue"]
+        assert (rule["Name"].lower(), rule["Value"]) == ("prefix", notified["filter_prefix"])
+        assert configured["Events"] == notified["events"]
 
 
 async def test_the_emulated_account_names_things_alike(stacks: dict[str, Stack], services: Services) -> None:
     """Check all but the environment, and the account in the names of buckets."""
     suffix = services.account.variables["ENVIRONMENT_SUFFIX"]
     queue_arn = (await notification(services))["QueueArn"]
-    told = {
+    names = {
         "stream": services.account.stream_name,
         "archive": services.account.archive_bucket,
         "quarantine": services.account.quarantine_bucket,
@@ -142,7 +142,7 @@ async def test_the_emulated_account_names_things_alike(stacks: dict[str, Stack],
     for stack_id, stack in stacks.items():
         end = ENVIRONMENTS_BY_STACK[stack_id].name
         deployed = {kind: base_name(name, end) for kind, name in physical_names(stack).items()}
-        assert deployed == {kind: base_name(name, suffix) for kind, name in told.items()}
+        assert deployed == {kind: base_name(name, suffix) for kind, name in names.items()}
 
 
 async def test_the_processor_takes_the_schedule_for_a_drain(

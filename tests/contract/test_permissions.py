@@ -221,7 +221,7 @@ def endpoint(stack: Stack, service: str, used: Used) -> Policy:
 
 def test_the_recording_saw_what_it_should(used: Used) -> None:
     """Check the recording, without which the tests below mean nothing."""
-    told = used.account.variables
+    variables = used.account.variables
     assert {use.action for use in used.processor} == {
         "s3:PutObject",
         "s3:ListBucket",
@@ -232,7 +232,7 @@ def test_the_recording_saw_what_it_should(used: Used) -> None:
         f"arn:aws:s3:::{used.account.quarantine_bucket}",
     }
     assert used.migrations == {
-        Use("secretsmanager:GetSecretValue", told[name])
+        Use("secretsmanager:GetSecretValue", variables[name])
         for name in ("DB_ADMIN_SECRET_ARN", "DB_SECRET_ARN", "DB_READER_SECRET_ARN")
     }
     assert {use.action for use in used.service} == {

@@ -117,13 +117,13 @@ def test_the_processor_reads_what_the_stack_means(stacks: dict[str, Stack], stac
 @pytest.mark.parametrize("stack_id", STACK_IDS)
 def test_the_migrations_read_what_the_stack_means(stacks: dict[str, Stack], stack_id: str) -> None:
     stack = stacks[stack_id]
-    told = migrations(stack).variables
+    variables = migrations(stack).variables
     ((administrator, instance),) = references(stack, "aws_db_instance", "master_user_secret[0].secret_arn")
     assert instance["manage_master_user_password"]
-    settings = read_database_settings(deployed_variables(stack, told), "DB_ADMIN_SECRET_ARN")
+    settings = read_database_settings(deployed_variables(stack, variables), "DB_ADMIN_SECRET_ARN")
     assert settings == database_settings(stack, administrator, pool_size=settings.pool_size)
-    assert told["DB_SECRET_ARN"] == secret_of_role(stack, APPLICATION_ROLE)
-    assert told["DB_READER_SECRET_ARN"] == secret_of_role(stack, READER_ROLE)
+    assert variables["DB_SECRET_ARN"] == secret_of_role(stack, APPLICATION_ROLE)
+    assert variables["DB_READER_SECRET_ARN"] == secret_of_role(stack, READER_ROLE)
 
 
 @pytest.mark.parametrize("role", [APPLICATION_ROLE, READER_ROLE])
@@ -164,8 +164,8 @@ async def test_the_migrations_need_every_variable_and_no_other(
     absent = {name: "" for name in services.account.variables if name.startswith(("DB_", "REDIS_"))}
 
     async def outcome(present: frozenset[str]) -> object:
-        told = {name: services.account.variables[name] for name in present}
-        with environment_variables({**services.account.variables, **absent, **told}):
+        kept = {name: services.account.variables[name] for name in present}
+        with environment_variables({**services.account.variables, **absent, **kept}):
             try:
                 return await asyncio.to_thread(migrate.handler, {}, None)
             except START_ERRORS as error:

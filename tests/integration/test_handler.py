@@ -122,8 +122,8 @@ async def test_a_discontinued_product_keeps_its_row_and_only_a_newer_update_brin
     services: Services,
 ) -> None:
     async def after(position: int, day: int, **fields: object) -> tuple[object, ...]:
-        told = {"product_id": "a", "event_time": f"2026-01-{day:02d}T00:00:00Z", **fields}
-        assert await services.invoke(kinesis_event(kinesis_record(told, position))) == ALL_DONE
+        content = {"product_id": "a", "event_time": f"2026-01-{day:02d}T00:00:00Z", **fields}
+        assert await services.invoke(kinesis_event(kinesis_record(content, position))) == ALL_DONE
         row = await services.row("a")
         assert row is not None
         return row["discontinued"], row["inventory"], row["inventory_version"] is None

@@ -55,8 +55,8 @@ def naive_rows(history: Sequence[Entry]) -> dict[str, Row]:
         values: dict[str, object] = {}
         versions = {}
         for register, attribute in INSIDE.items():
-            told = [entry for entry in history if getattr(entry, attribute) is not None]
-            if own := [entry for entry in told if entry.product_id == product_id]:
+            mentioning = [entry for entry in history if getattr(entry, attribute) is not None]
+            if own := [entry for entry in mentioning if entry.product_id == product_id]:
                 values[register] = getattr(max(own), attribute)
                 versions[register] = max(own).update().version
         rows[product_id] = Row(values, versions, max(version[:27] for version in versions.values()))
@@ -132,14 +132,14 @@ def test_a_field_that_is_never_mentioned_has_no_value_and_no_version() -> None:
 
 def test_only_a_newer_update_brings_a_discontinued_product_back() -> None:
     catalog = FakeCatalog(Faults())
-    for number, told, discontinued in (
+    for number, value, discontinued in (
         (5, True, True),
         (4, False, True),
         (6, None, True),
         (7, False, False),
         (3, True, False),
     ):
-        update = Entry((ARRIVAL_MS * 1000, number, 0, "shardId-1"), "p", number, None, told).update()
+        update = Entry((ARRIVAL_MS * 1000, number, 0, "shardId-1"), "p", number, None, value).update()
         for change in fold([update]).changes:
             catalog.apply(change)
         assert catalog.rows["p"].values["discontinued"] is discontinued

@@ -147,9 +147,9 @@ REPEATED = st.builds(
 
 def whole(update: Update, register: str) -> int:
     """Return a register's value, which must be an integer if there is one."""
-    told = update.values.get(register, 0)
-    assert type(told) is int
-    return told
+    value = update.values.get(register, 0)
+    assert type(value) is int
+    return value
 
 
 @settings(max_examples=300)

@@ -26,8 +26,8 @@ from tests.support.decoding import accept, event, reject
     ],
 )
 def test_inventory_accepted(inventory: str, expected: int) -> None:
-    told = accept(event(inventory=inventory)).values["inventory"]
-    assert (type(told), told) == (int, expected)
+    value = accept(event(inventory=inventory)).values["inventory"]
+    assert (type(value), value) == (int, expected)
 
 
 @pytest.mark.parametrize(

@@ -242,8 +242,12 @@ def without(*names: str) -> dict[str, object]:
         (SECRET, {}, ("of-secret", 5433, "of_secret")),
         ({**SECRET, "port": "5434"}, {}, ("of-secret", 5434, "of_secret")),
         (without("port"), {}, ("of-secret", 5432, "of_secret")),
-        (SECRET, {"DB_HOST": "told", "DB_PORT": "1", "DB_NAME": "told"}, ("told", 1, "told")),
-        (without("host", "dbname"), {"DB_HOST": "told", "DB_NAME": "told"}, ("told", 5433, "told")),
+        (SECRET, {"DB_HOST": "variable", "DB_PORT": "1", "DB_NAME": "variable"}, ("variable", 1, "variable")),
+        (
+            without("host", "dbname"),
+            {"DB_HOST": "variable", "DB_NAME": "variable"},
+            ("variable", 5433, "variable"),
+        ),
     ],
 )
 def test_variables_win_over_the_secret(
