@@ -1,1 +1,1 @@
-"""Suppliers' inventory updates from a Kinesis batch into the catalog, the archive and the cache."""
+"""Suppliers' updates from a Kinesis batch into the catalog, the archive and the cache."""

@@ -2,7 +2,7 @@
 
 https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md
 AWS's own Python module for it changes `sys.path` on import and needs an undeclared package (ADR 0003),
-so the message is described here to the protobuf library; tests hold it against that module's encoder.
+so the message is described here to the protobuf library; tests compare it with that module's encoder.
 """
 
 import hashlib
@@ -15,8 +15,8 @@ MAGIC = b"\xf3\x89\x9a\xc2"
 _DIGEST_BYTES = 16
 # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecord.html
 _MAX_KEY_CHARACTERS = 256
-# What 1 MiB, a stream's largest record, holds of the smallest valid update. An aggregate of empty records
-# could hold over five times as many, each with a line in archive and quarantine.
+# As many of the smallest valid update as fit into 1 MiB, a stream's largest record. An aggregate of empty
+# records could hold over five times as many, each with a line in archive and quarantine.
 _MAX_BYTES = 1024 * 1024
 _SMALLEST_UPDATE_BYTES = len(b'{"product_id":"p","price":0}')
 # Around each: a tag and a length, the partition key's tag and index, the data's tag and length.
@@ -30,7 +30,7 @@ class AggregateError(ValueError):
 
 
 def unpack(data: bytes) -> list[tuple[str, bytes]]:
-    """(partition key, data) of each user record, in order; `data` begins with `MAGIC`.
+    """Return (partition key, data) of each user record, in order; `data` begins with `MAGIC`.
 
     Raises:
         AggregateError: the digest does not match, the message cannot be read, an index is outside its
@@ -50,9 +50,9 @@ def unpack(data: bytes) -> list[tuple[str, bytes]]:
         raise AggregateError(f"its content is not an aggregated record: {error}") from error
     except IndexError as error:
         raise AggregateError("a record points outside the partition key table") from error
-    # The library hands on what lacks a required field, and bytes where a text is no UTF-8.
+    # The library accepts a missing required field, and returns bytes for a text that is not UTF-8.
     if not (message.IsInitialized() and all(isinstance(key, str) for key in keys)):
-        raise AggregateError("its content is not an aggregated record: a field is missing or no text")
+        raise AggregateError("its content is not an aggregated record: a field is missing or is not text")
     if not unpacked:
         raise AggregateError("it holds no record")
     return unpacked

@@ -1,4 +1,8 @@
-"""Marks of attempts: how a record that kills its process is found, and no other is taken for one (ADR 6)."""
+"""Poison records: how one that kills its process is found, and no other is taken for one (ADR 6).
+
+A process marks a record that it tries alone, and clears the mark after it. A mark whose process did not clear
+it is a death, unless that process noted that it survived.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,21 +12,20 @@ from processor.errors import DependencyError, PipelineError
 from processor.ports import Clock, Ports
 from processor.reasons import Reason
 from processor.records import WHOLE_AGGREGATE, Record
-from processor.report import BatchReport
 from processor.updates import Rejection
 
-# A record that is alone, this old and of which so many processes died has killed them.
+# A record that comes alone, is this old and after which this many processes died has killed them.
 LONE_RECORD_AGE_MS = 10 * 60 * 1000
 DEATHS = 3
-# Forgetting marks may begin at the deadline: left standing, they would accuse a good record.
+# Clearing marks may begin at the deadline: if they stayed, they would accuse a good record.
 _CLEAR_SECONDS = 0.4
 _NOTE_SECONDS = 0.3
-# Marks of an earlier attempt hold up no batch.
+# A batch does not wait longer for the marks of earlier attempts.
 _TAKE_BACK_SECONDS = 1.0
 
 
 def may_be_deadly(batch: Sequence[Record], clock: Clock) -> bool:
-    """Whether the batch is a lone record that has come back for so long that it may kill its process."""
+    """Return whether the batch is a lone record, so old that it may have killed processes before."""
     return len(batch) == 1 and clock.now_ms() - batch[0].arrival_ms > LONE_RECORD_AGE_MS
 
 
@@ -31,9 +34,9 @@ class NoTimeLeftError(DependencyError):
 
 
 async def mark(record: Record, ports: Ports, deadline: float) -> bool:
-    """Mark that this process tries the record; whether it killed those that tried before.
+    """Mark that this process tries the record; return whether the record killed those that tried before.
 
-    A process that met an outage could not clear its mark, but lives: it is no death if it noted so.
+    A process that could not clear its mark during an outage, but survived, is not counted if it noted so.
 
     Raises: NoTimeLeftError if no mark was left; DependencyError.
     """
@@ -51,7 +54,7 @@ async def mark(record: Record, ports: Ports, deadline: float) -> bool:
 
 
 async def clear(record: Record, ports: Ports, deadline: float) -> None:
-    """Forget the record's marks: it did not kill this process. Raises: DependencyError."""
+    """Clear the record's marks: it did not kill this process. Raises: DependencyError."""
     try:
         async with asyncio.timeout(deadline - ports.clock.monotonic() + _CLEAR_SECONDS):
             await ports.catalog.clear_attempts(record)
@@ -59,28 +62,30 @@ async def clear(record: Record, ports: Ports, deadline: float) -> None:
         raise DependencyError("clearing the mark of the attempt: not finished within the time left") from None
 
 
-async def note_survival(record: Record, ports: Ports, report: BatchReport) -> None:
-    """Say elsewhere than in the database, which is away, that this process lives; best effort."""
+async def note_survival(record: Record, ports: Ports) -> list[Exception]:
+    """Note in S3, since the database is unavailable, that this process survived; return what failed."""
     try:
         async with asyncio.timeout(_NOTE_SECONDS):
             await ports.quarantine.note_survival(record, ports.catalog.process_id)
     except (PipelineError, TimeoutError) as error:
-        report.warnings.append(error)
+        return [error]
+    return []
 
 
-async def take_back(ports: Ports, report: BatchReport, deadline: float) -> None:
-    """Take back the marks that an outage left standing; whatever happens, the batch is done."""
+async def take_back(ports: Ports, deadline: float) -> list[Exception]:
+    """Take back the marks that this process could not clear during an outage; return what failed."""
     try:
         async with asyncio.timeout(min(_TAKE_BACK_SECONDS, deadline - ports.clock.monotonic())):
             await ports.catalog.take_back_marks()
-    except Exception as error:  # noqa: BLE001 the marks are taken back later, and an error would halve a done batch
-        report.warnings.append(error)
+    except Exception as error:  # noqa: BLE001 a later batch takes them back, and an error would bisect a finished one
+        return [error]
+    return []
 
 
-def killer(record: Record) -> Rejection:
-    """The rejection, as a whole, of a record that killed its processes.
+def reject_killer(record: Record) -> Rejection:
+    """Return the rejection, as a whole, of a record that killed its processes.
 
-    An aggregate's parts have the identities from sub-sequence 0 on, and may stand in the archive already.
+    The records in an aggregate have the identities from sub-sequence 0 on, and may be in the archive already.
     """
     if record.data.startswith(aggregation.MAGIC):
         record = record._replace(sub_sequence=WHOLE_AGGREGATE)

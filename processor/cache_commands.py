@@ -1,4 +1,4 @@
-"""Readers' commands to the cache: one that is silent, slow or gone keeps nobody from the database."""
+"""Readers' commands to the cache: a silent, slow or missing cache does not keep them from the database."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,45 +16,45 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 CACHE_TIMEOUT_SECONDS = 0.3
-# Who has others in front for so long leaves the cache to them.
+# A reader that waits longer for its turn goes to the database and leaves the cache to the others.
 TURN_TIMEOUT_SECONDS = 0.1
-# How long a cache that was silent is left alone, but for one command each time this is over.
+# How long a silent cache gets no commands. After each such pause one command tries it.
 SILENCE_SECONDS = 0.5
-# A cache that is near needs no more, and the logins of more at once might take longer than a command may.
+# A cache that is near needs no more, and more concurrent logins might take longer than a command may.
 _FIRST_TURNS = 16
-# Enough for 600 commands a second to a cache that takes 0.1 s for each.
-CACHE_COMMANDS_AT_ONCE = 64
+# Concurrent commands: enough for 600 per second to a cache that takes 0.1 s for each.
+MAX_CACHE_COMMANDS = 64
 
 NO_ANSWER = object()
-# What the cache holds is not what the command is for.
+# The cache holds something that the command cannot read.
 NO_USE = b""
-# The latter two: writing to a connection that was reset, https://github.com/python/cpython/issues/136234.
+# The last two: writing to a connection that was reset, https://github.com/python/cpython/issues/136234.
 _CLOSED = (RedisConnectionError, AttributeError, TypeError)
 
 
 class CacheCommands:
-    """Sends commands, so many at once, and none for a moment to a cache that was silent.
+    """Sends a limited number of concurrent commands, and none for a moment to a cache that was silent.
 
-    They begin with a few at once, and are one more whenever somebody has left before its turn.
-    A command that was begun is done to the end, within a limit of its own, whoever stops waiting for it:
-    otherwise, its connection would have to be dropped.
+    The limit begins low and rises by one whenever a reader has given up waiting for its turn. A command that
+    was begun runs to its end, within its own time limit, even if the reader stops waiting: otherwise its
+    connection would have to be dropped.
     """
 
     def __init__(self, redis: "Redis", background: Background) -> None:
-        # redis-py's default pool raises at its limit instead of waiting.
+        # Not more than the pool's limit: redis-py's default pool raises there instead of waiting.
         self._pool = redis.connection_pool
-        self._most_turns = min(redis.connection_pool.max_connections, CACHE_COMMANDS_AT_ONCE)
+        self._most_turns = min(redis.connection_pool.max_connections, MAX_CACHE_COMMANDS)
         self._begin_with_few()
         self._background = background
         self._limits = Limits()
-        self._answers = 0
+        self._replies = 0
         self._silent = False
-        self._ask_again_at = 0.0
+        self._try_again_at = 0.0
 
     async def begin(
         self, command: Callable[[], Awaitable[Any]], patience: Patience
     ) -> "asyncio.Task[Any] | None":
-        """The command, begun; None if it was not, and never will be."""
+        """Begin the command and return its task; None if it was not begun and never will be."""
         if self._is_left_alone():
             return None
         turns = self._turns
@@ -66,15 +66,15 @@ class CacheCommands:
                 self._more_turns -= 1
                 self._turns.release()
             return None
-        if self._is_left_alone():  # since this began to wait
+        if self._is_left_alone():  # the cache went silent during the wait
             turns.release()
             return None
         if self._silent:
-            self._leave_alone()  # but for this one
+            self._leave_alone()  # the others; this one tries
         return self._background.start(self._run(command, turns))
 
-    async def answer(self, begun: "asyncio.Task[Any] | None", patience: Patience) -> Any:
-        """The command's reply, `NO_USE` or `NO_ANSWER`."""
+    async def reply(self, begun: "asyncio.Task[Any] | None", patience: Patience) -> Any:
+        """Return the command's reply, `NO_USE` or `NO_ANSWER`."""
         if begun is None:
             return NO_ANSWER
         try:
@@ -84,15 +84,15 @@ class CacheCommands:
             return NO_ANSWER
 
     async def _run(self, command: Callable[[], Awaitable[Any]], turns: asyncio.Semaphore) -> Any:
-        answers = self._answers
+        replies = self._replies
         try:
             async with self._limits.within(Patience(CACHE_TIMEOUT_SECONDS)):
                 reply = await _twice_if_closed(command)
         except UnicodeDecodeError:
             reply = NO_USE
         except (TimeoutError, RedisTimeoutError):
-            # Where others were answered meanwhile, it is one connection that is dead.
-            if self._answers == answers:
+            # If others were answered meanwhile, only this connection is dead.
+            if self._replies == replies:
                 self._silent = True
                 self._leave_alone()
                 self._begin_with_few()
@@ -104,12 +104,12 @@ class CacheCommands:
             reply = NO_USE
         finally:
             turns.release()
-        self._answers += 1
+        self._replies += 1
         self._silent = False
         return reply
 
     async def _drop_idle(self) -> None:
-        """Idle connections may be as dead: the next command gets a new one, not each of them in turn."""
+        """Drop idle connections: they may be dead too, and the next commands would try each in turn."""
         with suppress(RedisError, OSError):
             await self._pool.disconnect(inuse_connections=False)
 
@@ -119,17 +119,17 @@ class CacheCommands:
         self._more_turns = self._most_turns - few
 
     def _is_left_alone(self) -> bool:
-        return self._silent and asyncio.get_running_loop().time() < self._ask_again_at
+        return self._silent and asyncio.get_running_loop().time() < self._try_again_at
 
     def _leave_alone(self) -> None:
-        self._ask_again_at = asyncio.get_running_loop().time() + SILENCE_SECONDS
+        self._try_again_at = asyncio.get_running_loop().time() + SILENCE_SECONDS
 
 
 async def _twice_if_closed(command: Callable[[], Awaitable[Any]]) -> Any:
-    """The reply; asked for again where redis-py handed out a closed connection, as it does under RESP3."""
+    """Return the reply; try again if redis-py handed out a closed connection, as it does with RESP3."""
     try:
         return await command()
     except _CLOSED as error:
         if isinstance(error, RedisConnectionError) and type(error) is not RedisConnectionError:
-            raise  # a login that fails, for one
+            raise  # for example, a login that failed
     return await command()

@@ -1,4 +1,4 @@
-"""What a text's characters may be: why one that a supplier told is refused."""
+"""Which characters a text may hold, and why a supplier's text is rejected."""
 
 from collections.abc import Mapping
 from unicodedata import category, is_normalized, name, normalize
@@ -6,16 +6,17 @@ from unicodedata import category, is_normalized, name, normalize
 from processor.json_values import shown
 
 CONTROL_OR_SURROGATE = {"Cc": "control character", "Cs": "lone surrogate"}
-"""Unicode's categories of characters that no text has: those break lines, these have no UTF-8."""
+"""Unicode categories that no text may contain: the first break lines, the second have no UTF-8."""
 
 MOST_ESCAPED_BYTES = len(r"\ud83d\ude00")
-"""What the longest character takes in JSON as Python writes it."""
+"""The length of the longest character in JSON as Python writes it."""
 
 
 def fault(text: str, most: int, refused: Mapping[str, str]) -> str | None:
-    """Why a text is not 1 to `most` characters in normal form C, none of a refused category; None if it is.
+    """Return why a text is not 1 to `most` characters in normal form C without refused ones; None if it is.
 
-    Reads on from the text's name. `refused`: categories that are not printable → what messages call them.
+    The message continues the text's name. `refused`: categories that are not printable → their names in
+    messages.
     """
     if not 1 <= len(text) <= most:
         return f"has {len(text)} characters; 1 to {most}"
@@ -37,7 +38,7 @@ def _refused_character(text: str, refused: Mapping[str, str]) -> str | None:
 
 def _other_form(text: str) -> str:
     normal = normalize("NFC", text)
-    # Neither is a beginning of the other: they have the same decomposition.
+    # Neither is a prefix of the other, since both have the same decomposition.
     differing = (pair for pair in enumerate(zip(text, normal, strict=False), 1) if len(set(pair[1])) == 2)
     position, (found, wanted) = next(differing)
     return (

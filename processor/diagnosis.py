@@ -1,7 +1,7 @@
-"""What a record that is no JSON object, or an object of someone else's, looks like: words for its supplier.
+"""Messages that tell a supplier what a rejected record looks like: gzip, CSV, another system's envelope.
 
-Asked only about records that are rejected already. A wrong guess would mislead: each asks for evidence that
-nothing else gives. Nothing here walks through the bytes in Python.
+Used only for records that are rejected already. A wrong guess would mislead, so each diagnosis needs evidence
+that nothing else has. No code here iterates over the bytes in Python.
 """
 
 import base64
@@ -24,9 +24,9 @@ _BEGINNINGS = (
     (aggregation.MAGIC, "is an aggregated record within another; JSON is accepted there"),
 )
 _BASE64 = re.compile(r"([A-Za-z0-9+/_-]+)={0,2}")
-# An object, perhaps the first of a list, with the name of its first member.
+# An object, perhaps the first in a list, with the name of its first member.
 _OBJECT = re.compile(r'\s*(?:\[\s*)?\{\s*"[^"\\]{1,255}"\s*:')
-# As much of a record as is enough to know it by.
+# As much of a record as is enough to recognise it.
 _HEAD = 1024
 _SEPARATOR = re.compile(r"[,;|\t]")
 # Brackets, names of members, the pairs of a form, and prose, which has a space after its commas.
@@ -37,7 +37,7 @@ _STANDARD_DIGITS = str.maketrans("-_", "+/")
 _GZIP = zlib.MAX_WBITS + 16
 _ANOTHER_OBJECT = re.compile(r"[,;]?\s*\{")
 _FOUND = 20
-# By Python's words for it, which differ between versions and are made for programmers.
+# By Python's messages, which differ between versions and are written for programmers.
 _EXPECTED = {
     "Expecting value": "a value is expected",
     "Extra data": "nothing more is expected",
@@ -52,22 +52,22 @@ _EXPECTED = {
     "Invalid \\uXXXX escape": "\\u is not followed by four hexadecimal digits",
 }
 
-_Asked = TypeVar("_Asked")
+_Input = TypeVar("_Input")
 
 
-def never_raising(diagnose: Callable[[_Asked], str | None]) -> Callable[[_Asked], str | None]:
-    """The diagnosis, or none where there is a mistake in it.
+def never_raising(diagnose: Callable[[_Input], str | None]) -> Callable[[_Input], str | None]:
+    """Make `diagnose` return None where it raises.
 
-    The verdict stands before a diagnosis is asked for: no mistake in one may turn what is wrong with a
-    supplier's record into an error of ours.
+    The record is rejected already. A bug in its diagnosis must not turn a supplier's mistake into an error of
+    ours.
     """
 
     @wraps(diagnose)
-    def diagnosed(asked: _Asked) -> str | None:
+    def diagnosed(value: _Input) -> str | None:
         try:
-            return diagnose(asked)
+            return diagnose(value)
         except MemoryError:
-            raise  # the shortage of a moment says nothing about the record
+            raise  # a momentary shortage says nothing about the record
         except Exception:  # noqa: BLE001 see above
             return None
 
@@ -76,7 +76,7 @@ def never_raising(diagnose: Callable[[_Asked], str | None]) -> Callable[[_Asked]
 
 @never_raising
 def diagnose_bytes(data: bytes) -> str | None:
-    """What bytes that are no JSON look like, if they look like something known."""
+    """Return what bytes that are not JSON look like, if that is known."""
     if not data:
         return "the record is empty; a JSON object is accepted"
     for beginning, looks in _BEGINNINGS:
@@ -93,7 +93,7 @@ def diagnose_bytes(data: bytes) -> str | None:
 
 @never_raising
 def diagnose_text(error: json.JSONDecodeError) -> str | None:
-    """What a text that is no JSON looks like, if it looks like something known."""
+    """Return what a text that is not JSON looks like, if that is known."""
     text = error.doc
     stripped = text.strip()
     if not stripped:
@@ -102,21 +102,26 @@ def diagnose_text(error: json.JSONDecodeError) -> str | None:
         return _TWICE_BASE64
     if stripped.startswith("{") and error.msg == "Extra data" and _ANOTHER_OBJECT.match(text, error.pos):
         place = f"line {error.lineno}, column {error.colno}"
-        return f"the record holds several objects, another one from {place}; one object a record is accepted"
+        found = f"the record holds several objects, another one from {place}"
+        return f"{found}; one object per record is accepted"
     return "the record looks like CSV; a JSON object is accepted" if _is_csv(stripped) else None
 
 
 def not_json(error: json.JSONDecodeError) -> str:
-    """Where a text stops being JSON."""
+    """Return where a text stops being JSON."""
     text, position = error.doc, error.pos
     expected = _EXPECTED.get(error.msg.rstrip(": "), error.msg)
-    found = f"{shown(text[position : position + _FOUND])} stands" if position < len(text) else "it ends"
-    return f"not JSON: {expected} at line {error.lineno}, column {error.colno}, where {found}"
+    found = (
+        f"found {shown(text[position : position + _FOUND])}"
+        if position < len(text)
+        else "the text ends there"
+    )
+    return f"not JSON: {expected} at line {error.lineno}, column {error.colno}; {found}"
 
 
 @never_raising
 def diagnose_value(value: object) -> str | None:
-    """What a JSON value that is no object looks like, if it looks like something known."""
+    """Return what a JSON value that is not an object looks like, if that is known."""
     if not isinstance(value, str):
         return None
     if _OBJECT.match(value):
@@ -126,7 +131,7 @@ def diagnose_value(value: object) -> str | None:
 
 @never_raising
 def diagnose_envelope(fields: Mapping[str, object]) -> str | None:
-    """Whose envelope the members are, and which of them to send instead."""
+    """Return whose envelope the members are, and which of them to send instead."""
     match fields:
         case {"payload": {"op": _, "after": _} | {"before": _, "after": _}}:
             whose, member = "a Debezium", "payload.after"
@@ -156,11 +161,11 @@ _TWICE_BASE64 = (
 
 
 def _wide_encoding(data: bytes) -> str | None:
-    """UTF-16 or UTF-32: a byte order mark before a text, or else a JSON object in it."""
+    """Return UTF-16 or UTF-32 if the bytes are a text with a byte order mark, or a JSON object, in it."""
     encoding = json.detect_encoding(data)
     if not encoding.startswith(("utf-16", "utf-32")):
         return None
-    # The encodings that take a mark are called without their order.
+    # Encodings with a byte order mark have names without a byte order.
     marked = not encoding.endswith("e")
     head = data[:_HEAD].decode(encoding, "ignore")
     is_text = marked and head and "".join(head.split()).isprintable()
@@ -168,7 +173,7 @@ def _wide_encoding(data: bytes) -> str | None:
 
 
 def _is_zlib(data: bytes) -> bool:
-    # RFC 1950: the two bytes of the header are a multiple of 31; text may begin like one too.
+    # RFC 1950: the two bytes of the header are a multiple of 31. Text may begin like that too.
     if len(data) < 2 or data[0] != 0x78 or (data[0] << 8 | data[1]) % 31:
         return False
     return _inflates_to_json(data, zlib.MAX_WBITS)
@@ -183,7 +188,7 @@ def _inflates_to_json(data: bytes, window_bits: int) -> bool:
 
 
 def _is_base64_of_json(text: str) -> bool:
-    # Lines are broken in MIME's base64.
+    # MIME's base64 has line breaks.
     matched = _BASE64.fullmatch("".join(text.split()))
     if matched is None:
         return False
@@ -198,7 +203,7 @@ def _is_base64_of_json(text: str) -> bool:
 
 
 def _is_csv(text: str) -> bool:
-    """Whether there are two lines of the same separators, or one of a number among texts."""
+    """Return whether there are two lines with the same separators, or one with numbers among texts."""
     first, *rest = text[:_HEAD].splitlines()[:2]
     separators = _SEPARATOR.findall(first)
     if not separators or _NO_CSV.search(first):

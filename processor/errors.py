@@ -3,13 +3,13 @@
 PipelineError
 ├── SettingsError       the start fails: an environment variable is missing or wrong
 ├── EventError          the invocation fails: the event is not one this function is for
-├── DependencyError    the batch is retried from its first unfinished record
-│   └── StatementTimeoutError   the database answers, but not to this statement in time: the work gets smaller
-├── CacheUnavailableError    the invalidation is recorded and made up for later
-└── CatalogRefusedError      the table refused what validation let through: isolate the record, quarantine it
+├── DependencyError     the batch is retried from its first unfinished record
+│   └── StatementTimeoutError   the database answers, but not this statement in time: do less at a time
+├── CacheUnavailableError  the invalidation is recorded as pending and drained later
+└── CatalogRefusedError    the table refused what validation accepted: isolate and quarantine the record
 
-A bad record is no exception but a value (`updates.Rejection`). What is not in this tree nobody foresaw:
-it leaves the handler as it is, so that Lambda halves the batch until the culprit is alone.
+A bad record is a value (`updates.Rejection`), not an exception. An error that is not in this tree is
+unexpected: the handler raises it, so that Lambda bisects the batch until the record that causes it is alone.
 """
 
 
@@ -30,7 +30,7 @@ class DependencyError(PipelineError):
 
 
 class StatementTimeoutError(DependencyError):
-    """A statement did not end in time, on a connection that answers: it waits, or is too much at once."""
+    """A statement did not end in time on a live connection: it waits for a lock or does too much."""
 
 
 class CacheUnavailableError(PipelineError):
@@ -38,16 +38,16 @@ class CacheUnavailableError(PipelineError):
 
 
 class CatalogRefusedError(PipelineError):
-    """The catalog's table refused a value of an update, which validation should have refused before."""
+    """The catalog's table refused a value of an update, which validation should have rejected."""
 
 
 def reason_of(error: BaseException) -> str:
-    """An error in words, for a log: its kind and its message, not only the number that stands first in some.
+    """Return an error's type and message, for a log; also where its first argument is a number.
 
-    PostgreSQL's without DETAIL and HINT, which quote rows and may differ from one attempt to the next.
+    PostgreSQL's DETAIL and HINT are left out: they quote rows and may differ from one attempt to the next.
     """
     first = error.args[0] if error.args else ""
-    told = str(error) if isinstance(error, OSError) or not isinstance(first, str) else first
-    if not told and isinstance(error, TimeoutError):
-        told = "no answer within the time left"
-    return f"{type(error).__name__}: {told}" if told else type(error).__name__
+    message = str(error) if isinstance(error, OSError) or not isinstance(first, str) else first
+    if not message and isinstance(error, TimeoutError):
+        message = "no answer within the time left"
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

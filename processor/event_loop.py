@@ -1,4 +1,4 @@
-"""An event loop on which a name that cannot be resolved holds up nothing but who asks for it."""
+"""An event loop on which a host name that cannot be resolved delays only those who look it up."""
 
 import asyncio
 import socket
@@ -11,17 +11,17 @@ from typing import Any, TypeAlias
 Resolve: TypeAlias = Callable[..., Any]
 
 
-# A resolver that answers at all has done so by then; with several servers to ask, it may take longer.
+# By then a resolver that works has answered; with several servers to query, it may take longer.
 PATIENCE_SECONDS = 2.0
-# What hangs is never ended, only kept few.
-MOST_THREADS = 4
+# Per name. A thread that hangs cannot be ended, so their number is limited.
+MAX_THREADS = 4
 
 
 @dataclass(slots=True)
 class _Name:
-    """What is known of one name: the answer that is waited for, and the threads that look it up.
+    """The state of one name's lookup: the future of its answer, and the threads that look it up.
 
-    `newest`: the number of the thread that was started last, at `started_at` of the loop's time.
+    `newest`: the number of the thread started last, at `started_at` of the loop's time.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -32,17 +32,17 @@ class _Name:
 
 
 class Lookups:
-    """Looks names up on daemon threads of its own, as a rule one a name however many ask for it.
+    """Looks host names up on separate daemon threads, usually one per name for all who wait for it.
 
-    asyncio does it on the loop's default threads, of which there are few: a name whose resolver hangs takes
-    one at each try, and keeps it long after the try was given up, until compression and the other services'
-    names find none. At the end of the process, those threads are waited for, too.
+    asyncio uses the loop's default threads, of which there are few. A name whose resolver hangs takes one at
+    each attempt and keeps it long after the attempt was given up, until none is left for compression and for
+    other names. At the end of the process, Python waits for those threads too.
 
-    Who waits longer than `patience_seconds` starts another thread, up to `MOST_THREADS` a name: the first
-    that finds the name answers all. An error counts only from the newest one: an older one may have asked
-    before the resolver was well again.
+    After `patience_seconds` another thread is started, up to `MAX_THREADS` per name; the first that finds the
+    name answers all. An error counts only from the newest thread: an older one may have queried before the
+    resolver recovered.
 
-    `resolve`: as `socket.getaddrinfo`, which is the default.
+    `resolve`: a function like `socket.getaddrinfo`, which is the default.
     """
 
     def __init__(self, resolve: Resolve | None = None, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
@@ -51,10 +51,10 @@ class Lookups:
         self._names: dict[tuple[object, ...], _Name] = {}
 
     async def find(self, *name: object) -> Any:
-        """What `resolve` answers to these arguments; cancelled, the lookup goes on for others."""
+        """Return what `resolve` returns for these arguments; if cancelled, the lookup goes on for others."""
         loop = asyncio.get_running_loop()
         known = self._names.get(name)
-        if known is None or known.loop is not loop:  # a loop that was closed hears no answer
+        if known is None or known.loop is not loop:  # the loop of the last lookup is closed
             known = self._names[name] = _Name(loop)
         answer = known.answer
         if answer is None:
@@ -67,7 +67,7 @@ class Lookups:
         return answer.result()
 
     def _start(self, name: tuple[object, ...], known: _Name) -> None:
-        if known.threads >= MOST_THREADS:
+        if known.threads >= MAX_THREADS:
             return
         number = known.newest + 1
         thread = threading.Thread(
@@ -75,9 +75,9 @@ class Lookups:
         )
         try:
             thread.start()
-        except RuntimeError as error:  # no more threads can be had
+        except RuntimeError as error:  # no more threads can be started
             if not known.threads:
-                self._settle(name, known, None, OSError(f"no thread to look {name[0]} up: {error}"))
+                self._settle(name, known, None, OSError(f"no thread to look up {name[0]}: {error}"))
             return
         known.threads += 1
         known.newest, known.started_at = number, known.loop.time()
@@ -86,9 +86,9 @@ class Lookups:
         resolve: Resolve = self._resolve or socket.getaddrinfo
         try:
             found, error = resolve(*name), None
-        except Exception as failure:  # noqa: BLE001 raised where it is waited for
+        except Exception as failure:  # noqa: BLE001 raised where the answer is awaited
             found, error = None, failure
-        with suppress(RuntimeError):  # the loop was closed meanwhile, and nobody waits
+        with suppress(RuntimeError):  # the loop was closed meanwhile
             known.loop.call_soon_threadsafe(self._end, name, known, number, found, error)
 
     def _end(
@@ -102,7 +102,7 @@ class Lookups:
         answer, known.answer = known.answer, None
         if answer is not None and error is not None:
             answer.set_exception(error)
-            answer.exception()  # it may be that nobody waits any more
+            answer.exception()  # marks it as retrieved: perhaps nobody waits any more
         elif answer is not None:
             answer.set_result(found)
         if not known.threads and self._names.get(name) is known:
@@ -110,7 +110,7 @@ class Lookups:
 
 
 class EventLoop(asyncio.SelectorEventLoop):
-    """asyncio's own, but for how it looks names up: see `Lookups`."""
+    """asyncio's own event loop, except that it looks names up with `Lookups`."""
 
     def __init__(self, resolve: Resolve | None = None, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         super().__init__()
@@ -122,9 +122,9 @@ class EventLoop(asyncio.SelectorEventLoop):
         port: Any,
         *,
         family: int = 0,
-        type: int = 0,  # noqa: A002 asyncio's word
+        type: int = 0,  # noqa: A002 asyncio's name
         proto: int = 0,
         flags: int = 0,
     ) -> Any:
-        """The addresses, as `socket.getaddrinfo` gives them."""
+        """Return the addresses, as `socket.getaddrinfo` does."""
         return await self._lookups.find(host, port, family, type, proto, flags)

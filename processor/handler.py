@@ -1,7 +1,7 @@
 """Lambda's entry point: a Kinesis batch in, the partial batch response out.
 
-The road goes on in `batch.process_batch`. The function's other event is the schedule's, which makes up
-for missed invalidations.
+`batch.process_batch` processes the batch. The function's other event is the schedule's, which drains pending
+invalidations.
 """
 
 from collections.abc import Mapping
@@ -9,10 +9,8 @@ from typing import Any, Protocol
 
 from processor import runtime
 from processor.batch import process_batch
-from processor.invalidations import drain
-from processor.ports import Ports
+from processor.pending_invalidations import drain_all
 from processor.records import read_event
-from processor.report import BatchReport, DrainReport
 
 _SCHEDULES = ("aws.events", "aws.scheduler")
 _MARGIN_SECONDS = 1.0
@@ -20,10 +18,10 @@ _MARGIN_SHARE = 0.2
 
 
 class Context(Protocol):
-    """What must be there of Lambda's context object; `aws_request_id` is logged if it is."""
+    """What is needed of Lambda's context object; `aws_request_id` is logged if it is there."""
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until Lambda stops the invocation."""
+        """Return the milliseconds until Lambda stops the invocation."""
 
 
 def handler(event: Any, context: Context) -> dict[str, Any]:
@@ -32,44 +30,38 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
     Returns:
         For a Kinesis batch, `{"batchItemFailures": []}` or the first unfinished sequence number in it:
         https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html.
-        For the schedule, `{"invalidations_made_up": n}`.
+        For the schedule, `{"pending_invalidations_drained": n}`.
 
     Raises:
         SettingsError: an environment variable is missing or wrong.
         EventError: the event is neither of the two.
-        Exception: what nobody foresaw, so that Lambda halves the batch.
+        Exception: an unexpected error, so that Lambda bisects the batch.
     """
-    environment = runtime.current()
+    this_runtime = runtime.current()
     budget = _budget_seconds(context)
-    deadline = environment.clock.monotonic() + budget
+    deadline = this_runtime.clock.monotonic() + budget
     request_id = getattr(context, "aws_request_id", "")
     if isinstance(event, Mapping) and event.get("source") in _SCHEDULES:
-        return _drain(environment, deadline, request_id)
+        return _drain(this_runtime, deadline, request_id)
     batch = read_event(event)
-
-    async def process(ports: Ports) -> BatchReport:
-        return await process_batch(batch, ports, deadline=deadline)
-
-    report = environment.run(process, seconds=budget)
-    environment.telemetry.publish_batch(
+    report = this_runtime.run(lambda ports: process_batch(batch, ports, deadline=deadline), seconds=budget)
+    this_runtime.telemetry.publish_batch(
         report,
         request_id=request_id,
-        connections_in_use=environment.take_peak_connections(),
+        connections_in_use=this_runtime.take_peak_connections(),
     )
-    if report.unforeseen:
-        raise report.unforeseen[0]
+    if report.unexpected:
+        raise report.unexpected[0]
     if report.first_unfinished is None:
         return {"batchItemFailures": []}
     return {"batchItemFailures": [{"itemIdentifier": report.first_unfinished}]}
 
 
-def _drain(environment: runtime.Runtime, deadline: float, request_id: str) -> dict[str, Any]:
-    async def operation(ports: Ports) -> DrainReport:
-        return await drain(ports, deadline)
-
-    report = environment.run(operation, seconds=deadline - environment.clock.monotonic())
-    environment.telemetry.publish_drain(report, request_id=request_id)
-    return {"invalidations_made_up": report.invalidations_made_up}
+def _drain(this_runtime: runtime.Runtime, deadline: float, request_id: str) -> dict[str, Any]:
+    seconds = deadline - this_runtime.clock.monotonic()
+    report = this_runtime.run(lambda ports: drain_all(ports, deadline), seconds=seconds)
+    this_runtime.telemetry.publish_drain(report, request_id=request_id)
+    return {"pending_invalidations_drained": report.pending_invalidations_drained}
 
 
 def _budget_seconds(context: Context) -> float:

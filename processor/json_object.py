@@ -1,4 +1,4 @@
-"""Bytes → the JSON object they hold: UTF-8, depth, no key twice, numbers as they are written."""
+"""Bytes → the JSON object they hold: UTF-8, limited depth, no duplicate key, exact numbers."""
 
 import json
 import re
@@ -10,9 +10,9 @@ from processor.reasons import InvalidRecordError, Reason
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 8
-_INTEGER_DIGITS = 4_300  # Python refuses longer integers; a record this short holds none
+_INTEGER_DIGITS = 4_300  # Python refuses longer integers; a record this short cannot hold one
 
-# A string may lack its closing quote: were it no match then, the search would start again inside it.
+# The closing quote may be missing: if that did not match, the search would start again inside the string.
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _OPENS = ord("[")
 _OPENS_AND_CLOSES = bytes.maketrans(b"{}", b"[]")
@@ -20,10 +20,10 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def read_object(data: bytes) -> dict[str, Any]:
-    """The members of the object; a number that is no plain integer is a `NumberText`.
+    """Return the members of the object; a number that is not a plain integer is a `NumberText`.
 
     Raises:
-        InvalidRecordError: the bytes hold no object that we read; the message says what they look like.
+        InvalidRecordError: the bytes do not hold such an object; the message says what they look like.
     """
     if len(data) > MAX_BYTES:
         raise InvalidRecordError(Reason.TOO_LARGE, f"the record has {len(data)} bytes; at most {MAX_BYTES}")
@@ -32,14 +32,14 @@ def read_object(data: bytes) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         message = f"byte {error.start + 1} of the record is not UTF-8 ({error.reason})"
         raise InvalidRecordError(Reason.INVALID_UTF8, diagnose_bytes(data) or message) from error
-    # Counting brackets is cheaper than following them, and enough for almost every record.
+    # Counting brackets is cheaper than measuring depth, and enough for almost every record.
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH:
         _refuse_depth(data)
     try:
         fields = (_FAST if len(data) <= _INTEGER_DIGITS else _LONG).decode(text)
     except json.JSONDecodeError as error:
-        looks = diagnose_bytes(data) or diagnose_text(error)
-        raise InvalidRecordError(Reason.INVALID_JSON, looks or not_json(error)) from error
+        diagnosis = diagnose_bytes(data) or diagnose_text(error)
+        raise InvalidRecordError(Reason.INVALID_JSON, diagnosis or not_json(error)) from error
     if not isinstance(fields, dict):
         message = f"the record is {kind_of(fields)}; a JSON object is accepted"
         raise InvalidRecordError(Reason.NOT_AN_OBJECT, diagnose_value(fields) or message)
@@ -61,7 +61,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise InvalidRecordError(Reason.DUPLICATE_KEY, f"the key {shown(twice)} stands twice; at most once")
+        raise InvalidRecordError(Reason.DUPLICATE_KEY, f"the key {shown(twice)} appears twice; at most once")
     return members
 
 
@@ -70,7 +70,7 @@ def _constant(name: str) -> None:
 
 
 def _integer(text: str) -> int | NumberText:
-    # Python refuses integers of over 4,300 digits; none of ours has more than ten.
+    # Python refuses integers of over 4,300 digits; a valid one has at most ten.
     return int(text) if len(text) <= 20 else NumberText(text)
 
 

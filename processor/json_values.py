@@ -1,15 +1,15 @@
-"""JSON values as a record holds them: numbers as they are written, and how a message shows a value."""
+"""JSON values as a record holds them, with exact numbers, and how a message shows them."""
 
 import json
 
 _SHOWN = 60
-# Python refuses to print an integer of more.
+# Python refuses to print longer integers.
 _DIGITS = 4_300
 _TOO_LONG = 10**_DIGITS
 
 
 class NumberText:
-    """A JSON number with a fraction, an exponent or endless digits, as written: never made a float."""
+    """A JSON number with a fraction, an exponent or very many digits, as written; never made a float."""
 
     __slots__ = ("text",)
 
@@ -18,7 +18,7 @@ class NumberText:
 
 
 def kind_of(value: object) -> str:
-    """What sort of JSON value it is, with its article."""
+    """Return what kind of JSON value it is, with its article."""
     match value:
         case None:
             return "null"
@@ -37,7 +37,7 @@ def kind_of(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as a supplier would recognise it."""
+    """Return a value as its supplier would recognise it, shortened."""
     length = 0
     match value:
         case NumberText():

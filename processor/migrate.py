@@ -1,8 +1,8 @@
 """Lambda's entry point for schema migrations: numbered SQL files, each applied once, in order.
 
-Run on every deploy, as the database's administrator (`DB_ADMIN_SECRET_ARN`). The roles that the secrets of
-`DB_SECRET_ARN` and `DB_READER_SECRET_ARN` name are made, given the secrets' passwords, and allowed to write
-the catalog or only to read its products; without a variable there is no such role.
+Run on every deploy, as the database's administrator (`DB_ADMIN_SECRET_ARN`). The secrets of `DB_SECRET_ARN`
+and `DB_READER_SECRET_ARN` name two roles. They are created, get the secrets' passwords, and may write the
+catalog or only read its products. If a variable is not set, its role is not created.
 """
 
 import asyncio
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from types_aiobotocore_secretsmanager.client import SecretsManagerClient
 
 DIRECTORY = Path(__file__).parent / "migrations"
-# Any number will do, as long as nothing else in this database takes the same lock.
+# Any number that nothing else in this database locks.
 _LOCK = 7_234_901
-# A migration that waits for a lock holds up everyone behind it: better that the deploy fails.
+# A migration that waits for a lock blocks everyone behind it, so the deploy should rather fail.
 _LOCK_TIMEOUT_SECONDS = 5
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _LEDGER = """
@@ -44,12 +44,12 @@ CREATE TABLE IF NOT EXISTS schema_migration (
 
 
 class MigrationError(PipelineError):
-    """A migration cannot be applied: its file changed after it was, or files are missing or misnamed."""
+    """A migration cannot be applied: its file was changed afterwards, or files are missing or misnamed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One numbered file of SQL."""
+    """A numbered file of SQL."""
 
     number: int
     name: str
@@ -57,13 +57,13 @@ class Migration:
 
     @property
     def sha256(self) -> str:
-        """The fingerprint that tells a changed file."""
+        """The hash that shows whether the file was changed."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class _Role:
-    """A role that logs in, and the one whose rights it has."""
+    """A role that logs in, and the group whose rights it has."""
 
     name: str
     password: str
@@ -76,22 +76,25 @@ _GROUPS = {"DB_SECRET_ARN": "catalog_writer", "DB_READER_SECRET_ARN": "catalog_r
 def handler(event: object, context: object) -> dict[str, Any]:
     """Bring the schema, the roles and their passwords up to date.
 
-    The event says nothing. Returns `{"applied": [...], "version": n, "application_role": name or None,
+    The event is ignored. Returns `{"applied": [...], "version": n, "application_role": name or None,
     "reader_role": name or None}`.
 
     Raises:
         SettingsError: an environment variable is missing or wrong, or a password is not printable ASCII.
-        DependencyError: a secret cannot be read, or does not hold what it must.
+        DependencyError: a secret cannot be read, or lacks a member.
         MigrationError: an applied migration's file has changed.
-        asyncpg.PostgresError, OSError: the database refused or cannot be reached; nothing is half done.
+        asyncpg.PostgresError, OSError: the database refused or cannot be reached; no migration is half
+        applied.
     """
     del event, context
-    return asyncio.run(_migrate_from_environment(os.environ))
+    return asyncio.run(_migrate_from_variables(os.environ))
 
 
 async def migrate(connection: "asyncpg.Connection[asyncpg.Record]", migrations: list[Migration]) -> list[str]:
-    """Apply what is not yet applied, each in its transaction; their names. Files the database knows and we do
-    not (a deploy that was rolled back) are left alone."""
+    """Apply the migrations that are not applied yet, each in its own transaction; return their names.
+
+    Migrations that only the database knows (of a deploy that was rolled back) are ignored.
+    """
     await connection.execute(_LEDGER)
     rows = await connection.fetch("SELECT number, name, sha256 FROM schema_migration")
     applied = {row["number"]: (row["name"], row["sha256"]) for row in rows}
@@ -115,7 +118,7 @@ async def migrate(connection: "asyncpg.Connection[asyncpg.Record]", migrations: 
 
 @asynccontextmanager
 async def one_deploy_at_a_time(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[None]:
-    """Hold the advisory lock that every deploy takes, for as long as the block lasts."""
+    """Hold the advisory lock that every deploy takes, for the duration of the block."""
     await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
     try:
         yield
@@ -126,7 +129,7 @@ async def one_deploy_at_a_time(connection: "asyncpg.Connection[asyncpg.Record]")
 async def ensure_role(
     connection: "asyncpg.Connection[asyncpg.Record]", name: str, password: str, group: str
 ) -> None:
-    """Make a role that logs in with the password and has the group's rights; again changes nothing else."""
+    """Create a role with this password and the group's rights; if it exists, set them."""
     quoted = '"' + name.replace('"', '""') + '"'
     async with connection.transaction():
         if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", name):
@@ -141,7 +144,7 @@ async def ensure_role(
 
 
 def read_migrations(directory: Path = DIRECTORY) -> list[Migration]:
-    """The numbered files, in order. Raises: MigrationError for a gap or a misnamed file."""
+    """Return the migrations, in order. Raises: MigrationError for a gap or a misnamed file."""
     migrations = []
     for path in sorted(directory.glob("*.sql")):
         matched = _FILE.fullmatch(path.name)
@@ -163,13 +166,13 @@ def _check_history(applied: dict[int, tuple[str, str]], migrations: list[Migrati
             )
 
 
-async def _migrate_from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+async def _migrate_from_variables(variables: Mapping[str, str]) -> dict[str, Any]:
     migrations = read_migrations()
-    settings = read_database_settings(environment, "DB_ADMIN_SECRET_ARN")
-    region = read_region(environment, "DB_ADMIN_SECRET_ARN")
+    settings = read_database_settings(variables, "DB_ADMIN_SECRET_ARN")
+    region = read_region(variables, "DB_ADMIN_SECRET_ARN")
     async with aioboto3.Session(region_name=region).client("secretsmanager") as secrets:
         login = await _login(settings, secrets)
-        roles = await _roles(environment, secrets)
+        roles = await _roles(variables, secrets)
     connection = await asyncpg.connect(
         host=login.host,
         port=login.port,
@@ -184,7 +187,7 @@ async def _migrate_from_environment(environment: Mapping[str, str]) -> dict[str,
         async with one_deploy_at_a_time(connection):
             applied = await migrate(connection, migrations)
             for role in roles:
-                # One login for all is a laptop, not a deployment.
+                # Only on a laptop is one login used for everything.
                 if role.name != login.user:
                     await ensure_role(connection, role.name, role.password, role.group)
     finally:
@@ -198,18 +201,15 @@ async def _migrate_from_environment(environment: Mapping[str, str]) -> dict[str,
     }
 
 
-async def _roles(environment: Mapping[str, str], secrets: "SecretsManagerClient") -> list[_Role]:
-    """The roles whose secrets we are told of."""
+async def _roles(variables: Mapping[str, str], secrets: "SecretsManagerClient") -> list[_Role]:
+    """Return the roles whose secrets the environment variables name."""
     roles = []
     for variable, group in _GROUPS.items():
-        if arn := environment.get(variable):
+        if arn := variables.get(variable):
             secret = await read_secret(secrets, arn)
             roles.append(_Role(member(secret, arn, "username"), member(secret, arn, "password"), group))
     return roles
 
 
 async def _login(settings: DatabaseSettings, secrets: "SecretsManagerClient") -> Login:
-    async def ask_secret(arn: str) -> dict[str, object]:
-        return await read_secret(secrets, arn)
-
-    return await login_source(settings, ask_secret)()
+    return await login_source(settings, lambda arn: read_secret(secrets, arn))()

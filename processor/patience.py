@@ -1,18 +1,18 @@
-"""How long the cache is waited for: time in which this process was busy or paused says nothing of it."""
+"""Time limits for the cache that do not count time in which this process itself was busy or paused."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 TICK_SECONDS = 0.01
-# A tick that comes later than this was held up by the process itself, and does not count.
+# A tick later than this was delayed by the process itself, and does not count.
 _LATE_SECONDS = TICK_SECONDS / 5
-# However busy the process is, nobody waits for longer.
+# The longest wait, however busy the process is.
 MOST_SECONDS = 1.0
 
 
 class Patience:
-    """What is left of the time that somebody waits for the cache, over any number of its commands."""
+    """The time that a reader still waits for the cache, over any number of commands."""
 
     def __init__(self, seconds: float) -> None:
         self.ticks = round(seconds / TICK_SECONDS)
@@ -20,7 +20,7 @@ class Patience:
 
 
 class Limits:
-    """Ends what outlasts its patience; one timer for all that wait at once."""
+    """Ends waits whose patience is used up, with one timer for all of them."""
 
     def __init__(self) -> None:
         self._waiting: dict[asyncio.Timeout, Patience] = {}
@@ -28,7 +28,7 @@ class Limits:
 
     @asynccontextmanager
     async def within(self, patience: Patience) -> AsyncIterator[None]:
-        """As `asyncio.timeout`. Raises: TimeoutError."""
+        """Limit the block like `asyncio.timeout`. Raises: TimeoutError."""
         if patience.ticks <= 0:
             raise TimeoutError
         limit = asyncio.timeout_at(patience.deadline)
@@ -45,12 +45,13 @@ class Limits:
                 self._timer = None
 
     def _wait_for_tick(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
-
-    def _tick(self) -> None:
         loop = asyncio.get_running_loop()
-        assert self._timer is not None  # noqa: S101 it has just called
-        if loop.time() - self._timer.when() < _LATE_SECONDS:
+        due = loop.time() + TICK_SECONDS
+        self._timer = loop.call_at(due, self._tick, due)
+
+    def _tick(self, due: float) -> None:
+        loop = asyncio.get_running_loop()
+        if loop.time() - due < _LATE_SECONDS:
             for limit, patience in self._waiting.items():
                 patience.ticks -= 1
                 if patience.ticks == 0:

@@ -1,27 +1,27 @@
-"""What the road of a batch needs from the outside, named by role."""
+"""What processing a batch needs from outside, named by role."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from processor.fold import Change
-from processor.memory import Memory
 from processor.records import Record
+from processor.retry_state import RetryState
 from processor.updates import Rejection
 
-# 10,000 products take a few milliseconds, a login up to a second; what takes this long is no cache.
+# 10,000 products take a few milliseconds, a login up to a second. A cache that takes longer is unavailable.
 INVALIDATION_SECONDS = 1.5
 
 
 class Upserted(NamedTuple):
-    """`changed`: products whose row changed; `invalidations_pending`: missed ones are waiting."""
+    """`changed`: products whose row changed; `has_pending_invalidations`: there are some to drain."""
 
     changed: int
-    invalidations_pending: bool
+    has_pending_invalidations: bool
 
 
-class MissedInvalidation(NamedTuple):
-    """One product whose cached value could not be deleted; `id` is this miss, not the product."""
+class PendingInvalidation(NamedTuple):
+    """A product whose cached value could not be deleted; `id` is new each time the product is added."""
 
     id: int
     product_id: str
@@ -30,10 +30,10 @@ class MissedInvalidation(NamedTuple):
 class Archive(Protocol):
     """Keeps every record as received."""
 
-    async def put(self, records: Sequence[Record], verdicts: Sequence[str]) -> None:
-        """Make the batch durable; again adds nothing. Raises: DependencyError.
+    async def put(self, records: Sequence[Record], outcomes: Sequence[str]) -> None:
+        """Make the records durable; a repetition adds nothing. Raises: DependencyError.
 
-        `verdicts`: of each record, `objects.ACCEPTED` or the reason it was rejected for.
+        `outcomes`: of each record, `s3_objects.ACCEPTED` or the reason for its rejection.
         """
 
 
@@ -41,27 +41,27 @@ class Quarantine(Protocol):
     """Keeps every rejected record and why."""
 
     async def put(self, rejections: Sequence[Rejection]) -> None:
-        """Make the rejections durable; again adds nothing. Raises: DependencyError."""
+        """Make the rejections durable; a repetition adds nothing. Raises: DependencyError."""
 
     async def note_survival(self, record: Record, process_id: str) -> None:
-        """Note that the process lives, though its mark still stands. Raises: DependencyError."""
+        """Note that the process survived, although its mark is not cleared. Raises: DependencyError."""
 
     async def survivors(self, record: Record) -> frozenset[str]:
-        """The processes that noted so. Raises: DependencyError."""
+        """Return the processes that noted so. Raises: DependencyError."""
 
 
 class Refusal(NamedTuple):
-    """A change the table refuses: its position in what was asked for, and the table's words."""
+    """A change that the table refused: its position among the changes, and the table's message."""
 
     position: int
     message: str
 
 
 class Catalog(Protocol):
-    """The products, one row each, and what is remembered beside them. All methods raise DependencyError."""
+    """The products, pending invalidations and marks of attempts. All methods raise DependencyError."""
 
     process_id: str
-    """A text no other process has: who leaves a mark."""
+    """Identifies this process in its marks; unique."""
 
     async def upsert(self, changes: Sequence[Change], *, within_seconds: float) -> Upserted:
         """Apply the changes, ordered by product, in one transaction.
@@ -78,34 +78,34 @@ class Catalog(Protocol):
         """
 
     async def outdated(self, changes: Sequence[Change], *, within_seconds: float) -> list[Change]:
-        """Those of the changes that would change a row, in order. Raises: StatementTimeoutError."""
+        """Return the changes that would change a row, in order. Raises: StatementTimeoutError."""
 
-    async def add_missed_invalidations(self, product_ids: Sequence[str]) -> None:
-        """Remember products whose cached values may be old; one that waits already waits anew."""
+    async def add_pending_invalidations(self, product_ids: Sequence[str]) -> None:
+        """Record products whose cached values may be old; one that is pending already gets a new id."""
 
-    async def missed_invalidations(self, limit: int, *, after: str = "") -> list[MissedInvalidation] | None:
-        """The next misses by product, at most `limit`; None while another process drains."""
+    async def pending_invalidations(self, limit: int, *, after: str = "") -> list[PendingInvalidation] | None:
+        """Return the next ones by product, at most `limit`; None while another process drains."""
 
-    async def forget_missed_invalidations(self, missed: Sequence[MissedInvalidation]) -> int:
-        """Forget exactly these misses; how many there still were."""
+    async def remove_pending_invalidations(self, pending: Sequence[PendingInvalidation]) -> int:
+        """Remove exactly these; return how many there still were."""
 
     async def end_drain(self) -> None:
         """Let another process drain."""
 
-    async def forget_old_misses(self, older_than_seconds: int) -> int:
-        """Forget the misses that are too old to matter; how many."""
+    async def remove_expired_pending_invalidations(self, older_than_seconds: int) -> int:
+        """Remove those too old to matter; return how many."""
 
     async def tidy(self) -> None:
-        """Forget the marks that are too old to matter, and let nobody look through what was deleted."""
+        """Remove marks that are too old to matter, and free the pages of drained invalidations."""
 
     async def mark_attempt(self, record: Record) -> frozenset[str]:
-        """Mark that this process is about to try the record; the other processes that left a mark on it."""
+        """Mark that this process is about to try the record; return the other processes that marked it."""
 
     async def clear_attempts(self, record: Record) -> None:
-        """Forget all marks on the record: it did not kill its process this time."""
+        """Remove all marks of the record: it did not kill its process this time."""
 
     async def take_back_marks(self) -> None:
-        """Forget the marks that this process could not clear when it should have, if any."""
+        """Remove the marks that this process could not clear when it should have, if any."""
 
 
 class Cache(Protocol):
@@ -114,26 +114,26 @@ class Cache(Protocol):
     async def invalidate(
         self, product_ids: Sequence[str], *, within_seconds: float = INVALIDATION_SECONDS
     ) -> None:
-        """Delete the products' values and leases. Raises: CacheUnavailableError, no later than that."""
+        """Delete the products' values and leases. Raises: CacheUnavailableError, within that time."""
 
 
 class Clock(Protocol):
-    """Time: replaced by a simulated one in tests and simulations."""
+    """The time; simulated in tests."""
 
     def now_ms(self) -> int:
-        """Milliseconds since the epoch, UTC."""
+        """Return milliseconds since the epoch, UTC."""
 
     def monotonic(self) -> float:
-        """Seconds from an arbitrary start; never goes back."""
+        """Return seconds from an arbitrary start; they never go back."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ports:
-    """The outside of a batch."""
+    """Everything outside that processing a batch needs."""
 
     archive: Archive
     quarantine: Quarantine
     catalog: Catalog
     cache: Cache
     clock: Clock
-    memory: Memory = field(default_factory=Memory)
+    retry_state: RetryState = field(default_factory=RetryState)

@@ -1,6 +1,7 @@
-"""A product: which registers it has, how the shop sees it, and how the cache holds it.
+"""A product: its registers, the shop's view of it, and its value in the cache.
 
-Here a register is named, and in the migrations; decode, fold, the upsert and the reader follow `REGISTERS`.
+Registers are named only here and in the migrations; decode, fold, the upsert and the reader follow
+`REGISTERS`.
 """
 
 import json
@@ -13,15 +14,13 @@ from typing import Annotated, Any, get_type_hints
 from processor.characters import MOST_ESCAPED_BYTES
 from processor.registers import InvalidValueError, Register, flag, money, whole_number
 
-TIME_TO_LIVE_SECONDS = 300
-
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """One row of the catalog; `price` is None until a supplier has told one; `last_updated` is UTC.
+    """One row of the catalog; `price` is None until a supplier has sent one; `last_updated` is UTC.
 
-    A register's name here is its name in a record, its column's, and its member's in the cache. New ones
-    come last, with a default.
+    A register has the same name here, in a record, as a column, and as a member of the cached value. Add new
+    ones last, with a default.
     """
 
     product_id: str
@@ -31,7 +30,7 @@ class Product:
     discontinued: Annotated[bool, flag()] = False
 
     def to_json(self) -> str:
-        """The cached value: a price as a string or null, `last_updated` as RFC 3339 in UTC."""
+        """Return the cached value: a price as a string or null, `last_updated` as RFC 3339 in UTC."""
         members = {name: register.to_cache(getattr(self, name)) for name, register in REGISTERS.items()}
         last_updated = _rfc3339(self.last_updated.astimezone(UTC))
         return json.dumps({"product_id": self.product_id, **members, "last_updated": last_updated})
@@ -42,7 +41,7 @@ def _rfc3339(utc: datetime) -> str:
 
 
 def _registers() -> dict[str, Register]:
-    """The registers that `Product` declares, in its order."""
+    """Return the registers that `Product` declares, in its order."""
     found = {}
     for name, hint in get_type_hints(Product, include_extras=True).items():
         for register in getattr(hint, "__metadata__", ()):
@@ -55,7 +54,7 @@ def _registers() -> dict[str, Register]:
 REGISTERS: Mapping[str, Register] = _registers()
 COLUMNS = tuple(field.name for field in fields(Product))
 MAX_PRODUCT_ID = 255
-# No cached value is longer.
+# The length of the longest cached value.
 MAX_VALUE_BYTES = (
     len('{"product_id": "", "last_updated": "2026-01-31T08:30:00.123456Z"}')
     + MAX_PRODUCT_ID * MOST_ESCAPED_BYTES
@@ -64,32 +63,22 @@ MAX_VALUE_BYTES = (
 
 
 def cached_product(product_id: str, value: bytes | str) -> Product | None:
-    """The product a cached value holds; None if it is not one of this product, as `to_json` writes it.
+    """Return the product that a cached value holds; None if `to_json` did not write it for this product.
 
-    A product may be called `x:lease`; then its key is the lease of `x`, and what stands there may be
-    that lease's token. A value of the release before this one lacks its new registers: a miss too, so that
-    old and new code share a cache during a deploy.
+    None, a miss, is also returned for another product's value, and for a value of the previous release that
+    lacks a new register: old and new code share a cache during a deploy. And in the previous release the key
+    of a product named `x:lease` was the lease of `x`, so the value may be that lease's token.
     """
     try:
         members = json.loads(value if isinstance(value, str) else value.decode())
         if members["product_id"] != product_id:
             return None
-        told: dict[str, Any] = {
+        values: dict[str, Any] = {
             name: register.from_cache(members[name]) for name, register in REGISTERS.items()
         }
         last_updated = datetime.fromisoformat(members["last_updated"]).astimezone(UTC)
         if _rfc3339(last_updated) != members["last_updated"]:
             return None
-        return Product(product_id=product_id, last_updated=last_updated, **told)
+        return Product(product_id=product_id, last_updated=last_updated, **values)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, InvalidValueError):
         return None
-
-
-def value_key(product_id: str) -> str:
-    """Where the cache holds a product."""
-    return f"product:{product_id}"
-
-
-def lease_key(product_id: str) -> str:
-    """Where the cache holds the right to store a product, until it is invalidated; never a value's key."""
-    return f"lease:{product_id}"

@@ -1,10 +1,10 @@
-"""How the shop reads products: through the cache, never staler than the row once things are quiet.
+"""How the shop reads products: through the cache, never older than the row once all updates are done.
 
-A reader that misses takes a lease, reads the primary, and stores what it read only if its lease is still
-there. An invalidation deletes value and lease, so what was read before it is never stored after it
-(Nishtala et al., Scaling Memcache at Facebook, NSDI 2013, section 3.2.1). Leases hold only if every
-reader uses them: read products through this class alone. `readers.open_reader` makes one, with connections
-as they must be.
+On a miss, a reader takes a lease, reads the primary, and stores what it read only if its lease is still
+there. An invalidation deletes value and lease, so what was read before it is never stored after it (Nishtala
+et al., Scaling Memcache at Facebook, NSDI 2013, section 3.2.1). This works only if every reader uses leases,
+so read products through this class only. `readers.open_reader` makes one with properly configured
+connections.
 """
 
 import asyncio
@@ -18,16 +18,14 @@ import asyncpg
 
 from processor.background import Background
 from processor.cache_commands import CACHE_TIMEOUT_SECONDS, NO_ANSWER, CacheCommands
+from processor.cache_keys import CACHE_TIME_TO_LIVE_SECONDS, LEASE_SECONDS, lease_key, value_key
 from processor.patience import Patience
 from processor.product import (
     COLUMNS,
     MAX_PRODUCT_ID,
     MAX_VALUE_BYTES,
-    TIME_TO_LIVE_SECONDS,
     Product,
     cached_product,
-    lease_key,
-    value_key,
 )
 
 if TYPE_CHECKING:
@@ -36,13 +34,13 @@ if TYPE_CHECKING:
 
     Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
 
-LEASE_SECONDS = 10
-# How long a connection to the database is still made for the next reader, when this one has left.
+# After a reader has stopped waiting for a connection to the database, connecting goes on this long for the
+# next.
 CONNECT_TIMEOUT_SECONDS = 3.0
 RELEASE_TIMEOUT_SECONDS = 0.3
-# How long a reader that leaves stays for its lease; giving it back goes on without it.
+# How long a reader waits until its lease is given back; after that, it goes on in the background.
 GIVE_BACK_WAIT_SECONDS = 0.1
-# What a connection is released in, and a moment.
+# RELEASE_TIMEOUT_SECONDS and a little more.
 _END_SECONDS = 0.4
 
 _STORE = """
@@ -56,16 +54,17 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
 return 1
 """
-# Migrations come before code, so that every column is there.
+# Migrations are deployed before code, so every column exists.
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM products WHERE product_id = $1"  # noqa: S608 our own names
 
 
 @dataclass(slots=True)
 class ReaderStatistics:
-    """Counts since the reader was made.
+    """Counts since the reader was created.
 
-    `refused_stores`: an invalidation came between reading and storing; `cache_errors`: a command had no
-    answer from the cache in time, or was not sent since others had none, and the database was asked.
+    `refused_stores`: an invalidation came between reading and storing. `cache_errors`: commands that the
+    cache did not answer in time, or that were not sent because it had not answered others; the database was
+    read instead.
     """
 
     hits: int = 0
@@ -76,12 +75,12 @@ class ReaderStatistics:
 
 
 class CatalogReader:
-    """Reads products through the cache, and from the database when the cache is gone.
+    """Reads products through the cache, and from the database when the cache is unavailable.
 
     Args:
         pool: asyncpg pool to the primary; the role needs SELECT on `products` only.
-        redis: client of the cache the processor invalidates.
-        new_token: makes a text no other lease has; replaced in simulations.
+        redis: client of the cache that the processor invalidates.
+        new_token: returns a text that no other lease has; replaced in simulations.
     """
 
     def __init__(
@@ -102,12 +101,13 @@ class CatalogReader:
         self.statistics = ReaderStatistics()
 
     async def get(self, product_id: str) -> Product | None:
-        """The product, or None if the catalog has none of this id, or can have none: nothing is asked for
-        the empty id, for more than 255 characters, and for what PostgreSQL takes in no text (NUL, lone
-        surrogates).
+        """Return the product; None if the catalog does not have it.
 
-        May be cancelled and put under `asyncio.timeout` at any moment: neither a lease nor a connection is
-        kept.
+        For an id that it cannot have, neither cache nor database is read: empty, longer than 255 characters,
+        or with NUL or lone surrogates, which PostgreSQL does not accept in text.
+
+        May be cancelled or put under `asyncio.timeout` at any moment: neither a lease nor a connection is
+        leaked.
 
         Raises:
             asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError: the product
@@ -117,8 +117,8 @@ class CatalogReader:
         if not _can_exist(product_id):
             return None
         patience = Patience(CACHE_TIMEOUT_SECONDS)
-        # Not GET: what is longer, somebody else put there, and it must not fill the memory.
-        value = await self._ask(
+        # Not GET: a longer value was not stored by a reader, and must not fill the memory.
+        value = await self._run(
             lambda: self._redis.getrange(value_key(product_id), 0, MAX_VALUE_BYTES - 1), patience
         )
         if value is NO_ANSWER:
@@ -130,23 +130,23 @@ class CatalogReader:
         return await self._read_under_lease(product_id, patience)
 
     async def aclose(self) -> None:
-        """End what goes on in the background; pool and client are still the caller's to close, after this."""
+        """End the background tasks. Call it before closing pool and client, which it leaves open."""
         await self._background.end(within_seconds=_END_SECONDS)
 
     async def _read_under_lease(self, product_id: str, patience: Patience) -> Product | None:
         token = self._new_token()
-        # GET: redis-py asks again where an answer was lost, and is told that the lease is this one already.
+        # GET: if an answer is lost, redis-py sends the command again, and then gets its own token back.
         leasing = await self._commands.begin(
             lambda: self._redis.set(lease_key(product_id), token, nx=True, get=True, ex=LEASE_SECONDS),
             patience,
         )
         storing: asyncio.Task[Any] | None = None
         try:
-            leased = await self._answer(leasing, patience)
+            leased = await self._reply(leasing, patience)
             product = await self._read(product_id)
             if _is_ours(leased, token) and product is not None:
                 storing = await self._begin_to_store(product, token, patience)
-                self._count_store(await self._answer(storing, patience))
+                self._count_store(await self._reply(storing, patience))
             return product
         finally:
             if leasing is not None:
@@ -157,14 +157,14 @@ class CatalogReader:
         try:
             row = await connection.fetchrow(_SELECT, product_id)
         finally:
-            # Who is cancelled does not wait for it: a server that is silent holds it up, and one that is only
-            # slow is told to end the statement.
+            # In the background, so that a cancelled caller does not wait for a silent server. A server that
+            # is only slow gets a request to cancel the statement.
             releasing = self._background.start(self._release(connection))
         await asyncio.wait({releasing})
         return None if row is None else Product(*row)
 
     async def _connect(self) -> "Connection":
-        """A connection of the pool; cancelled, it will be there for the next who asks."""
+        """Return a connection of the pool; if cancelled, leave it to the next caller."""
 
         async def acquire() -> "Connection":
             return await self._pool.acquire()
@@ -173,14 +173,15 @@ class CatalogReader:
         try:
             return await asyncio.shield(acquiring)
         except asyncio.CancelledError:
-            asking = asyncio.current_task()
-            if acquiring.cancelled() and asking is not None and not asking.cancelling():
+            caller = asyncio.current_task()
+            if acquiring.cancelled() and caller is not None and not caller.cancelling():
                 raise asyncpg.InterfaceError("the reader is closed") from None
             self._leave(acquiring)
             raise
 
     def _leave(self, acquiring: "asyncio.Task[Connection]") -> None:
-        # Half of the pool are for those who come: while the database is silent, none of these is ever ready.
+        # At most half of the pool: while the database is silent none of these gets ready, and new readers
+        # need the rest.
         if len(self._connecting) < max(1, self._pool.get_max_size() // 2):
             self._connecting.add(acquiring)
             asyncio.get_running_loop().call_later(CONNECT_TIMEOUT_SECONDS, acquiring.cancel)
@@ -194,8 +195,8 @@ class CatalogReader:
             self._background.start(self._release(acquiring.result()))
 
     async def _release(self, connection: "Connection") -> None:
-        # Without a limit it would wait for ever for a silent server (asyncpg issue 431); what is not released
-        # in time, asyncpg drops.
+        # Without a limit it would wait for ever for a silent server (asyncpg issue 431). asyncpg drops a
+        # connection that is not released in time.
         with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
             await self._pool.release(connection, timeout=RELEASE_TIMEOUT_SECONDS)
 
@@ -205,7 +206,7 @@ class CatalogReader:
         return await self._commands.begin(
             lambda: self._store_if_leased(
                 keys=[value_key(product.product_id), lease_key(product.product_id)],
-                args=[token, product.to_json(), TIME_TO_LIVE_SECONDS],
+                args=[token, product.to_json(), CACHE_TIME_TO_LIVE_SECONDS],
             ),
             patience,
         )
@@ -223,16 +224,16 @@ class CatalogReader:
         leasing: "asyncio.Task[Any]",
         storing: "asyncio.Task[Any] | None",
     ) -> None:
-        """Delete the lease if it is this one: others need not wait for it to expire."""
+        """Delete the lease if it is this one, so that others need not wait for it to expire."""
 
         async def give_back() -> None:
-            # First what was begun ends: the lease may yet be taken.
+            # First let the command end that takes it: it may still succeed.
             leased = await leasing
             if leased is not NO_ANSWER and not _is_ours(leased, token):
                 return
             if storing is not None and await storing is not NO_ANSWER:
-                return  # it is gone
-            await self._ask(
+                return  # the store has deleted the lease, or another reader has it
+            await self._run(
                 lambda: self._give_back_if_ours(keys=[lease_key(product_id)], args=[token]),
                 Patience(CACHE_TIMEOUT_SECONDS),
             )
@@ -240,18 +241,18 @@ class CatalogReader:
         giving = self._background.start(give_back())
         await asyncio.wait({giving}, timeout=GIVE_BACK_WAIT_SECONDS)
 
-    async def _ask(self, command: Callable[[], Awaitable[Any]], patience: Patience) -> Any:
-        return await self._answer(await self._commands.begin(command, patience), patience)
+    async def _run(self, command: Callable[[], Awaitable[Any]], patience: Patience) -> Any:
+        return await self._reply(await self._commands.begin(command, patience), patience)
 
-    async def _answer(self, begun: "asyncio.Task[Any] | None", patience: Patience) -> Any:
-        reply = await self._commands.answer(begun, patience)
+    async def _reply(self, begun: "asyncio.Task[Any] | None", patience: Patience) -> Any:
+        reply = await self._commands.reply(begun, patience)
         if reply is NO_ANSWER:
             self.statistics.cache_errors += 1
         return reply
 
 
 def _is_ours(leased: object, token: str) -> bool:
-    """Whether SET NX GET took the lease: there was none, or this one."""
+    """Return whether SET NX GET took the lease: it found none, or this one."""
     return leased is None or leased in (token, token.encode())
 
 

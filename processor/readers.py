@@ -1,4 +1,4 @@
-"""A reader of products for the shop, with connections as they must be."""
+"""Open a reader of products for the shop, with properly configured connections."""
 
 import asyncio
 import ssl
@@ -12,7 +12,7 @@ import asyncpg
 from redis.credentials import CredentialProvider, UsernamePasswordCredentialProvider
 
 from processor.adapters.redis_client import redis_client
-from processor.cache_commands import CACHE_COMMANDS_AT_ONCE
+from processor.cache_commands import MAX_CACHE_COMMANDS
 from processor.reader import CatalogReader
 from processor.settings import RDS_ROOTS
 
@@ -20,19 +20,20 @@ if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
 
 DATABASE_CONNECT_TIMEOUT_SECONDS = 5.0
-# A read by primary key takes a millisecond; without a limit, a reader nobody put one on waits for ever.
+# A read by primary key takes a millisecond. Without a limit here, a caller that sets none could wait for
+# ever.
 DATABASE_READ_TIMEOUT_SECONDS = 5.0
-# Connections idle for longer may have been dropped without a word by what lies between.
+# Whatever is between us and the server may have silently dropped connections that were idle for longer.
 DATABASE_IDLE_SECONDS = 240.0
-# Ready ones are as many as there are commands at once; others may still be in the making, for readers that
-# have gone to the database meanwhile.
-_CACHE_CONNECTIONS = 2 * CACHE_COMMANDS_AT_ONCE
+# One for each concurrent command; as many may still be connecting for readers that went to the database
+# meanwhile.
+_CACHE_CONNECTIONS = 2 * MAX_CACHE_COMMANDS
 _CLOSE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Password:
-    """A cache's password; `username` None: of its default user."""
+    """A password for the cache; `username` None is its default user."""
 
     password: str = field(repr=False)
     username: str | None = None
@@ -40,9 +41,9 @@ class Password:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Iam:
-    """A cache's user that proves who it is with an IAM role, as botocore finds its credentials.
+    """A user of the cache that logs in with IAM; botocore finds the credentials.
 
-    `cluster_id`: the replication group's; TLS is needed.
+    `cluster_id`: the replication group's id. TLS is required.
     """
 
     username: str
@@ -52,7 +53,7 @@ class Iam:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CacheAddress:
-    """Where the cache is, and how to log in; `ca_file`: whom to trust besides what the system does."""
+    """Where the cache is, and how to log in; `ca_file`: certificates to trust besides the system's."""
 
     host: str
     port: int = 6379
@@ -69,16 +70,16 @@ async def open_reader(
     ca_file: Path | None = RDS_ROOTS,
     database_connections: int = 10,
 ) -> AsyncIterator[CatalogReader]:
-    """A reader with connections of its own to both stores; nothing is connected before it is needed.
+    """Open a reader with its own connections to both stores; they connect when they are first needed.
 
-    One serves a whole process: any number of tasks may call `get` at once.
+    One reader is enough for a process: any number of tasks may call `get` concurrently.
 
     Args:
-        dsn: a connection URI to the primary, as a role that may read `products`.
-        cache: the one the processor invalidates.
-        ca_file: the authorities by which the database's certificate and name are verified; None: no TLS.
-            The default are RDS's.
-        database_connections: at most so many; more readers wait for their turn.
+        dsn: a connection URI of the primary, for a role that may read `products`.
+        cache: the cache that the processor invalidates.
+        ca_file: certificate authorities that verify the database's certificate and name; None disables TLS.
+            The default is RDS's.
+        database_connections: the most connections; further reads wait for their turn.
 
     Raises:
         ValueError: IAM without TLS.
@@ -111,7 +112,7 @@ def _login(cache: CacheAddress) -> CredentialProvider | None:
                 raise ValueError(
                     "the cache's login is Iam and tls is False; ElastiCache takes IAM over TLS only"
                 )
-            # A second of imports that only this login needs.
+            # Only this login needs these imports, which take a second.
             import aioboto3
 
             from processor.adapters.redis_login import iam_login
@@ -131,15 +132,15 @@ async def _open_pool(dsn: str, tls: ssl.SSLContext | None, max_connections: int)
         command_timeout=DATABASE_READ_TIMEOUT_SECONDS,
         max_inactive_connection_lifetime=DATABASE_IDLE_SECONDS,
         server_settings={"application_name": "catalog-reader"},
-        reset=_leave_as_it_is,
+        reset=_do_not_reset,
     )
     try:
         yield pool
     finally:
-        with suppress(TimeoutError):  # what is not closed in time, asyncpg drops
+        with suppress(TimeoutError):  # asyncpg drops what is not closed in time
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await pool.close()
 
 
-async def _leave_as_it_is(connection: object) -> None:
-    """A read changes nothing of a connection, so that nothing needs to be sent when it is given back."""
+async def _do_not_reset(connection: object) -> None:
+    """Send nothing when a connection is released: a read leaves nothing to reset."""

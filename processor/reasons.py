@@ -1,4 +1,4 @@
-"""Why records are rejected: one code a reason, what it tells suppliers, and whose fault it is.
+"""Why records are rejected: one code per reason, its sentence for suppliers, and whose fault it is.
 
 docs/suppliers.md has the sentences and remedies (`make docs`); the stacks have an alarm for each reason of
 ours.
@@ -10,7 +10,7 @@ from processor.product import REGISTERS
 
 
 class Fault(StrEnum):
-    """Who has to mend it."""
+    """Who has to fix it."""
 
     SUPPLIER = "supplier"
     OURS = "ours"
@@ -26,14 +26,15 @@ class Reason(StrEnum):
     fault: Fault
 
     def __new__(cls, code: str, sentence: str = "", fault: Fault = Fault.SUPPLIER) -> "Reason":
-        """A member, as the tuples below say it."""
+        """Return a member made of one of the tuples below."""
         reason = str.__new__(cls, code)
         reason._value_ = code
         reason.sentence = sentence
         reason.fault = fault
         return reason
 
-    # A register's own, `invalid_<its name>`, so that a new register is said once: `of_register` finds it.
+    # Each register has its own, `invalid_<its name>`, so a new one needs no entry here: `of_register` finds
+    # it.
     vars().update(
         {
             f"INVALID_{name.upper()}": (f"invalid_{name}", f"`{name}` is not {register.rule}.")
@@ -84,12 +85,12 @@ class Reason(StrEnum):
 
 
 def of_register(name: str) -> Reason:
-    """The reason for which a register's value is rejected."""
+    """Return the reason for rejecting a value of the register."""
     return Reason(f"invalid_{name}")
 
 
 class InvalidRecordError(Exception):
-    """What is read is no valid update: a value breaks a rule."""
+    """The record is not a valid update: a value breaks a rule."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)

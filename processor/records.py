@@ -1,7 +1,7 @@
 """Event → records: the envelope Lambda delivers, strict base64, de-aggregation.
 
-A Kinesis record may hold many user records, packed by the Kinesis Producer Library; everything after
-this module sees user records only, each with its identity (shard, sequence number, sub-sequence).
+A Kinesis record may hold many user records, packed by the Kinesis Producer Library. All other modules handle
+user records only, each with its identity (shard, sequence number, sub-sequence).
 """
 
 import base64
@@ -19,15 +19,15 @@ _SEQUENCE_NUMBER = re.compile(r"0|[1-9][0-9]{0,128}")
 _SHARD = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
 
 
-# The sub-sequence of an aggregated record that is kept as a whole, never unpacked.
+# The sub-sequence of an aggregate that is kept whole and never unpacked.
 WHOLE_AGGREGATE = -1
-# Before 1970 or after 9999 no record arrives.
+# The end of 9999.
 _LATEST_ARRIVAL_MS = 253_402_300_799_999
 _NAME_SHOWN = 40
 
 
 class Defect(NamedTuple):
-    """Why a record is rejected: a code for machines, a sentence for the supplier."""
+    """Why a record is rejected: a code for programs, a message for the supplier."""
 
     reason: Reason
     message: str
@@ -36,7 +36,7 @@ class Defect(NamedTuple):
 class Record(NamedTuple):
     """One user record as received. `arrival_ms` is milliseconds since the epoch, UTC.
 
-    `partition_key` is None where Kinesis distributed the record without one.
+    `partition_key` is None if Kinesis chose the shard without one.
     """
 
     shard: str
@@ -49,10 +49,10 @@ class Record(NamedTuple):
 
 
 def read_event(event: object) -> list[Record]:
-    """The Kinesis records of a Lambda event, in order, not yet de-aggregated (`sub_sequence` 0).
+    """Return the Kinesis records of a Lambda event, in order, not yet de-aggregated (`sub_sequence` 0).
 
     Raises:
-        EventError: the event is not what an event source mapping of a Kinesis stream sends.
+        EventError: an event source mapping of a Kinesis stream does not send such an event.
     """
     records = event["Records"] if _has_records(event) else None
     if not isinstance(records, list):
@@ -62,7 +62,7 @@ def read_event(event: object) -> list[Record]:
 
 
 def expand(record: Record) -> Iterator[Record]:
-    """The user records inside one Kinesis record; itself if it is not aggregated or cannot be unpacked."""
+    """Yield the user records in a Kinesis record; the record itself if it cannot be unpacked."""
     if record.defect is not None or not record.data.startswith(aggregation.MAGIC):
         yield record
         return
@@ -76,12 +76,13 @@ def expand(record: Record) -> Iterator[Record]:
 
 
 def _read_record(position: int, record: Any) -> Record:
-    # Judged at once, and member by member only where something is wrong: that costs a quarter more.
+    # Check all members together; checking each in turn costs a quarter more, so only a wrong record gets
+    # that.
     try:
         kinesis = record["kinesis"]
         shard = record["eventID"].rpartition(":")[0]
         sequence_number, encoded = kinesis["sequenceNumber"], kinesis["data"]
-        # None, or not there:
+        # May be null or missing:
         # https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-considerations.html
         partition_key = kinesis.get("partitionKey")
         seconds = kinesis["approximateArrivalTimestamp"]
@@ -106,7 +107,7 @@ def _read_record(position: int, record: Any) -> Record:
 
 
 def _refusal(position: int, record: Any) -> EventError:
-    """What is wrong with a record in which something is."""
+    """Return what is wrong with a record that is known to be wrong."""
     if not isinstance(record, Mapping) or "eventSource" not in record:
         return _lacks(position, "eventSource")
     if record["eventSource"] != "aws:kinesis":
@@ -139,7 +140,7 @@ def _kinesis_refusal(position: int, kinesis: Mapping[str, object]) -> EventError
 
 
 def _is_arrival(seconds: object) -> bool:
-    # A boolean is an integer to Python; NaN and the infinities are in no range.
+    # In Python a boolean is an integer. NaN and infinity are outside every range.
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         return False
     return 0 <= seconds * 1000 <= _LATEST_ARRIVAL_MS

@@ -1,7 +1,7 @@
-"""What a register is, and the kinds there are: how each is read from a record, stored and cached.
+"""The kinds of registers: how each is read from a record, stored and cached.
 
-A register is a field of a product that keeps the newest value it was told, by a version of its own. Inside, a
-value is what its kind reads: a whole number, whole cents (ADR 5), a boolean, a text; never None.
+A register is a field of a product that keeps its newest value, by its own version. A "value inside" is what
+the kind's `read` returns: a whole number, whole cents (ADR 5), a boolean, a text; never None.
 """
 
 import re
@@ -14,9 +14,9 @@ from processor import characters
 from processor.json_values import NumberText, kind_of, shown
 
 _NUMBER = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
-# As the column tells it: two decimals, no sign.
+# As PostgreSQL prints it: two decimals, no sign.
 _AMOUNT = re.compile(r"(0|[1-9][0-9]{0,17})\.([0-9]{2})")
-# No range reaches so far, and no 64 KiB of digits bring a larger exponent back into one.
+# Outside every range. A record's 64 KiB of digits cannot bring a larger exponent back into one.
 _BEYOND_DIGITS = 20
 _BEYOND = 10**20
 _BEYOND_EXPONENT = 1_000_000
@@ -24,7 +24,7 @@ _MANY_DECIMALS = 100_000
 
 
 class InvalidValueError(Exception):
-    """Why a value is none of its register's; reads on from the register's name."""
+    """Why a register does not accept a value; the message continues the register's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +32,14 @@ class Register:
     """The rule of one field of a product.
 
     Args:
-        rule: what every value is; reads on from "is not ".
-        read: a record's JSON value → the value inside, which JSON can hold: changes that are applied one
-            by one are told to PostgreSQL in JSON. Raises: InvalidValueError.
+        rule: what every value is; the text continues "is not ".
+        read: a record's JSON value → the value inside. JSON must be able to hold it, because changes that are
+            applied one by one are sent to PostgreSQL as JSON. Raises: InvalidValueError.
         parameter: the PostgreSQL type of a value inside.
         stored: SQL from the value inside, `{}`, which may be NULL, to the value of a new row's column.
         to_cache: the column's value → its JSON value in the cache.
-        from_cache: the reverse, of a value that may be anything. Raises: InvalidValueError.
-        cached_bytes: the most that the JSON value in the cache takes.
+        from_cache: the reverse, for any JSON value. Raises: InvalidValueError.
+        cached_bytes: the largest size of the JSON value in the cache.
     """
 
     rule: str
@@ -52,7 +52,7 @@ class Register:
 
 
 def whole_number(most: int) -> Register:
-    """0 to `most`, however it is printed (`12.0`); 0 until it is told."""
+    """Return a register for 0 to `most`, in any notation (`12.0`); 0 until it is set."""
 
     def read(value: object) -> int:
         if type(value) is int:
@@ -77,9 +77,9 @@ def whole_number(most: int) -> Register:
 
 
 def money(most_cents: int) -> Register:
-    """0 to `most_cents`, given as a number or its text: no float, no rounding; none until it is told."""
-    most_told = f"{most_cents // 100}.{most_cents % 100:02d}"
-    accepted = f"0 to {most_told}"
+    """Return a register for 0 to `most_cents`, sent as number or text, never rounded; unset at first."""
+    largest = f"{most_cents // 100}.{most_cents % 100:02d}"
+    accepted = f"0 to {largest}"
 
     def read(value: object) -> int:
         if type(value) is int:
@@ -106,8 +106,8 @@ def money(most_cents: int) -> Register:
             return None
         matched = _AMOUNT.fullmatch(value) if isinstance(value, str) else None
         if matched is None or int("".join(matched.groups())) > most_cents:
-            raise InvalidValueError("is no amount as it is cached")
-        # From its text: arithmetic would follow the shop's decimal context, and may round.
+            raise InvalidValueError("is not an amount as it is cached")
+        # From the text: arithmetic depends on the shop's decimal context and may round.
         return Decimal(matched[0])
 
     return Register(
@@ -117,12 +117,12 @@ def money(most_cents: int) -> Register:
         stored="{} * 0.01",
         to_cache=to_cache,
         from_cache=from_cache,
-        cached_bytes=max(len("null"), len(f'"{most_told}"')),
+        cached_bytes=max(len("null"), len(f'"{largest}"')),
     )
 
 
 def flag() -> Register:
-    """True or false; false until it is told."""
+    """Return a register for true or false; false until it is set."""
 
     def read(value: object) -> bool:
         if not isinstance(value, bool):
@@ -141,9 +141,9 @@ def flag() -> Register:
 
 
 def text(most: int) -> Register:
-    """1 to `most` characters, none of them a control character, in Unicode's normal form C; none until told.
+    """Return a register for 1 to `most` characters in Unicode's normal form C, without control characters.
 
-    The column is `text`, NULL until it is told.
+    The column is `text`, NULL until it is set.
     """
 
     def read(value: object) -> str:
@@ -178,7 +178,7 @@ def _described(value: object) -> str:
 
 
 def _decimal(text: str) -> tuple[str, int]:
-    """A JSON number's value, exactly: digits that end in none but a lone 0, and their power of ten.
+    """Return a JSON number's exact value: digits without trailing zeros (or "0"), and their power of ten.
 
     "-19.990" is ("-1999", -2). Raises: InvalidValueError.
     """
@@ -195,14 +195,14 @@ def _decimal(text: str) -> tuple[str, int]:
 
 
 def _exponent(text: str) -> int:
-    """The exponent, or one as far beyond every bound: judged by its length, since `int` takes its time."""
+    """Return the exponent, or one beyond every range if it has many digits, for which `int` would be slow."""
     digits = text.lstrip("+-").lstrip("0")
     size = int(digits or "0") if len(digits) < len(str(_BEYOND_EXPONENT)) else _BEYOND_EXPONENT
     return -size if text.startswith("-") else size
 
 
 def _whole(digits: str, power: int) -> int | None:
-    """The digits times ten to the power, if that is whole; what no range holds is some other such number."""
+    """Return the digits times ten to the power; None if not whole; just ±10**20 if beyond every range."""
     if power < 0:
         return None
     if len(digits) + power > _BEYOND_DIGITS:

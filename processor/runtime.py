@@ -1,4 +1,4 @@
-"""The composition root: builds the adapters and keeps them, with their event loop, between invocations."""
+"""The composition root: builds the adapters and keeps them and their event loop between invocations."""
 
 import asyncio
 import atexit
@@ -24,7 +24,7 @@ from processor.adapters.secrets import login_source, read_password, read_secret
 from processor.adapters.telemetry import Telemetry
 from processor.event_loop import EventLoop
 from processor.ports import Ports
-from processor.settings import RedisAuth, RedisSettings, Settings, read_settings
+from processor.settings import RedisIamUser, RedisSecret, RedisSettings, Settings, read_settings
 
 if TYPE_CHECKING:
     from types_aiobotocore_secretsmanager.client import SecretsManagerClient
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CLOSE_SECONDS = 2.0
-# One is used at a time; the others may still be in the making, for invalidations that were given up.
+# One is used at a time. The others may still be connecting for invalidations that stopped waiting for them.
 _CACHE_CONNECTIONS = 8
 
 
 class Runtime:
-    """One execution environment's event loop and the connections that live on it."""
+    """The event loop of one execution environment, and the connections that live on it."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -52,7 +52,7 @@ class Runtime:
         self._one_at_a_time = threading.Lock()
 
     def run(self, operation: Callable[[Ports], Awaitable[T]], *, seconds: float) -> T:
-        """The operation's result, on this environment's loop with its connections.
+        """Run the operation on the loop, with the connections; return its result.
 
         `seconds`: how long the invocation lasts at most.
         """
@@ -60,11 +60,11 @@ class Runtime:
             return self._runner.run(self._on_loop(operation, seconds))
 
     def take_peak_connections(self) -> int:
-        """The most database connections that were busy at once since this was last asked."""
+        """Return the most database connections that were busy at the same time since the last call."""
         return 0 if self._database is None else self._database.take_peak_in_use()
 
     def close(self) -> None:
-        """Drop all connections and the loop."""
+        """Drop all connections and close the loop."""
         with self._one_at_a_time:
             if self._database is not None:
                 self._database.terminate()
@@ -72,7 +72,7 @@ class Runtime:
             self._runner.close()
 
     async def _on_loop(self, operation: Callable[[Ports], Awaitable[T]], seconds: float) -> T:
-        # After a freeze the loop must tick to learn which connections the other side has closed.
+        # After a freeze the loop must run to learn which connections the other side has closed.
         await _tick()
         if self._ports is None:
             self._ports = await self._open()
@@ -81,7 +81,7 @@ class Runtime:
         try:
             return await operation(self._ports)
         finally:
-            # And before one, so that the connections given up are closed and their statements end.
+            # And before the next freeze, so that dropped connections are closed and their statements end.
             await _tick()
 
     async def _open(self) -> Ports:
@@ -90,18 +90,17 @@ class Runtime:
             connect_timeout=2,
             read_timeout=10,
             retries={"mode": "standard", "total_max_attempts": 3},
-            # An emulator has no name for each bucket.
+            # An emulator has no host name for each bucket.
             s3={"addressing_style": "path"} if settings.endpoint_url else {},
         )
         enter = self._resources.enter_async_context
         s3 = await enter(self._session.client("s3", config=config))
         secrets_manager = await enter(self._session.client("secretsmanager", config=config))
 
-        async def ask_secret(arn: str) -> dict[str, object]:
-            return await read_secret(secrets_manager, arn)
-
         self._database = Database(
-            login_source(settings.database, ask_secret), self._tls, settings.database.pool_size
+            login_source(settings.database, lambda arn: read_secret(secrets_manager, arn)),
+            self._tls,
+            settings.database.pool_size,
         )
         redis = self._redis(settings.redis, secrets_manager)
         self._resources.push_async_callback(redis.aclose)
@@ -114,21 +113,14 @@ class Runtime:
         )
 
     def _redis(self, settings: RedisSettings, secrets_manager: "SecretsManagerClient") -> Redis:
-        async def password() -> tuple[str, str] | tuple[str]:
-            assert settings.secret_arn is not None  # noqa: S101 settings.py saw to it
-            return await read_password(secrets_manager, settings.secret_arn)
-
         login: AsyncPassword | None = None
-        if settings.auth is RedisAuth.PASSWORD:
-            login = AsyncPassword(password)
-        elif settings.auth is RedisAuth.IAM:
-            assert settings.username is not None and settings.cluster_id is not None  # noqa: S101, PT018
-            login = iam_login(
-                self._session,
-                username=settings.username,
-                cluster_id=settings.cluster_id,
-                region=self.settings.region,
-            )
+        match settings.login:
+            case RedisSecret(secret_arn=arn):
+                login = AsyncPassword(lambda: read_password(secrets_manager, arn))
+            case RedisIamUser(username=username, cluster_id=cluster_id):
+                login = iam_login(
+                    self._session, username=username, cluster_id=cluster_id, region=self.settings.region
+                )
         return redis_client(
             host=settings.host,
             port=settings.port,
@@ -143,7 +135,7 @@ class Runtime:
 
 
 async def _tick() -> None:
-    """Let the loop do what is due: it takes two turns to learn that a connection ended, and to close one."""
+    """Let the loop run what is due; it takes two turns to notice that a connection ended and to close it."""
     for _ in range(3):
         await asyncio.sleep(0)
 
@@ -153,8 +145,7 @@ _building = threading.Lock()
 
 
 def current() -> Runtime:
-    """This execution environment's runtime, built on first use, and again if the variables changed, so that
-    no process ever works with the connections of other settings than its environment tells.
+    """Return this process's runtime, built on first use and again when the environment variables changed.
 
     Raises: SettingsError.
     """

@@ -1,4 +1,4 @@
-"""SCRAM-SHA-256 verifiers: what PostgreSQL keeps of a password, so that none appears in a statement log."""
+"""SCRAM-SHA-256 verifiers, which PostgreSQL stores, so that no password appears in a statement log."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ _SALT_BYTES = 16
 
 
 def verifier(password: str, *, salt: bytes | None = None) -> str:
-    """The text `ALTER ROLE … PASSWORD` takes in place of the password.
+    """Return the text that `ALTER ROLE … PASSWORD` accepts in place of the password.
 
     https://www.postgresql.org/docs/18/catalog-pg-authid.html and RFC 5803. Passwords are ASCII here: SASLprep
     would leave them as they are. Raises: ValueError for any other.

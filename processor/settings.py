@@ -1,11 +1,11 @@
-"""The environment variables as a typed value; a wrong one is named in one line."""
+"""The environment variables as typed settings; an error names the variable that is wrong, in one line."""
 
 import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
+from typing import TypeAlias
 
 from processor.errors import SettingsError
 
@@ -20,17 +20,9 @@ _NOT_IN_A_HOST = re.compile(r"[\s:/@?#,\[\]]")
 _ARN_REGION = re.compile(r"arn:[^:]+:secretsmanager:([^:]+):")
 
 
-class RedisAuth(Enum):
-    """How the processor proves who it is to the cache."""
-
-    NONE = "none"
-    PASSWORD = "password"  # noqa: S105 the kind of authentication, not a password
-    IAM = "iam"
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DatabaseSettings:
-    """Where the catalog is. What is None is taken from the secret. `ca_file` None: TLS is disabled."""
+    """Where the catalog is. A setting that is None is read from the secret; `ca_file` None disables TLS."""
 
     secret_arn: str
     host: str | None
@@ -41,22 +33,39 @@ class DatabaseSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RedisSecret:
+    """The secret with the cache's password."""
+
+    secret_arn: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RedisIamUser:
+    """The cache's user as which the function logs in with its IAM role."""
+
+    username: str
+    cluster_id: str
+
+
+RedisLogin: TypeAlias = RedisSecret | RedisIamUser | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RedisSettings:
-    """Where the cache is, and how to authenticate."""
+    """Where the cache is, and how to log in."""
 
     host: str
     port: int
     tls: bool
-    auth: RedisAuth
-    secret_arn: str | None
-    username: str | None
-    cluster_id: str | None
+    login: RedisLogin
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """All the processor is told. `endpoint_url`: S3 is elsewhere (an emulator); botocore
-    itself reads where each service is."""
+    """All settings of the processor.
+
+    `endpoint_url`: an emulator's, whose S3 is addressed by path; botocore itself reads where each service is.
+    """
 
     database: DatabaseSettings
     redis: RedisSettings
@@ -67,93 +76,99 @@ class Settings:
     endpoint_url: str | None
 
 
-def read_settings(environment: Mapping[str, str]) -> Settings:
-    """The processor's settings.
+def read_settings(variables: Mapping[str, str]) -> Settings:
+    """Return the processor's settings.
 
     Raises:
         SettingsError: a variable is missing or wrong; the message names it.
     """
-    suffix = _required(environment, "ENVIRONMENT_SUFFIX")
+    suffix = _required(variables, "ENVIRONMENT_SUFFIX")
     if not _SUFFIX.fullmatch(suffix):
         raise SettingsError(
             f"ENVIRONMENT_SUFFIX is {suffix!r}; lower-case letters, digits and inner hyphens are accepted"
         )
-    database = read_database_settings(environment, "DB_SECRET_ARN")
+    database = read_database_settings(variables, "DB_SECRET_ARN")
     return Settings(
         database=database,
-        redis=_read_redis_settings(environment),
-        archive_bucket=_bucket(environment, "ARCHIVE_BUCKET"),
-        quarantine_bucket=_bucket(environment, "QUARANTINE_BUCKET"),
+        redis=_read_redis_settings(variables),
+        archive_bucket=_bucket(variables, "ARCHIVE_BUCKET"),
+        quarantine_bucket=_bucket(variables, "QUARANTINE_BUCKET"),
         environment_suffix=suffix,
-        region=read_region(environment, "DB_SECRET_ARN"),
-        endpoint_url=_url(environment, "AWS_ENDPOINT_URL_S3") or _url(environment, "AWS_ENDPOINT_URL"),
+        region=read_region(variables, "DB_SECRET_ARN"),
+        endpoint_url=_url(variables, "AWS_ENDPOINT_URL_S3") or _url(variables, "AWS_ENDPOINT_URL"),
     )
 
 
-def read_database_settings(environment: Mapping[str, str], secret_variable: str) -> DatabaseSettings:
-    """Where the catalog is, with the credentials in the secret that `secret_variable` points to.
+def read_database_settings(variables: Mapping[str, str], secret_variable: str) -> DatabaseSettings:
+    """Return where the catalog is; its credentials are in the secret that `secret_variable` names.
 
     Raises:
         SettingsError: a variable is missing or wrong; the message names it.
     """
     ca_file: Path | None = None
-    if _one_of(environment, "DB_TLS", ("verify-full", "disable"), default="verify-full") == "verify-full":
-        ca_file = Path(environment.get("DB_CA_FILE") or RDS_ROOTS)
+    if _one_of(variables, "DB_TLS", ("verify-full", "disable"), default="verify-full") == "verify-full":
+        ca_file = Path(variables.get("DB_CA_FILE") or RDS_ROOTS)
         if not ca_file.is_file():
             raise SettingsError(f"DB_CA_FILE is {str(ca_file)!r}, which is no file; a PEM file is accepted")
     return DatabaseSettings(
-        secret_arn=_required(environment, secret_variable),
-        host=_host("DB_HOST", environment.get("DB_HOST", ""), "DB_PORT") or None,
-        port=_number(environment, "DB_PORT", 1, 65535, default=None),
-        name=environment.get("DB_NAME") or None,
+        secret_arn=_required(variables, secret_variable),
+        host=_host("DB_HOST", variables.get("DB_HOST", ""), "DB_PORT") or None,
+        port=_number(variables, "DB_PORT", 1, 65535, default=None),
+        name=variables.get("DB_NAME") or None,
         ca_file=ca_file,
-        pool_size=_number(environment, "DB_POOL_SIZE", 1, 100, default=DEFAULT_POOL_SIZE)
-        or DEFAULT_POOL_SIZE,
+        pool_size=_number(variables, "DB_POOL_SIZE", 1, 100, default=DEFAULT_POOL_SIZE) or DEFAULT_POOL_SIZE,
     )
 
 
-def read_region(environment: Mapping[str, str], secret_variable: str) -> str:
-    """The AWS region: as Lambda tells it, else the one in the ARN that `secret_variable` holds.
+def read_region(variables: Mapping[str, str], secret_variable: str) -> str:
+    """Return the AWS region that Lambda sets, or else the one in the ARN that `secret_variable` holds.
 
     Raises:
-        SettingsError: neither tells it.
+        SettingsError: there is none in either.
     """
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-        if told := environment.get(name):
-            if not _REGION.fullmatch(told):
-                raise SettingsError(f"{name} is {told!r}; a region such as eu-central-1 is accepted")
-            return told
-    secret_arn = _required(environment, secret_variable)
+        if region := variables.get(name):
+            if not _REGION.fullmatch(region):
+                raise SettingsError(f"{name} is {region!r}; a region such as eu-central-1 is accepted")
+            return region
+    secret_arn = _required(variables, secret_variable)
     if found := _ARN_REGION.match(secret_arn):
         return found.group(1)
     raise SettingsError(
-        f"AWS_REGION is missing, and {secret_variable} is {secret_arn!r}, no ARN that tells it; "
+        f"AWS_REGION is missing, and {secret_variable} is {secret_arn!r}, not an ARN that contains it; "
         "the region of the secret and the buckets is accepted, or an ARN of Secrets Manager"
     )
 
 
-def _read_redis_settings(environment: Mapping[str, str]) -> RedisSettings:
-    auth = RedisAuth(
-        _one_of(environment, "REDIS_AUTH", tuple(kind.value for kind in RedisAuth), default="none")
-    )
+def _read_redis_settings(variables: Mapping[str, str]) -> RedisSettings:
+    tls = _one_of(variables, "REDIS_TLS", ("true", "false"), default="true") == "true"
     settings = RedisSettings(
-        host=_host("REDIS_ENDPOINT", _required(environment, "REDIS_ENDPOINT"), "REDIS_PORT"),
-        port=_number(environment, "REDIS_PORT", 1, 65535, default=6379) or 6379,
-        tls=_one_of(environment, "REDIS_TLS", ("true", "false"), default="true") == "true",
-        auth=auth,
-        secret_arn=_required(environment, "REDIS_SECRET_ARN") if auth is RedisAuth.PASSWORD else None,
-        username=_required(environment, "REDIS_USERNAME") if auth is RedisAuth.IAM else None,
-        cluster_id=_required(environment, "REDIS_CLUSTER_ID") if auth is RedisAuth.IAM else None,
+        host=_host("REDIS_ENDPOINT", _required(variables, "REDIS_ENDPOINT"), "REDIS_PORT"),
+        port=_number(variables, "REDIS_PORT", 1, 65535, default=6379) or 6379,
+        tls=tls,
+        login=_read_redis_login(variables),
     )
-    if auth is RedisAuth.IAM and not settings.tls:
+    if isinstance(settings.login, RedisIamUser) and not tls:
         raise SettingsError(
             "REDIS_TLS is 'false' and REDIS_AUTH is 'iam'; ElastiCache takes IAM over TLS only"
         )
     return settings
 
 
-def _required(environment: Mapping[str, str], name: str) -> str:
-    value = environment.get(name, "")
+def _read_redis_login(variables: Mapping[str, str]) -> RedisLogin:
+    match _one_of(variables, "REDIS_AUTH", ("none", "password", "iam"), default="none"):
+        case "password":
+            return RedisSecret(secret_arn=_required(variables, "REDIS_SECRET_ARN"))
+        case "iam":
+            return RedisIamUser(
+                username=_required(variables, "REDIS_USERNAME"),
+                cluster_id=_required(variables, "REDIS_CLUSTER_ID"),
+            )
+    return None
+
+
+def _required(variables: Mapping[str, str], name: str) -> str:
+    value = variables.get(name, "")
     if not value.strip():
         raise SettingsError(f"{name} is missing; the processor cannot start without it")
     return value
@@ -174,31 +189,31 @@ def _is_ip_address(text: str) -> bool:
     return True
 
 
-def _bucket(environment: Mapping[str, str], name: str) -> str:
-    value = _required(environment, name)
+def _bucket(variables: Mapping[str, str], name: str) -> str:
+    value = _required(variables, name)
     if not _BUCKET.fullmatch(value):
         raise SettingsError(f"{name} is {value!r}; a bucket's name is accepted: letters, digits, . _ and -")
     return value
 
 
-def _url(environment: Mapping[str, str], name: str) -> str | None:
-    value = environment.get(name)
+def _url(variables: Mapping[str, str], name: str) -> str | None:
+    value = variables.get(name)
     if value and not _URL.fullmatch(value):
         raise SettingsError(f"{name} is {value!r}; a URL such as http://127.0.0.1:5000 is accepted")
     return value or None
 
 
-def _one_of(environment: Mapping[str, str], name: str, accepted: tuple[str, ...], *, default: str) -> str:
-    value = environment.get(name) or default
+def _one_of(variables: Mapping[str, str], name: str, accepted: tuple[str, ...], *, default: str) -> str:
+    value = variables.get(name) or default
     if value not in accepted:
         raise SettingsError(f"{name} is {value!r}; accepted: {', '.join(accepted)}")
     return value
 
 
 def _number(
-    environment: Mapping[str, str], name: str, least: int, most: int, *, default: int | None
+    variables: Mapping[str, str], name: str, least: int, most: int, *, default: int | None
 ) -> int | None:
-    text = environment.get(name)
+    text = variables.get(name)
     if not text:
         return default
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and least <= int(text) <= most):

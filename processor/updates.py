@@ -1,7 +1,7 @@
 """Record → update or rejection: decode and validate (schema 1).
 
-Pure: the verdict depends on the record's bytes and its arrival time only, never on the batch, the clock
-or the database (invariant I3). Any 64 KiB of bytes are judged in well under 50 ms.
+The outcome depends on the record's bytes and arrival time only, never on the batch, the clock or the database
+(invariant I3). Any 64 KiB of bytes are decoded in well under 50 ms.
 """
 
 import re
@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from processor.identifiers import read_product_id, read_supplier, readable_supplier
 from processor.json_object import read_object
 from processor.json_values import shown
 from processor.product import REGISTERS
 from processor.reasons import InvalidRecordError, Reason, of_register
 from processor.records import Record
 from processor.registers import InvalidValueError
-from processor.texts import read_product_id, read_supplier, readable_supplier
 
 MAX_CLOCK_SKEW_US = 5 * 60 * 1_000_000
 _FRACTIONAL_DIGITS = 9  # what Go prints; .NET prints 7
@@ -26,7 +26,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_UTC = _EPOCH.replace(tzinfo=None)  # prints without an offset
 _LATEST_US = 253_402_300_800 * 1_000_000 - 1
 _MICROSECOND = timedelta(microseconds=1)
-# RFC 3339, section 5.6; "T" and "Z" may be written small there.
+# RFC 3339, section 5.6, which also allows lower-case "t" and "z".
 _RFC3339 = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-9]{2})(?:\.([0-9]+))?"
     r"(?:[Zz]|([+-](?:[01][0-9]|2[0-3]):[0-5][0-9]))"
@@ -34,10 +34,10 @@ _RFC3339 = re.compile(
 
 
 class Update(NamedTuple):
-    """A valid record's content; `values`: register → value inside, of those it mentions.
+    """A valid record's content; `values`: register → value inside, for each register it mentions.
 
-    `version` orders updates of one field: event time, then sequence number as a number, sub-sequence and
-    shard, as one text that compares byte by byte (see `version_text`).
+    `version` orders updates of one register: event time, then sequence number as a number, sub-sequence and
+    shard, in one text that compares byte by byte (see `version_text`).
     """
 
     product_id: str
@@ -57,9 +57,9 @@ class Rejection(NamedTuple):
 
 
 def decode(record: Record) -> Update | Rejection:
-    """The update a record carries, or why it carries none."""
+    """Return the update that a record holds, or why it holds none."""
     if record.defect is not None:
-        return Rejection(record, *record.defect)
+        return Rejection(record, record.defect.reason, record.defect.message)
     fields: dict[str, Any] = {}
     try:
         fields = read_object(record.data)
@@ -69,11 +69,11 @@ def decode(record: Record) -> Update | Rejection:
 
 
 def version_text(event_time_us: int, record: Record) -> str:
-    """One comparable text for (event time, sequence number, sub-sequence, shard); ASCII, bytewise order.
+    """Return one ASCII text for (event time, sequence number, sub-sequence, shard) that compares bytewise.
 
-    The length before the sequence number makes its text order its numeric order. The arrival time at the
-    end never decides (shard, sequence and sub-sequence are unique); with it, the archive's day is known.
-    `event_time_us`: microseconds since the epoch.
+    The length in front of the sequence number makes its text order equal its numeric order. The arrival time
+    at the end never decides, because shard, sequence number and sub-sequence are unique; it gives the
+    archive's day. `event_time_us`: microseconds since the epoch.
     """
     event_time = (_EPOCH_UTC + event_time_us * _MICROSECOND).isoformat(timespec="microseconds")
     sequence = record.sequence_number

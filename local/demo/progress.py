@@ -25,7 +25,7 @@ class Figures:
     upserted: int = 0
     quarantined: int = 0
     batches: int = 0
-    invalidations_missed: int = 0
+    pending_invalidations_added: int = 0
     lag_ms: int = 0
 
     def read_log(self, line: str) -> None:
@@ -37,7 +37,7 @@ class Figures:
             self.archived += entry["records"]
             self.upserted += entry["accepted"]
             self.quarantined += sum(entry["rejected"].values())
-            self.invalidations_missed += entry["invalidations_missed"]
+            self.pending_invalidations_added += entry["pending_invalidations_added"]
             self.batches += 1
 
     def __str__(self) -> str:

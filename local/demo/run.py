@@ -168,7 +168,7 @@ def _print_outcome(
     console.print(
         f"{figures.archived:,} records in {figures.batches:,} batches; readers: {readers.hits:,} hits, "
         f"{readers.misses:,} misses, {readers.stores:,} stores, {readers.refused_stores:,} refused stores; "
-        f"invalidations missed: {figures.invalidations_missed:,}; {seconds:.1f} s in all.",
+        f"pending invalidations added: {figures.pending_invalidations_added:,}; {seconds:.1f} s in all.",
     )
     all_hold = all(finding.holds for finding in findings)
     console.print("[green]Every claim holds.[/]" if all_hold else "[red]Not every claim holds: see above.[/]")

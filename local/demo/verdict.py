@@ -83,9 +83,9 @@ async def check_cache(redis: "Redis", connection: "asyncpg.Connection[Any]") -> 
             cached[product["product_id"]] = _values(product)
     expected = {product_id: row_values.get(product_id) for product_id in cached}
     finding = _compare("no stale cache entry", expected, cached, "cached products")
-    waiting = await connection.fetchval("SELECT count(*) FROM pending_invalidation")
-    if waiting:
-        return Finding(finding.claim, holds=False, detail=f"{waiting} missed invalidations are waiting")
+    pending = await connection.fetchval("SELECT count(*) FROM pending_invalidation")
+    if pending:
+        return Finding(finding.claim, holds=False, detail=f"{pending} invalidations are pending")
     return finding
 
 

@@ -23,9 +23,9 @@ from local.emulated_aws.event_source_mapping import (
 from local.emulated_aws.event_source_mapping.aws_adapters import KinesisStream, S3FailureDestination
 from local.emulated_aws.function_service import FunctionService, LaunchCommand
 from local.servers import PostgresAddress, ValkeyAddress
-from processor.objects import archived_data
-from processor.product import value_key
+from processor.cache_keys import value_key
 from processor.reader import CatalogReader
+from processor.s3_objects import archived_data
 
 _PRODUCT = "product123"
 _RECORD = b'{"product_id": "product123", "inventory": 100, "price": 29.99}'

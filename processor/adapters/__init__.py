@@ -1,1 +1,1 @@
-"""The ports' adapters, one file a service; each receives ready clients and maps its vendor's errors."""
+"""The ports' adapters, one file per service; each receives ready clients and maps its vendor's errors."""

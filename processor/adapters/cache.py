@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from processor.cache_keys import lease_key, value_key
 from processor.errors import CacheUnavailableError, reason_of
 from processor.ports import INVALIDATION_SECONDS
-from processor.product import lease_key, value_key
 
-# Of that, connecting leaves a third for the commands.
+# Connecting may take two thirds of the time, which leaves a third for the commands.
 _CONNECT_SHARE = 2 / 3
-_PRODUCTS_A_COMMAND = 333  # three keys each: at most 1,000 keys block the server at once
+_PRODUCTS_PER_COMMAND = 333  # three keys each; 1,000 keys block the server only briefly
 
 
 class RedisCache:
@@ -36,15 +36,15 @@ class RedisCache:
 
     async def _unlink(self, product_ids: Sequence[str]) -> None:
         async with self._client.pipeline(transaction=False) as pipeline:
-            for start in range(0, len(product_ids), _PRODUCTS_A_COMMAND):
-                some = product_ids[start : start + _PRODUCTS_A_COMMAND]
+            for start in range(0, len(product_ids), _PRODUCTS_PER_COMMAND):
+                some = product_ids[start : start + _PRODUCTS_PER_COMMAND]
                 pipeline.unlink(*map(value_key, some), *map(lease_key, some), *map(_old_lease_key, some))
             await pipeline.execute()
 
 
 def _old_lease_key(product_id: str) -> str:
-    """Where readers of the release before this one take leases, which must not outlive an invalidation.
+    """Return where readers of the previous release take leases, which must not outlive an invalidation.
 
-    The release after this one goes without (ADR 15): no such reader is left then.
+    The next release can drop this (ADR 15), when no such reader is left.
     """
     return f"{value_key(product_id)}:lease"

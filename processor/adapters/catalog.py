@@ -1,4 +1,4 @@
-"""The catalog in PostgreSQL: one statement a method, so that each is one transaction."""
+"""The catalog in PostgreSQL: one statement per method, so that each is one transaction."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from processor.adapters.upsert import (
 )
 from processor.errors import CatalogRefusedError, reason_of
 from processor.fold import Change
-from processor.ports import MissedInvalidation, Refusal, Upserted
+from processor.ports import PendingInvalidation, Refusal, Upserted
 from processor.records import Record
 
 if TYPE_CHECKING:
@@ -28,19 +28,19 @@ _UPSERT = upsert_statement(FROM_ARRAYS)
 _UPSERT_ONE = upsert_statement(FROM_JSON)
 _FITS_ONE = fits_statement(FROM_JSON)
 _OUTDATED = outdated_statement(FROM_ARRAYS)
-# A CHECK, or a value too long, out of range or no character of the database's encoding; whose fault it is,
-# `apply_one_by_one` tells.
+# A CHECK, or a value that is too long, out of range or not in the database's encoding. `apply_one_by_one`
+# finds out whose fault it is.
 _REFUSED = frozenset({"23514", "22001", "22003", "22021", "22P05"})
 _APPLY_ONE_BY_ONE = "SELECT * FROM apply_one_by_one($1, $2, $3::text[], $4::text[])"
 
-# An id is new each time a product is missed, so that a drain forgets no miss that is newer than its UNLINK.
-_ADD_MISSED = """
+# Each time a product is added it gets a new id, so that a drain removes none that is newer than its UNLINK.
+_ADD_PENDING = """
 INSERT INTO pending_invalidation (product_id) SELECT unnest($1::text[])
 ON CONFLICT (product_id) DO UPDATE SET id = DEFAULT, missed_at = now()
 """
-# Who has the one row, or finds that nobody has, reads: drains do not do the same work twice. No row at all:
-# another process has it; one of NULLs: nobody waits.
-_MISSED = """
+# A process that holds the one row of invalidation_drain, or takes it over, reads, so that two drains do not
+# do the same work. No row: another process holds it. One row of NULLs: nothing is pending.
+_PENDING = """
 WITH held AS (
     UPDATE invalidation_drain SET held_by = $1, held_until = now() + $2 * interval '1 second'
     WHERE held_by = $1 OR held_until < now()
@@ -50,13 +50,13 @@ SELECT id, product_id FROM held LEFT JOIN (
     SELECT id, product_id FROM pending_invalidation WHERE product_id > $3 ORDER BY product_id LIMIT $4
 ) AS page ON true ORDER BY product_id
 """
-_FORGET_MISSED = """
-DELETE FROM pending_invalidation AS missed
+_REMOVE_PENDING = """
+DELETE FROM pending_invalidation AS pending
 USING unnest($1::text[], $2::bigint[]) AS done (product_id, id)
-WHERE missed.product_id = done.product_id AND missed.id = done.id
+WHERE pending.product_id = done.product_id AND pending.id = done.id
 """
 _END_DRAIN = "UPDATE invalidation_drain SET held_until = '-infinity' WHERE held_by = $1"
-_FORGET_OLD_MISSES = """
+_REMOVE_EXPIRED_PENDING = """
 DELETE FROM pending_invalidation WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM pending_invalidation WHERE missed_at < now() - $1 * interval '1 second' LIMIT $2))
 """
@@ -65,9 +65,9 @@ SELECT pg_relation_size('pending_invalidation') > 65536 AND NOT EXISTS (SELECT F
 """
 _DRAIN_SECONDS = 15
 _TIDY_SECONDS = 30.0
-_FORGOTTEN_AT_ONCE = 250_000
+_EXPIRED_PER_STATEMENT = 250_000
 
-# Marks older than a record is retried (24 h) are of an earlier life: it was discarded and redriven.
+# A record is retried for 24 h. Older marks are from before it was discarded and redriven.
 _MARK = """
 WITH mine AS (
     INSERT INTO processing_attempt (shard, sequence_number, process_id) VALUES ($1, $2, $3)
@@ -76,82 +76,89 @@ WITH mine AS (
 SELECT process_id FROM processing_attempt
 WHERE shard = $1 AND sequence_number = $2 AND process_id <> $3 AND last_tried_at > now() - interval '24 hours'
 """
-_FORGET_OLD_MARKS = "DELETE FROM processing_attempt WHERE last_tried_at < now() - interval '24 hours'"
+_REMOVE_OLD_MARKS = "DELETE FROM processing_attempt WHERE last_tried_at < now() - interval '24 hours'"
 
 
 class PostgresCatalog:
     def __init__(self, database: Database, *, process_id: str) -> None:
         self._database = database
         self.process_id = process_id
-        self._standing: set[tuple[str, str]] = set()
+        self._marked: set[tuple[str, str]] = set()
 
     async def upsert(
         self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
     ) -> Upserted:
         arrays = columns(changes)
-
-        async def operation(connection: "Connection") -> Upserted:
-            answer = await connection.fetchrow(_UPSERT, *arrays)
-            assert answer is not None  # noqa: S101 an aggregate always has a row
-            return Upserted(answer["changed"], answer["invalidations_pending"])
-
         try:
-            return await self._database.run(operation, within_seconds=within_seconds, divisible=True)
+            (row,) = await self._database.run(
+                lambda connection: connection.fetch(_UPSERT, *arrays),
+                within_seconds=within_seconds,
+                divisible=True,
+            )
         except asyncpg.PostgresError as error:
             if error.sqlstate in _REFUSED:
                 raise CatalogRefusedError(f"database: {reason_of(error)} ({error.sqlstate})") from error
             raise
+        return _upserted(row)
 
     async def upsert_one_by_one(
         self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
     ) -> tuple[Upserted, list[Refusal]]:
         texts = json_rows(changes)
-        answers = await self._database.run(
+        # The last row is about all changes, each before it about one that was refused.
+        *refused, last = await self._database.run(
             lambda connection: connection.fetch(_APPLY_ONE_BY_ONE, _UPSERT_ONE, _FITS_ONE, texts, WRITTEN),
             within_seconds=within_seconds,
             divisible=True,
         )
         refusals = [
-            Refusal(answer["refused"], f"database: {answer['message']}")
-            for answer in answers
-            if answer["refused"] is not None
+            Refusal(position=row["refused"], message=f"database: {row['message']}") for row in refused
         ]
-        return Upserted(answers[-1]["changed"], answers[-1]["invalidations_pending"]), refusals
+        return _upserted(last), refusals
 
     async def outdated(
         self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
     ) -> list[Change]:
         arrays = columns(changes)
-        answers = await self._database.run(
+        rows = await self._database.run(
             lambda connection: connection.fetch(_OUTDATED, *arrays), within_seconds=within_seconds
         )
-        wanted = {answer["product_id"] for answer in answers}
-        return [change for change in changes if change.product_id in wanted]
+        outdated = {row["product_id"] for row in rows}
+        return [change for change in changes if change.product_id in outdated]
 
-    async def add_missed_invalidations(self, product_ids: Sequence[str]) -> None:
-        await self._database.run(lambda connection: connection.execute(_ADD_MISSED, sorted(set(product_ids))))
+    async def add_pending_invalidations(self, product_ids: Sequence[str]) -> None:
+        await self._database.run(
+            lambda connection: connection.execute(_ADD_PENDING, sorted(set(product_ids)))
+        )
 
-    async def missed_invalidations(self, limit: int, *, after: str = "") -> list[MissedInvalidation] | None:
+    async def pending_invalidations(self, limit: int, *, after: str = "") -> list[PendingInvalidation] | None:
         rows = await self._database.run(
-            lambda connection: connection.fetch(_MISSED, self.process_id, _DRAIN_SECONDS, after, limit)
+            lambda connection: connection.fetch(_PENDING, self.process_id, _DRAIN_SECONDS, after, limit)
         )
         if not rows:
             return None
-        return [MissedInvalidation(row["id"], row["product_id"]) for row in rows if row["id"] is not None]
+        return [
+            PendingInvalidation(id=row["id"], product_id=row["product_id"])
+            for row in rows
+            if row["id"] is not None
+        ]
 
-    async def forget_missed_invalidations(self, missed: Sequence[MissedInvalidation]) -> int:
-        ids, product_ids = zip(*missed, strict=True)
+    async def remove_pending_invalidations(self, pending: Sequence[PendingInvalidation]) -> int:
+        ids = [entry.id for entry in pending]
+        product_ids = [entry.product_id for entry in pending]
         status = await self._database.run(
-            lambda connection: connection.execute(_FORGET_MISSED, product_ids, ids)
+            lambda connection: connection.execute(_REMOVE_PENDING, product_ids, ids)
         )
         return int(status.rpartition(" ")[2])
 
     async def end_drain(self) -> None:
         await self._database.run(lambda connection: connection.execute(_END_DRAIN, self.process_id))
 
-    async def forget_old_misses(self, older_than_seconds: int) -> int:
+    async def remove_expired_pending_invalidations(self, older_than_seconds: int) -> int:
         async def operation(connection: "Connection") -> int:
-            status = await connection.execute(_FORGET_OLD_MISSES, older_than_seconds, _FORGOTTEN_AT_ONCE)
+            status = await connection.execute(
+                _REMOVE_EXPIRED_PENDING, older_than_seconds, _EXPIRED_PER_STATEMENT
+            )
             return int(status.rpartition(" ")[2])
 
         forgotten = 0
@@ -161,16 +168,16 @@ class PostgresCatalog:
 
     async def tidy(self) -> None:
         async def operation(connection: "Connection") -> None:
-            await connection.execute(_FORGET_OLD_MARKS)
+            await connection.execute(_REMOVE_OLD_MARKS)
             if await connection.fetchval(_EMPTY_PAGES):
-                # What was deleted still stands in the table's pages, and each upsert would look through them.
+                # Deleted rows are still in the table's pages, and each upsert would scan them.
                 await connection.execute("VACUUM pending_invalidation")
 
         await self._database.run(operation, within_seconds=_TIDY_SECONDS)
 
     async def mark_attempt(self, record: Record) -> frozenset[str]:
-        # From the moment it is asked for: the answer may be lost.
-        self._standing.add((record.shard, record.sequence_number))
+        # Before the statement, whose answer may be lost.
+        self._marked.add((record.shard, record.sequence_number))
         rows = await self._database.run(
             lambda connection: connection.fetch(_MARK, record.shard, record.sequence_number, self.process_id)
         )
@@ -183,13 +190,17 @@ class PostgresCatalog:
                 "DELETE FROM processing_attempt WHERE shard = $1 AND sequence_number = $2", *identity
             )
         )
-        self._standing.discard(identity)
+        self._marked.discard(identity)
 
     async def take_back_marks(self) -> None:
-        if self._standing:
+        if self._marked:
             await self._database.run(
                 lambda connection: connection.execute(
                     "DELETE FROM processing_attempt WHERE process_id = $1", self.process_id
                 )
             )
-            self._standing.clear()
+            self._marked.clear()
+
+
+def _upserted(row: asyncpg.Record) -> Upserted:
+    return Upserted(changed=row["changed"], has_pending_invalidations=row["invalidations_pending"])

@@ -1,4 +1,4 @@
-"""A pool of connections to the catalog's database, and how each kind of failure is met (ADR 16)."""
+"""A pool of connections to the catalog's database, and the reaction to each kind of failure (ADR 16)."""
 
 import asyncio
 import ssl
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CONNECT_TIMEOUT_SECONDS = 5.0
-# What is no upsert takes milliseconds; what has no answer by half of this has lost its connection.
+# Anything but an upsert takes milliseconds. Without an answer by half of this, the connection is lost.
 OPERATION_SECONDS = 5.0
-# Connections idle for longer may have been dropped without a word by what lies between.
+# Whatever is between us and the server may have silently dropped connections that were idle for longer.
 IDLE_LIFETIME_SECONDS = 240.0
-# How soon the server notices that whoever waits for a statement is gone.
+# How soon the server notices that the client of a running statement is gone.
 CLIENT_CHECK_MS = 500
-# Many round trips: a server that lives answers in time. A third of what is left leaves two for another try.
+# Many round trips, so a live server answers in time. A third of the time left leaves two for another try.
 _PROBE_SECONDS = 1.0
 _LEAST_STATEMENT_TIMEOUT_SECONDS = 10.0
-# asyncpg closes a connection after so many, and waits for the server to agree: never.
+# After so many queries asyncpg would close the connection and wait for the server to confirm it: never.
 _MOST_QUERIES = 2**31
 
 # https://www.postgresql.org/docs/18/errcodes-appendix.html
@@ -45,7 +45,7 @@ _TRANSACTION_ROLLBACK = "40"
 _INVALID_AUTHORIZATION = "28"
 # Read-only, a changed result type, and a prepared statement that a pooler's other connection does not know.
 _STALE_CONNECTION_STATES = frozenset({"25006", "0A000", "26000", "42P05"})
-# Cancelled (by statement_timeout or a person), transaction_timeout, and a lock that lock_timeout gave up.
+# Cancelled (by statement_timeout or a person), transaction_timeout and lock_timeout.
 _TIMED_OUT_STATES = frozenset({"57014", "25P04", "55P03"})
 _TRANSACTION_RETRIES = 3
 
@@ -67,8 +67,9 @@ LoginSource: TypeAlias = Callable[[], Awaitable[Login]]
 class Database:
     """Runs operations on pooled connections; opened on first use, and again when the login changes.
 
-    `login` is asked for the login at first, and once more when the server refuses it (a rotated
-    password). `tls`: None for none.
+    Args:
+        login: called for the login at first, and again when the server refuses it (a rotated password).
+        tls: None for none.
     """
 
     def __init__(self, login: LoginSource, tls: ssl.SSLContext | None, pool_size: int) -> None:
@@ -81,14 +82,14 @@ class Database:
         self._statement_timeout_seconds = _LEAST_STATEMENT_TIMEOUT_SECONDS
 
     def allow_statements(self, seconds: float) -> None:
-        """New connections let the server end a statement that runs for longer than any invocation lasts.
+        """Make the server end statements that run for longer than the longest invocation.
 
-        A backstop, for a connection whose end the server is never told of.
+        A backstop for new connections, in case the server never notices that one of them is gone.
         """
         self._statement_timeout_seconds = max(self._statement_timeout_seconds, seconds)
 
     def take_peak_in_use(self) -> int:
-        """The most connections that were busy at once since this was last asked."""
+        """Return the most connections that were busy at the same time since the last call."""
         peak, self._peak_in_use = self._peak_in_use, 0
         return peak
 
@@ -99,24 +100,26 @@ class Database:
         within_seconds: float = OPERATION_SECONDS,
         divisible: bool = False,
     ) -> T:
-        """The operation's result. It may run more than once, so it must be safe to repeat.
+        """Run an operation and return its result. It may run more than once, so it must be safe to repeat.
 
         An attempt has half of the time that is left, so that another connection can still be tried when this
-        one turns out to be dead. `divisible`: less can be asked for instead, and is better after silence than
-        the same again.
+        one turns out to be dead.
+
+        Args:
+            divisible: the caller can do less at a time. After silence, that is better than the same again.
 
         Raises:
             StatementTimeoutError: no answer to the operation, though the server answers.
             DependencyError: the database cannot be reached, is not able, or did not answer in time.
             CatalogRefusedError: the table refuses a value.
-            asyncpg.PostgresError, asyncpg.InterfaceError: nobody foresaw it.
+            asyncpg.PostgresError, asyncpg.InterfaceError: an unexpected error.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within_seconds
         retries = {_TRANSACTION_ROLLBACK: _TRANSACTION_RETRIES, _INVALID_AUTHORIZATION: 1, "connection": 1}
         while True:
             if loop.time() >= deadline:
-                raise DependencyError("database: no time was left to ask it")
+                raise DependencyError("database: no time was left for a statement")
             try:
                 return await self._once(operation, deadline)
             except (
@@ -128,15 +131,15 @@ class Database:
                 reaction = _reaction(error)
                 ends = reaction is None or not retries[reaction]
                 if divisible and reaction == "connection" and (ends or isinstance(error, _SilenceError)):
-                    # The connection may be dead, or it is the statement that is too much for it.
-                    await self.run(_sign, within_seconds=(deadline - loop.time()) / 2)
+                    # Either the connection is dead, or the statement is too much for the server.
+                    await self.run(_ping, within_seconds=(deadline - loop.time()) / 2)
                     raise StatementTimeoutError(f"database: {reason_of(error)}") from error
                 if ends:
                     raise _ours(error) from error
                 retries[reaction or ""] -= 1
 
     def terminate(self) -> None:
-        """Drop all connections at once; the next use opens new ones."""
+        """Drop all connections immediately; the next use opens new ones."""
         if self._pool is not None:
             self._drop(self._pool)
 
@@ -149,17 +152,17 @@ class Database:
             return await self._limited(operation, connection, deadline)
         except BaseException as error:
             if not _leaves_usable(error):
-                # Giving it back would wait for a server that may never answer (asyncpg issue 431).
-                with suppress(asyncpg.InterfaceError):  # it has gone back by itself: the server ended it
+                # Releasing it would wait for a server that may never answer (asyncpg issue 431).
+                with suppress(asyncpg.InterfaceError):  # already released, because the server ended it
                     connection.terminate()
             if isinstance(error, Exception) and _reaction(error) == "connection":
-                self._drop(pool)  # what happened to one connection has happened to those beside it
+                self._drop(pool)  # what happened to one connection has happened to the others too
             raise
         finally:
             await pool.release(connection)
 
     async def _acquired(self, pool: "Pool", deadline: float) -> "Connection":
-        """A connection within half of the time left."""
+        """Return a connection within half of the time left."""
         seconds = (deadline - asyncio.get_running_loop().time()) / 2
         try:
             async with asyncio.timeout(seconds):
@@ -168,13 +171,14 @@ class Database:
             self._drop(pool)
             raise asyncpg.ConnectionDoesNotExistError("no connection in time") from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
-            self._drop(pool)  # the password was rotated, or the database has moved: the next pool asks anew
+            # A rotated password, or a database that moved: the next pool reads the login again.
+            self._drop(pool)
             raise
 
     async def _limited(
         self, operation: Callable[["Connection"], Awaitable[T]], connection: "Connection", deadline: float
     ) -> T:
-        """The operation's result within half of the time left; is it late, the server is asked for a sign."""
+        """Run the operation within half of the time left; if it is late, check whether the server answers."""
         loop = asyncio.get_running_loop()
         seconds = (deadline - loop.time()) / 2
         limit = asyncio.timeout(seconds)
@@ -184,10 +188,10 @@ class Database:
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            # asyncpg has asked the server to cancel the statement; this is answered once it is cancelled.
+            # asyncpg has asked the server to cancel the statement; the ping is answered once it is cancelled.
             try:
                 async with asyncio.timeout(min(_PROBE_SECONDS, (deadline - loop.time()) / 3)):
-                    await _sign(connection)
+                    await _ping(connection)
             except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                 raise _SilenceError(f"no answer for {seconds:.1f} s, and no sign of life after it") from error
             raise StatementTimeoutError(f"database: the statement took more than {seconds:.1f} s") from error
@@ -210,16 +214,17 @@ class Database:
                     max_queries=_MOST_QUERIES,
                     server_settings={"application_name": "inventory-processor"},
                     connect=self._connect,
-                    connection_class=_NamedApart,
-                    reset=_nothing,
+                    connection_class=_UniqueStatementNames,
+                    reset=_do_not_reset,
                 )
             return self._pool
 
     async def _connect(self, *address: Any, **options: Any) -> "asyncpg.Connection[asyncpg.Record]":
-        """A connection whose statements end when nobody waits for them any more.
+        """Connect, and make the server end statements when nobody waits for them any more.
 
-        Set by a statement and not at the start, where a pooler would refuse what it does not know; here and
-        not in the pool's `init`, since the pool closes what fails there, and waits for the server to agree.
+        The settings are made by a statement, because a pooler refuses startup parameters that it does not
+        know. They are made here instead of in the pool's `init`, because a connection that fails there is
+        closed by the pool, which waits for the server.
         """
         async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
             connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(*address, **options)
@@ -240,30 +245,30 @@ class Database:
 
 
 class _SilenceError(asyncpg.ConnectionDoesNotExistError):
-    """A connection gives no sign: it is dead, or its server is at work and deaf to the request to cancel."""
+    """No answer on a connection: it is dead, or the server works on and ignored the request to cancel."""
 
 
-async def _sign(connection: "Connection") -> None:
-    """Ask the server for nothing."""
+async def _ping(connection: "Connection") -> None:
+    """Run a statement that does nothing."""
     await connection.execute("SELECT")
 
 
-class _NamedApart(asyncpg.Connection):
-    """Names its statements apart from other processes', which a pooler may have on the same connection."""
+class _UniqueStatementNames(asyncpg.Connection):
+    """Gives statements other names than other processes do, since a pooler may put both on one connection."""
 
     def _get_unique_id(self, prefix: str) -> str:
         return f"{super()._get_unique_id(prefix)}{self.get_server_pid()}"  # type: ignore[misc]
 
 
-async def _nothing(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """What is sent when a connection is given back: a statement is its own transaction, and leaves nothing.
+async def _do_not_reset(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Send nothing when a connection is released: each statement is its own transaction and leaves nothing.
 
-    asyncpg's own reset is a round trip a batch, and waits for ever where the answer is lost.
+    asyncpg's own reset costs a round trip per batch, and waits for ever if the answer is lost.
     """
 
 
 def tls_context(settings: DatabaseSettings) -> ssl.SSLContext | None:
-    """A context that verifies the server's certificate and host name; None where TLS is disabled.
+    """Return a context that verifies the server's certificate and host name; None if TLS is disabled.
 
     Raises:
         SettingsError: DB_CA_FILE holds no certificates.
@@ -277,14 +282,14 @@ def tls_context(settings: DatabaseSettings) -> ssl.SSLContext | None:
 
 
 def _leaves_usable(error: BaseException) -> bool:
-    """Whether the connection is in order after an error: the server has said it, or it was never sent."""
+    """Return whether the connection is usable after an error: the server sent it, or nothing was sent."""
     return isinstance(
         error, asyncpg.PostgresError | StatementTimeoutError | CatalogRefusedError
     ) and not isinstance(error, asyncpg.PostgresConnectionError)
 
 
 def _reaction(error: Exception) -> str | None:
-    """Which of `run`'s retries an error is for."""
+    """Return which of the retries in `run` an error counts for; None: it is not retried."""
     if isinstance(error, TimeoutError) or _is_misuse(error):
         return None
     if not isinstance(error, asyncpg.PostgresError):
@@ -294,7 +299,7 @@ def _reaction(error: Exception) -> str | None:
         return state[:2]
     if state[:2] == "08" or state in _STALE_CONNECTION_STATES:
         return "connection"
-    # Shut down by an administrator: the server, or the one it failed over to, may be back.
+    # Shut down by an administrator: the server, or the one that took over, may be back.
     return "connection" if state.startswith("57P") else None
 
 
@@ -302,7 +307,7 @@ _LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
 def _is_misuse(error: Exception) -> bool:
-    # A setting or a value that asyncpg cannot take: no connection would make it better.
+    # A setting or a value that asyncpg cannot encode; another connection would not help.
     return isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
 
 

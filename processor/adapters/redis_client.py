@@ -18,7 +18,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from processor.event_loop import Lookups
 
 COMMAND_TIMEOUT_SECONDS = 0.3
-# Name, TCP, TLS, the password's secret, AUTH: nobody waits so long for it, see `PatientPool`.
+# For name, TCP, TLS, the password's secret and AUTH. Callers do not wait that long, see `PatientPool`.
 CONNECT_TIMEOUT_SECONDS = 3.0
 
 
@@ -31,9 +31,9 @@ def redis_client(
     max_connections: int,
     ca_file: Path | None = None,
 ) -> Redis:
-    """A client that gives up soon: redis-py's own defaults hang on a stalled server for over 20 s.
+    """Return a client that gives up soon; redis-py's defaults hang on a stalled server for over 20 s.
 
-    `tls`: the server's certificate and name are verified, by `ca_file` or what the system trusts.
+    `tls`: verify the server's certificate and name, with the system's certificates and `ca_file`.
     """
     options: dict[str, Any] = {"connection_class": _Plain}
     if tls:
@@ -44,9 +44,9 @@ def redis_client(
         credential_provider=login,
         socket_timeout=COMMAND_TIMEOUT_SECONDS,
         socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        # READONLY: this connection leads to what was the primary before a failover.
+        # READONLY: the connection leads to the primary from before a failover.
         retry=Retry(NoBackoff(), 1, (RedisConnectionError, RedisTimeoutError, ReadOnlyError)),
-        # Under the third, redis-py 8.1 hands out connections that the server has closed, and logs in with one
+        # With RESP3, redis-py 8.1 hands out connections that the server has closed, and its login takes one
         # more round trip.
         protocol=2,
         driver_info=None,
@@ -58,10 +58,10 @@ def redis_client(
 
 
 class PatientPool(BlockingConnectionPool):
-    """At its limit it waits; and a connection is made to the end, whoever stops waiting for it.
+    """A pool that waits at its limit, and that finishes connecting even if the caller stops waiting.
 
-    Whoever needs an answer soon could otherwise never log in where that takes a little longer: each try
-    would throw away what the one before had begun.
+    Otherwise a caller with little time could never log in to a cache where that takes a little longer: each
+    attempt would throw away what the last one had begun.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -72,21 +72,21 @@ class PatientPool(BlockingConnectionPool):
     async def get_connection(
         self, command_name: object = None, *keys: object, **options: object
     ) -> AbstractConnection:
-        """A connection that is ready; cancelled, it will be ready for the next who asks."""
+        """Return a ready connection; if the caller is cancelled, it will be ready for the next one."""
         del command_name, keys, options
         self._check_open()
         getting = self._start(super().get_connection())  # type: ignore[no-untyped-call]
         try:
             return await asyncio.shield(getting)
         except asyncio.CancelledError:
-            asking = asyncio.current_task()
-            if getting.cancelled() and asking is not None and not asking.cancelling():
+            caller = asyncio.current_task()
+            if getting.cancelled() and caller is not None and not caller.cancelling():
                 raise RedisConnectionError("the client is closed") from None
             getting.add_done_callback(self._keep)
             raise
 
     async def ensure_connection(self, connection: AbstractConnection) -> None:
-        """Connect, log in and see that nothing is left to read, within one limit for all."""
+        """Connect, log in and check that nothing is left to read, within one limit for all of it."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
                 await super().ensure_connection(connection)
@@ -94,11 +94,11 @@ class PatientPool(BlockingConnectionPool):
             raise RedisTimeoutError(f"no connection within {CONNECT_TIMEOUT_SECONDS:g} s") from error
 
     async def release(self, connection: AbstractConnection) -> None:
-        """Give a connection back, also when cancelled meanwhile."""
+        """Return a connection to the pool, even if the caller is cancelled meanwhile."""
         await asyncio.shield(self._start(super().release(connection)))
 
     async def aclose(self) -> None:
-        """Close all connections, those that are being made too; no other is made after it."""
+        """Close all connections, including those still connecting; no other is opened afterwards."""
         self._closed = True
         while pending := set(self._pending):
             for task in pending:
@@ -107,7 +107,7 @@ class PatientPool(BlockingConnectionPool):
         await super().aclose()
 
     async def _log_in(self, connection: AbstractConnection) -> None:
-        # redis-py connects again, without asking the pool, for a command whose connection was closed.
+        # redis-py reconnects without the pool for a command whose connection was closed.
         self._check_open()
         await _log_in(connection)
 
@@ -127,14 +127,14 @@ class PatientPool(BlockingConnectionPool):
 
 
 class _Plain(Connection):
-    """A connection to the address that we found ourselves, and made anew where the other side has reset it.
+    """A connection that looks its host up by `Lookups`, and reconnects where the other side has reset it.
 
-    Where the loop is not ours, a name that hangs must not take all threads of it: redis-py is given numbers,
-    which asyncio looks up on none.
+    On the shop's own event loop, a name that hangs must not use up the loop's threads. So redis-py is given
+    numeric addresses, for which asyncio needs no thread.
 
-    redis-py writes to a connection that was reset all the same, by `writelines`, which in CPythons of before
-    September 2025 leaves the closed socket in the loop's selector, where it spoils whichever connection is
-    given its number next: https://github.com/python/cpython/issues/136234.
+    redis-py writes even to a connection that was reset, with `writelines`. In CPython before September 2025
+    this leaves the closed socket in the loop's selector, where it breaks the next connection with the same
+    file descriptor: https://github.com/python/cpython/issues/136234.
     """
 
     def __init__(self, *, lookups: Lookups, **options: Any) -> None:
@@ -171,9 +171,10 @@ class _Secure(_Plain, SSLConnection):
 
 
 async def _log_in(connection: AbstractConnection) -> None:
-    """What redis-py does with a new connection, but the limit of a command is none of a login's answer.
+    """Do what redis-py does with a new connection, but allow more time for the login than for a command.
 
-    Nor does redis-py close a connection whose login was cancelled: the next to use it would not be logged in.
+    Also close the connection if the login is cancelled. redis-py does not, and its next user would not be
+    logged in.
     """
     connection.socket_timeout = CONNECT_TIMEOUT_SECONDS
     try:

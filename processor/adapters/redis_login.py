@@ -20,31 +20,31 @@ TOKEN_SECONDS = 900
 
 
 class AsyncPassword(CredentialProvider):
-    """Asks for user name and password at each new connection."""
+    """Credentials that are fetched for each new connection."""
 
-    def __init__(self, ask: Callable[[], Awaitable[tuple[str, str] | tuple[str]]]) -> None:
-        self._ask = ask
+    def __init__(self, fetch: Callable[[], Awaitable[tuple[str, str] | tuple[str]]]) -> None:
+        self._fetch = fetch
 
     def get_credentials(self) -> tuple[str, str] | tuple[str]:
-        """Not for asynchronous clients; redis-py asks `get_credentials_async`."""
+        """Raise: asynchronous clients call `get_credentials_async`."""
         raise TypeError("this provider serves redis.asyncio only")
 
     async def get_credentials_async(self) -> tuple[str, str] | tuple[str]:
-        """User name and password, or the password alone.
+        """Return user name and password, or only the password.
 
-        Raises: AuthenticationError, for redis-py to treat as any failed login: the cache is unavailable.
+        Raises: AuthenticationError, which redis-py treats as any failed login: the cache is unavailable.
         """
         try:
-            return await self._ask()
-        except Exception as error:  # whatever a source of credentials raises, no connection can be made
+            return await self._fetch()
+        except Exception as error:  # without credentials no connection can be made, whatever the reason
             raise AuthenticationError(reason_of(error)) from error
 
 
 def iam_login(session: "aioboto3.Session", *, username: str, cluster_id: str, region: str) -> AsyncPassword:
-    """A login as this user with a new token for each connection, signed with the session's credentials."""
+    """Return a login as this user, with a new token per connection, signed with the session's credentials."""
 
-    async def ask() -> tuple[str, str]:
-        # A coroutine since aiobotocore's session makes it, whatever the stubs say.
+    async def fetch() -> tuple[str, str]:
+        # The stubs are wrong: aiobotocore's session returns a coroutine.
         pending = cast("Awaitable[AioCredentials | None]", session.get_credentials())
         credentials = await pending
         if credentials is None:
@@ -54,11 +54,11 @@ def iam_login(session: "aioboto3.Session", *, username: str, cluster_id: str, re
         frozen = await credentials.get_frozen_credentials()
         return username, iam_token(frozen, username=username, cluster_id=cluster_id, region=region)
 
-    return AsyncPassword(ask)
+    return AsyncPassword(fetch)
 
 
 def iam_token(credentials: ReadOnlyCredentials, *, username: str, cluster_id: str, region: str) -> str:
-    """A password for an IAM-authenticated user, good for opening connections during 15 minutes.
+    """Return a password for an IAM-authenticated user, valid for new connections for 15 minutes.
 
     https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth-iam.html: a presigned request to connect.
     """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from processor import objects
+from processor import s3_objects
 from processor.errors import DependencyError, reason_of
 from processor.records import Record
 from processor.updates import Rejection
@@ -18,7 +18,7 @@ from processor.updates import Rejection
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
 
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html: 412, there already;
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html: 412, the object exists;
 # 409, a delete or another conditional write of the key came between: upload again.
 _ALREADY_THERE = 412
 _CONFLICT = 409
@@ -28,25 +28,27 @@ _GZIP_LEVEL = 1
 
 
 class S3Archive:
-    """Every record as received: one gzip NDJSON object a batch and shard, made once."""
+    """Every record as received: one gzip NDJSON object per slice and shard, written once."""
 
     def __init__(self, client: "S3Client", bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
-    async def put(self, records: Sequence[Record], verdicts: Sequence[str]) -> None:
-        for positions in objects.by_shard(records):
+    async def put(self, records: Sequence[Record], outcomes: Sequence[str]) -> None:
+        for positions in s3_objects.by_shard(records):
             of_shard = [records[position] for position in positions]
             lines = b"".join(
-                objects.archive_line(records[position], verdicts[position]) + b"\n" for position in positions
+                s3_objects.archive_line(records[position], outcomes[position]) + b"\n"
+                for position in positions
             )
-            # Hashing and compressing release the interpreter: the upsert goes on meanwhile.
+            # On a thread: hashing and compressing release the interpreter lock, so the upsert goes on
+            # meanwhile.
             key, body = await asyncio.to_thread(_archive_object, of_shard, lines)
             await _put_once(self._client, self._bucket, key, body, "application/gzip")
 
 
 class S3Quarantine:
-    """Every rejected record and why: one NDJSON object a batch and shard, made once."""
+    """Every rejected record and why: one NDJSON object per slice and shard, written once."""
 
     def __init__(self, client: "S3Client", bucket: str) -> None:
         self._client = client
@@ -54,10 +56,12 @@ class S3Quarantine:
 
     async def put(self, rejections: Sequence[Rejection]) -> None:
         records = [rejection.record for rejection in rejections]
-        for positions in objects.by_shard(records):
+        for positions in s3_objects.by_shard(records):
             of_shard = [records[position] for position in positions]
-            body = b"".join(objects.quarantine_line(rejections[position]) + b"\n" for position in positions)
-            key = objects.object_key(objects.QUARANTINE_PREFIX, of_shard, body, ".ndjson")
+            body = b"".join(
+                s3_objects.quarantine_line(rejections[position]) + b"\n" for position in positions
+            )
+            key = s3_objects.object_key(s3_objects.QUARANTINE_PREFIX, of_shard, body, ".ndjson")
             await _put_once(self._client, self._bucket, key, body, "application/x-ndjson")
 
     async def note_survival(self, record: Record, process_id: str) -> None:
@@ -68,18 +72,18 @@ class S3Quarantine:
     async def survivors(self, record: Record) -> frozenset[str]:
         prefix = _survivors(record)
         with _failures_of(f"s3://{self._bucket}/{prefix}"):
-            # A record that three processes died of has a handful, never a page of a thousand.
+            # A record that three processes died of has a few survivors, never a page of a thousand.
             listed = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix)
         return frozenset(found["Key"].removeprefix(prefix) for found in listed.get("Contents", []))
 
 
 def _survivors(record: Record) -> str:
-    return f"{objects.SURVIVORS_PREFIX}{record.shard}/{record.sequence_number}/"
+    return f"{s3_objects.SURVIVORS_PREFIX}{record.shard}/{record.sequence_number}/"
 
 
 @contextmanager
 def _failures_of(what: str) -> Iterator[None]:
-    """S3's errors and the network's, as ours."""
+    """Raise errors of S3 and the network as `DependencyError`."""
     try:
         yield
     except ClientError as error:
@@ -89,12 +93,12 @@ def _failures_of(what: str) -> Iterator[None]:
 
 
 def _archive_object(records: Sequence[Record], lines: bytes) -> tuple[str, bytes]:
-    key = objects.object_key(objects.ARCHIVE_PREFIX, records, lines, ".ndjson.gz")
+    key = s3_objects.object_key(s3_objects.ARCHIVE_PREFIX, records, lines, ".ndjson.gz")
     return key, gzip.compress(lines, compresslevel=_GZIP_LEVEL, mtime=0)
 
 
 async def _put_once(client: "S3Client", bucket: str, key: str, body: bytes, content_type: str) -> None:
-    """Put an object unless it is there. Its key names its content, so what is there is the same."""
+    """Put an object unless it exists: its key contains its content's hash, so an existing one is the same."""
     digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
     with _failures_of(f"s3://{bucket}/{key}"):
         for left in reversed(range(_CONFLICT_TRIES)):
@@ -109,7 +113,7 @@ async def _put_once(client: "S3Client", bucket: str, key: str, body: bytes, cont
                     IfNoneMatch="*",
                 )
             except ClientError as error:
-                # By its status: what stands between may lose or change the body that names it.
+                # By its status: a proxy may lose or change the body with the error's code.
                 status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
                 if status == _ALREADY_THERE:
                     return

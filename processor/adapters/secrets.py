@@ -17,11 +17,11 @@ DEFAULT_POSTGRES_PORT = 5432
 
 
 async def read_secret_text(client: "SecretsManagerClient", arn: str) -> str:
-    """A secret's text. Raises: DependencyError if it cannot be read now, or has none."""
+    """Return a secret's text. Raises: DependencyError if it cannot be read now, or has none."""
     try:
         response = await client.get_secret_value(SecretId=arn)
     except (ClientError, BotoCoreError, OSError, ValueError, AttributeError, TypeError) as error:
-        # The last three are of botocore's parsers, where what answers is no Secrets Manager.
+        # The last three come from botocore's parsers when the endpoint is not Secrets Manager.
         raise DependencyError(f"secret {arn}: {reason_of(error)}") from error
     text: object = response.get("SecretString")
     if not isinstance(text, str) or not text:
@@ -30,19 +30,19 @@ async def read_secret_text(client: "SecretsManagerClient", arn: str) -> str:
 
 
 async def read_secret(client: "SecretsManagerClient", arn: str) -> dict[str, Any]:
-    """The members of a secret's JSON object.
+    """Return the members of a secret's JSON object.
 
     Raises:
-        DependencyError: the secret cannot be read now, or is no JSON object (a rotation gone wrong).
+        DependencyError: the secret cannot be read now, or is not a JSON object (a rotation gone wrong).
     """
     members = _members(await read_secret_text(client, arn))
     if members is None:
-        raise DependencyError(f"secret {arn} is no JSON object; username and password are needed")
+        raise DependencyError(f"secret {arn} is not a JSON object; username and password are needed")
     return members
 
 
 async def read_password(client: "SecretsManagerClient", arn: str) -> tuple[str, str] | tuple[str]:
-    """User name and password, or the password alone, of a secret that is a JSON object or the password.
+    """Return user name and password, or only the password, of a secret that is a JSON object or the password.
 
     Raises: DependencyError.
     """
@@ -55,7 +55,7 @@ async def read_password(client: "SecretsManagerClient", arn: str) -> tuple[str, 
 
 
 def member(secret: dict[str, Any], arn: str, name: str) -> str:
-    """One text member of a secret. Raises: DependencyError."""
+    """Return one text member of a secret. Raises: DependencyError."""
     value = secret.get(name)
     if not isinstance(value, str) or not value:
         raise DependencyError(f"secret {arn} holds no {name!r}")
@@ -71,12 +71,12 @@ def _members(text: str) -> dict[str, Any] | None:
 
 
 def login_source(
-    settings: DatabaseSettings, ask_secret: Callable[[str], Awaitable[dict[str, object]]]
+    settings: DatabaseSettings, fetch_secret: Callable[[str], Awaitable[dict[str, object]]]
 ) -> LoginSource:
-    """Where and as whom to connect: the variables win over the secret."""
+    """Return a source of the database's login; the environment variables win over the secret."""
 
     async def login() -> Login:
-        secret = await ask_secret(settings.secret_arn)
+        secret = await fetch_secret(settings.secret_arn)
         host = settings.host or secret.get("host")
         name = settings.name or secret.get("dbname")
         if not isinstance(host, str):

@@ -1,4 +1,4 @@
-"""Structured logs and embedded metrics on standard output: a line each a batch, and one for each reason."""
+"""Structured logs and embedded metrics on standard output: one line of each per batch, and one per reason."""
 
 import json
 import sys
@@ -22,13 +22,13 @@ P = ParamSpec("P")
 
 
 def _never_failing(publish: Callable[P, None]) -> Callable[P, None]:
-    """The same, but an error in it is only told: what is done is done, written down or not."""
+    """Make `publish` write its error to stderr instead of raising it: the batch is already done."""
 
     @wraps(publish)
     def wrapped(*arguments: P.args, **options: P.kwargs) -> None:
         try:
             publish(*arguments, **options)
-        except Exception as error:  # noqa: BLE001 a full or closed log would bring a finished batch again
+        except Exception as error:  # noqa: BLE001 a full or closed log must not retry a finished batch
             with suppress(Exception):
                 sys.stderr.write(f"the log could not be written: {reason_of(error)}\n")
 
@@ -36,11 +36,11 @@ def _never_failing(publish: Callable[P, None]) -> Callable[P, None]:
 
 
 class Telemetry:
-    """Says of each invocation what happened, for people (log) and alarms (metrics)."""
+    """Publishes what happened in each invocation, for people (log) and alarms (metrics)."""
 
     def __init__(self, environment_suffix: str) -> None:
         self._environment = environment_suffix
-        # In ASCII: a supplier may send half a surrogate pair as its name, which no UTF-8 can hold.
+        # In ASCII: a supplier's name may hold a lone surrogate, which UTF-8 cannot encode.
         self._logger = Logger(
             service=SERVICE, json_serializer=partial(json.dumps, separators=(",", ":"), default=str)
         )
@@ -49,7 +49,7 @@ class Telemetry:
 
     @_never_failing
     def publish_batch(self, report: BatchReport, *, request_id: str, connections_in_use: int) -> None:
-        """One batch's figures and errors."""
+        """Log one batch's counts and errors, and emit its metrics."""
         self._log_errors(report, request_id)
         self._logger.info(
             "batch",
@@ -60,8 +60,8 @@ class Telemetry:
             rejected_by_supplier=dict(report.rejected_by_supplier.most_common(_SUPPLIERS_SHOWN)),
             products_changed=report.products_changed,
             stale_updates=report.stale_updates,
-            invalidations_missed=report.invalidations_missed,
-            invalidations_made_up=report.invalidations_made_up,
+            pending_invalidations_added=report.pending_invalidations_added,
+            pending_invalidations_drained=report.pending_invalidations_drained,
             stage_ms={stage: round(spent, 1) for stage, spent in report.stage_ms.items()},
             first_unfinished=report.first_unfinished,
         )
@@ -73,8 +73,8 @@ class Telemetry:
                 "RecordsRejected": report.rejected.total(),
                 "ProductsChanged": report.products_changed,
                 "StaleUpdatesIgnored": report.stale_updates,
-                "InvalidationsMissed": report.invalidations_missed,
-                "InvalidationsMadeUp": report.invalidations_made_up,
+                "PendingInvalidationsAdded": report.pending_invalidations_added,
+                "PendingInvalidationsDrained": report.pending_invalidations_drained,
                 "BatchesUnfinished": int(report.first_unfinished is not None),
                 "ConnectionsInUse": connections_in_use,
             },
@@ -96,20 +96,20 @@ class Telemetry:
 
     @_never_failing
     def publish_drain(self, report: DrainReport, *, request_id: str) -> None:
-        """One scheduled drain's figure."""
+        """Log what one scheduled drain did, and emit its metric."""
         self._log_warnings(report.warnings, request_id)
         self._logger.info(
             "drain",
             request_id=request_id,
-            invalidations_made_up=report.invalidations_made_up,
-            invalidations_forgotten=report.invalidations_forgotten,
+            pending_invalidations_drained=report.pending_invalidations_drained,
+            pending_invalidations_expired=report.pending_invalidations_expired,
             another_process_drains=report.another_drains,
         )
-        self._publish({"InvalidationsMadeUp": report.invalidations_made_up}, {})
+        self._publish({"PendingInvalidationsDrained": report.pending_invalidations_drained}, {})
 
     def _log_errors(self, report: BatchReport, request_id: str) -> None:
-        for error in report.unforeseen:
-            self._logger.error("unforeseen error", request_id=request_id, exc_info=error)
+        for error in report.unexpected:
+            self._logger.error("unexpected error", request_id=request_id, exc_info=error)
         for error in report.failures:
             self._logger.error("batch unfinished", request_id=request_id, error=str(error))
         self._log_warnings(report.warnings, request_id)

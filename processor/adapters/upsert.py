@@ -1,46 +1,45 @@
-"""The statements that compare changes with the table of products and apply them, made from its registers.
+"""SQL that compares changes with the table of products and applies them, made from the registers.
 
-A change's row is the same from whatever source: the product's id, each register's value inside, and each
-register's version; NULL where the change does not mention the register.
+A change is always a row of `COLUMNS`: the product's id, each register's value inside, and each register's
+version; NULL where the change does not mention the register.
 """
 
 import json
 from collections.abc import Iterable, Sequence
 
-from processor.fold import Change
+from processor.fold import ROW_COLUMNS, Change
 from processor.product import REGISTERS
 
-# Name and PostgreSQL type of each column of a change's row; `columns` gives their values in this order.
-COLUMNS = (
-    ("product_id", "text"),
-    *((name, register.parameter) for name, register in REGISTERS.items()),
-    *((f"{name}_version", "text") for name in REGISTERS),
-)
-# A FROM item of as many parameters as a row has columns: arrays of the columns of any number of changes.
+# The columns of a change; `columns` returns their values in this order, which is that of the parameters.
+COLUMNS = ("product_id", *ROW_COLUMNS)
+_TYPES = {name: REGISTERS[name].parameter if name in REGISTERS else "text" for name in COLUMNS}
+# A FROM item with one parameter per column: an array with that column's values of all changes.
 FROM_ARRAYS = "unnest({}) AS change ({})".format(
-    ", ".join(f"${number}::{type_}[]" for number, (_, type_) in enumerate(COLUMNS, 1)),
-    ", ".join(name for name, _ in COLUMNS),
+    ", ".join(f"${number}::{_TYPES[name]}[]" for number, name in enumerate(COLUMNS, 1)),
+    ", ".join(COLUMNS),
 )
-# A FROM item of one parameter: one change as a JSON object.
-FROM_JSON = f"jsonb_to_record($1) AS change ({', '.join(f'{name} {type_}' for name, type_ in COLUMNS)})"
+# A FROM item with one parameter: one change as a JSON object.
+FROM_JSON = f"jsonb_to_record($1) AS change ({', '.join(f'{name} {_TYPES[name]}' for name in COLUMNS)})"
 # The columns of the table that an upsert writes.
-WRITTEN = (*(name for name, _ in COLUMNS), "last_updated")
+WRITTEN = (*COLUMNS, "last_updated")
 
 
 def columns(changes: Sequence[Change]) -> list[Sequence[object]]:
-    """The rows of one change or more, column after column of `COLUMNS`."""
+    """Return the values of each column of `COLUMNS`, for one change or more."""
     rows = zip(*(change.row for change in changes), strict=True)
     return [[change.product_id for change in changes], *rows]
 
 
 def json_rows(changes: Sequence[Change]) -> list[str]:
-    """Each of the changes as the parameter of `FROM_JSON`."""
-    names = [name for name, _ in COLUMNS]
-    return [json.dumps(dict(zip(names, row, strict=True))) for row in zip(*columns(changes), strict=True)]
+    """Return each change as the parameter of `FROM_JSON`."""
+    return [
+        json.dumps({"product_id": change.product_id, **dict(zip(ROW_COLUMNS, change.row, strict=True))})
+        for change in changes
+    ]
 
 
 def outdated_statement(source: str) -> str:
-    """SQL that answers the `product_id` of each change of `source` that would write a row.
+    """Return SQL that selects the `product_id` of each change of `source` that would write a row.
 
     `source`: see `apply_changes`.
     """
@@ -49,41 +48,42 @@ def outdated_statement(source: str) -> str:
 SELECT change.product_id FROM {source} LEFT JOIN products AS held USING (product_id)
 WHERE held.product_id IS NULL
     OR {_lines(newer, " OR")}
-"""  # noqa: S608 the one thing put in is ours
+"""  # noqa: S608 only our own names are inserted
 
 
 def fits_statement(source: str) -> str:
-    """SQL that fails if a value of a change of `source` fits not into its column, and for nothing else.
+    """Return SQL that fails if a value of a change of `source` does not fit into its column.
 
-    No default, generated column, index, CHECK or trigger of the table has a say in it. `source`: see
-    `apply_changes`.
+    It fails for no other reason: no default, generated column, index, CHECK or trigger of the table takes
+    part. `source`: see `apply_changes`.
     """
     values = [f"'{name}', {register.stored.format(f'change.{name}')}" for name, register in REGISTERS.items()]
     return f"""
 SELECT jsonb_populate_record(NULL::products, jsonb_build_object('product_id', change.product_id,
         {_lines(values, ",")}))
 FROM {source}
-"""  # noqa: S608 all that is put in is ours
+"""  # noqa: S608 only our own names are inserted
 
 
 def upsert_statement(source: str) -> str:
-    """SQL that applies the changes of `source` and answers one row about it.
+    """Return SQL that applies the changes of `source` and returns one row.
 
-    `changed`: how many products' rows were written; `invalidations_pending`: whether missed ones wait.
-    `source`: see `apply_changes`.
+    `changed`: how many products' rows were written; `invalidations_pending`: whether any invalidation is
+    pending. `source`: see `apply_changes`.
     """
     return f"""
 WITH changed AS ({apply_changes(source)}    RETURNING 1
 )
 SELECT count(*) AS changed, EXISTS (SELECT FROM pending_invalidation) AS invalidations_pending FROM changed
-"""  # noqa: S608 the one thing put in is ours
+"""  # noqa: S608 only our own names are inserted
 
 
 def apply_changes(source: str) -> str:
-    """SQL that writes each register whose change is newer than what the row holds, and rows of such alone.
+    """Return SQL that writes each register whose change is newer than what the row holds.
 
-    It may be followed by RETURNING, of the rows it wrote. `source`: a FROM item called `change` with
-    `COLUMNS`, at most one row a product; ordered by product, since concurrent upserts would deadlock.
+    Rows without such a register are not written. RETURNING may follow, for the rows that are. `source`: a
+    FROM item named `change` with `COLUMNS` and at most one row per product, ordered by product, because
+    concurrent upserts would deadlock otherwise.
     """
     names: list[str] = []
     values: list[str] = []
@@ -108,12 +108,13 @@ def apply_changes(source: str) -> str:
         {_lines(assignments, ",")},
         last_updated = greatest(excluded.last_updated, held.last_updated)
     WHERE {_lines(map(_newer, REGISTERS), " OR")}
-"""  # noqa: S608 all that is put in is ours
+"""  # noqa: S608 only our own names are inserted
 
 
-def _newer(name: str, told: str = "excluded") -> str:
-    # Comparing with '' lets no version lose to any; a change without one compares as NULL and is not newer.
-    return f"{told}.{name}_version > coalesce(held.{name}_version, '')"
+def _newer(name: str, new: str = "excluded") -> str:
+    # Every version is greater than '', so it wins over none. A change without one compares as NULL: not
+    # newer.
+    return f"{new}.{name}_version > coalesce(held.{name}_version, '')"
 
 
 def _lines(parts: Iterable[str], separator: str) -> str:

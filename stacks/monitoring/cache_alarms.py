@@ -12,11 +12,11 @@ _LOOKUPS_AT_LEAST = 1000
 
 def cache_alarms(of: Sources) -> Iterator[AlarmDefinition]:
     """Yield the alarms on the cache."""
-    # No alarm on what was never made up for: the time to live has ended any old value five minutes later.
+    # No alarm on those never drained: the time to live has ended any old value five minutes later.
     # 15 minutes: a failover of the cache takes one or two, which may lie in two periods.
     yield AlarmDefinition(
-        name="invalidations-missed",
-        metric=of.processor.metric("InvalidationsMissed", "Sum"),
+        name="pending-invalidations",
+        metric=of.processor.metric("PendingInvalidationsAdded", "Sum"),
         comparison=">=",
         threshold=1,
         period_minutes=5,

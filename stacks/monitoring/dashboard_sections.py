@@ -153,10 +153,10 @@ def _cache(of: Sources, alarm: Mapping[str, AlarmDefinition]) -> Section:
             ),
             Graph("Values evicted", by_node("Evictions", "Sum")),
             Graph(
-                "Invalidations",
+                "Pending invalidations",
                 {
-                    "missed": of.processor.metric("InvalidationsMissed", "Sum"),
-                    "made up for": of.processor.metric("InvalidationsMadeUp", "Sum"),
+                    "added": of.processor.metric("PendingInvalidationsAdded", "Sum"),
+                    "drained": of.processor.metric("PendingInvalidationsDrained", "Sum"),
                 },
             ),
             Graph("Hits (%)", by_node("CacheHitRate", "Average"), limit=alarm["cache-hit-rate-001"]),

@@ -190,7 +190,7 @@ def _function(config: Environment, of: Sources) -> Iterator[AlarmDefinition]:
         missing="notBreaching",
         meaning="Invocations fail repeatedly: an unexpected error, lack of memory, or the timeout. Lambda "
         "bisects the batch until the failing record is alone, and its shard's updates wait. Look first at "
-        "'unforeseen error' and 'Task timed out' in the function's log.",
+        "'unexpected error' and 'Task timed out' in the function's log.",
     )
     yield AlarmDefinition(
         name="duration",

@@ -1,4 +1,4 @@
-"""The cache's users may do what the processor and the shop do with it, and nothing else: on a real Valkey."""
+"""The cache's users may do what the processor and the shop do with it and nothing else, on a real Valkey."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -15,7 +15,8 @@ from local.servers import ValkeyServer
 from processor.adapters.cache import RedisCache
 from processor.adapters.redis_client import redis_client
 from processor.adapters.redis_login import AsyncPassword
-from processor.product import Product, lease_key, value_key
+from processor.cache_keys import lease_key, value_key
+from processor.product import Product
 from processor.reader import CatalogReader
 from tests.support.deployed_functions import STACK_IDS, Block, block_of, processor, references
 from tests.support.simulated_shop import ReadPool
@@ -23,9 +24,9 @@ from tests.support.synthesized import Stack
 
 PASSWORD = "as good as a token"
 PRODUCT = Product("a", 1, Decimal("2.50"), datetime(2026, 1, 1, tzinfo=UTC))
-# What every client may send: the server asks for no right.
+# What every client may send without any right.
 ALWAYS = {"auth", "hello"}
-# What redis-py sends with each new connection, and goes on without.
+# What redis-py sends on each new connection; it goes on if that is refused.
 PLEASANTRIES = {"client|setinfo", "client|maint_notifications"}
 SPARE = {
     "ping": "shows people and health checks that a login works",
@@ -57,13 +58,13 @@ class Cache:
 
     @asynccontextmanager
     async def as_shop(self, user: str) -> AsyncIterator[Redis]:
-        """A client with redis-py's own settings, as the shop would make one."""
+        """Yield a client with redis-py's own settings, as the shop would make one."""
         async with Redis(host="127.0.0.1", port=self.port, username=user, password=PASSWORD) as client:
             yield client
 
     @asynccontextmanager
     async def as_processor(self, user: str) -> AsyncIterator[Redis]:
-        """The processor's client, but for TLS, which this server does not know."""
+        """Yield the processor's client, without TLS, which this server does not have."""
 
         async def login() -> tuple[str, str]:
             return user, PASSWORD
@@ -74,13 +75,13 @@ class Cache:
             yield client
 
     async def denied(self) -> set[str]:
-        """The commands that users were refused since the last look."""
+        """Return the commands that users were refused since the last call."""
         entries: list[dict[str, str]] = await self.administrator.acl_log()  # type: ignore[assignment]
         await self.administrator.acl_log_reset()
         return {entry["object"] for entry in entries}
 
     async def calls(self) -> set[str]:
-        """The commands that were run since the last look, refused ones left out."""
+        """Return the commands that were run since the last call, without refused ones."""
         statistics: dict[str, Any] = await self.administrator.info("commandstats")
         await self.administrator.config_resetstat()
         ours = {"acl|log", "acl|setuser", "config|resetstat", "info", "flushall"}
@@ -90,7 +91,7 @@ class Cache:
 
 
 async def row(product_id: str) -> tuple[object, ...] | None:
-    """What the catalog has of a product."""
+    """Return a product's row."""
     if product_id != PRODUCT.product_id:
         return None
     return (PRODUCT.product_id, PRODUCT.inventory, PRODUCT.price, PRODUCT.last_updated)
@@ -98,20 +99,20 @@ async def row(product_id: str) -> tuple[object, ...] | None:
 
 @pytest.fixture(scope="module")
 def valkey() -> Iterator[ValkeyServer]:
-    """A server whose users the tests may make."""
+    """Yield a server whose users the tests may create."""
     with ValkeyServer() as server:
         yield server
 
 
 @pytest.fixture(params=STACK_IDS)
 async def stack(request: pytest.FixtureRequest, stacks: dict[str, Stack]) -> Stack:
-    """Each stack."""
+    """Return each stack."""
     return stacks[request.param]
 
 
 @pytest.fixture
 async def cache(stack: Stack, valkey: ValkeyServer) -> AsyncIterator[Cache]:
-    """An empty cache with the stack's users, as ElastiCache makes them."""
+    """Yield an empty cache with the stack's users, as ElastiCache creates them."""
     users = {block["user_name"]: block for _, block in references(stack, "aws_elasticache_user", "arn")}
     async with Redis(host="127.0.0.1", port=valkey.port, decode_responses=True) as administrator:
         for name, block in users.items():
@@ -127,14 +128,14 @@ async def cache(stack: Stack, valkey: ValkeyServer) -> AsyncIterator[Cache]:
 
 @pytest.fixture
 def processor_user(stack: Stack) -> str:
-    """Whom the processor is told to log in as."""
+    """Return the user as which the processor logs in."""
     user: str = block_of(stack, processor(stack).variables["REDIS_USERNAME"])["user_name"]
     return user
 
 
 @pytest.fixture
 def shop_user(stack: Stack) -> str:
-    """Whom the shop is told to log in as."""
+    """Return the user as which the shop logs in."""
     user: str = block_of(stack, stack.document["output"]["ShopCacheUser"]["value"])["user_name"]
     return user
 
@@ -207,8 +208,8 @@ async def test_a_login_works(cache: Cache) -> None:
 
 
 async def refuses(client: Redis, commands: list[tuple[str, ...]]) -> None:
-    """Check that the server refuses each command for want of the right."""
+    """Check that the server refuses each command because the user has no right to it."""
     for command in commands:
-        # Of its own kind (NoPermissionError), or a script's failure that tells the reason.
+        # NoPermissionError, or a script's error that contains the reason.
         with pytest.raises(ResponseError, match=r"(?i)no permissions"):
             await client.execute_command(*command)  # type: ignore[no-untyped-call]

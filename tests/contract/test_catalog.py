@@ -1,4 +1,4 @@
-"""The catalog in memory, of unit tests and simulations, and the one in PostgreSQL keep one contract."""
+"""The fake catalog of unit tests and simulations keeps the same contract as the one in PostgreSQL."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from processor.adapters.catalog import PostgresCatalog
 from processor.adapters.postgres import Database
 from processor.errors import CatalogRefusedError
 from processor.fold import fold
-from processor.ports import Catalog, MissedInvalidation
+from processor.ports import Catalog, PendingInvalidation
 from processor.product import REGISTERS
 from processor.registers import Register
 from processor.updates import Update, decode
@@ -34,12 +34,12 @@ class Pair:
     services: Services
 
     async def rows(self) -> State:
-        """The real one's rows."""
+        """Return the real catalog's rows."""
         found = await self.services.database.fetch("SELECT * FROM products")
         return {row["product_id"]: dict(row) for row in found}
 
     def fake_rows(self) -> State:
-        """The fake one's rows, as the real one shows them."""
+        """Return the fake catalog's rows as the real one shows them."""
         return {
             product_id: {
                 "product_id": product_id,
@@ -52,7 +52,7 @@ class Pair:
 
 
 def column(kind: Register, inside: Any) -> object:
-    """What a register's column holds, by its type inside; None is not told."""
+    """Return what a register's column holds for a value inside; None is one that was never set."""
     match kind.parameter:
         case "integer":
             return inside or 0
@@ -65,7 +65,7 @@ def column(kind: Register, inside: Any) -> object:
 
 @pytest.fixture
 async def pair(services: Services) -> AsyncIterator[Pair]:
-    """Both catalogs, empty."""
+    """Yield both catalogs, empty."""
 
     database = Database(services.administrator, None, 1)
     yield Pair(FakeCatalog(Faults(lambda _: None)), PostgresCatalog(database, process_id="test"), services)
@@ -73,7 +73,7 @@ async def pair(services: Services) -> AsyncIterator[Pair]:
 
 
 def update(position: int, **fields: Any) -> Update:
-    """A valid update at this place in the shard."""
+    """Return a valid update at this position in the shard."""
     decoded = decode(record({"product_id": "a", **fields}, position))
     assert isinstance(decoded, Update), decoded
     return decoded
@@ -81,12 +81,12 @@ def update(position: int, **fields: Any) -> Update:
 
 histories = st.lists(
     st.builds(
-        lambda position, product, told, day: update(
-            position, product_id=product, event_time=f"2026-01-{day:02d}T00:00:00Z", **told
+        lambda position, product, values, day: update(
+            position, product_id=product, event_time=f"2026-01-{day:02d}T00:00:00Z", **values
         ),
         position=st.integers(0, 99),
         product=st.sampled_from(["a", "b", "B", "ä", "a:lease"]),
-        told=st.fixed_dictionaries(
+        values=st.fixed_dictionaries(
             {},
             optional={
                 "inventory": st.integers(0, 2_147_483_647),
@@ -127,63 +127,63 @@ async def test_both_hold_the_same_rows_after_any_history(pair: Pair, history: li
 
 @pytest.fixture(params=["fake", "real"])
 def catalog(request: pytest.FixtureRequest, pair: Pair) -> Catalog:
-    """Either of the two."""
+    """Return either of the two."""
     chosen: Catalog = getattr(pair, request.param)
     return chosen
 
 
-async def waiting(catalog: Catalog, limit: int, *, after: str = "") -> list[MissedInvalidation]:
-    missed = await catalog.missed_invalidations(limit, after=after)
-    assert missed is not None, "another process drains"
-    return missed
+async def pending(catalog: Catalog, limit: int, *, after: str = "") -> list[PendingInvalidation]:
+    entries = await catalog.pending_invalidations(limit, after=after)
+    assert entries is not None, "another process drains"
+    return entries
 
 
-async def test_misses_are_remembered_until_exactly_they_are_forgotten(catalog: Catalog) -> None:
-    await catalog.add_missed_invalidations(["a", "b"])
-    (first, second) = await waiting(catalog, 10)
+async def test_pending_invalidations_are_kept_until_exactly_they_are_removed(catalog: Catalog) -> None:
+    await catalog.add_pending_invalidations(["a", "b"])
+    (first, second) = await pending(catalog, 10)
     assert (first.product_id, second.product_id) == ("a", "b")
-    await catalog.add_missed_invalidations(["a"])
-    assert [miss.product_id for miss in await waiting(catalog, 10)] == ["a", "b"]
-    assert [miss.product_id for miss in await waiting(catalog, 1, after="a")] == ["b"]
-    assert await catalog.forget_missed_invalidations([first, second]) == 1
-    assert await waiting(catalog, 10, after="b") == []
-    (newer,) = await waiting(catalog, 10)
+    await catalog.add_pending_invalidations(["a"])
+    assert [entry.product_id for entry in await pending(catalog, 10)] == ["a", "b"]
+    assert [entry.product_id for entry in await pending(catalog, 1, after="a")] == ["b"]
+    assert await catalog.remove_pending_invalidations([first, second]) == 1
+    assert await pending(catalog, 10, after="b") == []
+    (newer,) = await pending(catalog, 10)
     assert newer.product_id == "a"
     assert newer.id not in (first.id, second.id)
 
 
-async def test_an_upsert_tells_that_misses_wait(catalog: Catalog) -> None:
+async def test_an_upsert_returns_whether_invalidations_are_pending(catalog: Catalog) -> None:
     changes = fold([update(0, inventory=1)]).changes
-    assert not (await catalog.upsert(changes, within_seconds=5)).invalidations_pending
-    await catalog.add_missed_invalidations(["a"])
-    assert (await catalog.upsert(changes, within_seconds=5)).invalidations_pending
+    assert not (await catalog.upsert(changes, within_seconds=5)).has_pending_invalidations
+    await catalog.add_pending_invalidations(["a"])
+    assert (await catalog.upsert(changes, within_seconds=5)).has_pending_invalidations
 
 
 @pytest.mark.parametrize("which", ["fake", "real"])
 async def test_only_one_process_drains_at_a_time(pair: Pair, which: str) -> None:
     catalog = pair.fake if which == "fake" else pair.real
-    await catalog.add_missed_invalidations(["a", "b"])
+    await catalog.add_pending_invalidations(["a", "b"])
     catalog.process_id = "one"
-    assert len(await waiting(catalog, 10)) == 2
+    assert len(await pending(catalog, 10)) == 2
     catalog.process_id = "other"
-    assert await catalog.missed_invalidations(10) is None
+    assert await catalog.pending_invalidations(10) is None
     await catalog.end_drain()
-    assert await catalog.missed_invalidations(10) is None, "only who drains can end it"
+    assert await catalog.pending_invalidations(10) is None, "only the process that drains can end it"
     catalog.process_id = "one"
     await catalog.end_drain()
     catalog.process_id = "other"
-    assert len(await waiting(catalog, 10)) == 2
+    assert len(await pending(catalog, 10)) == 2
 
 
 @pytest.mark.parametrize("which", ["fake", "real"])
-async def test_the_marks_of_other_processes_are_told_until_cleared(pair: Pair, which: str) -> None:
+async def test_the_marks_of_other_processes_are_returned_until_cleared(pair: Pair, which: str) -> None:
     catalog = pair.fake if which == "fake" else pair.real
     one, other = record("x", 1), record("x", 2)
     for number in range(3):
         catalog.process_id = f"process {number}"
         others = {f"process {before}" for before in range(number)}
         assert await catalog.mark_attempt(one) == others
-        assert await catalog.mark_attempt(one) == others, "its own marks count for nothing"
+        assert await catalog.mark_attempt(one) == others, "its own marks do not count"
     assert await catalog.mark_attempt(other) == set()
     await catalog.clear_attempts(one)
     catalog.process_id = "process 3"
@@ -191,7 +191,7 @@ async def test_the_marks_of_other_processes_are_told_until_cleared(pair: Pair, w
 
 
 @pytest.mark.parametrize("which", ["fake", "real"])
-async def test_marks_left_standing_are_taken_back(pair: Pair, which: str) -> None:
+async def test_marks_that_were_not_cleared_are_taken_back(pair: Pair, which: str) -> None:
     catalog = pair.fake if which == "fake" else pair.real
     catalog.process_id = "a process"
     await catalog.mark_attempt(record("x", 1))
@@ -202,7 +202,7 @@ async def test_marks_left_standing_are_taken_back(pair: Pair, which: str) -> Non
 
 @QUICKLY
 @given(histories)
-async def test_one_by_one_ends_in_the_same_rows_and_both_tell_what_is_outdated(
+async def test_one_by_one_ends_in_the_same_rows_and_both_return_what_is_outdated(
     pair: Pair, history: list[Update]
 ) -> None:
     await pair.services.database.execute("TRUNCATE products")
@@ -222,15 +222,15 @@ async def test_one_by_one_ends_in_the_same_rows_and_both_tell_what_is_outdated(
         assert await pair.real.outdated(folded) == []
 
 
-async def test_the_release_before_may_miss_a_product_again(pair: Pair) -> None:
-    """Its statement runs beside ours during a deploy."""
+async def test_the_previous_release_may_add_a_pending_product_again(pair: Pair) -> None:
+    """Check its statement, which runs concurrently with ours during a deploy."""
     for _ in range(2):
         await pair.services.database.execute(
             "INSERT INTO pending_invalidation (product_id) SELECT unnest($1::text[])", ["a", "b"]
         )
-    (first, _) = await waiting(pair.real, 10)
-    await pair.real.add_missed_invalidations(["a"])
-    (again, _) = await waiting(pair.real, 10)
+    (first, _) = await pending(pair.real, 10)
+    await pair.real.add_pending_invalidations(["a"])
+    (again, _) = await pending(pair.real, 10)
     assert (again.product_id, again.id > first.id) == ("a", True)
 
 
@@ -249,7 +249,7 @@ BEYOND_THE_TABLE = [
     "bad", BEYOND_THE_TABLE, ids=lambda bad: repr((bad.product_id[:9], *bad.values.values()))
 )
 async def test_a_value_that_no_column_holds_is_refused_and_found(pair: Pair, bad: Update) -> None:
-    """As if validation had a hole: at once nothing is kept, one by one the others are."""
+    """Check for a hole in validation: together nothing is stored, one by one the others are."""
     good = update(1, product_id="a good one", inventory=1)
     changes = sorted([*fold([good]).changes, *fold([bad]).changes], key=lambda change: change.product_id)
     with pytest.raises(CatalogRefusedError):
@@ -260,8 +260,8 @@ async def test_a_value_that_no_column_holds_is_refused_and_found(pair: Pair, bad
     assert set(await pair.rows()) == {"a good one"}
 
 
-async def test_old_misses_and_marks_are_forgotten(pair: Pair) -> None:
-    await pair.real.add_missed_invalidations(["old", "new"])
+async def test_expired_pending_invalidations_and_marks_are_removed(pair: Pair) -> None:
+    await pair.real.add_pending_invalidations(["old", "new"])
     await pair.real.mark_attempt(record("x", 1))
     await pair.services.database.execute(
         "UPDATE pending_invalidation SET missed_at = now() - interval '331 s' WHERE product_id = 'old'"
@@ -269,13 +269,13 @@ async def test_old_misses_and_marks_are_forgotten(pair: Pair) -> None:
     await pair.services.database.execute(
         "UPDATE processing_attempt SET last_tried_at = now() - interval '25 h'"
     )
-    assert await pair.real.forget_old_misses(330) == 1
+    assert await pair.real.remove_expired_pending_invalidations(330) == 1
     await pair.real.tidy()
     assert await pair.services.pending() == {"new"}
     assert await pair.services.database.fetchval("SELECT count(*) FROM processing_attempt") == 0
 
 
-async def test_the_real_one_refuses_what_the_table_forbids_and_keeps_nothing_of_it(pair: Pair) -> None:
+async def test_the_real_one_refuses_what_the_table_forbids_and_stores_nothing(pair: Pair) -> None:
     good = update(0, product_id="good", inventory=1)
     for bad in ({"inventory": -1}, {"price": -1}):
         (refused,) = fold([good._replace(product_id="bad", values=bad)]).changes

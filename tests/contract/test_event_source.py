@@ -1,4 +1,4 @@
-"""The deployed event source mapping is one the local mapping can be, and one the processor can rely on."""
+"""The deployed event source mapping: the local one accepts its settings, and the processor relies on them."""
 
 import pytest
 
@@ -33,16 +33,16 @@ def test_the_local_mapping_takes_the_deployed_settings(stacks: dict[str, Stack],
     assert settings.batch_size == config.batch_size
     assert settings.maximum_batching_window_in_seconds == config.window_seconds
     assert settings.parallelization_factor == config.parallelization_factor
-    # What was put before the mapping was made counts too.
+    # Records that were put before the mapping was created count too.
     assert settings.starting_position is StartingPosition.TRIM_HORIZON
-    # Without it the processor's answer would count as success, whatever it says.
+    # Without it every response of the processor would count as success.
     assert settings.report_batch_item_failures
-    # The processor raises what nobody foresaw, so that Lambda isolates the culprit.
+    # The processor raises unexpected errors, so that Lambda isolates the record that causes them.
     assert settings.bisect_batch_on_function_error
 
 
 @pytest.mark.parametrize("stack_id", STACK_IDS)
-def test_a_record_that_kills_is_met_by_the_processor_before_lambda_gives_it_up(
+def test_the_processor_rejects_a_record_that_kills_before_lambda_discards_it(
     stacks: dict[str, Stack], stack_id: str
 ) -> None:
     settings = settings_of(stacks[stack_id])

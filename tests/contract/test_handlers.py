@@ -1,4 +1,4 @@
-"""What Lambda is told to call and to run is there, in what is shipped, for the runtime that it has."""
+"""The handlers that Lambda is configured to call are in the shipped code, for its runtime."""
 
 import importlib
 import inspect
@@ -21,7 +21,7 @@ from tests.support.synthesized import Stack
 
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The paths in the function's code as it is shipped."""
+    """Return the paths in the function's code as it is shipped."""
     archive = build_code(tmp_path_factory.mktemp("code"))
     return set(zipfile.ZipFile(archive).namelist())
 
@@ -34,7 +34,7 @@ def test_handlers_are_shipped_and_take_event_and_context(
     handlers = {function(stack).block["handler"] for function in (processor, migrations)}
     assert len(handlers) == 2
     for handler in handlers:
-        # As Lambda's runtime does: https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html
+        # Like Lambda's runtime: https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html
         module_name, _, function_name = handler.rpartition(".")
         module = importlib.import_module(module_name)
         inspect.signature(getattr(module, function_name)).bind({}, object())

@@ -1,4 +1,4 @@
-"""No policy of a stack allows more than it names, and rights come from policy documents alone."""
+"""No policy of a stack allows more than it names, and rights come from policy documents only."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ NAMED = re.compile(r"[a-z0-9-]+:[A-Za-z0-9]+")
 UNBOUNDED = re.compile(r"ec2:(\w*NetworkInterfaces?|DescribeSubnets|\w*PrivateIpAddresses)|xray:Put\w+")
 DOCUMENT = re.compile(r"\$\{data\.aws_iam_policy_document\.\w+\.json\}")
 POLICY_ARGUMENTS = {"policy", "assume_role_policy"}
-# By which a role could come to rights that no document here tells.
+# Through these a role could get rights that are in no document here.
 OTHER_WAYS = {
     "aws_iam_group_policy",
     "aws_iam_policy_attachment",
@@ -48,7 +48,7 @@ def test_resources_are_ours_but_where_aws_knows_no_narrower_one(
 ) -> None:
     for document, statement in allowing(stacks[stack_id]):
         for resource in statement.get("resources", ()):
-            # Everything of ours is referred to, so that it is known to exist.
+            # Our own resources are referenced, so they exist.
             if not resource.startswith("${"):
                 assert resource == "*", (document, resource)
                 unbounded = [action for action in statement["actions"] if UNBOUNDED.fullmatch(action)]

@@ -1,4 +1,4 @@
-"""What alarms and dashboard read of our own metrics is what the processor emits: stacks cannot import it."""
+"""The alarms and the dashboard use the metrics that the processor emits; stacks cannot import it."""
 
 import json
 from collections import Counter
@@ -20,7 +20,7 @@ from tests.support.synthesized import Stack
 
 
 def batches() -> list[BatchReport]:
-    """Reports of the real road, in which every stage ran and every fault of ours was met."""
+    """Return reports of processed batches in which every stage ran and every fault of ours occurred."""
     services = FakeServices(always(cache_invalidate=Fault.FAILS))
     services.catalog.refuses = lambda change: change.product_id == "refused"
     mixed = services.process(
@@ -41,7 +41,7 @@ def emitted(environment: str, reports: list[BatchReport]) -> set[Watching]:
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
     """
-    # Not within: its logger keeps the stream it is made with, for every later test.
+    # Outside the redirection: the logger keeps its first stream for all later tests.
     telemetry = Telemetry(environment)
     with redirect_stdout(StringIO()) as output:
         for report in reports:
@@ -72,7 +72,7 @@ def of_processor() -> set[Watching]:
 
 
 def ours(watchings: set[Watching]) -> set[Watching]:
-    """Without the metrics of AWS's own."""
+    """Return only our own metrics, without AWS's."""
     return {watching for watching in watchings if not watching.namespace.startswith("AWS/")}
 
 
@@ -81,7 +81,7 @@ def test_the_reports_are_what_they_are_meant_to_be() -> None:
     assert mixed.rejected + killer.rejected == Counter(
         ["catalog_refused", "internal_error", "invalid_base64", "killed_process"]
     )
-    assert mixed.invalidations_missed == 1
+    assert mixed.pending_invalidations_added == 1
 
 
 def test_alarms_watch_what_the_processor_emits(stack: Stack, of_processor: set[Watching]) -> None:
@@ -91,7 +91,7 @@ def test_alarms_watch_what_the_processor_emits(stack: Stack, of_processor: set[W
 
 
 def test_every_fault_of_ours_in_a_record_has_an_alarm(stack: Stack, of_processor: set[Watching]) -> None:
-    """The reports hold no other rejections than those."""
+    """Check all of them: the reports contain no other rejections."""
     by_reason = {watching for watching in of_processor if watching.name == "RecordsRejectedByReason"}
     assert by_reason <= watched_by_alarms(stack)
 

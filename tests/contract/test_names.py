@@ -1,4 +1,4 @@
-"""Names and prefixes that both sides write down mean the same, on AWS and in the emulated account."""
+"""Names and prefixes that both sides define agree, on AWS and in the emulated account."""
 
 import re
 from datetime import UTC, datetime
@@ -9,8 +9,8 @@ import pytest
 from local.demo.pipeline import SCHEDULED_EVENT
 from local.emulated_aws.account import APPLICATION_ROLE, FAILED_BATCHES_PREFIX, READER_ROLE
 from local.emulated_aws.event_source_mapping.payload import failure_key
-from processor.objects import ARCHIVE_PREFIX, QUARANTINE_PREFIX, SURVIVORS_PREFIX
-from processor.product import TIME_TO_LIVE_SECONDS
+from processor.cache_keys import CACHE_TIME_TO_LIVE_SECONDS
+from processor.s3_objects import ARCHIVE_PREFIX, QUARANTINE_PREFIX, SURVIVORS_PREFIX
 from tests.support.deployed_functions import (
     ACCOUNT_ID,
     ENVIRONMENTS_BY_STACK,
@@ -28,7 +28,7 @@ from tests.support.synthesized import Stack
 
 
 async def notification(services: Services) -> Any:
-    """Return what the emulated quarantine bucket tells whom of."""
+    """Return the notification configuration of the emulated quarantine bucket."""
     answer = await services.account.s3.get_bucket_notification_configuration(
         Bucket=services.account.quarantine_bucket
     )
@@ -37,7 +37,7 @@ async def notification(services: Services) -> Any:
 
 
 def physical_names(stack: Stack) -> dict[str, str]:
-    """Return the names of what the emulated account has, too."""
+    """Return the names of those resources that the emulated account has too."""
     variables = processor(stack).variables
     return {
         "stream": stack.only("aws_kinesis_stream")["name"],
@@ -63,7 +63,7 @@ def base_name(name: str, suffix: str) -> str:
 
 
 def scheduled_event(rule_name: str) -> dict[str, Any]:
-    """Return what EventBridge sends for a rule with a schedule."""
+    """Return the event that EventBridge sends for a schedule."""
     return {
         "version": "0",
         "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
@@ -104,16 +104,16 @@ def test_objects_are_written_where_the_role_may(stacks: dict[str, Stack], stack_
 
 
 @pytest.mark.parametrize("stack_id", STACK_IDS)
-def test_of_failed_batches_the_queue_is_told_and_of_nothing_else(
+def test_the_queue_is_notified_of_failed_batches_and_nothing_else(
     stacks: dict[str, Stack], stack_id: str
 ) -> None:
-    (told,) = stacks[stack_id].only("aws_s3_bucket_notification")["queue"]
+    (notified,) = stacks[stack_id].only("aws_s3_bucket_notification")["queue"]
     key = failure_key("mapping", "shardId-000000000000", datetime(2026, 1, 1, tzinfo=UTC), "random")
-    assert key.startswith(told["filter_prefix"])
-    assert told["filter_prefix"] == FAILED_BATCHES_PREFIX
-    assert "filter_suffix" not in told
-    assert not QUARANTINE_PREFIX.startswith(told["filter_prefix"])
-    assert not told["filter_prefix"].startswith(QUARANTINE_PREFIX)
+    assert key.startswith(notified["filter_prefix"])
+    assert notified["filter_prefix"] == FAILED_BATCHES_PREFIX
+    assert "filter_suffix" not in notified
+    assert not QUARANTINE_PREFIX.startswith(notified["filter_prefix"])
+    assert not notified["filter_prefix"].startswith(QUARANTINE_PREFIX)
 
 
 async def test_the_emulated_account_has_the_same_notification(
@@ -122,16 +122,16 @@ async def test_the_emulated_account_has_the_same_notification(
     configured = await notification(services)
     (rule,) = configured["Filter"]["Key"]["FilterRules"]
     for stack in stacks.values():
-        (told,) = stack.only("aws_s3_bucket_notification")["queue"]
-        assert (rule["Name"].lower(), rule["Value"]) == ("prefix", told["filter_prefix"])
-        assert configured["Events"] == told["events"]
+        (notified,) = stack.only("aws_s3_bucket_notification")["queue"]
+        assert (rule["Name"].lower(), rule["Value"]) == ("prefix", notified["filter_prefix"])
+        assert configured["Events"] == notified["events"]
 
 
 async def test_the_emulated_account_names_things_alike(stacks: dict[str, Stack], services: Services) -> None:
-    """But for the environment, and for the account in the names of buckets."""
+    """Check all but the environment, and the account in the names of buckets."""
     suffix = services.account.variables["ENVIRONMENT_SUFFIX"]
     queue_arn = (await notification(services))["QueueArn"]
-    told = {
+    names = {
         "stream": services.account.stream_name,
         "archive": services.account.archive_bucket,
         "quarantine": services.account.quarantine_bucket,
@@ -142,17 +142,17 @@ async def test_the_emulated_account_names_things_alike(stacks: dict[str, Stack],
     for stack_id, stack in stacks.items():
         end = ENVIRONMENTS_BY_STACK[stack_id].name
         deployed = {kind: base_name(name, end) for kind, name in physical_names(stack).items()}
-        assert deployed == {kind: base_name(name, suffix) for kind, name in told.items()}
+        assert deployed == {kind: base_name(name, suffix) for kind, name in names.items()}
 
 
 async def test_the_processor_takes_the_schedule_for_a_drain(
     stacks: dict[str, Stack], services: Services
 ) -> None:
-    """https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-scheduled-events.html"""
+    """Source: https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-scheduled-events.html."""
     for number, stack in enumerate(stacks.values()):
         target = stack.only("aws_cloudwatch_event_target")
         rule = block_of(stack, target["rule"])
-        # With any other argument the function would get another event than the schedule's own.
+        # With any other argument the function would get a different event.
         assert set(target) <= {"//", "rule", "target_id", "arn", "depends_on"}
         assert block_of(stack, target["arn"]) is processor(stack).block
         assert "event_pattern" not in rule
@@ -161,23 +161,23 @@ async def test_the_processor_takes_the_schedule_for_a_drain(
         await services.database.execute(
             "INSERT INTO pending_invalidation (product_id) VALUES ($1)", f"product {number}"
         )
-        assert await services.invoke(event) == {"invalidations_made_up": 1}
+        assert await services.invoke(event) == {"pending_invalidations_drained": 1}
 
 
 @pytest.mark.parametrize("stack_id", STACK_IDS)
-def test_missed_invalidations_are_made_up_for_well_before_values_expire(
+def test_pending_invalidations_are_drained_well_before_values_expire(
     stacks: dict[str, Stack], stack_id: str
 ) -> None:
     rule = stacks[stack_id].only("aws_cloudwatch_event_rule")
     found = re.fullmatch(r"rate\((\d+) minutes?\)", rule["schedule_expression"])
     assert found
-    assert int(found[1]) * 60 <= TIME_TO_LIVE_SECONDS / 2
+    assert int(found[1]) * 60 <= CACHE_TIME_TO_LIVE_SECONDS / 2
 
 
-async def test_the_migrations_give_each_role_its_group_alone(
+async def test_the_migrations_give_each_role_only_its_group(
     stacks: dict[str, Stack], services: Services
 ) -> None:
-    """The roles are those that the stacks' secrets name: `secret_of_role` finds one for each."""
+    """Check the roles that the stacks' secrets name: `secret_of_role` finds one for each."""
     for stack in stacks.values():
         assert secret_of_role(stack, APPLICATION_ROLE) != secret_of_role(stack, READER_ROLE)
     rows = await services.database.fetch(
@@ -192,7 +192,7 @@ async def test_the_migrations_give_each_role_its_group_alone(
 
 
 @pytest.mark.parametrize("stack_id", STACK_IDS)
-def test_what_others_are_told_are_those_secrets(stacks: dict[str, Stack], stack_id: str) -> None:
+def test_the_outputs_name_those_secrets(stacks: dict[str, Stack], stack_id: str) -> None:
     stack = stacks[stack_id]
     outputs = {name: output["value"] for name, output in stack.document["output"].items()}
     ((administrator, _),) = references(stack, "aws_db_instance", "master_user_secret[0].secret_arn")

@@ -1,4 +1,4 @@
-"""What the functions ask of AWS, recorded from real runs, is what their roles allow, and all they allow."""
+"""The roles allow exactly what the functions request from AWS, as recorded from real runs."""
 
 import asyncio
 import uuid
@@ -61,7 +61,7 @@ PROCESSOR_ALONE = {
 
 @dataclass(frozen=True, kw_only=True)
 class Used:
-    """What each asked for, and in which account."""
+    """What each function requested, and in which account."""
 
     account: Account
     processor: frozenset[Use]
@@ -79,7 +79,7 @@ class Failing:
 
 @pytest.fixture(scope="module")
 async def used(servers: Servers, stacks: dict[str, Stack]) -> AsyncIterator[Used]:
-    """What a migration, some batches, a drain and a mapping that gives a batch up ask for."""
+    """Yield the requests of a migration, some batches, a drain, and a mapping that discards a batch."""
     endpoint_url = servers.moto.endpoint_url
     async with (
         open_services(servers) as services,
@@ -99,7 +99,7 @@ async def used(servers: Servers, stacks: dict[str, Stack]) -> AsyncIterator[Used
 
 
 def behind(services: Services, url: str) -> Services:
-    """Return the same services, whose AWS is reached through a proxy."""
+    """Return the same services with AWS behind a proxy."""
     variables = {**services.account.variables, "AWS_ENDPOINT_URL": url}
     return replace(services, account=replace(services.account, variables=variables))
 
@@ -111,7 +111,7 @@ async def run_migrations(services: Services) -> None:
 
 
 async def run_processor(services: Services) -> None:
-    """A cold start with good and rejected records, the same batch again, a killer, an outage and a drain."""
+    """Run a cold start with good and bad records, the same batch again, a killer, an outage and a drain."""
     event = kinesis_event(kinesis_record(GOOD, 0), kinesis_record("garbage", 1))
     assert await services.invoke(event) == ALL_DONE
     assert await services.invoke(event) == ALL_DONE
@@ -126,11 +126,11 @@ async def run_processor(services: Services) -> None:
         await services.invoke(killer)
     await services.database.execute("GRANT DELETE ON processing_attempt TO catalog_writer")
     await services.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a')")
-    assert await services.invoke(SCHEDULE) == {"invalidations_made_up": 1}
+    assert await services.invoke(SCHEDULE) == {"pending_invalidations_drained": 1}
 
 
 async def run_mapping(account: Account, stack: Stack, url: str) -> None:
-    """The deployed mapping reads a record that the function refuses, and keeps it as a failed batch."""
+    """Let the deployed mapping read a record that the function fails on, and store it as a failed batch."""
     declared = stack.only("aws_lambda_event_source_mapping")
     settings = mapping_settings(
         declared, stream_arn=account.stream_arn, function_arn="function", role_arn="role"
@@ -166,10 +166,10 @@ async def run_mapping(account: Account, stack: Stack, url: str) -> None:
 
 
 def names_in(stack: Stack, account: Account) -> dict[str, str]:
-    """Return what the stack's references are called in the test's account.
+    """Return the names that the stack's references have in the test's account.
 
-    Joined through the functions' environment variables and the event source mapping: a function may use
-    what it is told of, and nothing else has a name.
+    They are joined through the functions' environment variables and the event source mapping. A function may
+    use only what it is given there; nothing else has a name.
     """
     names = {"${data.aws_caller_identity.Account.account_id}": ACCOUNT_ID}
     for function in (processor(stack), migrations(stack)):
@@ -184,7 +184,7 @@ def names_in(stack: Stack, account: Account) -> dict[str, str]:
 
 
 def uses_of_cache(stack: Stack) -> frozenset[Use]:
-    """What the processor's passwords for the cache, which are presigned requests, ask for."""
+    """Return what the processor's passwords for the cache, which are presigned requests, request."""
     variables = processor(stack).variables
     user, cluster = variables["REDIS_USERNAME"], variables["REDIS_CLUSTER_ID"]
     token = iam_token(
@@ -200,7 +200,7 @@ def uses_of_cache(stack: Stack) -> frozenset[Use]:
 
 
 def role_of(stack: Stack, function: Function, used: Used) -> Policy:
-    """Return what a function's role may, by the names of the test's account."""
+    """Return what a function's role allows, with the names of the test's account."""
     return policy(function.statements, names_in(stack, used.account))
 
 
@@ -210,7 +210,7 @@ def unused(granted: set[Grant], uses: frozenset[Use]) -> set[str]:
 
 
 def endpoint(stack: Stack, service: str, used: Used) -> Policy:
-    """Return what the private network's endpoint of a service lets through."""
+    """Return what the private network's endpoint of a service allows."""
     (found,) = [
         block["policy"]
         for _, block in references(stack, "aws_vpc_endpoint", "policy")
@@ -220,8 +220,8 @@ def endpoint(stack: Stack, service: str, used: Used) -> Policy:
 
 
 def test_the_recording_saw_what_it_should(used: Used) -> None:
-    """Else nothing below says anything."""
-    told = used.account.variables
+    """Check the recording, without which the tests below mean nothing."""
+    variables = used.account.variables
     assert {use.action for use in used.processor} == {
         "s3:PutObject",
         "s3:ListBucket",
@@ -232,7 +232,7 @@ def test_the_recording_saw_what_it_should(used: Used) -> None:
         f"arn:aws:s3:::{used.account.quarantine_bucket}",
     }
     assert used.migrations == {
-        Use("secretsmanager:GetSecretValue", told[name])
+        Use("secretsmanager:GetSecretValue", variables[name])
         for name in ("DB_ADMIN_SECRET_ARN", "DB_SECRET_ARN", "DB_READER_SECRET_ARN")
     }
     assert {use.action for use in used.service} == {
@@ -266,7 +266,7 @@ def test_roles_allow_nothing_else(stacks: dict[str, Stack], used: Used, stack_id
 
 
 @pytest.mark.parametrize("stack_id", STACK_IDS)
-def test_what_lambda_does_with_a_role_is_bounded_to_what_is_ours(
+def test_lambda_may_use_a_role_only_for_our_resources(
     stacks: dict[str, Stack], used: Used, stack_id: str
 ) -> None:
     stack = stacks[stack_id]
@@ -284,10 +284,10 @@ def test_what_lambda_does_with_a_role_is_bounded_to_what_is_ours(
 
 
 @pytest.mark.parametrize("stack_id", STACK_IDS)
-def test_endpoints_let_through_what_is_used_and_nothing_else(
+def test_endpoints_allow_what_is_used_and_nothing_else(
     stacks: dict[str, Stack], used: Used, stack_id: str
 ) -> None:
-    """The functions reach S3 and Secrets Manager through them alone; Lambda itself does not."""
+    """Check the functions' uses: they reach S3 and Secrets Manager only there; Lambda itself does not."""
     stack = stacks[stack_id]
     uses = used.processor | used.migrations
     for service in ("s3", "secretsmanager"):

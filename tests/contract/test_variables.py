@@ -1,4 +1,4 @@
-"""What `stacks/` sets as environment variables is what `processor/` reads, and means what it should."""
+"""The environment variables that stacks/ sets are those that processor/ reads, with the right meaning."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from processor.errors import PipelineError
 from processor.settings import (
     RDS_ROOTS,
     DatabaseSettings,
-    RedisAuth,
+    RedisIamUser,
     RedisSettings,
     Settings,
     read_database_settings,
@@ -36,12 +36,12 @@ from tests.support.deployed_functions import (
 from tests.support.real_servers import Services, environment_variables
 from tests.support.synthesized import Stack
 
-# Whatever a failed start or a failed connection may raise.
+# What a failed start or connection may raise.
 START_ERRORS = (PipelineError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Variables(Mapping[str, str]):
-    """Environment variables that remember which of them were asked for."""
+    """Environment variables that record which of them were read."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
@@ -64,7 +64,7 @@ def deployed_variables(stack: Stack, variables: Mapping[str, str]) -> Variables:
 
 
 def database_settings(stack: Stack, secret: str, *, pool_size: int) -> DatabaseSettings:
-    """Return what a function must know of the stack's database, with the login in `secret`."""
+    """Return the settings for the stack's database, with the login in `secret`."""
     ((address, instance),) = references(stack, "aws_db_instance", "address")
     return DatabaseSettings(
         secret_arn=resolved(stack, secret),
@@ -77,7 +77,7 @@ def database_settings(stack: Stack, secret: str, *, pool_size: int) -> DatabaseS
 
 
 def redis_settings(stack: Stack) -> RedisSettings:
-    """Return what the processor must know of the stack's cache."""
+    """Return the settings for the stack's cache."""
     ((host, group),) = references(stack, "aws_elasticache_replication_group", "primary_endpoint_address")
     (user,) = [
         block
@@ -89,10 +89,7 @@ def redis_settings(stack: Stack) -> RedisSettings:
         host=resolved(stack, host),
         port=group["port"],
         tls=True,
-        auth=RedisAuth.IAM,
-        secret_arn=None,
-        username=user["user_name"],
-        cluster_id=group["replication_group_id"],
+        login=RedisIamUser(username=user["user_name"], cluster_id=group["replication_group_id"]),
     )
 
 
@@ -113,20 +110,20 @@ def test_the_processor_reads_what_the_stack_means(stacks: dict[str, Stack], stac
     )
     unread = set(variables) - variables.asked
     assert not unread, f"set, and never read: {unread}"
-    # What is decided in the stacks is told, even where it happens to be the processor's default.
+    # The stacks set what they decide, even where it equals the processor's default.
     assert "DB_POOL_SIZE" in processor(stack).variables
 
 
 @pytest.mark.parametrize("stack_id", STACK_IDS)
 def test_the_migrations_read_what_the_stack_means(stacks: dict[str, Stack], stack_id: str) -> None:
     stack = stacks[stack_id]
-    told = migrations(stack).variables
+    variables = migrations(stack).variables
     ((administrator, instance),) = references(stack, "aws_db_instance", "master_user_secret[0].secret_arn")
     assert instance["manage_master_user_password"]
-    settings = read_database_settings(deployed_variables(stack, told), "DB_ADMIN_SECRET_ARN")
+    settings = read_database_settings(deployed_variables(stack, variables), "DB_ADMIN_SECRET_ARN")
     assert settings == database_settings(stack, administrator, pool_size=settings.pool_size)
-    assert told["DB_SECRET_ARN"] == secret_of_role(stack, APPLICATION_ROLE)
-    assert told["DB_READER_SECRET_ARN"] == secret_of_role(stack, READER_ROLE)
+    assert variables["DB_SECRET_ARN"] == secret_of_role(stack, APPLICATION_ROLE)
+    assert variables["DB_READER_SECRET_ARN"] == secret_of_role(stack, READER_ROLE)
 
 
 @pytest.mark.parametrize("role", [APPLICATION_ROLE, READER_ROLE])
@@ -150,8 +147,8 @@ async def test_a_secret_alone_is_a_login_and_agrees_with_the_variables(
         members: dict[str, object] = json.loads(text)
         return members
 
-    told_nothing = replace(settings, host=None, port=None, name=None)
-    logins = [await login_source(each, ask_secret)() for each in (settings, told_nothing)]
+    no_variables = replace(settings, host=None, port=None, name=None)
+    logins = [await login_source(each, ask_secret)() for each in (settings, no_variables)]
     assert logins[0] == logins[1]
     assert isinstance(logins[0], Login)
     assert logins[0].user == role
@@ -161,14 +158,14 @@ async def test_a_secret_alone_is_a_login_and_agrees_with_the_variables(
 async def test_the_migrations_need_every_variable_and_no_other(
     stacks: dict[str, Stack], services: Services
 ) -> None:
-    """Each is set to the test services' value; without any one of them something else comes out."""
+    """Check with the test services' values: without any one of them the outcome differs."""
     (names,) = {frozenset(migrations(stack).variables) for stack in stacks.values()}
-    # A machine may have such variables of its own, and the function takes an empty one for none.
+    # The machine may have such variables itself; for the function, an empty one is missing.
     absent = {name: "" for name in services.account.variables if name.startswith(("DB_", "REDIS_"))}
 
     async def outcome(present: frozenset[str]) -> object:
-        told = {name: services.account.variables[name] for name in present}
-        with environment_variables({**services.account.variables, **absent, **told}):
+        kept = {name: services.account.variables[name] for name in present}
+        with environment_variables({**services.account.variables, **absent, **kept}):
             try:
                 return await asyncio.to_thread(migrate.handler, {}, None)
             except START_ERRORS as error:

@@ -97,7 +97,7 @@ def calculated(alarm: Mapping[str, Any], **values: float) -> float | None:
         ("database-cpu", "CPUUtilization", "Average", 80, 80, (300, 3, 3), "missing"),
         ("database-storage", "FreeStorageSpace", "Minimum", 2 * 1024**3, 2 * 1024**3, (300, 6, 6), "missing"),
         ("database-connections", "DatabaseConnections", "Maximum", 72, 765, (60, 5, 5), "missing"),
-        ("invalidations-missed", "InvalidationsMissed", "Sum", 1, 1, (300, 3, 3), "notBreaching"),
+        ("pending-invalidations", "PendingInvalidationsAdded", "Sum", 1, 1, (300, 3, 3), "notBreaching"),
         ("cache-memory-001", "DatabaseMemoryUsagePercentage", "Maximum", 80, 80, (300, 3, 3), "missing"),
         ("cache-evictions-001", "Evictions", "Sum", 1, 1, (300, 3, 3), "notBreaching"),
     ],

@@ -1,4 +1,4 @@
-"""CONTRIBUTING, "Add a field to the catalog": one entry and one migration are all of the code."""
+"""CONTRIBUTING, "Add a field to the catalog": one entry and one migration are all the code it takes."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from processor.migrate import read_migrations
 from tests.support.events import kinesis_event, kinesis_record
 from tests.support.real_servers import ALL_DONE, Services
 
-# The fields of CONTRIBUTING may have been added since: these nobody adds.
+# Other names, since the fields in CONTRIBUTING may have been added meanwhile.
 NAMES = {"sale_price": "price_of_this_test", "title": "text_of_this_test"}
 PRICE, TEXT = NAMES.values()
 KINDS = "from processor.registers import money, text\n"
@@ -31,7 +31,7 @@ import asyncio
 import asyncpg
 from redis.asyncio import Redis
 
-from processor.product import value_key
+from processor.cache_keys import value_key
 from processor.reader import CatalogReader
 
 
@@ -55,7 +55,7 @@ async def read(dsn, cache):
 async def started(
     copy: Path, handler: str, services: Services, logs: list[str]
 ) -> AsyncIterator[FunctionService]:
-    """A function of the copy's code, in a process that sees no other copy of it."""
+    """Yield a function with the copy's code, in a process that cannot import the original."""
     command = (
         sys.executable,
         "-I",
@@ -77,8 +77,8 @@ async def started(
         await function.close()
 
 
-def told(language: str) -> str:
-    """What CONTRIBUTING says in a language, under names that nobody adds."""
+def code_block(language: str) -> str:
+    """Return CONTRIBUTING's code block in a language, with other names."""
     block: str
     (block,) = re.findall(
         rf"   ```{language}\n(.*?)   ```\n", (PROJECT / "CONTRIBUTING.md").read_text(), re.DOTALL
@@ -89,26 +89,26 @@ def told(language: str) -> str:
 
 
 def copy_with_two_fields(folder: Path) -> Path:
-    """The processor's code with the entries and the migration that CONTRIBUTING tells."""
+    """Return a copy of the processor's code with the entries and the migration from CONTRIBUTING."""
     copy = folder / "copy"
     shutil.copytree(PROJECT / "processor", copy / "processor", ignore=shutil.ignore_patterns("__pycache__"))
     source = copy / "processor" / "product.py"
-    entries = textwrap.indent(textwrap.dedent(told("python")), "    ")
+    entries = textwrap.indent(textwrap.dedent(code_block("python")), "    ")
     before, found, after = source.read_text().partition(METHOD)
     assert found
-    imports, found, product = before.partition("\nTIME_TO_LIVE_SECONDS")
+    imports, found, product = before.partition("\n\n@dataclass")
     assert found
     source.write_text(imports + KINDS + found + product + entries + METHOD + after)
     number = len(read_migrations()) + 1
-    (copy / "processor" / "migrations" / f"{number:04d}_two_fields.sql").write_text(told("sql"))
+    (copy / "processor" / "migrations" / f"{number:04d}_two_fields.sql").write_text(code_block("sql"))
     (copy / "shop.py").write_text(SHOP)
     return copy
 
 
 def update(position: int, day: int, **fields: object) -> dict[str, object]:
-    """An event with one update of product a."""
-    told = {"product_id": "a", "event_time": f"2026-01-{day:02d}T00:00:00Z", **fields}
-    return kinesis_event(kinesis_record(told, position))
+    """Return an event with one update of product a."""
+    content = {"product_id": "a", "event_time": f"2026-01-{day:02d}T00:00:00Z", **fields}
+    return kinesis_event(kinesis_record(content, position))
 
 
 async def test_a_field_takes_one_entry_and_one_migration(services: Services, tmp_path: Path) -> None:

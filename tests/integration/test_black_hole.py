@@ -1,4 +1,4 @@
-"""Connections to the database whose packets vanish without a word, at any moment of a batch."""
+"""Connections to the database whose packets silently vanish, at any moment of a batch."""
 
 import asyncio
 import json
@@ -15,19 +15,19 @@ from tests.support.real_servers import ALL_DONE, Services, environment_variables
 
 
 def batch(number: int) -> dict[str, object]:
-    """Two records of one product, with this number as inventory."""
+    """Return two records of one product, with this number as inventory."""
     text = json.dumps({"product_id": f"product-{number}", "inventory": number})
     return kinesis_event(kinesis_record(text, 2 * number), kinesis_record(text, 2 * number + 1))
 
 
 def unfinished(number: int) -> dict[str, object]:
-    """The answer that brings the whole batch of this number again."""
+    """Return the response that retries the whole batch of this number."""
     return {"batchItemFailures": [{"itemIdentifier": sequence(2 * number)}]}
 
 
 @pytest.fixture
 async def way(services: Services) -> AsyncIterator[Proxy]:
-    """The way to the services' database."""
+    """Yield a proxy in front of the services' database."""
     async with open_proxy(services.postgres.host, services.postgres.port) as proxy:
         services.account.variables["DB_PORT"] = str(proxy.port)
         yield proxy
@@ -35,7 +35,7 @@ async def way(services: Services) -> AsyncIterator[Proxy]:
 
 @asynccontextmanager
 async def healed(way: Proxy, seen: asyncio.Event) -> AsyncIterator[None]:
-    """Only the connection that is swallowed first is; those after it get through."""
+    """Heal the proxy when `seen` is set: only the first connection is swallowed, later ones get through."""
 
     async def heal() -> None:
         await seen.wait()
@@ -48,13 +48,13 @@ async def healed(way: Proxy, seen: asyncio.Event) -> AsyncIterator[None]:
 
 
 def in_use(services: Services) -> int:
-    """How many connections the processor's pool has handed out."""
+    """Return how many connections of the processor's pool are in use."""
     with environment_variables(services.account.variables):
         pool = runtime.current()._database._pool  # type: ignore[union-attr]
     return 0 if pool is None else pool.get_size() - pool.get_idle_size()
 
 
-async def test_nothing_is_sent_when_a_connection_is_given_back(services: Services, way: Proxy) -> None:
+async def test_nothing_is_sent_when_a_connection_is_released(services: Services, way: Proxy) -> None:
     seen = way.swallow_from(b"UNLISTEN")
     for number in range(3):
         assert await services.invoke(batch(number)) == ALL_DONE
@@ -71,7 +71,7 @@ async def test_nothing_is_sent_when_a_connection_is_given_back(services: Service
         b"product-1",  # the upsert is sent
     ],
 )
-async def test_a_connection_that_dies_costs_no_more_than_time(
+async def test_a_connection_that_dies_costs_only_time(
     services: Services, way: Proxy, moment: bytes, pool_size: str
 ) -> None:
     services.account.variables["DB_POOL_SIZE"] = pool_size
@@ -97,7 +97,7 @@ async def test_a_connection_that_died_between_batches_costs_one_of_them_at_most(
 
 
 @pytest.mark.parametrize("how", ["swallow", "hang", "refuse"])
-async def test_a_database_that_cannot_be_reached_is_answered_in_time_and_found_again(
+async def test_with_an_unreachable_database_the_response_comes_in_time_and_it_is_found_again(
     services: Services, way: Proxy, how: str
 ) -> None:
     assert await services.invoke(batch(1)) == ALL_DONE
@@ -122,7 +122,7 @@ async def test_connections_that_are_reset_cost_nothing(services: Services, way: 
     assert await services.invoke(batch(3)) == ALL_DONE
 
 
-async def test_a_slow_way_is_no_dead_one(services: Services, way: Proxy) -> None:
+async def test_a_slow_network_is_not_a_dead_one(services: Services, way: Proxy) -> None:
     way.delay_to_client_seconds = 0.2
     assert await services.invoke(batch(1)) == ALL_DONE
     assert await services.invoke(batch(2), remaining_ms=4_000) == ALL_DONE

@@ -1,4 +1,4 @@
-"""Operations on the pool: their time, and what it leaves of the connections."""
+"""Operations on the pool: their time limits, and the state in which they leave connections."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def database(services: Services) -> AsyncIterator[Database]:
-    """A pool of one connection, as the administrator."""
+    """Yield a pool of one connection, as the administrator."""
     database = Database(services.administrator, None, 1)
     yield database
     database.terminate()
@@ -27,7 +27,7 @@ async def pid(connection: "Connection") -> object:
     return connection.get_server_pid()
 
 
-async def test_without_time_nothing_is_asked_and_no_connection_is_lost(database: Database) -> None:
+async def test_without_time_nothing_is_run_and_no_connection_is_lost(database: Database) -> None:
     before = await database.run(pid)
     for seconds in (0.0, -1.0):
         with pytest.raises(DependencyError, match="no time was left"):
@@ -46,7 +46,7 @@ async def test_a_statement_that_takes_too_long_leaves_its_connection_and_nothing
     assert await services.database.fetchval(asleep, before) == 0
 
 
-async def test_a_cancelled_operation_gives_its_connection_up(database: Database) -> None:
+async def test_a_cancelled_operation_drops_its_connection(database: Database) -> None:
     before = await database.run(pid)
     began = asyncio.Event()
 
@@ -62,11 +62,11 @@ async def test_a_cancelled_operation_gives_its_connection_up(database: Database)
     assert await database.run(pid) != before
 
 
-async def test_operations_at_once_wait_for_the_connection_there_is(database: Database) -> None:
+async def test_concurrent_operations_wait_for_the_only_connection(database: Database) -> None:
     assert len(set(await asyncio.gather(*(database.run(pid) for _ in range(20))))) == 1
 
 
-async def test_an_error_of_the_operations_own_leaves_the_pool_usable(database: Database) -> None:
+async def test_an_error_of_the_operation_leaves_the_pool_usable(database: Database) -> None:
     async def operation(connection: "Connection") -> None:
         del connection
         raise ZeroDivisionError

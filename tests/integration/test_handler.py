@@ -106,7 +106,7 @@ async def test_a_missing_field_leaves_the_row_alone_and_old_updates_lose(service
     assert row["last_updated"] == datetime(2026, 1, 2, tzinfo=UTC)
 
 
-async def test_a_product_first_heard_of_by_price_has_no_inventory_version(services: Services) -> None:
+async def test_a_product_created_by_a_price_has_no_inventory_version(services: Services) -> None:
     await services.invoke(kinesis_event(kinesis_record('{"product_id": "a", "price": 1}', 0)))
     row = await services.row("a")
     assert row is not None
@@ -122,8 +122,8 @@ async def test_a_discontinued_product_keeps_its_row_and_only_a_newer_update_brin
     services: Services,
 ) -> None:
     async def after(position: int, day: int, **fields: object) -> tuple[object, ...]:
-        told = {"product_id": "a", "event_time": f"2026-01-{day:02d}T00:00:00Z", **fields}
-        assert await services.invoke(kinesis_event(kinesis_record(told, position))) == ALL_DONE
+        content = {"product_id": "a", "event_time": f"2026-01-{day:02d}T00:00:00Z", **fields}
+        assert await services.invoke(kinesis_event(kinesis_record(content, position))) == ALL_DONE
         row = await services.row("a")
         assert row is not None
         return row["discontinued"], row["inventory"], row["inventory_version"] is None
@@ -136,7 +136,7 @@ async def test_a_discontinued_product_keeps_its_row_and_only_a_newer_update_brin
 
 
 async def test_versions_compare_bytewise_whatever_the_database_collates(services: Services) -> None:
-    # The shard decides last; en_US would order "_" and "-" otherwise than bytes do.
+    # The shard decides last; en_US orders "_" and "-" differently than bytes.
     same = '{"product_id": "a", "inventory": %d, "event_time": "2026-01-01T00:00:00Z"}'
     await services.invoke(kinesis_event(kinesis_record(same % 1, 0, shard="shard_1")))
     await services.invoke(kinesis_event(kinesis_record(same % 2, 0, shard="shard-2")))
@@ -185,43 +185,45 @@ async def test_what_the_table_refuses_is_isolated_and_quarantined(services: Serv
     assert len(await services.archive_lines()) == 4
 
 
-async def test_an_unforeseen_database_error_fails_the_invocation(services: Services) -> None:
+async def test_an_unexpected_database_error_fails_the_invocation(services: Services) -> None:
     await services.database.execute("ALTER TABLE products RENAME COLUMN price TO cost")
     with pytest.raises(Exception, match='column "price"'):
         await services.invoke(kinesis_event(kinesis_record(REFERENCE)))
     assert len(await services.archive_lines()) == 1
 
 
-async def test_a_missing_archive_bucket_answers_the_first_record(services: Services) -> None:
+async def test_with_a_missing_archive_bucket_the_first_record_is_unfinished(services: Services) -> None:
     await services.account.s3.delete_bucket(Bucket=services.account.archive_bucket)
     event = kinesis_event(kinesis_record("bad", 4), kinesis_record(REFERENCE, 5))
     assert await services.invoke(event) == {"batchItemFailures": [{"itemIdentifier": sequence(4)}]}
 
 
-async def test_a_missing_quarantine_bucket_answers_the_first_rejected_record(services: Services) -> None:
+async def test_with_a_missing_quarantine_bucket_the_first_bad_record_is_unfinished(
+    services: Services,
+) -> None:
     await services.account.s3.delete_bucket(Bucket=services.account.quarantine_bucket)
     event = kinesis_event(kinesis_record(REFERENCE, 4), kinesis_record("bad", 5))
     assert await services.invoke(event) == {"batchItemFailures": [{"itemIdentifier": sequence(5)}]}
     assert await services.row("product123") is not None
 
 
-async def test_the_schedule_makes_up_for_missed_invalidations(services: Services) -> None:
+async def test_the_schedule_drains_pending_invalidations(services: Services) -> None:
     await services.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a'), ('b')")
     await services.redis.mset({"product:a": "old", "lease:b": "x", "product:c": "good"})
     answer = await services.invoke({"source": "aws.events", "detail-type": "Scheduled Event"})
-    assert answer == {"invalidations_made_up": 2}
+    assert answer == {"pending_invalidations_drained": 2}
     assert await services.pending() == set()
     assert await services.redis.keys("*") == ["product:c"]
 
 
-async def test_a_schedule_that_finds_no_cache_ends_well_and_forgets_nothing(services: Services) -> None:
+async def test_without_the_cache_the_schedule_succeeds_and_removes_nothing(services: Services) -> None:
     await services.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a')")
     services.account.variables["REDIS_PORT"] = "1"
-    assert await services.invoke({"source": "aws.events"}) == {"invalidations_made_up": 0}
+    assert await services.invoke({"source": "aws.events"}) == {"pending_invalidations_drained": 0}
     assert await services.pending() == {"a"}
 
 
-async def test_the_next_batch_makes_up_for_missed_invalidations(services: Services) -> None:
+async def test_the_next_batch_drains_pending_invalidations(services: Services) -> None:
     await services.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a')")
     await services.redis.set("product:a", "old")
     assert await services.invoke(kinesis_event(kinesis_record(REFERENCE))) == ALL_DONE

@@ -1,4 +1,4 @@
-"""Invalidations through a slow, silent or changed cache: they succeed if they can, and end in time if not."""
+"""Invalidations of a slow, silent or replaced cache: they succeed if possible, and end in time if not."""
 
 import asyncio
 import time
@@ -32,7 +32,7 @@ def valkey() -> Iterator[ValkeyServer]:
 
 @pytest.fixture
 async def administrator(valkey: ValkeyServer) -> AsyncIterator[Redis]:
-    """A client of the server itself, on which a product is cached."""
+    """Yield a client of the server itself, which has a product cached."""
     async with Redis(host="127.0.0.1", port=valkey.port, password=PASSWORD) as client:
         await client.set("product:a", "old")
         yield client
@@ -55,7 +55,7 @@ async def late() -> tuple[str]:
 
 @asynccontextmanager
 async def client_of(proxy: Proxy, login: AsyncPassword | None = None) -> AsyncIterator[Redis]:
-    """The processor's client."""
+    """Yield the processor's client."""
     async with redis_client(
         host=proxy.host, port=proxy.port, tls=False, login=login or AsyncPassword(at_once), max_connections=8
     ) as client:
@@ -63,7 +63,7 @@ async def client_of(proxy: Proxy, login: AsyncPassword | None = None) -> AsyncIt
 
 
 async def invalidates(cache: RedisCache, within_seconds: float = INVALIDATION_SECONDS) -> bool:
-    """Whether the invalidation succeeded; it ended in time."""
+    """Return whether the invalidation succeeded; check that it ended in time."""
     began = time.monotonic()
     try:
         await cache.invalidate(["a"], within_seconds=within_seconds)
@@ -88,7 +88,7 @@ async def test_a_password_that_comes_late(proxy: Proxy, administrator: Redis) ->
 
 
 async def test_a_login_that_takes_longer_than_an_invalidation_may(proxy: Proxy, administrator: Redis) -> None:
-    """What one began, a later one finds done."""
+    """Check that a later invalidation finds the login done that an earlier one began."""
     proxy.delay_first_answer_seconds = INVALIDATION_SECONDS + 0.3
     async with client_of(proxy) as client:
         cache = RedisCache(client)
@@ -99,7 +99,7 @@ async def test_a_login_that_takes_longer_than_an_invalidation_may(proxy: Proxy, 
     assert not await administrator.exists("product:a")
 
 
-async def test_who_is_more_patient_waits_for_it(proxy: Proxy, administrator: Redis) -> None:
+async def test_an_invalidation_with_more_time_waits_for_the_login(proxy: Proxy, administrator: Redis) -> None:
     proxy.delay_first_answer_seconds = INVALIDATION_SECONDS + 0.3
     async with client_of(proxy) as client:
         assert await invalidates(RedisCache(client), within_seconds=10)
@@ -124,7 +124,7 @@ async def test_a_silent_cache_is_given_up_in_time_and_found_again(
     assert not await administrator.exists("product:a")
 
 
-async def test_a_dead_connection_is_replaced_at_once(proxy: Proxy, administrator: Redis) -> None:
+async def test_a_dead_connection_is_replaced_immediately(proxy: Proxy, administrator: Redis) -> None:
     async with client_of(proxy) as client:
         assert await invalidates(RedisCache(client))
         await administrator.set("product:a", "old")
@@ -134,7 +134,7 @@ async def test_a_dead_connection_is_replaced_at_once(proxy: Proxy, administrator
 
 
 async def test_a_client_that_is_closed_is_an_unavailable_cache(proxy: Proxy) -> None:
-    """Its connections in the making, too."""
+    """Check that connections that are still connecting are closed too."""
     proxy.swallow()
     async with client_of(proxy) as client:
         invalidating = asyncio.create_task(invalidates(RedisCache(client)))
@@ -147,7 +147,7 @@ async def test_a_client_that_is_closed_is_an_unavailable_cache(proxy: Proxy) -> 
 
 
 async def test_a_login_that_was_given_up_leaves_no_connection_without_one(own_valkey: ValkeyServer) -> None:
-    """A secret that hangs: what connected for it must not go on as the default user, who may little."""
+    """Check with a secret that hangs: its connection must not be used as the default user with few rights."""
     asked = 0
 
     async def hang_at_first() -> tuple[str, str]:
@@ -176,7 +176,7 @@ async def test_a_login_that_was_given_up_leaves_no_connection_without_one(own_va
 
 
 async def test_a_connection_to_a_replica_is_replaced(proxy: Proxy, valkey: ValkeyServer) -> None:
-    """After a failover: what was the primary lives on read-only, and new connections lead to the new one."""
+    """Check after a failover: the old primary is read-only, and new connections lead to the new one."""
     with ValkeyServer() as promoted:
         async with (
             Redis(host="127.0.0.1", port=promoted.port) as administrator,

@@ -20,7 +20,7 @@ UNFINISHED = {"batchItemFailures": [{"itemIdentifier": sequence(0)}]}
 
 @pytest.fixture
 async def function(services: Services) -> AsyncIterator[FunctionService]:
-    """The function in processes of its own."""
+    """Yield the function in separate processes."""
     function = FunctionService(
         "processor.handler:handler",
         variables=services.account.variables,
@@ -34,7 +34,7 @@ async def function(services: Services) -> AsyncIterator[FunctionService]:
 
 
 async def attempts(services: Services) -> int:
-    """How many processes left a mark."""
+    """Return how many processes left a mark."""
     marked = await services.database.fetchval("SELECT count(*) FROM processing_attempt")
     return int(marked)
 
@@ -58,7 +58,7 @@ async def test_after_three_deaths_the_record_is_quarantined_unparsed(
     lock = await asyncpg.connect(services.postgres.dsn)
     try:
         async with lock.transaction():
-            await lock.execute("LOCK TABLE products")  # holds the work up where it can be killed
+            await lock.execute("LOCK TABLE products")  # stops the work where it can be killed
             for number in (1, 2, 3):
                 await kill_at_work(services, function, number)
         assert await function.invoke(OLD) == ALL_DONE
@@ -91,10 +91,10 @@ async def test_two_deaths_and_any_number_of_outages_do_not_condemn_it(
     assert await services.row("a") is not None
 
 
-async def test_marks_that_an_outage_left_do_not_condemn_it_while_their_process_lives(
+async def test_marks_left_by_an_outage_do_not_condemn_it_while_their_process_lives(
     services: Services,
 ) -> None:
-    """The database is away when the attempt ends, so that its mark stays; the process tells by living on."""
+    """Check with a database that is down when the attempt ends: the mark stays, but its process survived."""
     assert await services.invoke(OLD) == ALL_DONE
     await services.database.execute("REVOKE DELETE ON processing_attempt FROM catalog_writer")
     for _ in range(5):

@@ -14,7 +14,7 @@ from tests.support.real_servers import PASSWORD, Services, environment_variables
 
 
 async def connect(services: Services, user: str, password: str) -> "asyncpg.Connection[asyncpg.Record]":
-    """A connection to the services' database."""
+    """Connect to the services' database."""
     address = services.postgres
     return await asyncpg.connect(
         host=address.host, port=address.port, database=address.database, user=user, password=password
@@ -32,7 +32,7 @@ async def test_migrating_again_applies_nothing(services: Services) -> None:
     }
 
 
-async def test_two_deploys_at_once_apply_each_migration_once(services: Services) -> None:
+async def test_two_concurrent_deploys_apply_each_migration_once(services: Services) -> None:
     latest = Migration(len(migrate.read_migrations()) + 1, "latest", "CREATE TABLE latest (id integer)")
     connections = [await asyncpg.connect(services.postgres.dsn) for _ in range(4)]
     migrations = [*migrate.read_migrations(), latest]
@@ -47,7 +47,7 @@ async def test_two_deploys_at_once_apply_each_migration_once(services: Services)
         await connection.close()
 
 
-async def test_a_failing_migration_leaves_nothing_half_done(services: Services) -> None:
+async def test_a_failing_migration_leaves_nothing_half_applied(services: Services) -> None:
     good = migrate.read_migrations()
     bad = Migration(len(good) + 1, "bad", "CREATE TABLE half (id integer); SELECT 1 / 0")
     with pytest.raises(asyncpg.DivisionByZeroError):
@@ -115,7 +115,7 @@ async def test_the_table_repeats_the_bounds(services: Services, row: str) -> Non
 
 
 async def test_updates_of_changing_columns_stay_on_their_page(services: Services) -> None:
-    """HOT: no index on a changing column, and room on the page."""
+    """Check that they are HOT updates: no index on a changing column, and room on the page."""
     await services.database.execute(
         "INSERT INTO products SELECT 'p' || n, n, NULL, NULL, NULL, now() FROM generate_series(1, 2000) AS n"
     )
@@ -129,10 +129,10 @@ async def test_updates_of_changing_columns_stay_on_their_page(services: Services
     assert counts["n_tup_hot_upd"] > 0.9 * 200
 
 
-async def test_an_administrator_as_rds_has_it_may_migrate(
+async def test_an_administrator_with_the_rights_of_rdss_may_migrate(
     servers: Servers, own_postgres: PostgresServer
 ) -> None:
-    """RDS's master user is no superuser: it may make roles and owns its database."""
+    """Check this for RDS's master user: not a superuser, but it may create roles and owns its database."""
     superuser = await asyncpg.connect(own_postgres.address.dsn)
     await superuser.execute("CREATE ROLE master LOGIN CREATEROLE CREATEDB PASSWORD 'master-password'")
     await superuser.execute("CREATE DATABASE productcatalog OWNER master")

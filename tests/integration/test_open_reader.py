@@ -1,11 +1,12 @@
-"""Readers opened as they should be, and with a client as redis-py makes it: no error that need not be."""
+"""Readers opened by `open_reader`, and with redis-py's own settings: no avoidable errors."""
 
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import asyncpg
 import pytest
@@ -20,10 +21,12 @@ from tests.support.real_servers import Services, until
 
 READS = 150
 
+OpenWarm: TypeAlias = Callable[[int], AbstractAsyncContextManager[CatalogReader]]
+
 
 @pytest.fixture
 async def product(services: Services) -> str:
-    """The id of a product in the catalog."""
+    """Return the id of a product in the catalog."""
     await services.database.execute(
         "INSERT INTO products (product_id, inventory, last_updated) VALUES ('a', 1, now())"
     )
@@ -32,7 +35,7 @@ async def product(services: Services) -> str:
 
 @asynccontextmanager
 async def as_opened(services: Services, cache_port: int) -> AsyncIterator[CatalogReader]:
-    """A reader as `open_reader` makes it."""
+    """Yield a reader that `open_reader` made."""
     cache = CacheAddress(host="127.0.0.1", port=cache_port, tls=False)
     async with open_reader(dsn=services.postgres.dsn, ca_file=None, cache=cache) as reader:
         yield reader
@@ -40,106 +43,98 @@ async def as_opened(services: Services, cache_port: int) -> AsyncIterator[Catalo
 
 @asynccontextmanager
 async def as_redis_py_does(services: Services, cache_port: int) -> AsyncIterator[CatalogReader]:
-    """A reader with a client and a pool of somebody who read no further than the names."""
+    """Yield a reader with a client and a pool with default settings."""
     url = f"redis://127.0.0.1:{cache_port}"
     async with asyncpg.create_pool(services.postgres.dsn) as pool, Redis.from_url(url) as redis:
         yield CatalogReader(pool, redis)
 
 
-both_ways = pytest.mark.parametrize("opened", [as_opened, as_redis_py_does])
-
-
-def from_the_cache(reader: CatalogReader) -> tuple[int, int, int]:
-    """Hits, misses and errors since the last look."""
+def take_counts(reader: CatalogReader) -> tuple[int, int, int]:
+    """Return hits, misses and errors of the cache since the last call."""
     statistics = reader.statistics
     counts = statistics.hits, statistics.misses, statistics.cache_errors
     statistics.hits = statistics.misses = statistics.cache_errors = 0
     return counts
 
 
-@both_ways
+@pytest.fixture(params=[as_opened, as_redis_py_does])
+def warm_reader(request: pytest.FixtureRequest, services: Services, product: str) -> OpenWarm:
+    """Return a function that opens a reader of the cache at a port and lets it cache the product."""
+
+    @asynccontextmanager
+    async def open_warm(cache_port: int) -> AsyncIterator[CatalogReader]:
+        async with request.param(services, cache_port) as reader:
+            await reader.get(product)
+            take_counts(reader)
+            yield reader
+
+    return open_warm
+
+
 async def test_connections_that_the_cache_closed_are_no_errors(
-    services: Services, own_valkey: ValkeyServer, product: str, opened: type
+    own_valkey: ValkeyServer, product: str, warm_reader: OpenWarm
 ) -> None:
     async with (
-        opened(services, own_valkey.port) as reader,
+        warm_reader(own_valkey.port) as reader,
         Redis(host="127.0.0.1", port=own_valkey.port) as administrator,
     ):
-        await reader.get(product)
-        for at_once in (1, 20):
+        for concurrently in (1, 20):
             await asyncio.gather(*(reader.get(product) for _ in range(20)))
-            from_the_cache(reader)
+            take_counts(reader)
             await administrator.client_kill_filter(_type="normal", skipme=True)
-            for _ in range(0, 20, at_once):
-                await asyncio.gather(*(reader.get(product) for _ in range(at_once)))
-            assert from_the_cache(reader) == (20, 0, 0)
+            for _ in range(0, 20, concurrently):
+                await asyncio.gather(*(reader.get(product) for _ in range(concurrently)))
+            assert take_counts(reader) == (20, 0, 0)
 
 
-@both_ways
 async def test_connections_that_were_reset_are_no_errors(
-    services: Services, own_valkey: ValkeyServer, product: str, opened: type
+    own_valkey: ValkeyServer, product: str, warm_reader: OpenWarm
 ) -> None:
-    async with (
-        open_proxy("127.0.0.1", own_valkey.port) as proxy,
-        opened(services, proxy.port) as reader,
-    ):
-        await reader.get(product)
-        from_the_cache(reader)
+    async with open_proxy("127.0.0.1", own_valkey.port) as proxy, warm_reader(proxy.port) as reader:
         for _ in range(20):
             await asyncio.gather(*(reader.get(product) for _ in range(10)))
             proxy.cut()
-        assert from_the_cache(reader) == (200, 0, 0)
+        assert take_counts(reader) == (200, 0, 0)
 
 
-@both_ways
 async def test_a_pause_of_the_process_is_no_error_of_the_cache(
-    services: Services, own_valkey: ValkeyServer, product: str, opened: type
+    own_valkey: ValkeyServer, product: str, warm_reader: OpenWarm
 ) -> None:
-    """As long as a garbage collection of a large one."""
-    async with opened(services, own_valkey.port) as reader:
-        await reader.get(product)
-        from_the_cache(reader)
+    """Check with a pause as long as the garbage collection of a large process."""
+    async with warm_reader(own_valkey.port) as reader:
         reading = asyncio.gather(*(reader.get(product) for _ in range(40)))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         time.sleep(0.5)  # noqa: ASYNC251 the pause
         await reading
-        assert from_the_cache(reader) == (40, 0, 0)
+        assert take_counts(reader) == (40, 0, 0)
 
 
-@both_ways
 async def test_a_cache_that_was_silent_is_used_again(
-    services: Services, own_valkey: ValkeyServer, product: str, opened: type
+    own_valkey: ValkeyServer, product: str, warm_reader: OpenWarm
 ) -> None:
-    async with (
-        open_proxy("127.0.0.1", own_valkey.port) as proxy,
-        opened(services, proxy.port) as reader,
-    ):
-        await reader.get(product)
+    async with open_proxy("127.0.0.1", own_valkey.port) as proxy, warm_reader(proxy.port) as reader:
         proxy.swallow()
         for _ in range(2):
             await asyncio.gather(*(reader.get(product) for _ in range(40)))
         proxy.heal()
 
         async def hit() -> bool:
-            from_the_cache(reader)
+            take_counts(reader)
             assert await reader.get(product)
-            return from_the_cache(reader) == (1, 0, 0)
+            return take_counts(reader) == (1, 0, 0)
 
         await until(hit)
         await asyncio.gather(*(reader.get(product) for _ in range(40)))
-        assert from_the_cache(reader) == (40, 0, 0)
+        assert take_counts(reader) == (40, 0, 0)
 
 
-@both_ways
 async def test_more_readers_than_connections_wait_for_their_turn(
-    services: Services, own_valkey: ValkeyServer, product: str, opened: type
+    own_valkey: ValkeyServer, product: str, warm_reader: OpenWarm
 ) -> None:
-    async with opened(services, own_valkey.port) as reader:
-        await reader.get(product)
-        from_the_cache(reader)
+    async with warm_reader(own_valkey.port) as reader:
         await asyncio.gather(*(reader.get(product) for _ in range(READS)))
-        assert from_the_cache(reader) == (READS, 0, 0)
+        assert take_counts(reader) == (READS, 0, 0)
 
 
 async def test_a_password(services: Services, product: str) -> None:
@@ -159,7 +154,7 @@ async def test_tls_with_an_iam_login(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The embedded Valkey knows neither: a front does the handshake, and takes the token for a password."""
+    """Check with a TLS server in front of Valkey, which has no TLS and accepts any password."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     authority = trustme.CA()
@@ -194,8 +189,8 @@ async def test_iam_without_tls_is_refused() -> None:
             pass
 
 
-async def test_the_database_is_verified_unless_told_otherwise(services: Services) -> None:
-    """The embedded PostgreSQL knows no TLS."""
+async def test_by_default_the_database_is_verified(services: Services) -> None:
+    """Check with the embedded PostgreSQL, which has no TLS."""
     cache = CacheAddress(host="127.0.0.1", port=1, tls=False)
     async with open_reader(dsn=services.postgres.dsn, cache=cache) as reader:
         with pytest.raises(ConnectionError, match="SSL"):
@@ -203,7 +198,7 @@ async def test_the_database_is_verified_unless_told_otherwise(services: Services
 
 
 async def test_a_silent_database_is_given_up_and_left_behind(services: Services) -> None:
-    """Closing the reader ends, too."""
+    """Check that closing the reader ends too."""
     address = services.postgres
     async with open_proxy(address.host, address.port) as proxy:
         dsn = address.dsn.replace(f":{address.port}/", f":{proxy.port}/")
@@ -220,7 +215,7 @@ async def test_a_silent_database_is_given_up_and_left_behind(services: Services)
 
 @asynccontextmanager
 async def tls_front(port: int, authority: trustme.CA) -> AsyncIterator[int]:
-    """A server with a certificate for localhost that passes everything on; its port."""
+    """Serve TLS with a certificate for localhost and forward everything; yield the port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
 
@@ -243,7 +238,7 @@ async def tls_front(port: int, authority: trustme.CA) -> AsyncIterator[int]:
 async def test_a_reader_that_ends_while_reads_are_cancelled_leaves_nothing(
     services: Services, own_valkey: ValkeyServer, product: str
 ) -> None:
-    """Neither a connection to the cache, nor a lease."""
+    """Check connections to the cache, and leases."""
     async with Redis(host="127.0.0.1", port=own_valkey.port) as administrator:
         for turns in range(0, 60, 3):
             await administrator.flushall()

@@ -1,4 +1,4 @@
-"""What the handler does when a server is away, slow, or not what it was."""
+"""The handler while a server is down, slow or replaced."""
 
 import asyncio
 import json
@@ -15,18 +15,18 @@ from tests.support.real_servers import ALL_DONE, Services, open_services
 
 
 def batch(number: int, *, product_id: str = "a") -> dict[str, object]:
-    """The shard's batch of this number: two records of one product, with this number as inventory."""
+    """Return the shard's batch of this number: two records of one product, with the number as inventory."""
     text = json.dumps({"product_id": product_id, "inventory": number})
     return kinesis_event(kinesis_record(text, 2 * number), kinesis_record(text, 2 * number + 1))
 
 
 def unfinished(number: int) -> dict[str, object]:
-    """The answer that brings the whole batch of this number again."""
+    """Return the response that retries the whole batch of this number."""
     return {"batchItemFailures": [{"itemIdentifier": sequence(2 * number)}]}
 
 
 async def close_connections(services: Services) -> None:
-    """The server closes the processor's connections, as it does to idle ones while Lambda is frozen."""
+    """Close the processor's connections in the server, like idle ones while Lambda is frozen."""
     await services.database.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE application_name = 'inventory-processor' AND datname = current_database()"
@@ -35,19 +35,19 @@ async def close_connections(services: Services) -> None:
 
 @pytest.fixture
 async def fragile_catalog(servers: Servers, own_postgres: PostgresServer) -> AsyncIterator[Services]:
-    """Services whose PostgreSQL the test may harm."""
+    """Yield services whose PostgreSQL the test may break."""
     async with open_services(servers, postgres=own_postgres.address) as services:
         yield services
 
 
 @pytest.fixture
 async def fragile_cache(servers: Servers, own_valkey: ValkeyServer) -> AsyncIterator[Services]:
-    """Services whose Valkey the test may harm."""
+    """Yield services whose Valkey the test may break."""
     async with open_services(servers, valkey=own_valkey.address) as services:
         yield services
 
 
-async def test_a_stalled_database_is_answered_in_time_and_recovers(
+async def test_with_a_stalled_database_the_response_comes_in_time_and_it_recovers(
     fragile_catalog: Services, own_postgres: PostgresServer
 ) -> None:
     services = fragile_catalog
@@ -186,7 +186,7 @@ async def test_a_held_lock_is_waited_for_until_the_deadline(services: Services) 
         await holder.close()
 
 
-async def test_a_stalled_archive_is_answered_in_time(servers: Servers) -> None:
+async def test_with_a_stalled_archive_the_response_comes_in_time(servers: Servers) -> None:
     with MotoServer() as moto:
         async with open_services(Servers(servers.postgres, servers.valkey, moto)) as services:
             assert await services.invoke(batch(1)) == ALL_DONE
@@ -200,7 +200,7 @@ async def test_a_stalled_archive_is_answered_in_time(servers: Servers) -> None:
 
 
 @pytest.mark.parametrize("secret", [None, "{}", '{"password": "wrong"}'])
-async def test_a_cache_whose_password_cannot_be_had_is_an_unavailable_cache(
+async def test_a_cache_whose_password_cannot_be_read_is_unavailable(
     servers: Servers, secret: str | None
 ) -> None:
     with ValkeyServer(password="a-password") as valkey:
@@ -232,10 +232,10 @@ async def test_a_secret_that_cannot_be_read_is_a_failed_dependency(services: Ser
     assert await services.invoke(batch(1)) == unfinished(1)
 
 
-async def test_concurrent_environments_with_overlapping_products_neither_deadlock_nor_differ(
+async def test_concurrent_execution_environments_with_the_same_products_neither_deadlock_nor_differ(
     services: Services,
 ) -> None:
-    """I1 across containers: eight connections upsert the same products in different orders."""
+    """Check I1 with eight connections that upsert the same products in different orders."""
     from processor.adapters.catalog import PostgresCatalog
     from processor.adapters.postgres import Database
     from processor.fold import fold
@@ -249,7 +249,7 @@ async def test_concurrent_environments_with_overlapping_products_neither_deadloc
         updates.append(decoded)
     databases = [Database(services.administrator, None, 1) for _ in range(8)]
     try:
-        # Each environment has every eighth update, some forwards and some backwards, in batches of 20.
+        # Each has every eighth update, some forwards and some backwards, in batches of 20.
         async def environment(number: int) -> None:
             mine = updates[number::8] if number % 2 else updates[number::8][::-1]
             catalog = PostgresCatalog(databases[number], process_id=str(number))
@@ -267,7 +267,7 @@ async def test_concurrent_environments_with_overlapping_products_neither_deadloc
 
 
 def world_secrets(services: Services):  # type: ignore[no-untyped-def]  # noqa: ANN201 the stubs' context has no name
-    """A Secrets Manager client for these services."""
+    """Return a Secrets Manager client for these services."""
     import aioboto3
 
     environment = services.account.variables

@@ -1,4 +1,4 @@
-"""Behind a pooler: in session mode nothing differs; in transaction mode a lost statement is prepared anew."""
+"""Behind a pooler: nothing differs in session mode; transaction mode prepares lost statements again."""
 
 import asyncio
 import uuid
@@ -21,7 +21,7 @@ def batch(number: int) -> dict[str, object]:
 
 
 async def end_server_connections(services: Services) -> None:
-    """The server ends what the pooler holds open, as in a failover; the pooler opens others."""
+    """Close the pooler's connections in the server, as in a failover; the pooler opens others."""
     await services.database.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE usename = 'inventory_processor' AND datname = current_database()"
@@ -30,13 +30,13 @@ async def end_server_connections(services: Services) -> None:
 
 @pytest.fixture(params=["session", "transaction"])
 def pooler(services: Services, request: pytest.FixtureRequest) -> Iterator[PgBouncer]:
-    """A pooler that the processor connects to."""
+    """Yield a pooler that the processor connects to."""
     with PgBouncer(services.postgres, pool_mode=request.param) as server:
         services.account.variables["DB_PORT"] = str(server.port)
         yield server
 
 
-async def test_batches_go_through_whatever_becomes_of_the_servers_connections(
+async def test_batches_succeed_whatever_happens_to_the_servers_connections(
     services: Services, pooler: PgBouncer
 ) -> None:
     for number in range(0, 6, 2):
@@ -50,11 +50,11 @@ async def test_batches_go_through_whatever_becomes_of_the_servers_connections(
 
 async def test_the_schedule_drains_through_it(services: Services, pooler: PgBouncer) -> None:
     await services.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a'), ('b')")
-    assert await services.invoke({"source": "aws.events"}) == {"invalidations_made_up": 2}
+    assert await services.invoke({"source": "aws.events"}) == {"pending_invalidations_drained": 2}
 
 
 async def test_two_processes_whose_statements_have_the_same_name(services: Services) -> None:
-    """Each prepares its own on the one connection that both use."""
+    """Check that each prepares its own statement on the one connection that both use."""
     with PgBouncer(services.postgres, pool_mode="transaction") as server:
         services.account.variables["DB_PORT"] = str(server.port)
         functions = [

@@ -22,7 +22,7 @@ A = Product("a", 1, Decimal("2.50"), datetime(2026, 1, 1, tzinfo=UTC))
 
 @pytest.fixture
 async def pool(services: Services) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
-    """The shop's connections, as a role that may only read."""
+    """Yield the shop's connections, as a role that may only read."""
     await insert(services, A)
     async with asyncpg.create_pool(services.postgres.dsn, min_size=1, max_size=4) as pool:
         await pool.execute("SET ROLE catalog_reader")
@@ -30,7 +30,7 @@ async def pool(services: Services) -> AsyncIterator["asyncpg.Pool[asyncpg.Record
 
 
 async def insert(services: Services, product: Product) -> None:
-    """Put a product into the catalog as it is."""
+    """Insert a product into the catalog."""
     await services.database.execute(
         "INSERT INTO products (product_id, inventory, price, last_updated) VALUES ($1, $2, $3, $4) "
         "ON CONFLICT (product_id) DO UPDATE SET inventory = excluded.inventory",
@@ -51,7 +51,7 @@ async def test_the_second_read_comes_from_the_cache(
     assert await services.redis.keys("lease:*") == []
 
 
-async def test_a_client_that_does_not_decode_serves_as_well(
+async def test_a_client_that_does_not_decode_works_too(
     services: Services, pool: "asyncpg.Pool[asyncpg.Record]"
 ) -> None:
     connection = services.redis.connection_pool.connection_kwargs
@@ -71,7 +71,7 @@ async def test_an_unknown_product_is_none_and_not_cached(
 async def test_what_was_read_before_an_invalidation_is_never_stored_after_it(
     services: Services, pool: "asyncpg.Pool[asyncpg.Record]"
 ) -> None:
-    """The reader holds the old row while the pipeline commits and invalidates."""
+    """Check a reader that has the old row while the pipeline commits and invalidates."""
 
     async def read_then_update(product_id: str) -> "asyncpg.Record | None":
         row = await pool.fetchrow(SELECT, product_id)
@@ -89,7 +89,7 @@ async def test_what_was_read_before_an_invalidation_is_never_stored_after_it(
 
 
 @pytest.mark.parametrize("damage", ["list", "no text", "half a gigabyte"])
-async def test_whatever_somebody_else_put_there_is_a_miss_and_replaced(
+async def test_anything_else_in_the_cache_is_a_miss_and_replaced(
     services: Services, pool: "asyncpg.Pool[asyncpg.Record]", damage: str
 ) -> None:
     match damage:
@@ -117,7 +117,7 @@ async def test_of_two_readers_that_miss_one_stores(
 async def test_a_product_named_like_a_lease_is_cached_beside_the_other(
     services: Services, pool: "asyncpg.Pool[asyncpg.Record]"
 ) -> None:
-    """Also where a reader of the release before holds the lease that was called so."""
+    """Check also while a reader of the previous release holds the lease that had this name."""
     named = Product("a:lease", 7, None, A.last_updated)
     await insert(services, named)
     reader = CatalogReader(pool, services.redis)

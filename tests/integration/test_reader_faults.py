@@ -1,4 +1,4 @@
-"""A reader whose stores fall silent under it: the caller's limit holds, and nothing is kept."""
+"""A reader whose database or cache falls silent: the caller's time limit holds, and nothing is leaked."""
 
 import asyncio
 import random
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
 
 LIMIT_SECONDS = 0.5
-# What a busy machine may add, besides what it keeps the loop from running.
+# What a busy machine may add, besides the time in which the loop cannot run.
 SLACK_SECONDS = 0.4
 STEP_SECONDS = 0.1
 POOL_SIZE = 4
@@ -25,14 +25,14 @@ POOL_SIZE = 4
 
 @pytest.fixture
 async def proxy(services: Services) -> AsyncIterator[Proxy]:
-    """The reader's way to the database."""
+    """Yield a proxy between the reader and the database."""
     async with open_proxy(services.postgres.host, services.postgres.port) as proxy:
         yield proxy
 
 
 @pytest.fixture
 async def pool(services: Services, proxy: Proxy) -> AsyncIterator["Pool"]:
-    """A pool as asyncpg makes it."""
+    """Yield a pool with asyncpg's own settings."""
     address = services.postgres
     pool = await asyncpg.create_pool(
         host=proxy.host,
@@ -53,13 +53,13 @@ def reader(pool: "Pool", services: Services) -> CatalogReader:
 
 
 async def count_steps() -> None:
-    """Counts time as the loop has it: however long a busy machine keeps it from running, that is one step."""
+    """Count time in steps of the loop: if a busy machine keeps it from running, that is only one step."""
     for _ in range(round((LIMIT_SECONDS + GIVE_BACK_WAIT_SECONDS + SLACK_SECONDS) / STEP_SECONDS)):
         await asyncio.sleep(STEP_SECONDS)
 
 
 async def get_in_time(reader: CatalogReader) -> bool:
-    """Whether a read that no cache can answer is done within the caller's limit; it ends by then."""
+    """Return whether a read without the cache succeeds in the caller's time; check that it ends in time."""
     counting = asyncio.create_task(count_steps())
     try:
         async with asyncio.timeout(LIMIT_SECONDS):
@@ -73,7 +73,7 @@ async def get_in_time(reader: CatalogReader) -> bool:
 
 
 async def all_are_free(pool: "Pool") -> bool:
-    """Whether as many connections as the pool may have can be had at once."""
+    """Return whether all connections that the pool may have can be acquired together."""
     acquiring = (pool.acquire(timeout=1) for _ in range(POOL_SIZE))
     taken = await asyncio.gather(*acquiring, return_exceptions=True)
     connections = [one for one in taken if not isinstance(one, BaseException)]
@@ -83,12 +83,12 @@ async def all_are_free(pool: "Pool") -> bool:
 
 
 async def until_all_are_free(pool: "Pool") -> None:
-    """Return when they are: connections that nobody waits for are still made for a while."""
+    """Wait until they are: for a while, the pool still connects for readers that gave up."""
     await until(lambda: all_are_free(pool))
 
 
 @pytest.mark.parametrize("warm", [True, False], ids=["connected", "not connected"])
-async def test_a_silent_database_keeps_no_caller_and_no_connection(
+async def test_a_silent_database_blocks_no_caller_and_no_connection(
     services: Services, proxy: Proxy, pool: "Pool", reader: CatalogReader, *, warm: bool
 ) -> None:
     if warm:
@@ -102,7 +102,7 @@ async def test_a_silent_database_keeps_no_caller_and_no_connection(
     await until_all_are_free(pool)
 
 
-async def test_connections_that_died_unnoticed_cost_a_read_each_at_most(
+async def test_connections_that_died_unnoticed_cost_at_most_one_read_each(
     proxy: Proxy, pool: "Pool", reader: CatalogReader
 ) -> None:
     assert await all_are_free(pool)
@@ -113,7 +113,7 @@ async def test_connections_that_died_unnoticed_cost_a_read_each_at_most(
     assert await all_are_free(pool)
 
 
-async def test_a_database_that_falls_silent_when_a_connection_is_given_back_costs_no_read(
+async def test_a_database_that_falls_silent_during_a_release_costs_no_read(
     proxy: Proxy, pool: "Pool", reader: CatalogReader
 ) -> None:
     silent = proxy.swallow_from(b"UNLISTEN")
@@ -154,7 +154,7 @@ async def test_hundreds_of_readers_while_black_holes_come_and_go(
 async def test_a_reader_that_is_cancelled_leaves_neither_a_lease_nor_a_statement(
     services: Services, reader: CatalogReader
 ) -> None:
-    """While it waits for a row that somebody has locked away."""
+    """Check this while it waits for a locked row."""
 
     async def leased() -> bool:
         return bool(await services.redis.exists("lease:a"))

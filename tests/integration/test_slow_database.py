@@ -1,4 +1,4 @@
-"""A database that answers, but not in time: it is asked for less, and nothing is left behind in it."""
+"""A database that answers, but not in time: it gets less work at a time, and nothing is left running."""
 
 import json
 from functools import partial
@@ -20,7 +20,7 @@ def update(position: int) -> str:
 
 
 async def slow_down(services: Services, seconds: float) -> None:
-    """Each row that is proposed takes so long, also one that changes nothing."""
+    """Make each row in a statement take this long, even one that changes nothing."""
     await services.database.execute(
         f"""
         CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -34,7 +34,7 @@ async def slow_down(services: Services, seconds: float) -> None:
 
 
 async def backends(services: Services) -> int:
-    """How many of the processor's statements the server works on, or lets wait."""
+    """Return how many of the processor's statements run or wait in the server."""
     found = await services.database.fetchval(
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'inventory-processor' "
         "AND datname = current_database() AND state = 'active'"
@@ -43,10 +43,10 @@ async def backends(services: Services) -> int:
 
 
 @pytest.mark.parametrize(("bisect", "halved"), [(False, False), (True, False), (True, True)])
-async def test_a_batch_that_is_too_much_is_done_whatever_aws_splits(
+async def test_a_batch_that_is_too_much_is_done_however_aws_bisects(
     services: Services, *, bisect: bool, halved: bool
 ) -> None:
-    """100 rows of 50 ms, 3 s of function time: each attempt gets further, under any rule of splitting."""
+    """Check with 100 rows of 50 ms and a timeout of 3 s: each attempt gets further, whatever is bisected."""
     await slow_down(services, 0.05)
     delivery = await deliver(
         partial(services.invoke, remaining_ms=3_000),
@@ -62,7 +62,7 @@ async def test_a_batch_that_is_too_much_is_done_whatever_aws_splits(
 
 
 async def test_each_attempt_at_an_aggregate_that_is_too_much_gets_further(services: Services) -> None:
-    """It is one record, and unfinished until all of it is done; the rows remember how far it got."""
+    """Check that its one Kinesis record is unfinished until all is done; the rows show how far it got."""
     await slow_down(services, 0.05)
     event = kinesis_event(
         kinesis_record(aggregate([("k", update(position).encode()) for position in range(60)]))
@@ -92,7 +92,7 @@ async def test_records_before_a_locked_row_are_done_and_nothing_waits_behind_it(
 
 
 async def test_statements_that_nobody_waits_for_end(services: Services) -> None:
-    """Also where no request to cancel gets through: the server looks whether its client is there."""
+    """Check also if no cancel request gets through: the server notices that its client is gone."""
     await services.invoke(kinesis_event(kinesis_record(update(7), 7)))
     holder = await asyncpg.connect(services.postgres.dsn)
 
@@ -111,7 +111,7 @@ async def test_statements_that_nobody_waits_for_end(services: Services) -> None:
 
 
 @pytest.mark.parametrize("state", ["statement_timeout", "lock_timeout", "transaction_timeout"])
-async def test_a_timeout_of_the_servers_own_makes_the_work_smaller(services: Services, state: str) -> None:
+async def test_after_a_timeout_in_the_server_less_is_done_at_a_time(services: Services, state: str) -> None:
     await services.database.execute(f"ALTER ROLE inventory_processor SET {state} = '300ms'")
     try:
         await slow_down(services, 0.05)
@@ -127,10 +127,10 @@ async def test_a_timeout_of_the_servers_own_makes_the_work_smaller(services: Ser
         await services.database.execute(f"ALTER ROLE inventory_processor RESET {state}")
 
 
-async def test_a_batch_that_is_too_much_is_done_though_no_request_to_cancel_gets_through(
+async def test_a_batch_that_is_too_much_is_done_even_if_no_cancel_request_gets_through(
     services: Services,
 ) -> None:
-    """Where a pooler or a firewall swallows them, silence is no sign that the database is gone."""
+    """Check this because a pooler or firewall may swallow them; silence then does not mean a lost server."""
     await slow_down(services, 0.05)
     async with open_proxy(services.postgres.host, services.postgres.port) as way:
         # https://www.postgresql.org/docs/18/protocol-message-formats.html, CancelRequest

@@ -1,4 +1,4 @@
-"""Invariant I6 where the cache's name hangs in the resolver: each batch is done on time."""
+"""Invariant I6 while the resolver hangs on the cache's name: each batch is done in time."""
 
 import asyncio
 import socket
@@ -10,22 +10,22 @@ from typing import Any
 import pytest
 
 from local.servers import Servers
-from processor.event_loop import MOST_THREADS
+from processor.event_loop import MAX_THREADS
 from processor.ports import INVALIDATION_SECONDS
 from processor.readers import CacheAddress, open_reader
 from tests.support.events import kinesis_event, kinesis_record
 from tests.support.real_servers import ALL_DONE, Services
 
 CACHE = "cache.example"
-# More than a loop has threads, if each were to keep one.
+# More than a loop has threads, in case each blocked one.
 BATCHES = 10
-# What a batch takes otherwise, on a busy machine.
+# What a batch takes besides, on a busy machine.
 SLACK_SECONDS = 1.5
 
 
 @pytest.fixture
 def hanging_name(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The system's resolver does not come back for the cache's name."""
+    """Make the system's resolver hang on the cache's name."""
     resolve, let_go = socket.getaddrinfo, threading.Event()
 
     def hang(host: object, *arguments: Any, **options: Any) -> Any:
@@ -40,8 +40,8 @@ def hanging_name(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("hanging_name")
-async def test_a_cache_whose_name_hangs_holds_up_no_batch(services: Services) -> None:
-    # The other names must be looked up, too.
+async def test_a_cache_whose_name_hangs_delays_no_batch(services: Services) -> None:
+    # The other names must be looked up too.
     services.account.variables.update(REDIS_ENDPOINT=CACHE, DB_HOST="localhost")
     for number in range(BATCHES):
         event = kinesis_event(kinesis_record(f'{{"product_id": "a", "inventory": {number}}}', number))
@@ -56,7 +56,7 @@ async def test_a_cache_whose_name_hangs_holds_up_no_batch(services: Services) ->
 
 
 @pytest.mark.usefixtures("hanging_name")
-async def test_nor_a_reader_on_a_loop_that_is_not_ours(services: Services) -> None:
+async def test_it_delays_no_reader_on_another_loop(services: Services) -> None:
     dsn = services.postgres.dsn.replace("127.0.0.1", "localhost")
     cache = CacheAddress(host=CACHE, tls=False)
     async with open_reader(dsn=dsn, ca_file=None, cache=cache) as reader:
@@ -65,10 +65,10 @@ async def test_nor_a_reader_on_a_loop_that_is_not_ours(services: Services) -> No
                 assert await asyncio.gather(*(reader.get(f"{number}") for number in range(40))) == [None] * 40
         async with asyncio.timeout(SLACK_SECONDS):
             assert await asyncio.to_thread(lambda: "not waited for")
-    assert sum(thread.name == "name lookup" for thread in threading.enumerate()) <= MOST_THREADS
+    assert sum(thread.name == "name lookup" for thread in threading.enumerate()) <= MAX_THREADS
 
 
-async def test_nor_is_the_name_ever_looked_up_on_the_threads_of_such_a_loop(
+async def test_the_name_is_never_looked_up_on_the_threads_of_another_loop(
     services: Services, servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolve, threads = socket.getaddrinfo, set()

@@ -1,4 +1,4 @@
-"""Each kind of database error meets its reaction (design: errors by reaction), raised by a real server."""
+"""The reaction to each kind of database error, raised by a real server."""
 
 import asyncpg
 import pytest
@@ -14,8 +14,8 @@ EVENT = kinesis_event(
 
 
 async def fail(services: Services, sqlstate: str, *, times: int = 2**31) -> None:
-    """The first so many statements that write product "a" fail with this state."""
-    # A sequence counts on when its transaction is rolled back.
+    """Let the first statements that write product "a" fail with this state."""
+    # A sequence is not rolled back with its transaction.
     await services.database.execute(
         f"""
         CREATE SEQUENCE failure;
@@ -32,28 +32,28 @@ async def fail(services: Services, sqlstate: str, *, times: int = 2**31) -> None
 
 
 @pytest.mark.parametrize("sqlstate", ["53100", "53300", "55P03", "57014", "58000", "58030", "40001"])
-async def test_a_sick_database_brings_the_whole_batch_again(services: Services, sqlstate: str) -> None:
+async def test_after_a_server_error_the_whole_batch_is_retried(services: Services, sqlstate: str) -> None:
     await fail(services, sqlstate)
     assert await services.invoke(EVENT) == UNFINISHED
     assert await services.quarantine_lines() == []
 
 
 @pytest.mark.parametrize("sqlstate", ["40001", "40P01"])
-async def test_a_rolled_back_transaction_is_tried_three_times_more(services: Services, sqlstate: str) -> None:
+async def test_a_rolled_back_transaction_is_retried_three_times(services: Services, sqlstate: str) -> None:
     await fail(services, sqlstate, times=3)
     assert await services.invoke(EVENT) == ALL_DONE
     assert await services.row("a") is not None
 
 
 @pytest.mark.parametrize("sqlstate", ["08006", "25006", "0A000", "57P01"])
-async def test_what_another_connection_may_cure_is_tried_once_more(services: Services, sqlstate: str) -> None:
+async def test_what_another_connection_may_fix_is_retried_once(services: Services, sqlstate: str) -> None:
     await fail(services, sqlstate, times=1)
     assert await services.invoke(EVENT) == ALL_DONE
     await services.database.execute("DROP TRIGGER fail ON products")
 
 
 @pytest.mark.parametrize("sqlstate", ["26000", "42P05"])
-async def test_a_prepared_statement_that_a_pooler_lost_is_prepared_anew(
+async def test_a_prepared_statement_that_a_pooler_lost_is_prepared_again(
     services: Services, sqlstate: str
 ) -> None:
     await fail(services, sqlstate, times=1)
@@ -103,7 +103,7 @@ async def test_a_value_out_of_the_columns_range_is_quarantined_alone(services: S
     ],
 )
 async def test_a_mistake_in_the_schema_condemns_no_record(services: Services, mistake: str) -> None:
-    """A column the processor does not write is no value of the record: everything is raised, nothing lost."""
+    """Check columns that the processor does not write, so no record is at fault: the error is raised."""
     await services.database.execute(f"ALTER TABLE products {mistake}")
     event = kinesis_event(kinesis_record('{"product_id": "a", "inventory": 0}', 0))
     with pytest.raises(asyncpg.PostgresError):
@@ -111,7 +111,7 @@ async def test_a_mistake_in_the_schema_condemns_no_record(services: Services, mi
     assert await services.quarantine_lines() == []
 
 
-async def test_a_rule_of_another_table_of_the_same_name_condemns_no_record(services: Services) -> None:
+async def test_a_check_of_another_table_with_the_same_name_condemns_no_record(services: Services) -> None:
     await services.database.execute(
         """
         CREATE SCHEMA audit;
@@ -141,7 +141,7 @@ async def test_what_a_trigger_raises_condemns_no_record(services: Services, sqls
 
 
 async def test_what_a_trigger_raises_beside_a_refused_value_condemns_no_record(services: Services) -> None:
-    """Each update goes on its own by then."""
+    """Check this when each update is applied on its own."""
     await fail(services, "22003")
     await services.database.execute("ALTER TABLE products ADD CHECK (product_id <> 'b')")
     with pytest.raises(asyncpg.PostgresError):

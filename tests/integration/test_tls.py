@@ -20,14 +20,14 @@ _SSL_REQUEST = (8).to_bytes(4) + (80877103).to_bytes(4)
 
 @asynccontextmanager
 async def tls_front(services: Services, server_name: str, authority: trustme.CA) -> AsyncIterator[int]:
-    """A front that takes PostgreSQL's SSLRequest, does the handshake and passes the rest on; its port."""
+    """Serve PostgreSQL's SSLRequest and the TLS handshake, and forward the rest; yield the port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(server_name).configure_cert(context)
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if await reader.readexactly(len(_SSL_REQUEST)) != _SSL_REQUEST:
-            writer.close()  # as a server that forces TLS
+            writer.close()  # like a server that forces TLS
             return
         writer.write(b"S")
         try:
@@ -52,7 +52,7 @@ def tracked(
     serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
     tasks: "set[asyncio.Task[None]]",
 ) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
-    """The same, its tasks noted so that they can be ended."""
+    """Return the same callback, with its tasks recorded so that they can be cancelled."""
 
     async def noted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -82,14 +82,14 @@ async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 async def invoke(
     services: Services, port: int, *, host: str = "localhost", **variables: str
 ) -> dict[str, object]:
-    """One batch of two through the front."""
+    """Process a batch of two records through the TLS server."""
     services.account.variables.update({"DB_HOST": host, "DB_PORT": str(port)} | variables)
     texts = ('{"product_id": "a", "inventory": 1}', "bad")
     return await services.invoke(kinesis_event(*(kinesis_record(text, n) for n, text in enumerate(texts))))
 
 
 def ca_file(authority: trustme.CA, directory: Path) -> str:
-    """The authority's certificate in a file."""
+    """Write the authority's certificate to a file; return its path."""
     path = directory / "ca.pem"
     authority.cert_pem.write_to_path(path)
     return str(path)
@@ -121,7 +121,7 @@ async def test_a_certificate_of_another_authority_is_refused(services: Services,
     assert answer == UNFINISHED
 
 
-async def test_the_default_is_to_verify_against_the_bundle_shipped(services: Services) -> None:
+async def test_by_default_the_shipped_bundle_verifies_the_server(services: Services) -> None:
     del services.account.variables["DB_TLS"]
     async with tls_front(services, "localhost", trustme.CA()) as port:
         assert await invoke(services, port) == UNFINISHED

@@ -78,7 +78,7 @@ def build(directory: Path, *, umask: int = 0o022, **environment: str) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, as `make wheel` builds it."""
+    """Return the wheel that `make wheel` builds."""
     return build(tmp_path_factory.mktemp("dist"))
 
 
@@ -142,7 +142,7 @@ class Service:
 
 
 def service_with(requirement: str, directory: Path) -> Service:
-    """A service with one requirement installed; skips the test if pip cannot reach its package index."""
+    """Create a service with one requirement installed; skip the test if pip has no package index."""
     service = Service(directory)
     try:
         service.install("--no-deps", "asyncpg")
@@ -154,14 +154,14 @@ def service_with(requirement: str, directory: Path) -> Service:
 
 @pytest.fixture
 def service_directory() -> Iterator[Path]:
-    """A temporary directory that is removed at the end: a virtual environment is large."""
+    """Yield a temporary directory that is removed at the end: a virtual environment is large."""
     with TemporaryDirectory() as directory:
         yield Path(directory)
 
 
 @pytest.fixture
 async def address(services: Services) -> tuple[str, str]:
-    """The database's DSN and the cache's port; the catalog has one product."""
+    """Return the database's DSN and the cache's port; the catalog has one product."""
     await services.database.execute(
         "INSERT INTO products (product_id, inventory, last_updated) VALUES ('a', 7, now())"
     )

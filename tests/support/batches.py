@@ -5,7 +5,7 @@ from processor.report import BatchReport
 from tests.support.events import record
 from tests.support.fakes import FakeServices, Fault
 
-FAULTS = [*Fault, RuntimeError("unforeseen")]
+FAULTS = [*Fault, RuntimeError("unexpected")]
 
 
 def good(position: int, product_id: str = "", **fields: object) -> Record:
@@ -22,4 +22,4 @@ def stocks(services: FakeServices) -> dict[str, object]:
 
 
 def check_done(report: BatchReport) -> None:
-    assert (report.first_unfinished, report.failures, report.unforeseen) == (None, [], [])
+    assert (report.first_unfinished, report.failures, report.unexpected) == (None, [], [])

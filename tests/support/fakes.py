@@ -15,8 +15,8 @@ from processor.errors import (
     DependencyError,
     StatementTimeoutError,
 )
-from processor.fold import Change
-from processor.ports import INVALIDATION_SECONDS, MissedInvalidation, Ports, Refusal, Upserted
+from processor.fold import ROW_COLUMNS, Change
+from processor.ports import INVALIDATION_SECONDS, PendingInvalidation, Ports, Refusal, Upserted
 from processor.product import REGISTERS
 from processor.records import Record
 from processor.report import BatchReport
@@ -80,15 +80,15 @@ def always(**faults: Fault | Exception) -> Plan:
 
 
 class FakeArchive:
-    """See `ports.Archive`; `puts` holds each batch with the verdicts on its records."""
+    """See `ports.Archive`; `puts` holds each batch with the outcomes on its records."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
         self.puts: list[list[tuple[Record, str]]] = []
 
-    async def put(self, records: Sequence[Record], verdicts: Sequence[str]) -> None:
+    async def put(self, records: Sequence[Record], outcomes: Sequence[str]) -> None:
         async with self._faults.around("archive.put", DependencyError):
-            self.puts.append(list(zip(records, verdicts, strict=True)))
+            self.puts.append(list(zip(records, outcomes, strict=True)))
 
     @property
     def records(self) -> set[Record]:
@@ -147,12 +147,12 @@ class FakeCatalog:
         self.refusing_seconds = 0.0
         self.locked: set[str] = set()
         self.rows: dict[str, Row] = {}
-        self.missed: dict[str, MissedInvalidation] = {}
+        self.pending: dict[str, PendingInvalidation] = {}
         self.marks: dict[tuple[str, str], set[str]] = {}
         self.process_id = "this process"
         self.drained_by: str | None = None
         self._standing: set[tuple[str, str]] = set()
-        self._misses = 0
+        self._last_pending_id = 0
 
     async def upsert(self, changes: Sequence[Change], *, within_seconds: float) -> Upserted:
         names = [change.product_id for change in changes]
@@ -164,7 +164,7 @@ class FakeCatalog:
                 if self._refusal(change):
                     raise CatalogRefusedError(f"the table refuses {change.product_id}")
             changed = sum(self.apply(change) for change in changes)
-            return Upserted(changed, bool(self.missed))
+            return Upserted(changed, bool(self.pending))
         raise AssertionError
 
     async def upsert_one_by_one(
@@ -181,7 +181,7 @@ class FakeCatalog:
                 if self._refusal(change)
             ]
             changed = sum(self.apply(change) for change in changes if not self._refusal(change))
-            return Upserted(changed, bool(self.missed)), refusals
+            return Upserted(changed, bool(self.pending)), refusals
         raise AssertionError
 
     async def outdated(self, changes: Sequence[Change], *, within_seconds: float) -> list[Change]:
@@ -214,36 +214,36 @@ class FakeCatalog:
         held = self.rows.get(change.product_id, Row())
         values, versions = dict(held.values), dict(held.versions)
         for name in REGISTERS:
-            version = change.version(name)
+            version = version_in(change, name)
             if version is not None and is_newer(version, held.versions.get(name)):
-                values[name], versions[name] = change.value(name), version
+                values[name], versions[name] = value_in(change, name), version
         return Row(values, versions, max(version[:27] for version in versions.values()))
 
-    async def add_missed_invalidations(self, product_ids: Sequence[str]) -> None:
-        async with self._faults.around("catalog.add_missed_invalidations", DependencyError):
+    async def add_pending_invalidations(self, product_ids: Sequence[str]) -> None:
+        async with self._faults.around("catalog.add_pending_invalidations", DependencyError):
             for product_id in product_ids:
-                self.miss(product_id)
+                self.add_pending(product_id)
 
-    def miss(self, product_id: str) -> int:
-        """Record one missed invalidation; its id."""
-        self._misses += 1
-        self.missed[product_id] = MissedInvalidation(self._misses, product_id)
-        return self._misses
+    def add_pending(self, product_id: str) -> int:
+        """Add one pending invalidation; return its id."""
+        self._last_pending_id += 1
+        self.pending[product_id] = PendingInvalidation(self._last_pending_id, product_id)
+        return self._last_pending_id
 
-    async def missed_invalidations(self, limit: int, *, after: str = "") -> list[MissedInvalidation] | None:
-        async with self._faults.around("catalog.missed_invalidations", DependencyError):
+    async def pending_invalidations(self, limit: int, *, after: str = "") -> list[PendingInvalidation] | None:
+        async with self._faults.around("catalog.pending_invalidations", DependencyError):
             if self.drained_by not in (None, self.process_id):
                 return None
             self.drained_by = self.process_id
-            return [miss for name, miss in sorted(self.missed.items()) if name > after][:limit]
+            return [entry for name, entry in sorted(self.pending.items()) if name > after][:limit]
         raise AssertionError
 
-    async def forget_missed_invalidations(self, missed: Sequence[MissedInvalidation]) -> int:
-        async with self._faults.around("catalog.forget_missed_invalidations", DependencyError):
-            forgotten = [miss for miss in missed if self.missed.get(miss.product_id) == miss]
-            for miss in forgotten:
-                del self.missed[miss.product_id]
-            return len(forgotten)
+    async def remove_pending_invalidations(self, pending: Sequence[PendingInvalidation]) -> int:
+        async with self._faults.around("catalog.remove_pending_invalidations", DependencyError):
+            removed = [entry for entry in pending if self.pending.get(entry.product_id) == entry]
+            for entry in removed:
+                del self.pending[entry.product_id]
+            return len(removed)
         raise AssertionError
 
     async def end_drain(self) -> None:
@@ -251,8 +251,8 @@ class FakeCatalog:
             if self.drained_by == self.process_id:
                 self.drained_by = None
 
-    async def forget_old_misses(self, older_than_seconds: int) -> int:
-        async with self._faults.around("catalog.forget_old_misses", DependencyError):
+    async def remove_expired_pending_invalidations(self, older_than_seconds: int) -> int:
+        async with self._faults.around("catalog.remove_expired_pending_invalidations", DependencyError):
             return 0
         raise AssertionError
 
@@ -282,9 +282,23 @@ class FakeCatalog:
                 self._standing.clear()
 
 
+_PLACES = {name: place for place, name in enumerate(ROW_COLUMNS)}
+
+
+def value_in(change: Change, register: str) -> object:
+    """Return a register's value inside; None if the change does not mention it."""
+    return change.row[_PLACES[register]]
+
+
+def version_in(change: Change, register: str) -> str | None:
+    """Return the version of a register's value; None if the change does not mention it."""
+    version: str | None = change.row[_PLACES[f"{register}_version"]]
+    return version
+
+
 def _table_takes(change: Change) -> bool:
     return 1 <= len(change.product_id) <= 255 and all(
-        _column_takes(register.parameter, change.value(name)) for name, register in REGISTERS.items()
+        _column_takes(register.parameter, value_in(change, name)) for name, register in REGISTERS.items()
     )
 
 

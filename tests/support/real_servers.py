@@ -74,7 +74,7 @@ class Services:
         return lines
 
     async def pending(self) -> set[str]:
-        """Products whose missed invalidation is recorded."""
+        """Return the products whose invalidation is pending."""
         rows = await self.database.fetch("SELECT product_id FROM pending_invalidation")
         return {row["product_id"] for row in rows}
 

@@ -10,7 +10,8 @@ from decimal import Decimal
 from typing import Any, TypeAlias, cast
 
 from processor.adapters.cache import RedisCache
-from processor.product import Product, cached_product, value_key
+from processor.cache_keys import value_key
+from processor.product import Product, cached_product
 from processor.reader import CatalogReader
 
 Turn: TypeAlias = Callable[[], Awaitable[None]]

@@ -1,4 +1,4 @@
-"""Property tests look at the same examples in every run, on any machine."""
+"""Property tests run the same examples every time, on any machine."""
 
 from hypothesis import HealthCheck, settings
 

@@ -1,4 +1,4 @@
-"""The Kinesis Producer Library's aggregation: AWS's own aggregator packs; broken ones are made by hand."""
+"""The Kinesis Producer Library's aggregates: packed by AWS's own aggregator; broken ones are made by hand."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processor.aggregation import MAGIC
-from processor.objects import archive_line
 from processor.reasons import Reason
 from processor.records import Defect, Record, expand
+from processor.s3_objects import archive_line
 from processor.updates import Rejection, Update, decode
 from tests.support.events import ARRIVAL_MS, SHARD, aggregate, record, sequence
 
@@ -19,7 +19,7 @@ VARINT_BEYOND = b"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"  # 2 ** 63
 
 
 def packed(body: bytes) -> bytes:
-    """A sound envelope around any body."""
+    """Return a valid envelope around any body."""
     return MAGIC + body + hashlib.md5(body, usedforsecurity=False).digest()
 
 
@@ -49,8 +49,8 @@ def test_one_partition_key_holds_many_records() -> None:
     assert identities(unpacked) == [(place, "key", one) for place, one in enumerate(data)]
 
 
-def test_what_one_mebibyte_holds_of_the_smallest_updates_is_unpacked() -> None:
-    """One more is more than a record may hold."""
+def test_as_many_of_the_smallest_updates_as_fit_into_one_mebibyte_are_unpacked() -> None:
+    """Check also that one more is rejected: a record cannot hold as many valid ones."""
     smallest = b'{"product_id":"p","price":0}'
     assert isinstance(decode(record(smallest)), Update)
     largest = aggregate((b"k", smallest) for _ in range(30_839))
@@ -63,9 +63,9 @@ def test_an_aggregate_inside_an_aggregate_is_one_record_and_no_json() -> None:
     inner = aggregate([("k", b'{"product_id":"p","price":1}')])
     [nested, sound] = expand(record(aggregate([("a", inner), ("b", b'{"product_id":"q","price":1}')])))
     assert (nested.sub_sequence, nested.data) == (0, inner)
-    verdict = decode(nested)
-    assert isinstance(verdict, Rejection)
-    assert verdict.reason == "invalid_utf8"
+    outcome = decode(nested)
+    assert isinstance(outcome, Rejection)
+    assert outcome.reason == "invalid_utf8"
     assert not isinstance(decode(sound), Rejection)
 
 
@@ -131,7 +131,7 @@ def test_a_broken_aggregate_is_one_rejected_record_with_all_its_bytes(data: byte
 
 
 def message(keys: Sequence[bytes], records: Sequence[tuple[int, bytes]]) -> bytes:
-    """An AggregatedRecord as protocol buffer; sizes and indexes below 128."""
+    """Return an AggregatedRecord as protocol buffer; sizes and indexes are below 128."""
     table = b"".join(b"\x0a%c%b" % (len(key), key) for key in keys)
     inner = [b"\x08%c\x1a%c%b" % (index, len(data), data) for index, data in records]
     return table + b"".join(b"\x1a%c%b" % (len(one), one) for one in inner)

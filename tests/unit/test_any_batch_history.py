@@ -1,4 +1,4 @@
-"""Whatever fails and comes again, everything ends where it belongs."""
+"""Whatever fails and is retried, every record ends up where it belongs."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from processor.attempts import LONE_RECORD_AGE_MS
 from processor.fold import fold
-from processor.invalidations import drain
+from processor.pending_invalidations import drain_all
 from processor.records import Record, expand
 from processor.updates import Rejection, Update, decode
 from tests.support.events import ARRIVAL_MS, aggregate, record
@@ -17,7 +17,7 @@ from tests.support.simulated_time import simulate
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Record]:
-    """The records of a shard: valid ones of three products, one of which the table refuses, and bad ones."""
+    """Draw a shard's records: valid ones of three products, one of which the table refuses, and bad ones."""
     fields = st.fixed_dictionaries(
         {"product_id": st.sampled_from(["p", "q", "refused"])},
         optional={
@@ -35,30 +35,30 @@ def histories(draw: st.DrawFn) -> list[Record]:
     return records
 
 
-TROUBLES = st.lists(st.sampled_from([None, None, None, *Fault, RuntimeError("unforeseen")]), max_size=25)
+TROUBLES = st.lists(st.sampled_from([None, None, None, *Fault, RuntimeError("unexpected")]), max_size=25)
 
 
 def check_acknowledged(services: FakeServices, acknowledged: Sequence[Record]) -> None:
-    """Invariant I5: archived, and in its row with nothing stale cached or in quarantine."""
+    """Check invariant I5: each is archived, and quarantined or in its row with no stale value cached."""
     for one in (user_record for received in acknowledged for user_record in expand(received)):
         assert one in services.archive.records
-        verdict = decode(one)
-        if isinstance(verdict, Rejection) or verdict.product_id == "refused":
+        outcome = decode(one)
+        if isinstance(outcome, Rejection) or outcome.product_id == "refused":
             assert one in {rejection.record for rejection in services.quarantine.rejections}
             continue
-        versions = services.catalog.rows[verdict.product_id].versions
-        assert not any(is_newer(verdict.version, versions.get(register)) for register in verdict.values)
+        versions = services.catalog.rows[outcome.product_id].versions
+        assert not any(is_newer(outcome.version, versions.get(register)) for register in outcome.values)
 
 
 def check_cached(services: FakeServices, products: set[str]) -> None:
-    """What is cached of these products is their row, or will be deleted."""
-    for product_id in products - set(services.catalog.missed):
+    """Check that cached values of these products equal their rows, or have a pending invalidation."""
+    for product_id in products - set(services.catalog.pending):
         cached = services.cache.values.get(product_id)
         assert cached is None or cached == services.catalog.rows.get(product_id, "older")
 
 
 def expected_rows(history: Sequence[Record]) -> dict[str, Row]:
-    """One update after the other, without batches or folding."""
+    """Apply one update after the other, without batches or folding."""
     services = FakeServices()
     for received in history:
         for one in expand(received):
@@ -75,7 +75,7 @@ def expected_rows(history: Sequence[Record]) -> dict[str, Row]:
     sizes=st.lists(st.integers(1, 4), max_size=20),
     overlap=st.integers(0, 2),
 )
-def test_whatever_fails_and_comes_again_everything_ends_where_it_belongs(
+def test_whatever_fails_and_is_retried_every_record_ends_up_where_it_belongs(
     history: list[Record], troubles: list[Fault | Exception | None], sizes: list[int], overlap: int
 ) -> None:
     """Deliver a shard as an event source mapping does, while anything fails at any time."""
@@ -99,27 +99,27 @@ def test_whatever_fails_and_comes_again_everything_ends_where_it_belongs(
                 report = await services.invoke(*batch)
             except RuntimeError:
                 continue
-            if report.unforeseen:
+            if report.unexpected:
                 continue
             numbers = [one.sequence_number for one in batch]
             unfinished = numbers.index(report.first_unfinished) if report.first_unfinished else len(batch)
             check_acknowledged(services, batch[:unfinished])
             if report.first_unfinished is None:
-                verdicts = [decode(one) for received in batch for one in expand(received)]
-                check_cached(services, {one.product_id for one in verdicts if isinstance(one, Update)})
+                outcomes = [decode(one) for received in batch for one in expand(received)]
+                check_cached(services, {one.product_id for one in outcomes if isinstance(one, Update)})
             done = max(done, start + unfinished)
         raise AssertionError("it never ends")
 
     async def scenario() -> None:
         await deliver()
         services.faults.plan = lambda _: None
-        await drain(services.ports, services.clock.monotonic() + BUDGET_SECONDS)
+        await drain_all(services.ports, services.clock.monotonic() + BUDGET_SECONDS)
 
     simulate(scenario())
     check_acknowledged(services, history)
     assert services.catalog.rows == expected_rows(history)
     check_cached(services, {"p", "q", "refused"})
-    assert services.catalog.missed == {}
+    assert services.catalog.pending == {}
     assert set(services.quarantine.reasons) <= {
         "invalid_json",
         "nothing_to_update",

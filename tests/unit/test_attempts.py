@@ -1,4 +1,4 @@
-"""Records that kill their process, and those that only look like it."""
+"""Records that kill their process, and those that only seem to."""
 
 import pytest
 
@@ -12,7 +12,7 @@ OLD = ARRIVAL_MS + LONE_RECORD_AGE_MS + 1
 
 
 def old_world(plan: Plan = lambda _: None, *, marks: int = 0) -> FakeServices:
-    """Ten minutes and a millisecond after the records of this module arrived; record 0 left marks."""
+    """Return services whose clock says that this module's records are ten minutes old; record 0 has marks."""
     services = FakeServices(plan)
     services.clock.now = OLD
     if marks:
@@ -50,7 +50,7 @@ AGGREGATED = record(aggregate([("a", good(0).data), ("b", b"x")]), 0)
     ids=["single", "aggregated"],
 )
 def test_a_record_that_left_three_marks_is_quarantined_unparsed(lone: Record, kept: Record) -> None:
-    """An aggregate's parts may be archived under their sub-sequences already; the whole is another."""
+    """Check that an aggregate is kept whole: its records may be archived by their sub-sequences already."""
     services = old_world(marks=3)
     report = services.process(lone)
     check_done(report)
@@ -101,7 +101,7 @@ def test_a_record_whose_marks_cannot_be_kept_is_unfinished(operation: str, fault
     report = services.process(good(0))
     assert report.first_unfinished == sequence(0)
     if isinstance(fault, RuntimeError):
-        assert report.unforeseen == [fault]
+        assert report.unexpected == [fault]
     else:
         assert len(report.failures) == 1
 
@@ -110,7 +110,7 @@ OUTAGES = [Fault.FAILS, Fault.HANGS, Fault.FAILS_AFTERWARDS, Fault.HANGS_AFTERWA
 
 
 def outage_while_it_is_tried(services: FakeServices, process: str, fault: Fault) -> None:
-    """The database is away from the end of a process's attempt on."""
+    """Let the database become unavailable at the end of a process's attempt."""
     services.catalog.process_id = process
     services.faults.plan = always(catalog_upsert=fault, catalog_clear_attempts=fault)
     assert services.process(good(0)).first_unfinished == sequence(0)
@@ -118,7 +118,7 @@ def outage_while_it_is_tried(services: FakeServices, process: str, fault: Fault)
 
 
 @pytest.mark.parametrize("fault", [Fault.FAILS, Fault.HANGS])
-def test_outages_in_three_processes_that_live_condemn_no_record(fault: Fault) -> None:
+def test_outages_in_three_processes_that_survive_condemn_no_record(fault: Fault) -> None:
     services = old_world()
     for number in range(3):
         outage_while_it_is_tried(services, f"process {number}", fault)
@@ -131,7 +131,7 @@ def test_outages_in_three_processes_that_live_condemn_no_record(fault: Fault) ->
 
 def test_a_death_beside_outages_still_counts() -> None:
     services = old_world(marks=2)
-    outage_while_it_is_tried(services, "one that lives", Fault.FAILS)
+    outage_while_it_is_tried(services, "one that survives", Fault.FAILS)
     services.catalog.marks[good(0).shard, sequence(0)].add("a third that died")
     services.catalog.process_id = "the next"
     check_done(services.process(good(0)))
@@ -139,7 +139,7 @@ def test_a_death_beside_outages_still_counts() -> None:
 
 
 def test_a_process_takes_its_marks_back_at_its_next_success() -> None:
-    """Even when it could tell nobody that it lives."""
+    """Check that it does even if it could not note its survival."""
     services = old_world()
     services.faults.plan = always(
         catalog_upsert=Fault.FAILS, catalog_clear_attempts=Fault.FAILS, quarantine_note_survival=Fault.FAILS
@@ -161,13 +161,13 @@ def test_marks_that_cannot_be_taken_back_hold_up_no_batch(fault: Fault | Excepti
     assert len(report.warnings) == 1
 
 
-def test_survivors_that_cannot_be_asked_for_condemn_nobody() -> None:
+def test_survivors_that_cannot_be_listed_condemn_no_record() -> None:
     services = old_world(always(quarantine_survivors=Fault.FAILS), marks=3)
     assert services.process(good(0)).first_unfinished == sequence(0)
     assert services.quarantine.rejections == []
 
 
-def test_without_time_a_record_is_not_marked_and_nobody_is_told_of_it() -> None:
+def test_without_time_a_record_is_neither_marked_nor_noted() -> None:
     services = old_world()
     assert services.process(good(0), budget_seconds=-1.0).first_unfinished == sequence(0)
     assert services.faults.begun == []

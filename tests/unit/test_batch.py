@@ -1,4 +1,4 @@
-"""The road of a batch, and what is answered when parts of it fail."""
+"""How a batch is processed, and the response when parts of it fail."""
 
 import asyncio
 import itertools
@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import pytest
 
 from processor.attempts import LONE_RECORD_AGE_MS
-from processor.batch import SLICE_BYTES, SLICE_RECORDS, process_batch
+from processor.batch import process_batch
 from processor.errors import CacheUnavailableError, DependencyError
-from processor.objects import archive_line
 from processor.ports import Ports
 from processor.records import Record, expand
+from processor.s3_objects import archive_line
+from processor.slices import SLICE_BYTES, SLICE_RECORDS
 from tests.support.batches import FAULTS, bad, check_done, good, stocks
 from tests.support.events import ARRIVAL_MS, aggregate, record, sequence
 from tests.support.fakes import BUDGET_SECONDS, FakeServices, Fault, always
@@ -29,8 +30,8 @@ def test_a_batch_is_archived_quarantined_upserted_and_invalidated() -> None:
     ]
     report = services.process(*batch)
     check_done(report)
-    verdicts = ["accepted", "invalid_inventory", "accepted", "accepted", "invalid_json"]
-    assert services.archive.puts == [list(zip(batch, verdicts, strict=True))]
+    outcomes = ["accepted", "invalid_inventory", "accepted", "accepted", "invalid_json"]
+    assert services.archive.puts == [list(zip(batch, outcomes, strict=True))]
     assert [[one.record for one in put] for put in services.quarantine.puts] == [[batch[1], batch[4]]]
     assert stocks(services) == {"a": 5, "b": 6}
     assert services.catalog.rows["b"].values["price"] == 150
@@ -73,7 +74,7 @@ def test_a_redelivered_batch_changes_nothing_and_invalidates_again() -> None:
     assert services.cache.invalidated == [["p1", "p2"]] * 2
 
 
-def test_aggregated_records_are_stored_one_by_one_and_answered_for_by_their_kinesis_record() -> None:
+def test_records_of_an_aggregate_are_stored_one_by_one_and_reported_by_their_kinesis_record() -> None:
     services = FakeServices(always(quarantine_put=Fault.FAILS))
     user_records = [("a", good(0, "a").data), ("b", b"no JSON"), ("c", good(0, "c").data)]
     report = services.process(good(1), record(aggregate(user_records), 2), good(3))
@@ -84,7 +85,7 @@ def test_aggregated_records_are_stored_one_by_one_and_answered_for_by_their_kine
     assert set(stocks(services)) == {"p1", "a", "c", "p3"}
 
 
-def test_records_of_several_shards_are_answered_for_in_the_order_they_came() -> None:
+def test_records_of_several_shards_are_reported_in_the_order_of_the_batch() -> None:
     services = FakeServices(always(quarantine_put=Fault.FAILS))
     batch = [
         good(9)._replace(shard="shardId-b"),
@@ -95,7 +96,7 @@ def test_records_of_several_shards_are_answered_for_in_the_order_they_came() -> 
     assert services.archive.records == set(batch)
 
 
-# --- what fails, and what is answered
+# --- failures and the response
 
 GOOD_FIRST = [good(0), bad(1), good(2)]
 BAD_FIRST = [bad(0), good(1), bad(2)]
@@ -113,14 +114,14 @@ BAD_FIRST = [bad(0), good(1), bad(2)]
         (["archive_put", "quarantine_put", "catalog_upsert", "cache_invalidate"], 0, 0),
     ],
 )
-def test_the_answer_is_the_first_record_a_failed_stage_had(
+def test_the_response_is_the_first_record_of_a_failed_stage(
     failing: list[str], good_first: int, bad_first: int, fault: Fault | Exception
 ) -> None:
     for batch, expected in ((GOOD_FIRST, good_first), (BAD_FIRST, bad_first)):
         services = FakeServices(always(**dict.fromkeys(failing, fault)))
         report = services.process(*batch)
         assert report.first_unfinished == sequence(expected)
-        filed, other = report.failures, report.unforeseen
+        filed, other = report.failures, report.unexpected
         if isinstance(fault, RuntimeError):
             filed, other = other, filed
             assert set(filed) == {fault}
@@ -137,29 +138,29 @@ def test_the_answer_is_the_first_record_a_failed_stage_had(
             assert len(services.catalog.rows) == sum(one.data != b"no JSON" for one in batch)
 
 
-def test_a_cache_that_is_down_costs_nothing_but_a_note() -> None:
+def test_a_cache_that_is_down_only_adds_pending_invalidations() -> None:
     services = FakeServices(always(cache_invalidate=Fault.FAILS))
     report = services.process(*GOOD_FIRST)
     check_done(report)
     assert [type(error) for error in report.warnings] == [CacheUnavailableError]
-    assert report.invalidations_missed == 2
-    assert sorted(services.catalog.missed) == ["p0", "p2"]
+    assert report.pending_invalidations_added == 2
+    assert sorted(services.catalog.pending) == ["p0", "p2"]
     assert stocks(services) == {"p0": 0, "p2": 2}
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
-def test_a_missed_invalidation_that_is_not_recorded_leaves_the_batch_unfinished(
+def test_a_pending_invalidation_that_is_not_recorded_leaves_the_batch_unfinished(
     fault: Fault | Exception,
 ) -> None:
-    services = FakeServices(always(cache_invalidate=Fault.FAILS, catalog_add_missed_invalidations=fault))
+    services = FakeServices(always(cache_invalidate=Fault.FAILS, catalog_add_pending_invalidations=fault))
     report = services.process(*BAD_FIRST)
     assert report.first_unfinished == sequence(1)
-    assert report.failures or report.unforeseen
+    assert report.failures or report.unexpected
     assert services.archive.records == set(BAD_FIRST)
     assert len(services.quarantine.rejections) == 2
 
 
-@pytest.mark.parametrize("fault", [Fault.HANGS, Fault.HANGS_AFTERWARDS, RuntimeError("unforeseen")], ids=str)
+@pytest.mark.parametrize("fault", [Fault.HANGS, Fault.HANGS_AFTERWARDS, RuntimeError("unexpected")], ids=str)
 def test_an_invalidation_neither_done_nor_refused_leaves_the_batch_unfinished(
     fault: Fault | Exception,
 ) -> None:
@@ -175,7 +176,7 @@ def test_an_invalidation_neither_done_nor_refused_leaves_the_batch_unfinished(
     "hanging", ["archive_put", "quarantine_put", "catalog_upsert", "cache_invalidate", "catalog_mark_attempt"]
 )
 @pytest.mark.parametrize("budget_seconds", [0.02, 1.0, 48.0])
-def test_whatever_hangs_the_answer_comes_in_time(hanging: str, budget_seconds: float) -> None:
+def test_whatever_hangs_the_response_comes_in_time(hanging: str, budget_seconds: float) -> None:
     services = FakeServices(always(**{hanging: Fault.HANGS}))
     services.clock.now = ARRIVAL_MS + LONE_RECORD_AGE_MS + 1
     batch = [good(0)] if hanging == "catalog_mark_attempt" else GOOD_FIRST
@@ -188,9 +189,9 @@ def test_whatever_hangs_the_answer_comes_in_time(hanging: str, budget_seconds: f
     assert simulate(scenario()) == pytest.approx(budget_seconds, abs=0.01)
 
 
-def test_a_stage_that_does_not_let_go_is_left_behind() -> None:
+def test_a_stage_that_ignores_cancellation_is_left_behind() -> None:
     class Stubborn:
-        async def put(self, records: Sequence[Record], verdicts: Sequence[str]) -> None:
+        async def put(self, records: Sequence[Record], outcomes: Sequence[str]) -> None:
             try:
                 await asyncio.sleep(10_000)
             except asyncio.CancelledError:
@@ -216,7 +217,7 @@ def test_a_stage_that_does_not_let_go_is_left_behind() -> None:
 
 
 @pytest.mark.parametrize("budget_seconds", [0.0, -1.0])
-def test_without_time_left_nothing_is_acknowledged_that_is_not_done(budget_seconds: float) -> None:
+def test_without_time_left_nothing_unfinished_is_acknowledged(budget_seconds: float) -> None:
     services = FakeServices(always(archive_put=Fault.HANGS))
     report = services.process(*BAD_FIRST, budget_seconds=budget_seconds)
     assert report.first_unfinished == sequence(0)
@@ -225,7 +226,7 @@ def test_without_time_left_nothing_is_acknowledged_that_is_not_done(budget_secon
 # --- bad records
 
 
-def test_ten_thousand_bad_records_are_quarantined_at_once_and_block_nothing() -> None:
+def test_ten_thousand_bad_records_are_quarantined_together_and_block_nothing() -> None:
     services = FakeServices()
     batch = [bad(position) for position in range(10_000)]
     batch[5_000] = good(5_000)
@@ -258,7 +259,7 @@ def test_one_bad_record_never_blocks(hostile: bytes) -> None:
     assert {one.data for one in services.archive.records} == {one.data for one in batch}
 
 
-def test_an_error_nobody_foresaw_in_one_record_is_that_records_alone() -> None:
+def test_an_unexpected_error_in_one_record_rejects_that_record_only() -> None:
     services = FakeServices()
     from_the_far_future = good(1)._replace(arrival_ms=10**17)  # no datetime holds it
     report = services.process(good(0), from_the_far_future, good(2))
@@ -316,7 +317,7 @@ def test_an_aggregate_is_unfinished_until_its_last_slice_is_done(failing: int) -
     assert {one.record for one in services.quarantine.rejections} == set(expand(HOSTILE))
 
 
-def test_what_a_slice_leaves_unfinished_is_answered_and_what_was_before_is_done() -> None:
+def test_an_unfinished_slice_is_reported_and_those_before_it_are_done() -> None:
     puts = itertools.count(1)
     services = FakeServices(
         lambda operation: Fault.FAILS if operation == "archive.put" and next(puts) == 2 else None
@@ -326,13 +327,13 @@ def test_what_a_slice_leaves_unfinished_is_answered_and_what_was_before_is_done(
     assert len(services.archive.records) == SLICE_RECORDS
 
 
-def test_a_cache_that_is_ill_is_waited_for_by_one_slice() -> None:
+def test_only_one_slice_waits_for_a_cache_that_is_down() -> None:
     services = FakeServices(always(cache_invalidate=Fault.FAILS))
     report = services.process(*LARGE)
     check_done(report)
     assert services.faults.begun.count("cache.invalidate") == 1
-    assert (report.invalidations_missed, len(report.warnings)) == (len(LARGE), 1)
-    assert len(services.catalog.missed) == len(LARGE)
+    assert (report.pending_invalidations_added, len(report.warnings)) == (len(LARGE), 1)
+    assert len(services.catalog.pending) == len(LARGE)
 
 
 def test_a_slice_is_not_begun_after_the_deadline() -> None:
@@ -344,14 +345,14 @@ def test_a_slice_is_not_begun_after_the_deadline() -> None:
 
 
 class _Starved(bytes):
-    """Bytes that cannot be decoded for want of memory."""
+    """Bytes that cannot be decoded for lack of memory."""
 
     def decode(self, *_: object, **__: object) -> str:
         raise MemoryError
 
 
-def test_a_shortage_of_memory_is_no_bad_record() -> None:
-    """The invocation fails, so that Lambda halves the batch; nothing is quarantined."""
+def test_a_shortage_of_memory_rejects_no_record() -> None:
+    """Check that the invocation fails, so that Lambda bisects the batch, and nothing is quarantined."""
     services = FakeServices()
     starved = good(1)
     starved = starved._replace(data=_Starved(starved.data))
@@ -360,7 +361,7 @@ def test_a_shortage_of_memory_is_no_bad_record() -> None:
     assert services.quarantine.rejections == []
 
 
-def test_of_thousands_of_errors_that_nobody_foresaw_a_few_are_told() -> None:
+def test_of_thousands_of_unexpected_errors_only_some_are_logged() -> None:
     services = FakeServices()
     report = services.process(*(good(place)._replace(arrival_ms=10**17) for place in range(2_000)))
     check_done(report)

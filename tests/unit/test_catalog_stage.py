@@ -1,4 +1,4 @@
-"""The catalog's stage: what the table refuses, and what it is too slow for."""
+"""The catalog's stage: what the table refuses, and what the database is too slow for."""
 
 import itertools
 from dataclasses import replace
@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from processor.errors import DependencyError
-from processor.memory import Memory, RefusedRecords
+from processor.retry_state import RefusedRecords, RetryState
 from tests.support.batches import FAULTS, check_done, good, stocks
 from tests.support.events import aggregate, record, sequence
-from tests.support.fakes import FakeServices, Fault, always
+from tests.support.fakes import FakeServices, Fault, always, value_in
 
 # --- what the table refuses
 
@@ -44,9 +44,9 @@ def test_what_the_table_refuses_is_isolated_and_quarantined(count: int, culprits
     assert applied <= {product_id for put in services.cache.invalidated for product_id in put}
 
 
-def test_of_one_product_only_the_refused_update_is_quarantined() -> None:
+def test_of_one_products_updates_only_the_refused_one_is_quarantined() -> None:
     services = FakeServices()
-    services.catalog.refuses = lambda change: change.value("inventory") == 2
+    services.catalog.refuses = lambda change: value_in(change, "inventory") == 2
     report = services.process(good(1, "p", price=1), good(2, "p", supplier="acme"), good(0, "p", price=3))
     check_done(report)
     assert [one.record for one in services.quarantine.rejections] == [good(2, "p", supplier="acme")]
@@ -65,14 +65,14 @@ def test_a_refused_update_that_is_not_quarantined_is_not_acknowledged(fault: Fau
 # --- a database that is slow
 
 
-def test_what_is_too_much_at_once_is_done_in_parts_and_answered_for_in_order() -> None:
+def test_a_batch_that_is_too_much_is_done_in_parts_and_acknowledged_in_order() -> None:
     services = FakeServices()
     services.catalog.row_seconds = 0.05
     batch = [good(position) for position in range(100)]
     done = invocations = 0
     while done < 100:
         report = services.process(*batch[done:], budget_seconds=2.0)
-        assert report.unforeseen == []
+        assert report.unexpected == []
         before, done = done, 100
         if report.first_unfinished is not None:
             done = [one.sequence_number for one in batch].index(report.first_unfinished)
@@ -85,7 +85,7 @@ def test_what_is_too_much_at_once_is_done_in_parts_and_answered_for_in_order() -
     assert services.archive.records == set(batch)
 
 
-def test_an_aggregate_that_is_too_much_at_once_gets_further_with_each_attempt() -> None:
+def test_an_aggregate_that_is_too_much_gets_further_with_each_attempt() -> None:
     services = FakeServices()
     services.catalog.row_seconds = 0.05
     packed = record(aggregate([("k", good(place).data) for place in range(60)]), 0)
@@ -115,7 +115,7 @@ def test_records_before_a_locked_row_are_acknowledged(locked: int, budget_second
     assert set(itertools.chain(*services.cache.invalidated)) == {f"p{place}" for place in range(locked)}
 
 
-def test_a_database_that_is_gone_is_asked_once() -> None:
+def test_a_database_that_is_down_is_tried_once() -> None:
     services = FakeServices(always(catalog_upsert=Fault.FAILS))
     assert services.process(*(good(place) for place in range(100))).first_unfinished == sequence(0)
     assert services.faults.begun.count("catalog.upsert") == 1
@@ -123,10 +123,10 @@ def test_a_database_that_is_gone_is_asked_once() -> None:
 
 @pytest.mark.parametrize("operation", ["catalog_outdated", "cache_invalidate"])
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
-def test_parts_that_are_not_finished_off_are_not_acknowledged(
+def test_parts_that_are_not_invalidated_are_not_acknowledged(
     operation: str, fault: Fault | Exception
 ) -> None:
-    services = FakeServices(always(**{operation: fault, "catalog_add_missed_invalidations": Fault.FAILS}))
+    services = FakeServices(always(**{operation: fault, "catalog_add_pending_invalidations": Fault.FAILS}))
     services.catalog.locked = {"p9"}
     report = services.process(*(good(place) for place in range(10)))
     assert report.first_unfinished == sequence(0)
@@ -141,7 +141,7 @@ def test_refused_updates_of_the_parts_that_were_done_are_quarantined() -> None:
     assert [one.record for one in services.quarantine.rejections] == [good(3)]
 
 
-def test_thousands_of_refusals_cost_a_statement_a_thousand() -> None:
+def test_thousands_of_refusals_cost_one_statement_per_thousand() -> None:
     services = FakeServices()
     services.catalog.refuses = lambda _: True
     check_done(services.process(record(aggregate([("k", good(place).data) for place in range(4_000)]), 0)))
@@ -152,7 +152,7 @@ def test_thousands_of_refusals_cost_a_statement_a_thousand() -> None:
     ]
 
 
-def test_refusals_that_take_longer_than_one_attempt_are_kept_from_each() -> None:
+def test_refusals_that_take_several_attempts_are_remembered_between_them() -> None:
     services = FakeServices()
     services.catalog.refuses = lambda change: int(change.product_id[1:]) % 2 == 0
     services.catalog.refusing_seconds = 0.001
@@ -165,26 +165,26 @@ def test_refusals_that_take_longer_than_one_attempt_are_kept_from_each() -> None
     assert len(services.quarantine.puts) == 1
     assert len(services.quarantine.rejections) == 5_000
     assert len(services.catalog.rows) == 5_000
-    assert len(services.ports.memory.refused) == 0
+    assert len(services.ports.retry_state.refused) == 0
 
 
-def test_what_is_remembered_of_refusals_is_bounded() -> None:
+def test_remembered_refusals_are_bounded() -> None:
     refused = RefusedRecords(most=10)
     for place in range(15):
         refused.add(good(place), f"refused {place}")
     assert len(refused) == 10
-    assert refused.recall(good(4)) is None
-    assert refused.recall(good(5)) == "refused 5"
+    assert refused.get(good(4)) is None
+    assert refused.get(good(5)) == "refused 5"
 
 
 @pytest.mark.parametrize("remembered", [0, 4])
 def test_more_refusals_than_can_be_remembered_are_all_quarantined(remembered: int) -> None:
-    """Also those that were known at first, and forgotten while others were found out."""
+    """Check also those that were remembered at first and dropped while others were found."""
     services = FakeServices()
-    services.ports = replace(services.ports, memory=Memory(RefusedRecords(most=5)))
+    services.ports = replace(services.ports, retry_state=RetryState(RefusedRecords(most=5)))
     services.catalog.refuses = lambda _: True
     for place in range(remembered):
-        services.ports.memory.refused.add(good(place), "an earlier attempt found it refused")
+        services.ports.retry_state.refused.add(good(place), "an earlier attempt found it refused")
     check_done(services.process(*(good(place) for place in range(20))))
     assert {one.record for one in services.quarantine.rejections} == {good(place) for place in range(20)}
     assert services.catalog.rows == {}
@@ -201,7 +201,7 @@ def test_what_was_done_in_parts_before_the_database_failed_is_acknowledged() -> 
     assert set(stocks(services)) == {f"p{place}" for place in range(5)}
 
 
-def test_after_a_batch_that_was_too_much_the_next_begins_small_and_then_all_is_well_again() -> None:
+def test_after_a_batch_that_was_too_much_the_next_begins_small_and_the_one_after_does_not() -> None:
     services = FakeServices()
     services.catalog.row_seconds = 0.5
     assert services.process(*(good(place) for place in range(100))).first_unfinished
@@ -216,8 +216,8 @@ def test_after_a_batch_that_was_too_much_the_next_begins_small_and_then_all_is_w
 
 
 @pytest.mark.parametrize("budget_seconds", [0.3, 1.0, 2.0, 48.0])
-def test_a_cache_that_hangs_leaves_time_to_write_down_what_it_missed(budget_seconds: float) -> None:
+def test_a_cache_that_hangs_leaves_time_to_record_pending_invalidations(budget_seconds: float) -> None:
     services = FakeServices()
     services.cache.hangs = True
     check_done(services.process(good(0), good(1), budget_seconds=budget_seconds))
-    assert set(services.catalog.missed) == {"p0", "p1"}
+    assert set(services.catalog.pending) == {"p0", "p1"}

@@ -12,7 +12,7 @@ BUNDLE = Path(__file__).parents[2] / "processor" / "certificates" / "rds-roots.p
 
 @pytest.fixture(scope="module")
 def context() -> ssl.SSLContext:
-    """A client's context that trusts the bundle and nothing else, as the processor makes it."""
+    """Return a client's context that trusts only the bundle, as the processor makes it."""
     return ssl.create_default_context(cafile=str(BUNDLE))
 
 

@@ -1,4 +1,4 @@
-"""What a supplier is told whose record is something else than one JSON object of ours."""
+"""Messages to suppliers whose record is not an update in JSON."""
 
 import base64
 import codecs
@@ -121,22 +121,22 @@ BYTES: dict[str, tuple[bytes, str, str]] = {
     "NDJSON": (
         in_one(TEXT, "\n", TEXT, "\n"),
         "invalid_json",
-        "holds several objects, another one from line 2, column 1; one object a record is accepted",
+        "holds several objects, another one from line 2, column 1; one object per record is accepted",
     ),
     "NDJSON of many": (
         in_one(TEXT, "\n") * 100,
         "invalid_json",
-        "holds several objects, another one from line 2, column 1; one object a record is accepted",
+        "holds several objects, another one from line 2, column 1; one object per record is accepted",
     ),
     "objects without a break": (
         in_one(TEXT, TEXT),
         "invalid_json",
-        "holds several objects, another one from line 1, column 29; one object a record is accepted",
+        "holds several objects, another one from line 1, column 29; one object per record is accepted",
     ),
     "objects with commas": (
         in_one(TEXT, ", ", TEXT),
         "invalid_json",
-        "holds several objects, another one from line 1, column 29; one object a record is accepted",
+        "holds several objects, another one from line 1, column 29; one object per record is accepted",
     ),
 }
 
@@ -200,7 +200,7 @@ def test_json_in_a_json_string() -> None:
         b"'product_id':'p',3",
     ],
 )
-def test_what_looks_like_nothing_is_said_to_be_nothing(data: bytes) -> None:
+def test_what_looks_like_nothing_known_gets_no_diagnosis(data: bytes) -> None:
     message = reject_any(data)
     assert message.startswith(("not JSON: ", "byte "))
 
@@ -210,13 +210,13 @@ def test_a_json_string_without_json_in_it_is_a_string(text: str) -> None:
     reject(json.dumps(text), "not_an_object", "the record is a string; a JSON object is accepted")
 
 
-# White space to `str.split` and `str.strip`, some of it to none but them.
+# White space for `str.split` and `str.strip`; some of it for nothing else.
 SPACES = "".join(character for character in map(chr, range(0x3001)) if character.isspace())
 
 
 @given(st.text(f'aeyJ0+/=x{{}}[]",;:\0{SPACES}', max_size=12))
 def test_no_diagnosis_of_a_short_text_raises(text: str) -> None:
-    """Unguarded: `never_raising` would hide it."""
+    """Check without `never_raising`, which would hide an error."""
     diagnose_bytes, diagnose_text = unguarded(diagnosis.diagnose_bytes), unguarded(diagnosis.diagnose_text)
     diagnose_bytes(text.encode())
     unguarded(diagnosis.diagnose_value)(text)
@@ -230,14 +230,14 @@ def unguarded(diagnose: Callable[[Any], str | None]) -> Callable[[Any], str | No
 
 
 @pytest.mark.parametrize("space", SPACES)
-def test_white_space_that_json_does_not_know_is_no_error_of_ours(space: str) -> None:
+def test_white_space_that_json_does_not_know_is_the_suppliers_error(space: str) -> None:
     assert reject_any(f"a{space}b".encode()).startswith("not JSON: ")
     reject(
         json.dumps(f"Hello{space}World"), "not_an_object", "the record is a string; a JSON object is accepted"
     )
 
 
-def test_a_diagnosis_that_fails_tells_nothing() -> None:
+def test_a_diagnosis_that_fails_is_left_out() -> None:
     def fails(_: object) -> str:
         raise ValueError("a mistake")
 
@@ -250,8 +250,8 @@ def test_a_diagnosis_that_fails_tells_nothing() -> None:
 
 
 def reject_any(data: bytes) -> str:
-    verdict: Any = decode(record(data))
-    message: str = verdict.message
+    outcome: Any = decode(record(data))
+    message: str = outcome.message
     return message
 
 
@@ -348,15 +348,15 @@ FILLED: dict[str, Callable[[int], bytes]] = {
 
 
 @pytest.mark.parametrize("filled", FILLED.values(), ids=FILLED)
-def test_no_diagnosis_walks_through_the_record(filled: Callable[[int], bytes]) -> None:
-    """What grows with the record is left to single passes of the standard library."""
+def test_no_diagnosis_iterates_over_the_record(filled: Callable[[int], bytes]) -> None:
+    """Check that only single passes of the standard library take longer for longer records."""
     few, many = lines_run(filled(1000)), lines_run(filled(MAX_BYTES - 8))
     assert 0 < many <= few + 5
     assert many < 100
 
 
 def lines_run(data: bytes) -> int:
-    """How many lines of the diagnosis a record's verdict runs through."""
+    """Return how many lines of diagnosis.py are run to decode a record."""
     assert len(data) <= MAX_BYTES
     lines = 0
 

@@ -1,14 +1,14 @@
-"""Schema 1: what may be said of whether a product is still sold."""
+"""Schema 1: the values of `discontinued`."""
 
 import pytest
 
 from tests.support.decoding import accept, event, reject
 
 
-@pytest.mark.parametrize(("discontinued", "told"), [("true", True), ("false", False)])
-def test_discontinued_accepted(discontinued: str, told: bool) -> None:  # noqa: FBT001 a parameter of cases
-    assert accept(event(discontinued=discontinued)).values == {"inventory": 100, "discontinued": told}
-    assert accept(event(inventory="", discontinued=discontinued)).values == {"discontinued": told}
+@pytest.mark.parametrize(("discontinued", "expected"), [("true", True), ("false", False)])
+def test_discontinued_accepted(discontinued: str, expected: bool) -> None:  # noqa: FBT001 a parameter of cases
+    assert accept(event(discontinued=discontinued)).values == {"inventory": 100, "discontinued": expected}
+    assert accept(event(inventory="", discontinued=discontinued)).values == {"discontinued": expected}
 
 
 @pytest.mark.parametrize(

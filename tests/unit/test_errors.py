@@ -1,4 +1,4 @@
-"""Errors in words."""
+"""Errors as text for the log."""
 
 import asyncio
 import errno
@@ -15,7 +15,7 @@ NOT_VERIFIED = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED]
 
 
 def refused() -> OSError:
-    """What the system says of a port where nobody listens."""
+    """Return the system's error for a port where nothing listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         try:
@@ -26,7 +26,7 @@ def refused() -> OSError:
 
 
 def refused_by_loop() -> OSError:
-    """What asyncio says of it."""
+    """Return asyncio's error for it."""
 
     async def connect() -> None:
         await asyncio.open_connection("127.0.0.1", refused_port())
@@ -64,7 +64,7 @@ def refused_by_loop() -> OSError:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_an_error_is_told_in_words(error: Exception, words: str) -> None:
+def test_an_error_has_its_type_and_message(error: Exception, words: str) -> None:
     assert reason_of(error).startswith(words)
 
 

@@ -1,4 +1,4 @@
-"""Name lookups that hang hold up nobody else, on real threads with a resolver of our own."""
+"""Name lookups that hang delay no other; with real threads and a fake resolver."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from processor.event_loop import MOST_THREADS, EventLoop, Lookups
+from processor.event_loop import MAX_THREADS, EventLoop, Lookups
 
 ADDRESSES = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))]
 HANGS_FOR_EVER = """
@@ -30,7 +30,7 @@ with asyncio.Runner(loop_factory=lambda: EventLoop(lambda *_: threading.Event().
 
 
 class Resolver:
-    """Knows every name at once, but `hangs`, until it is let go; `asked` for these."""
+    """Resolves every name immediately, except `hangs`, which waits for an event; `asked` are the lookups."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -53,7 +53,7 @@ def resolver() -> Iterator[Resolver]:
 
 
 async def given_up(lookup: Any) -> bool:
-    """Whether the lookup takes longer than a moment."""
+    """Return whether the lookup takes longer than a moment."""
     try:
         async with asyncio.timeout(0.01):
             await lookup
@@ -69,7 +69,7 @@ def run(resolver: Resolver, scenario: Callable[[EventLoop], Any]) -> None:
         runner.run(scenario(loop))
 
 
-def test_a_name_that_hangs_costs_one_thread_and_holds_up_no_other(resolver: Resolver) -> None:
+def test_a_name_that_hangs_costs_one_thread_and_delays_no_other(resolver: Resolver) -> None:
     async def scenario(loop: EventLoop) -> None:
         threads = threading.active_count()
         for _ in range(100):
@@ -83,7 +83,7 @@ def test_a_name_that_hangs_costs_one_thread_and_holds_up_no_other(resolver: Reso
     run(resolver, scenario)
 
 
-def test_who_waits_for_the_same_name_shares_the_lookup_also_after_one_was_cancelled(
+def test_lookups_of_the_same_name_are_shared_even_after_one_was_cancelled(
     resolver: Resolver,
 ) -> None:
     async def scenario(loop: EventLoop) -> None:
@@ -110,7 +110,7 @@ def test_an_unknown_name_is_an_error_each_time(resolver: Resolver) -> None:
     run(resolver, scenario)
 
 
-def test_a_lookup_that_ends_after_the_loop_is_nobodys_business(resolver: Resolver) -> None:
+def test_a_lookup_that_ends_after_the_loop_is_ignored(resolver: Resolver) -> None:
     async def scenario(loop: EventLoop) -> None:
         assert await given_up(loop.getaddrinfo("hangs", 6379))
 
@@ -124,7 +124,7 @@ def test_a_lookup_that_ends_after_the_loop_is_nobodys_business(resolver: Resolve
 
 
 class Scripted:
-    """A resolver whose nth lookup waits for the nth of the events, and gives the nth of the answers."""
+    """A resolver whose nth lookup waits for the nth event and returns the nth answer."""
 
     def __init__(self, *answers: object) -> None:
         self.let_go = [threading.Event() for _ in answers]
@@ -144,7 +144,7 @@ class Scripted:
 
 
 class Ahead(asyncio.SelectorEventLoop):
-    """A loop whose time can be moved on."""
+    """A loop whose time can be advanced."""
 
     seconds = 0.0
 
@@ -153,7 +153,7 @@ class Ahead(asyncio.SelectorEventLoop):
 
 
 @pytest.mark.parametrize("answers", [("too late", "found"), (OSError("was ill"), "found")])
-def test_a_lookup_that_hangs_is_not_waited_for_by_those_who_ask_later(answers: tuple[object, ...]) -> None:
+def test_later_lookups_do_not_wait_for_one_that_hangs(answers: tuple[object, ...]) -> None:
     resolver = Scripted(*answers)
     lookups = Lookups(resolver, patience_seconds=60)
 
@@ -181,10 +181,10 @@ async def test_a_name_that_hangs_for_ever_costs_few_threads(resolver: Resolver) 
     threads = threading.active_count()
     for _ in range(10):
         assert await given_up(lookups.find("hangs"))
-    assert threading.active_count() == threads + MOST_THREADS
+    assert threading.active_count() == threads + MAX_THREADS
 
 
-async def test_without_a_thread_to_be_had_the_next_who_asks_tries_again(
+async def test_if_no_thread_can_be_started_the_next_lookup_tries_again(
     monkeypatch: pytest.MonkeyPatch, resolver: Resolver
 ) -> None:
     def no_more(_: threading.Thread) -> None:
@@ -193,12 +193,12 @@ async def test_without_a_thread_to_be_had_the_next_who_asks_tries_again(
     lookups = Lookups(resolver)
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", no_more)
-        with pytest.raises(OSError, match=r"^no thread to look known up: can't start new thread$"):
+        with pytest.raises(OSError, match=r"^no thread to look up known: can't start new thread$"):
             await asyncio.wait_for(lookups.find("known"), 10)
     assert await lookups.find("known") == ADDRESSES
 
 
-def test_a_lookup_of_a_loop_that_was_closed_is_begun_anew_on_the_next() -> None:
+def test_a_lookup_of_a_closed_loop_is_started_again_on_the_next_loop() -> None:
     resolver = Scripted("too late", ADDRESSES)
     lookups = Lookups(resolver)
     assert asyncio.run(given_up(lookups.find("name")))

@@ -1,4 +1,4 @@
-"""Schema 1: what may be an event time, and which time counts."""
+"""Schema 1: which event times are accepted, and which time counts."""
 
 import json
 

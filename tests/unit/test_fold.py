@@ -13,7 +13,7 @@ from processor.fold import Folded, fold
 from processor.records import Record
 from processor.updates import Update, decode, version_text
 from tests.support.events import ARRIVAL_MS, record, sequence
-from tests.support.fakes import FakeCatalog, Faults, Row
+from tests.support.fakes import FakeCatalog, Faults, Row, value_in, version_in
 
 SHARDS = ("shardId-1", "shardId-10", "shardId-1-a", "shardId-2", "shardId_1", "a.b", "Z")
 INSIDE = {"inventory": "inventory", "price": "price_cents", "discontinued": "discontinued"}
@@ -21,7 +21,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Entry(NamedTuple):
-    """One update of a history, and the tuple that orders it; the oracle reads nothing else."""
+    """One update of a history, and the tuple that orders it; `naive_rows` reads only these."""
 
     order: tuple[int, int, int, str]
     product_id: str
@@ -49,14 +49,14 @@ class Entry(NamedTuple):
 
 
 def naive_rows(history: Sequence[Entry]) -> dict[str, Row]:
-    """The newest value of each register of each product, looked up one by one."""
+    """Return the newest value of each register of each product, looked up one by one."""
     rows = {}
     for product_id in {entry.product_id for entry in history}:
         values: dict[str, object] = {}
         versions = {}
         for register, attribute in INSIDE.items():
-            told = [entry for entry in history if getattr(entry, attribute) is not None]
-            if own := [entry for entry in told if entry.product_id == product_id]:
+            mentioning = [entry for entry in history if getattr(entry, attribute) is not None]
+            if own := [entry for entry in mentioning if entry.product_id == product_id]:
                 values[register] = getattr(max(own), attribute)
                 versions[register] = max(own).update().version
         rows[product_id] = Row(values, versions, max(version[:27] for version in versions.values()))
@@ -117,29 +117,29 @@ def test_each_field_has_its_own_newest_update() -> None:
     for order in ([stock, both, price], [both, price, stock]):
         (change,), superseded = fold(order)
         assert superseded == 0
-        assert (change.value("inventory"), change.version("inventory")) == (30, stock.version)
-        assert (change.value("price"), change.version("price")) == (200, price.version)
+        assert (value_in(change, "inventory"), version_in(change, "inventory")) == (30, stock.version)
+        assert (value_in(change, "price"), version_in(change, "price")) == (200, price.version)
 
 
-def test_a_field_nobody_mentions_has_no_value_and_no_version() -> None:
+def test_a_field_that_is_never_mentioned_has_no_value_and_no_version() -> None:
     only_stock, only_price = entry(1, 0, None, "a"), entry(2, None, 0, "b")
     (a, b) = fold([only_price, only_stock]).changes
-    assert (a.value("inventory"), a.version("inventory")) == (0, only_stock.version)
-    assert (a.value("price"), a.version("price")) == (None, None)
-    assert (b.value("price"), b.version("price")) == (0, only_price.version)
-    assert (b.value("inventory"), b.version("inventory")) == (None, None)
+    assert (value_in(a, "inventory"), version_in(a, "inventory")) == (0, only_stock.version)
+    assert (value_in(a, "price"), version_in(a, "price")) == (None, None)
+    assert (value_in(b, "price"), version_in(b, "price")) == (0, only_price.version)
+    assert (value_in(b, "inventory"), version_in(b, "inventory")) == (None, None)
 
 
 def test_only_a_newer_update_brings_a_discontinued_product_back() -> None:
     catalog = FakeCatalog(Faults())
-    for number, told, discontinued in (
+    for number, value, discontinued in (
         (5, True, True),
         (4, False, True),
         (6, None, True),
         (7, False, False),
         (3, True, False),
     ):
-        update = Entry((ARRIVAL_MS * 1000, number, 0, "shardId-1"), "p", number, None, told).update()
+        update = Entry((ARRIVAL_MS * 1000, number, 0, "shardId-1"), "p", number, None, value).update()
         for change in fold([update]).changes:
             catalog.apply(change)
         assert catalog.rows["p"].values["discontinued"] is discontinued
@@ -149,7 +149,7 @@ def test_only_a_newer_update_brings_a_discontinued_product_back() -> None:
 @pytest.mark.parametrize(
     ("numbers", "superseded"), [([1], 0), ([1, 2, 3], 0), ([3, 2, 1], 2), ([1, 1, 1], 2), ([2, 1, 3, 3], 2)]
 )
-def test_updates_that_come_too_late_are_counted(numbers: list[int], superseded: int) -> None:
+def test_superseded_updates_are_counted(numbers: list[int], superseded: int) -> None:
     assert fold(entry(number, number, None) for number in numbers).superseded == superseded
 
 
@@ -181,7 +181,7 @@ def text_of(order: tuple[int, int, int, str], arrival_ms: int = ARRIVAL_MS) -> s
 def test_versions_are_ordered_as_text_like_their_parts(
     orders: list[tuple[int, int, int, str]], data: st.DataObject
 ) -> None:
-    # Some that differ in one part only.
+    # Some differ in one part only.
     for one, other in zip(orders[::2], orders[1::2], strict=False):
         orders = [*orders, (*one[:3], other[3]), (*one[:2], *other[2:]), (one[0], other[1], *one[2:])]
     orders = sorted(set(orders))

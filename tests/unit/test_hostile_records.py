@@ -1,4 +1,4 @@
-"""Hostile records: a verdict for all of them, and the expected one."""
+"""Hostile records: each has an outcome, the expected one."""
 
 import json
 
@@ -15,7 +15,7 @@ from tests.support.events import ARRIVAL_MS, record
 
 
 def filled(start: bytes, unit: bytes, end: bytes = b"") -> bytes:
-    """As many units between start and end as a record may hold."""
+    """Repeat the unit between start and end as often as fits into a record."""
     return start + unit * ((MAX_BYTES - len(start) - len(end)) // len(unit)) + end
 
 
@@ -77,7 +77,7 @@ HOSTILE: dict[str, tuple[bytes, str | None]] = {
 
 
 @pytest.mark.parametrize(("data", "reason"), HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_record_is_judged(data: bytes, reason: str | None) -> None:
+def test_a_hostile_record_has_the_expected_outcome(data: bytes, reason: str | None) -> None:
     if reason is None:
         accept(data)
     else:
@@ -107,7 +107,7 @@ EVENTS = st.fixed_dictionaries(
 
 @st.composite
 def mutated(draw: st.DrawFn) -> bytes:
-    """Valid JSON with a few places overwritten, cut out or repeated."""
+    """Draw valid JSON of which some parts are overwritten, cut out or repeated."""
     data = bytearray(draw(EVENTS))
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(data)))
@@ -146,10 +146,10 @@ REPEATED = st.builds(
 
 
 def whole(update: Update, register: str) -> int:
-    """A register's value, which must be an integer if there is one."""
-    told = update.values.get(register, 0)
-    assert type(told) is int
-    return told
+    """Return a register's value, which must be an integer if there is one."""
+    value = update.values.get(register, 0)
+    assert type(value) is int
+    return value
 
 
 @settings(max_examples=300)
@@ -158,23 +158,23 @@ def whole(update: Update, register: str) -> int:
     arrival_ms=st.sampled_from([0, ARRIVAL_MS, LAST_ARRIVAL_MS]),
 )
 @example(data=b'{"product_id":"p","price":1E+999999}', arrival_ms=ARRIVAL_MS)
-def test_every_record_gets_one_verdict(data: bytes, arrival_ms: int) -> None:
+def test_every_record_has_one_outcome(data: bytes, arrival_ms: int) -> None:
     received = record(data, arrival_ms=arrival_ms)
-    verdict = decode(received)
-    assert isinstance(verdict, Update | Rejection)
+    outcome = decode(received)
+    assert isinstance(outcome, Update | Rejection)
     copy = Record(*received)._replace(data=bytes(bytearray(data)))
-    assert decode(copy) == verdict
-    if isinstance(verdict, Update):
-        assert type(verdict.product_id) is str
-        assert 1 <= len(verdict.product_id) <= 255
-        verdict.product_id.encode()
-        assert verdict.values
-        assert 0 <= whole(verdict, "inventory") < 2**31
-        assert 0 <= whole(verdict, "price") < 10**10
-        assert type(verdict.values.get("discontinued", False)) is bool
-        assert verdict.version.isascii()
+    assert decode(copy) == outcome
+    if isinstance(outcome, Update):
+        assert type(outcome.product_id) is str
+        assert 1 <= len(outcome.product_id) <= 255
+        outcome.product_id.encode()
+        assert outcome.values
+        assert 0 <= whole(outcome, "inventory") < 2**31
+        assert 0 <= whole(outcome, "price") < 10**10
+        assert type(outcome.values.get("discontinued", False)) is bool
+        assert outcome.version.isascii()
     else:
-        assert verdict.reason in Reason
-        assert verdict.message.replace("…", "").isascii()
-        assert verdict.message.isprintable()
-        assert len(verdict.message) <= 250
+        assert outcome.reason in Reason
+        assert outcome.message.replace("…", "").isascii()
+        assert outcome.message.isprintable()
+        assert len(outcome.message) <= 250

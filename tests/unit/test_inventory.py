@@ -1,4 +1,4 @@
-"""Schema 1: what may be an inventory."""
+"""Schema 1: which inventories are accepted."""
 
 import pytest
 
@@ -26,8 +26,8 @@ from tests.support.decoding import accept, event, reject
     ],
 )
 def test_inventory_accepted(inventory: str, expected: int) -> None:
-    told = accept(event(inventory=inventory)).values["inventory"]
-    assert (type(told), told) == (int, expected)
+    value = accept(event(inventory=inventory)).values["inventory"]
+    assert (type(value), value) == (int, expected)
 
 
 @pytest.mark.parametrize(

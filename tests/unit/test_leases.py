@@ -1,4 +1,4 @@
-"""Invariant I4: whatever the order in which readers and the pipeline act, nothing stale stays cached."""
+"""Invariant I4: in whatever order readers and the pipeline act, no stale value stays cached."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processor.product import lease_key, value_key
+from processor.cache_keys import lease_key, value_key
 from tests.support.simulated_shop import Shop
 from tests.support.simulated_time import simulate
 
 Story: TypeAlias = Callable[[Shop], Sequence[Coroutine[Any, Any, None]]]
 
 
-# Who acts, also through tasks that it starts.
+# The actor that a task belongs to, also if the actor started it.
 _actor: ContextVar[int] = ContextVar("actor")
 
 
 class Interleaving:
-    """Lets one actor at a time do one step; who, is chosen by `choices`, then by the first that may."""
+    """Lets one actor at a time do one step: chosen by `choices`, and after those the first that is ready."""
 
     def __init__(self, choices: Sequence[int]) -> None:
         self._choices = choices
@@ -40,7 +40,7 @@ class Interleaving:
         tasks = [_start(place, actor) for place, actor in enumerate(actors)]
         while True:
             while len(self._ready()) + sum(task.done() for task in tasks) < len(tasks):  # noqa: ASYNC110 steps
-                await asyncio.sleep(0)  # until nobody can go on without a turn
+                await asyncio.sleep(0)  # until no actor can go on without a turn
             if not (ready := self._ready()):
                 break
             step = len(self.options)
@@ -60,7 +60,7 @@ def _start(place: int, actor: Coroutine[Any, Any, None]) -> "asyncio.Task[None]"
 async def play(
     story: Story, products: Sequence[str], cached: Sequence[str], choices: Sequence[int]
 ) -> list[int]:
-    """One interleaving of a story; how many could have acted at each step."""
+    """Play one interleaving of a story; return how many actors were ready at each step."""
     interleaving = Interleaving(choices)
     shop = Shop(*products, turn=interleaving.turn)
     for product_id in cached:
@@ -72,7 +72,7 @@ async def play(
 
 
 async def play_all(story: Story, products: Sequence[str], cached: Sequence[str]) -> int:
-    """All interleavings of a story; their number."""
+    """Play all interleavings of a story; return their number."""
     played = 0
     choices: list[int] = []
     while True:

@@ -1,4 +1,4 @@
-"""Schema 1: what may be a price."""
+"""Schema 1: which prices are accepted."""
 
 from decimal import Decimal
 
@@ -136,7 +136,7 @@ def test_price_is_exact(sign: str, whole: str, fraction: str, exponent: int | No
     )
     value = Decimal(text)
     valid = value == round(value, 2) and 0 <= value <= Decimal("99999999.99")
-    verdict = decode(record(event(price=f'"{text}"' if quoted else text)))
-    assert isinstance(verdict, Update) == valid
-    if isinstance(verdict, Update):
-        assert verdict.values["price"] == value * 100
+    outcome = decode(record(event(price=f'"{text}"' if quoted else text)))
+    assert isinstance(outcome, Update) == valid
+    if isinstance(outcome, Update):
+        assert outcome.values["price"] == value * 100

@@ -1,5 +1,6 @@
-"""How the cache holds a product."""
+"""A product and its cached value."""
 
+import inspect
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Context, Decimal, Inexact, Rounded, localcontext
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.product import MAX_VALUE_BYTES, REGISTERS, Product, cached_product, lease_key, value_key
+from processor.cache_keys import lease_key, value_key
+from processor.product import COLUMNS, MAX_VALUE_BYTES, REGISTERS, Product, cached_product
 
 LAST_UPDATED = datetime(2026, 1, 31, 8, 30, 0, 123000, tzinfo=UTC)
 
@@ -29,7 +31,7 @@ def test_a_product_without_a_price() -> None:
     assert json.loads(Product("p", 0, None, LAST_UPDATED).to_json())["price"] is None
 
 
-def test_times_are_told_in_utc() -> None:
+def test_times_are_written_in_utc() -> None:
     elsewhere = LAST_UPDATED.astimezone(timezone(timedelta(hours=-9, minutes=-30)))
     assert Product("p", 0, None, elsewhere).to_json() == Product("p", 0, None, LAST_UPDATED).to_json()
 
@@ -55,12 +57,12 @@ STORED = {name: json.dumps(value) for name, value in json.loads(PRODUCT.to_json(
 
 
 def cached(**members: str) -> bytes:
-    """A cached value, with these members' JSON in place of its own; "" leaves one out."""
+    """Return a cached value with the JSON of these members replaced; "" leaves one out."""
     merged = {**STORED, **members}
     return ("{" + ",".join(f'"{name}":{value}' for name, value in merged.items() if value) + "}").encode()
 
 
-def test_what_is_whole_is_a_product() -> None:
+def test_a_complete_value_is_a_product() -> None:
     assert cached_product("p", cached()) == PRODUCT
 
 
@@ -103,7 +105,7 @@ def test_what_is_whole_is_a_product() -> None:
         cached(price="[" * 100_000),
     ],
 )
-def test_what_is_no_value_of_this_product_is_a_miss(value: bytes) -> None:
+def test_anything_but_a_value_of_this_product_is_a_miss(value: bytes) -> None:
     assert cached_product("p", value) is None
 
 
@@ -133,3 +135,8 @@ def test_keys() -> None:
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_no_lease_has_the_key_of_a_value(one: str, other: str) -> None:
     assert lease_key(one) != value_key(other)
+
+
+def test_a_row_of_the_columns_is_a_product() -> None:
+    """The reader selects `COLUMNS` and makes a product of the row by position."""
+    assert tuple(inspect.signature(Product).parameters) == COLUMNS

@@ -1,4 +1,4 @@
-"""Schema 1: what may be a product's id."""
+"""Schema 1: which product ids are accepted."""
 
 import json
 import re
@@ -24,12 +24,12 @@ from tests.support.events import record
         "x:lease",
         '"quoted" \\ {}',
         "caf\u00e9",
-        "\u1e9b\u0323",  # in normal form C, though not in KC
+        "\u1e9b\u0323",  # in normal form C, but not in KC
         "\ufb01",
         "\u2460",
         "\u0ae9\u0301",
         "\ue000",  # private use
-        "\u0378",  # assigned to nothing
+        "\u0378",  # unassigned
         "\U0001f468\ufe0f",  # a variation selector is a mark
         "日本語",
         "'; DROP TABLE products; --",
@@ -127,23 +127,23 @@ def test_a_surrogate_pair_is_one_character() -> None:
 
 @given(st.text(min_size=1, max_size=20))
 def test_no_two_accepted_ids_look_the_same_by_invisible_characters_or_by_spelling(product_id: str) -> None:
-    verdict = decode(record({"product_id": product_id, "inventory": 1}))
+    outcome = decode(record({"product_id": product_id, "inventory": 1}))
     invisible = {unicodedata.category(character) for character in product_id} & {"Cc", "Cf", "Cs"}
     spelt = unicodedata.normalize("NFC", product_id) == product_id
     surrounded = product_id != product_id.strip()
-    assert isinstance(verdict, Update) == (spelt and not invisible and not surrounded)
+    assert isinstance(outcome, Update) == (spelt and not invisible and not surrounded)
 
 
 @given(
     st.text("ae\u0301\u0327\u00e9\u1100\u1161\u11a8\uac00\u0958\u093c\u212b\u0344", min_size=1, max_size=8)
 )
 def test_whatever_is_not_in_normal_form_c_is_named(product_id: str) -> None:
-    verdict = decode(record({"product_id": product_id, "inventory": 1}))
+    outcome = decode(record({"product_id": product_id, "inventory": 1}))
     normal = unicodedata.normalize("NFC", product_id)
-    assert isinstance(verdict, Update) == (normal == product_id)
-    if isinstance(verdict, Rejection):
+    assert isinstance(outcome, Update) == (normal == product_id)
+    if isinstance(outcome, Rejection):
         named = re.match(
-            r"product_id has U\+(\w+) at character (\d+) where normal form C has U\+(\w+):", verdict.message
+            r"product_id has U\+(\w+) at character (\d+) where normal form C has U\+(\w+):", outcome.message
         )
         assert named is not None
         position = int(named[2]) - 1

@@ -1,4 +1,4 @@
-"""What a reader does and counts, one at a time."""
+"""What one reader does and counts."""
 
 import asyncio
 from typing import Any, cast
@@ -8,8 +8,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError
 
 from processor.cache_commands import CACHE_TIMEOUT_SECONDS, SILENCE_SECONDS
-from processor.product import TIME_TO_LIVE_SECONDS, lease_key, value_key
-from processor.reader import GIVE_BACK_WAIT_SECONDS, LEASE_SECONDS, CatalogReader
+from processor.cache_keys import CACHE_TIME_TO_LIVE_SECONDS, LEASE_SECONDS, lease_key, value_key
+from processor.reader import GIVE_BACK_WAIT_SECONDS, CatalogReader
 from tests.support.simulated_shop import FakeRedis, ReadPool, Shop, product
 from tests.support.simulated_time import simulate
 
@@ -21,16 +21,16 @@ def test_a_miss_is_stored_and_then_hit() -> None:
         assert await reader.get("x") == await reader.get("x") == product("x", 0)
         assert shop.read == 1
         assert (reader.statistics.misses, reader.statistics.hits, reader.statistics.stores) == (1, 1, 1)
-        assert set(shop.redis.values) == {value_key("x")}  # the lease is given back
+        assert set(shop.redis.values) == {value_key("x")}  # the lease is released
         assert shop.redis.seconds_to_live == {
-            value_key("x"): TIME_TO_LIVE_SECONDS,
+            value_key("x"): CACHE_TIME_TO_LIVE_SECONDS,
             lease_key("x"): LEASE_SECONDS,
         }
 
     simulate(scenario())
 
 
-def test_a_product_nobody_has_is_none_and_leaves_nothing() -> None:
+def test_an_unknown_product_is_none_and_leaves_nothing() -> None:
     async def scenario() -> None:
         shop = Shop()
         assert await shop.reader().get("x") is None
@@ -39,7 +39,7 @@ def test_a_product_nobody_has_is_none_and_leaves_nothing() -> None:
     simulate(scenario())
 
 
-def test_who_gets_no_lease_reads_and_stores_nothing() -> None:
+def test_a_reader_without_the_lease_reads_and_stores_nothing() -> None:
     async def scenario() -> None:
         shop = Shop("x")
         shop.redis.values[lease_key("x")] = "another reader's"
@@ -66,7 +66,7 @@ def test_a_refused_store_is_counted() -> None:
 
 
 @pytest.mark.parametrize("product_id", ["", "x" * 256, "a\0b", "\ud800", "a\udfffb"])
-def test_an_id_that_no_product_can_have_asks_neither_store(product_id: str) -> None:
+def test_for_an_id_that_no_product_can_have_neither_store_is_read(product_id: str) -> None:
     async def scenario() -> None:
         shop = Shop()
         reader = shop.reader()
@@ -98,7 +98,7 @@ def test_a_longest_id_is_read() -> None:
 
 
 @pytest.mark.parametrize("value", ["1234", "[" * 100_000, '{"product_id": "x"}'])
-def test_what_stands_in_the_cache_but_is_no_value_is_a_miss_and_replaced(value: str) -> None:
+def test_anything_else_in_the_cache_is_a_miss_and_replaced(value: str) -> None:
     async def scenario() -> None:
         shop = Shop("x")
         shop.redis.values[value_key("x")] = value
@@ -109,7 +109,7 @@ def test_what_stands_in_the_cache_but_is_no_value_is_a_miss_and_replaced(value: 
     simulate(scenario())
 
 
-def test_a_product_called_like_a_lease_is_cached_beside_the_other() -> None:
+def test_a_product_named_like_a_lease_is_cached_beside_the_other() -> None:
     async def scenario() -> None:
         shop = Shop("x", "x:lease")
         reader = shop.reader()
@@ -151,7 +151,7 @@ def test_a_cache_that_hangs_is_waited_for_briefly() -> None:
     simulate(scenario())
 
 
-def test_without_the_database_a_cached_product_is_told_and_another_is_an_error() -> None:
+def test_without_the_database_a_cached_product_is_returned_and_another_is_an_error() -> None:
     async def database_gone() -> None:
         raise ConnectionRefusedError
 
@@ -181,8 +181,8 @@ def test_a_reader_whose_database_fails_gives_its_lease_back(failure: Exception) 
     simulate(scenario())
 
 
-def test_a_lease_of_somebody_else_is_not_given_back() -> None:
-    """The reader's own expired meanwhile."""
+def test_a_lease_of_another_reader_is_not_given_back() -> None:
+    """Check this for a reader whose own lease has expired meanwhile."""
 
     async def scenario() -> None:
         shop = Shop("x")
@@ -199,7 +199,7 @@ def test_a_lease_of_somebody_else_is_not_given_back() -> None:
     simulate(scenario())
 
 
-def test_a_reader_that_is_cancelled_does_not_stay_for_a_cache_that_hangs() -> None:
+def test_a_cancelled_reader_does_not_wait_for_a_cache_that_hangs() -> None:
     async def scenario() -> None:
         shop = Shop("x")
 
@@ -216,7 +216,7 @@ def test_a_reader_that_is_cancelled_does_not_stay_for_a_cache_that_hangs() -> No
     simulate(scenario())
 
 
-def test_a_reader_that_is_cancelled_does_not_stay_for_a_database_that_hangs() -> None:
+def test_a_cancelled_reader_does_not_wait_for_a_database_that_hangs() -> None:
     class SilentPool(ReadPool):
         async def release(self, connection: ReadPool, *, timeout: float) -> None:  # noqa: ASYNC109
             await asyncio.sleep(timeout)
@@ -235,7 +235,7 @@ def test_a_reader_that_is_cancelled_does_not_stay_for_a_database_that_hangs() ->
     simulate(scenario())
 
 
-def test_a_row_is_told_though_its_connection_cannot_be_given_back() -> None:
+def test_a_row_is_returned_even_if_its_connection_cannot_be_released() -> None:
     class SilentPool(ReadPool):
         async def release(self, connection: ReadPool, *, timeout: float) -> None:  # noqa: ASYNC109
             raise TimeoutError

@@ -8,12 +8,12 @@ from typing import Any, cast
 import pytest
 
 from processor.cache_commands import (
-    CACHE_COMMANDS_AT_ONCE,
     CACHE_TIMEOUT_SECONDS,
+    MAX_CACHE_COMMANDS,
     SILENCE_SECONDS,
     TURN_TIMEOUT_SECONDS,
 )
-from processor.product import lease_key
+from processor.cache_keys import lease_key
 from processor.reader import CONNECT_TIMEOUT_SECONDS, CatalogReader
 from tests.support.simulated_shop import ConnectionPool, FakeRedis, ReadPool, Row, Shop, product
 from tests.support.simulated_time import hold_up, simulate
@@ -26,12 +26,12 @@ async def hang() -> None:
 
 
 def taking(seconds: float) -> Callable[[], Awaitable[None]]:
-    """A turn that takes so long."""
+    """Return a turn that takes this long."""
     return lambda: asyncio.sleep(seconds)
 
 
 async def read_in_time(reader: CatalogReader, count: int = 1) -> Counter[str]:
-    """How so many reads at once end, each within the caller's limit."""
+    """Return how many concurrent reads end in which way, each within the caller's limit."""
 
     async def read() -> str:
         try:
@@ -44,7 +44,7 @@ async def read_in_time(reader: CatalogReader, count: int = 1) -> Counter[str]:
     return Counter(await asyncio.gather(*(read() for _ in range(count))))
 
 
-def test_with_a_silent_cache_every_reader_is_answered_by_the_database() -> None:
+def test_with_a_silent_cache_every_reader_reads_the_database() -> None:
     async def scenario() -> None:
         shop = Shop("x")
         shop.database_turn = taking(0.001)
@@ -56,7 +56,7 @@ def test_with_a_silent_cache_every_reader_is_answered_by_the_database() -> None:
     simulate(scenario())
 
 
-def test_a_cache_that_was_silent_is_asked_by_one_at_a_time_until_it_answers() -> None:
+def test_a_silent_cache_gets_one_command_at_a_time_until_it_answers() -> None:
     asked = 0
 
     async def hang_and_count() -> None:
@@ -86,7 +86,7 @@ def test_a_cache_that_was_silent_is_asked_by_one_at_a_time_until_it_answers() ->
     simulate(scenario())
 
 
-def test_one_connection_that_is_dead_does_not_stand_for_the_cache() -> None:
+def test_one_dead_connection_does_not_mean_that_the_cache_is_silent() -> None:
     async def scenario() -> None:
         shop = Shop("x")
         shop.cache("x")
@@ -109,7 +109,7 @@ def test_all_commands_of_a_read_have_one_limit() -> None:
         shop.database_turn = taking(0)
         shop.redis.turn = taking(0.2)
         assert await shop.reader().get("x") == product("x", 0)
-        # Leaving, it stays for its lease for a moment.
+        # Before it returns, it waits a moment until its lease is given back.
         assert asyncio.get_running_loop().time() < CACHE_TIMEOUT_SECONDS + 0.11
         await asyncio.sleep(1)
         assert shop.redis.values == {}, "the lease was not given back"
@@ -117,8 +117,8 @@ def test_all_commands_of_a_read_have_one_limit() -> None:
     simulate(scenario())
 
 
-def test_a_slow_cache_answers_as_many_as_it_can_and_the_database_the_others() -> None:
-    """And what the readers who leave have begun is done to the end: no connection is dropped."""
+def test_a_slow_cache_serves_as_many_as_it_can_and_the_database_the_others() -> None:
+    """Check also that commands of readers that gave up run to their end: no connection is dropped."""
     begun = ended = most = 0
 
     async def slow() -> None:
@@ -136,9 +136,9 @@ def test_a_slow_cache_answers_as_many_as_it_can_and_the_database_the_others() ->
         reader = shop.reader()
         for _ in range(20):
             assert await read_in_time(reader, 300) == {"answered": 300}
-        assert most == CACHE_COMMANDS_AT_ONCE
-        assert reader.statistics.hits > 10 * CACHE_COMMANDS_AT_ONCE
-        reading = [asyncio.create_task(reader.get("x")) for _ in range(CACHE_COMMANDS_AT_ONCE)]
+        assert most == MAX_CACHE_COMMANDS
+        assert reader.statistics.hits > 10 * MAX_CACHE_COMMANDS
+        reading = [asyncio.create_task(reader.get("x")) for _ in range(MAX_CACHE_COMMANDS)]
         await asyncio.sleep(0.05)
         for task in reading:
             task.cancel()
@@ -168,7 +168,7 @@ def test_after_silence_idle_connections_are_dropped_not_tried_one_by_one() -> No
     simulate(scenario())
 
 
-def test_who_gets_no_turn_soon_leaves_the_cache_to_the_others() -> None:
+def test_a_reader_that_gets_no_turn_soon_leaves_the_cache_to_the_others() -> None:
     async def scenario() -> None:
         shop = Shop("x")
         shop.database_turn = taking(0.001)
@@ -182,7 +182,7 @@ def test_who_gets_no_turn_soon_leaves_the_cache_to_the_others() -> None:
     simulate(scenario())
 
 
-def test_a_busy_process_does_not_take_itself_for_a_slow_cache() -> None:
+def test_a_busy_process_does_not_make_the_cache_seem_slow() -> None:
     async def busy() -> None:
         for _ in range(80):
             hold_up(0.012)
@@ -200,8 +200,8 @@ def test_a_busy_process_does_not_take_itself_for_a_slow_cache() -> None:
 
 
 @pytest.mark.parametrize("turn", [taking(0.1), hang], ids=["slow", "silent"])
-def test_a_closed_reader_leaves_nothing_that_goes_on(turn: Callable[[], Awaitable[None]]) -> None:
-    """And no lease, if the cache answers."""
+def test_a_closed_reader_leaves_no_task(turn: Callable[[], Awaitable[None]]) -> None:
+    """Check also that it leaves no lease if the cache answers."""
 
     async def scenario() -> None:
         shop = Shop("x")
@@ -221,7 +221,7 @@ def test_a_closed_reader_leaves_nothing_that_goes_on(turn: Callable[[], Awaitabl
 
 
 class SlowLogin(ReadPool):
-    """A pool of one connection that takes a while to make."""
+    """A pool of one connection that takes a while to connect."""
 
     def __init__(self, read: Callable[[str], Awaitable[Row | None]], seconds: float) -> None:
         super().__init__(read)
@@ -245,7 +245,7 @@ class SlowLogin(ReadPool):
         self._turn.release()
 
 
-def test_a_login_slower_than_a_reader_waits_is_there_for_the_next() -> None:
+def test_a_login_that_takes_longer_than_a_reader_waits_serves_the_next() -> None:
     async def scenario() -> None:
         shop = Shop("x")
         pool = SlowLogin(shop.fetch, 0.8)
@@ -271,8 +271,8 @@ def test_a_login_that_never_ends_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("answers", [1, 2], ids=["lease answered", "lease asked for again"])
-def test_a_lease_that_was_asked_for_twice_is_the_readers_own(answers: int) -> None:
-    """redis-py asks again where the answer was lost."""
+def test_a_lease_that_was_requested_twice_is_the_readers_own(answers: int) -> None:
+    """Check this because redis-py sends a command again if its answer is lost."""
 
     class Losing(FakeRedis):
         async def set(self, key: str, value: str, **options: Any) -> str | bool | None:

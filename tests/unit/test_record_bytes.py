@@ -1,4 +1,4 @@
-"""Schema 1: which bytes are a JSON object that is read, and what is said of those that are none."""
+"""Schema 1: which bytes are a JSON object, and the messages about those that are not."""
 
 import pytest
 
@@ -28,61 +28,61 @@ def test_other_fields_are_ignored(ignored: str) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"not json", 'a value is expected at line 1, column 1, where "not json" stands'),
-        (b"{'product_id': 'p'}", "a name in double quotes is expected at line 1, column 2, where …"),
+        (b"not json", 'a value is expected at line 1, column 1; found "not json"'),
+        (b"{'product_id': 'p'}", "a name in double quotes is expected at line 1, column 2; found …"),
         (b'{"product_id":"p","price":1,}', "a …"),  # Python's versions differ on the place
         (
             b'{"product_id":"p","price":1',
-            "a comma or a closing bracket is expected at line 1, column 28, where it ends",
+            "a comma or a closing bracket is expected at line 1, column 28; the text ends there",
         ),
-        (b'{"product_id":"p","price":', "a value is expected at line 1, column 27, where it ends"),
+        (b'{"product_id":"p","price":', "a value is expected at line 1, column 27; the text ends there"),
         (
             b'{"product_id":"p",\n"price":1 "x":2}',
-            'a comma or a closing bracket is expected at line 2, column 11, where "\\"x\\":2}" stands',
+            'a comma or a closing bracket is expected at line 2, column 11; found "\\"x\\":2}"',
         ),
-        (b'{"product_id","price":1}', "a colon is expected at line 1, column 14, where …"),
-        (b'{"product_id":"p","price":1}}', 'nothing more is expected at line 1, column 29, where "}" stands'),
+        (b'{"product_id","price":1}', "a colon is expected at line 1, column 14; found …"),
+        (b'{"product_id":"p","price":1}}', 'nothing more is expected at line 1, column 29; found "}"'),
         (
             b'{"product_id":"p","price":1}//',
-            'nothing more is expected at line 1, column 29, where "//" stands',
+            'nothing more is expected at line 1, column 29; found "//"',
         ),
         (
             b'{"product_id":"p","price":1}\x00',
-            'nothing more is expected at line 1, column 29, where "\\u0000" stands',
+            'nothing more is expected at line 1, column 29; found "\\u0000"',
         ),
         (
             b'{"product_id":"p","price":01}',
-            'a comma or a closing bracket is expected at line 1, column 28, where "1}" stands',
+            'a comma or a closing bracket is expected at line 1, column 28; found "1}"',
         ),
-        (b'{"product_id":"p","price":+1}', 'a value is expected at line 1, column 27, where "+1}" stands'),
-        (b'{"product_id":"p","price":.5}', 'a value is expected at line 1, column 27, where ".5}" stands'),
+        (b'{"product_id":"p","price":+1}', 'a value is expected at line 1, column 27; found "+1}"'),
+        (b'{"product_id":"p","price":.5}', 'a value is expected at line 1, column 27; found ".5}"'),
         (
             b'{"product_id":"p","price":1.}',
-            "a comma or a closing bracket is expected at line 1, column 28, where …",
+            "a comma or a closing bracket is expected at line 1, column 28; found …",
         ),
         (
             b'{"product_id":"p\n","price":1}',
-            "a control character in a string is not escaped at line 1, column 17, where …",
+            "a control character in a string is not escaped at line 1, column 17; found …",
         ),
         (
             b'{"product_id":"p\x00","price":1}',
-            "a control character in a string is not escaped at line 1, column 17, where …",
+            "a control character in a string is not escaped at line 1, column 17; found …",
         ),
         (
             b'{"product_id":"\\x41","price":1}',
-            "a backslash in a string begins no escape at line 1, column 16, where …",
+            "a backslash in a string begins no escape at line 1, column 16; found …",
         ),
         (
             b'{"product_id":"\\u41","price":1}',
-            "\\u is not followed by four hexadecimal digits at line 1, column 17, where …",
+            "\\u is not followed by four hexadecimal digits at line 1, column 17; found …",
         ),
-        (b'{"product_id":"p', 'a string has no closing quote at line 1, column 15, where "\\"p" stands'),
-        (b'\x0c{"product_id":"p","price":1}', "a value is expected at line 1, column 1, where …"),
-        (b'\xc2\xa0{"product_id":"p","price":1}', "a value is expected at line 1, column 1, where …"),
-        (b"<product/>", "a value is expected at line 1, column 1, where …"),
+        (b'{"product_id":"p', 'a string has no closing quote at line 1, column 15; found "\\"p"'),
+        (b'\x0c{"product_id":"p","price":1}', "a value is expected at line 1, column 1; found …"),
+        (b'\xc2\xa0{"product_id":"p","price":1}', "a value is expected at line 1, column 1; found …"),
+        (b"<product/>", "a value is expected at line 1, column 1; found …"),
     ],
 )
-def test_text_that_is_no_json_is_rejected(data: bytes, message: str) -> None:
+def test_text_that_is_not_json_is_rejected(data: bytes, message: str) -> None:
     reject(data, "invalid_json", f"not JSON: {message}")
 
 
@@ -97,7 +97,7 @@ def test_text_that_is_no_json_is_rejected(data: bytes, message: str) -> None:
         (b"[[[[[[[[[\xff", 10),
     ],
 )
-def test_bytes_that_are_no_text_are_rejected(data: bytes, byte: int) -> None:
+def test_bytes_that_are_not_text_are_rejected(data: bytes, byte: int) -> None:
     reject(data, "invalid_utf8", f"byte {byte} of the record is not UTF-8 (…")
 
 
@@ -114,7 +114,7 @@ def test_bytes_that_are_no_text_are_rejected(data: bytes, byte: int) -> None:
         (b"9" * 5000, "a number"),
     ],
 )
-def test_json_that_is_no_object_is_rejected(data: bytes, kind: str) -> None:
+def test_json_that_is_not_an_object_is_rejected(data: bytes, kind: str) -> None:
     reject(data, "not_an_object", f"the record is {kind}; a JSON object is accepted")
 
 
@@ -137,8 +137,8 @@ def test_javascripts_constants_are_rejected(field: str, constant: str) -> None:
         ('{"product_id":"p","price":1,"\\ud800":1,"\\ud800":1}', '"\\ud800"'),
     ],
 )
-def test_a_key_that_stands_twice_is_rejected(data: str, key: str) -> None:
-    reject(data, "duplicate_key", f"the key {key} stands twice; at most once")
+def test_a_duplicate_key_is_rejected(data: str, key: str) -> None:
+    reject(data, "duplicate_key", f"the key {key} appears twice; at most once")
 
 
 def test_the_same_key_in_two_objects_is_accepted() -> None:
@@ -146,7 +146,7 @@ def test_the_same_key_in_two_objects_is_accepted() -> None:
 
 
 def padded(size_bytes: int) -> bytes:
-    """A valid record of this size."""
+    """Return a valid record of this size."""
     data = event(price="1").encode()
     return data + b" " * (size_bytes - len(data))
 

@@ -108,7 +108,7 @@ def test_arrival_is_rounded_to_milliseconds(seconds: float, milliseconds: int) -
     assert read.arrival_ms == milliseconds
 
 
-# --- events that are none of ours
+# --- other events
 
 SQS = {
     "Records": [
@@ -253,7 +253,7 @@ def test_a_record_that_kinesis_does_not_send_is_refused(field: str, value: objec
         (1e308, "1e+308"),
     ],
 )
-def test_an_arrival_that_is_no_time_is_refused(value: object, shown: str) -> None:
+def test_an_invalid_arrival_is_refused(value: object, shown: str) -> None:
     field = "kinesis.approximateArrivalTimestamp"
     check_refused(field, value, f"{field} is {shown}; {NUMBER}")
 
@@ -274,7 +274,7 @@ def test_a_record_without_an_arrival_is_refused() -> None:
         "kinesis.approximateArrivalTimestamp",
     ],
 )
-def test_a_huge_value_is_shown_in_short(field: str) -> None:
+def test_a_huge_value_is_shortened(field: str) -> None:
     for value, shown in (
         ("5" * 5_000_000, f'"{"5" * 59}… (5000002 characters)'),
         (10**400, f"1{'0' * 59}… (401 characters)"),
@@ -285,14 +285,14 @@ def test_a_huge_value_is_shown_in_short(field: str) -> None:
         check_refused(field, value, shown)
 
 
-def test_a_huge_name_is_shown_in_short() -> None:
+def test_a_huge_name_is_shortened() -> None:
     with pytest.raises(EventError) as refusal:
         read_event({"5" * 5_000_000: 1})
     assert len(str(refusal.value)) < 200
 
 
 def check_refused(field: str, value: object, message: str) -> None:
-    """An event whose second record has this value is refused, and briefly."""
+    """Check that an event whose second record has this value is refused, with a short message."""
     event = kinesis_event(kinesis_record(b"{}"), kinesis_record(b"{}", 1))
     *parents, name = field.split(".")
     parent: Any = event["Records"][1]
@@ -314,7 +314,7 @@ def check_refused(field: str, value: object, message: str) -> None:
 
 @pytest.mark.parametrize("partition_key", [None, ABSENT])
 def test_a_record_without_a_partition_key_is_read(partition_key: object) -> None:
-    """https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-integrations-lambda.html"""
+    """Source: https://docs.aws.amazon.com/streams/latest/dev/service-managed-pk-integrations-lambda.html."""
     event = kinesis_event(kinesis_record(b"{}", partition_key=None), kinesis_record(b"{}", 1))
     if partition_key is ABSENT:
         del event["Records"][0]["kinesis"]["partitionKey"]
@@ -322,7 +322,7 @@ def test_a_record_without_a_partition_key_is_read(partition_key: object) -> None
 
 
 def test_an_empty_partition_key_is_kept() -> None:
-    """Kinesis takes none, but nothing is lost by reading it."""
+    """Check this although Kinesis does not accept one."""
     [read] = read_event(kinesis_event(kinesis_record(b"{}", partition_key="")))
     assert read.partition_key == ""
 
@@ -334,7 +334,7 @@ def test_an_empty_partition_key_is_kept() -> None:
     "encoded",
     ["e30", "e30=\n", " e30=", "e3 0=", "e30=e30=", "e30==", "e3-_", "e", "=", "é30=", "\ud800", "e30=!"],
 )
-def test_data_that_is_no_base64_is_kept_as_it_came_and_rejected(encoded: str) -> None:
+def test_data_that_is_not_base64_is_kept_as_received_and_rejected(encoded: str) -> None:
     event = kinesis_event(kinesis_record(b"{}"), kinesis_record(b"{}", 1))
     event["Records"][0]["kinesis"]["data"] = encoded
     broken, sound = read_event(event)

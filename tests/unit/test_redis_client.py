@@ -1,4 +1,4 @@
-"""How long the cache is waited for: a stalled one must not hold up a batch."""
+"""The client's time limits: a stalled cache must not delay a batch."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from processor.ports import INVALIDATION_SECONDS
 
 
 def test_the_client_gives_up_soon_and_tries_once_more_at_most() -> None:
-    """Design: timeouts of 0.3 s at most, and one retry at most."""
+    """Check the design's limits: 0.3 s per command, and one retry."""
     client = redis_client(host="127.0.0.1", port=1, tls=False, login=None, max_connections=1)
     options = client.connection_pool.connection_kwargs
     assert 0 < options["socket_timeout"] <= 0.3
@@ -19,7 +19,7 @@ def test_the_client_gives_up_soon_and_tries_once_more_at_most() -> None:
 
 
 def test_tls_is_verified_by_name() -> None:
-    """A certificate of the host, by an authority the system trusts."""
+    """Check for a certificate of the host, from an authority that the system trusts."""
     client = redis_client(host="cache.internal", port=6379, tls=True, login=None, max_connections=1)
     connection = client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
     context = connection.ssl_context.get()
@@ -29,8 +29,8 @@ def test_tls_is_verified_by_name() -> None:
     assert (arguments["server_hostname"], arguments["ssl"]) == ("cache.internal", context)
 
 
-async def test_a_closed_client_connects_no_more() -> None:
-    """Neither for a new command, nor for one whose connection was closed under it."""
+async def test_a_closed_client_does_not_connect_again() -> None:
+    """Check this for a new command, and for one whose connection was closed meanwhile."""
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
 

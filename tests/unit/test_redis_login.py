@@ -1,4 +1,4 @@
-"""The cache's passwords: a presigned request whose signature is made again here, by hand."""
+"""The cache's passwords: presigned requests, whose signature the test computes itself."""
 
 import asyncio
 import hashlib
@@ -37,7 +37,7 @@ def test_it_is_a_request_to_connect_without_scheme() -> None:
     assert "X-Amz-Security-Token" not in query
 
 
-def test_it_is_good_for_a_quarter_of_an_hour_from_now() -> None:
+def test_it_is_valid_for_15_minutes_from_now() -> None:
     query = query_of(token())
     assert query["X-Amz-Expires"] == "900"
     signed_at = datetime.strptime(query["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
@@ -47,7 +47,7 @@ def test_it_is_good_for_a_quarter_of_an_hour_from_now() -> None:
 @pytest.mark.parametrize("session_token", [None, "IQoJb3JpZ2luX2VjE+/=="])
 @pytest.mark.parametrize("username", ["processor-dev", "a b&c=d"])
 def test_its_signature(username: str, session_token: str | None) -> None:
-    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html"""
+    """Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html."""
     text = token(username, session_token)
     query = query_of(text)
     signature = query.pop("X-Amz-Signature")
@@ -67,7 +67,7 @@ def test_its_signature(username: str, session_token: str | None) -> None:
     assert signature == hmac.digest(key, to_sign.encode(), "sha256").hex()
 
 
-def test_the_provider_asks_anew_for_each_connection() -> None:
+def test_the_provider_fetches_credentials_for_each_connection() -> None:
     asked = 0
 
     async def ask() -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What a product has is said once (ADR 13)."""
+"""Registers are named in one module only (ADR 13)."""
 
 import ast
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ MODULES = sorted(Path(processor.__path__[0]).rglob("*.py"))
 
 
 def words(module: Path) -> Iterator[str]:
-    """Every text of a module, and every attribute that it takes from a product: so a register is named.
+    """Yield every text in a module, and every attribute it reads: these can name a register.
 
-    Variables and methods may be called as a register is.
+    Variables and methods may have the name of a register.
     """
     for node in ast.walk(ast.parse(module.read_text())):
         match node:

@@ -1,4 +1,4 @@
-"""What the bucket answers, and what becomes of it (the client is a fake; real servers: integration)."""
+"""Reactions to a bucket's answers (with a fake client; tests/integration uses real servers)."""
 
 import asyncio
 import base64
@@ -19,7 +19,7 @@ RECORDS = [record('{"product_id":"a","inventory":1}', 0), record("bad", 1)]
 
 
 class FakeS3:
-    """Answers each put with the next of `answers`, then with success."""
+    """A client whose puts raise the next of `answers`, and succeed after the last."""
 
     def __init__(self, *answers: Exception) -> None:
         self._answers = list(answers)
@@ -32,7 +32,7 @@ class FakeS3:
 
 
 def refusal(status: int, code: str = "any") -> ClientError:
-    """What S3 refuses a put with."""
+    """Return the error with which S3 refuses a put."""
     answer: Any = {
         "Error": {"Code": code, "Message": "on purpose"},
         "ResponseMetadata": {"HTTPStatusCode": status},
@@ -60,8 +60,8 @@ def test_a_put_is_conditional_checked_and_the_same_every_time() -> None:
 
 
 @pytest.mark.parametrize("code", ["PreconditionFailed", "412", "", "Unknown"])
-def test_what_is_there_already_is_done(code: str) -> None:
-    """Known by its status: what stands between may lose the body."""
+def test_an_object_that_exists_is_done(code: str) -> None:
+    """Check that the status is enough, since a proxy may lose the body."""
     client = FakeS3(refusal(412, code))
     archive(client)
     assert len(client.puts) == 1

@@ -1,4 +1,4 @@
-"""SCRAM-SHA-256 verifiers, held against the exchange in RFC 7677, section 3."""
+"""SCRAM-SHA-256 verifiers, compared with the exchange in RFC 7677, section 3."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ def parts(text: str) -> list[bytes]:
     return [base64.b64decode(part, validate=True) for part in matched.groups()]
 
 
-def test_the_rfcs_client_and_server_know_each_other_by_it() -> None:
+def test_the_rfcs_client_and_server_accept_it() -> None:
     salt, stored_key, server_key = parts(verifier(PASSWORD, salt=SALT))
     assert salt == SALT
     assert hmac.digest(server_key, AUTH_MESSAGE, "sha256") == SERVER_SIGNATURE

@@ -1,4 +1,4 @@
-"""Whatever answers in place of Secrets Manager is a failed dependency (the client is a fake)."""
+"""Any wrong answer of Secrets Manager is a failed dependency (with a fake client)."""
 
 import asyncio
 from typing import Any
@@ -11,7 +11,7 @@ from processor.errors import DependencyError
 
 
 class FakeSecretsManager:
-    """Answers with this, or raises it."""
+    """A client that returns this, or raises it."""
 
     def __init__(self, answer: object) -> None:
         self._answer = answer

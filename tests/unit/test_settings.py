@@ -1,4 +1,4 @@
-"""The environment variables: what they default to, which wins, and what is said of a wrong one."""
+"""The environment variables: their defaults, which one wins, and the message about a wrong one."""
 
 import asyncio
 from pathlib import Path
@@ -11,7 +11,8 @@ from processor.errors import DependencyError, SettingsError
 from processor.settings import (
     RDS_ROOTS,
     DatabaseSettings,
-    RedisAuth,
+    RedisIamUser,
+    RedisSecret,
     RedisSettings,
     Settings,
     read_database_settings,
@@ -34,7 +35,7 @@ def read(**variables: str) -> Settings:
 
 
 def refuse(message: str, variables: dict[str, str]) -> None:
-    """These settings are refused in one line that begins with the variable's name."""
+    """Check that the variables are refused, in one line that begins with the wrong one's name."""
     with pytest.raises(SettingsError) as refusal:
         read_settings(variables)
     assert str(refusal.value).startswith(message)
@@ -50,10 +51,7 @@ def test_defaults() -> None:
             host="cache.internal",
             port=6379,
             tls=True,
-            auth=RedisAuth.NONE,
-            secret_arn=None,
-            username=None,
-            cluster_id=None,
+            login=None,
         ),
         archive_bucket="archive",
         quarantine_bucket="quarantine",
@@ -63,7 +61,7 @@ def test_defaults() -> None:
     )
 
 
-def test_everything_told(tmp_path: Path) -> None:
+def test_all_variables(tmp_path: Path) -> None:
     ca_file = tmp_path / "roots.pem"
     ca_file.touch()
     settings = read(
@@ -93,15 +91,12 @@ def test_everything_told(tmp_path: Path) -> None:
         host="cache.internal",
         port=6380,
         tls=True,
-        auth=RedisAuth.IAM,
-        secret_arn=None,
-        username="processor-dev",
-        cluster_id="catalog-dev",
+        login=RedisIamUser(username="processor-dev", cluster_id="catalog-dev"),
     )
     assert (settings.region, settings.endpoint_url) == ("us-east-2", "http://127.0.0.1:5000")
 
 
-def test_without_a_word_on_tls_the_database_is_verified_against_the_roots_we_ship() -> None:
+def test_by_default_the_database_is_verified_with_the_roots_we_ship() -> None:
     variables = {name: value for name, value in REQUIRED.items() if name != "DB_TLS"}
     assert read_settings(variables).database.ca_file == RDS_ROOTS
 
@@ -155,7 +150,7 @@ def test_a_wrong_variable_is_named_with_what_is_accepted(name: str, value: str, 
 
 
 @pytest.mark.parametrize("ca_file", ["/does/not/exist.pem", "/"])
-def test_a_ca_file_that_is_none_is_named(ca_file: str) -> None:
+def test_a_missing_ca_file_is_named(ca_file: str) -> None:
     refuse(f"DB_CA_FILE is {ca_file!r}", {**REQUIRED, "DB_TLS": "verify-full", "DB_CA_FILE": ca_file})
 
 
@@ -186,7 +181,7 @@ def test_suffixes(suffix: str) -> None:
         ({"AWS_DEFAULT_REGION": "us-west-1", "AWS_REGION": "us-east-2"}, "us-east-2"),
     ],
 )
-def test_lambda_tells_the_region_before_the_secret_does(variables: dict[str, str], region: str) -> None:
+def test_lambdas_region_wins_over_the_secrets(variables: dict[str, str], region: str) -> None:
     assert read(**variables).region == region
 
 
@@ -199,13 +194,13 @@ def test_lambda_tells_the_region_before_the_secret_does(variables: dict[str, str
         ({"AWS_ENDPOINT_URL": "http://all", "AWS_ENDPOINT_URL_S3": "http://s3"}, "http://s3"),
     ],
 )
-def test_endpoints_are_told_as_to_botocore(variables: dict[str, str], endpoint_url: str | None) -> None:
+def test_endpoints_have_botocores_variables(variables: dict[str, str], endpoint_url: str | None) -> None:
     assert read(**variables).endpoint_url == endpoint_url
 
 
 def test_redis_by_password() -> None:
     redis = read(REDIS_AUTH="password", REDIS_SECRET_ARN="arn:of:redis", REDIS_TLS="false").redis
-    assert (redis.auth, redis.secret_arn, redis.tls) == (RedisAuth.PASSWORD, "arn:of:redis", False)
+    assert (redis.login, redis.tls) == (RedisSecret(secret_arn="arn:of:redis"), False)
 
 
 def test_migrations_read_another_secret() -> None:
@@ -247,8 +242,12 @@ def without(*names: str) -> dict[str, object]:
         (SECRET, {}, ("of-secret", 5433, "of_secret")),
         ({**SECRET, "port": "5434"}, {}, ("of-secret", 5434, "of_secret")),
         (without("port"), {}, ("of-secret", 5432, "of_secret")),
-        (SECRET, {"DB_HOST": "told", "DB_PORT": "1", "DB_NAME": "told"}, ("told", 1, "told")),
-        (without("host", "dbname"), {"DB_HOST": "told", "DB_NAME": "told"}, ("told", 5433, "told")),
+        (SECRET, {"DB_HOST": "variable", "DB_PORT": "1", "DB_NAME": "variable"}, ("variable", 1, "variable")),
+        (
+            without("host", "dbname"),
+            {"DB_HOST": "variable", "DB_NAME": "variable"},
+            ("variable", 5433, "variable"),
+        ),
     ],
 )
 def test_variables_win_over_the_secret(
@@ -264,7 +263,7 @@ def test_variables_win_over_the_secret(
     ("secret", "message"),
     [(without("host"), "DB_HOST is missing"), (without("dbname"), "DB_NAME is missing")],
 )
-def test_what_neither_tells_is_named(secret: dict[str, object], message: str) -> None:
+def test_what_is_in_neither_is_named(secret: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         log_in(secret)
 
@@ -279,10 +278,8 @@ def test_what_neither_tells_is_named(secret: dict[str, object], message: str) ->
         ({**SECRET, "port": "x"}, "'port' is 'x'"),
     ],
 )
-def test_a_secret_that_does_not_hold_what_it_must_is_a_failed_dependency(
-    secret: dict[str, object], message: str
-) -> None:
-    """A rotation may have gone wrong; the next may mend it, and no batch is halved meanwhile."""
+def test_a_secret_without_a_member_is_a_failed_dependency(secret: dict[str, object], message: str) -> None:
+    """Check this because a failed rotation may be fixed by the next; no batch is bisected meanwhile."""
     with pytest.raises(DependencyError, match=message):
         log_in(secret)
 
@@ -297,7 +294,7 @@ def test_a_secret_that_does_not_hold_what_it_must_is_a_failed_dependency(
         ("AWS_ENDPOINT_URL_S3", "http://"),
     ],
 )
-def test_what_is_no_name_of_its_kind_is_refused(name: str, value: str) -> None:
+def test_an_invalid_name_is_refused(name: str, value: str) -> None:
     refuse(f"{name} is {value!r}; ", REQUIRED | {name: value})
 
 
@@ -321,7 +318,7 @@ def test_hosts(host: str) -> None:
 
 
 @pytest.mark.parametrize("arn", ["garbage", "arn:aws:s3:eu-west-1:123456789012:x", "arn:aws:secretsmanager"])
-def test_a_secret_that_tells_no_region_is_named_where_nothing_else_tells_it(arn: str) -> None:
+def test_without_any_region_the_secret_is_named(arn: str) -> None:
     refuse(f"AWS_REGION is missing, and DB_SECRET_ARN is {arn!r}", REQUIRED | {"DB_SECRET_ARN": arn})
     assert read(DB_SECRET_ARN=arn, AWS_REGION="eu-west-1").database.secret_arn == arn
 

@@ -1,4 +1,4 @@
-"""What an invocation says of itself can be lost, and loses nothing else."""
+"""A log that cannot be written fails nothing."""
 
 import io
 import sys
@@ -11,7 +11,7 @@ from processor.report import BatchReport, DrainReport
 
 
 class _Full(io.StringIO):
-    """A log that takes nothing more."""
+    """A log on a full disk."""
 
     def write(self, _: str) -> Never:
         raise OSError(28, "No space left on device")

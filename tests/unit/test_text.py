@@ -1,4 +1,4 @@
-"""The kind `text`: what is accepted and rejected, and how the cache holds it."""
+"""Registers of kind `text`: accepted and rejected values, and the cached value."""
 
 import json
 
@@ -45,10 +45,10 @@ def test_rejected(value: object, message: str) -> None:
             NAME.from_cache(value)
 
 
-def test_none_until_it_is_told() -> None:
+def test_none_until_it_is_set() -> None:
     assert NAME.to_cache(None) is None
     assert NAME.from_cache(None) is None
 
 
-def test_the_longest_fits_into_what_the_cache_holds_of_it() -> None:
+def test_the_longest_text_fits_into_cached_bytes() -> None:
     assert len(json.dumps("😀" * 5)) == NAME.cached_bytes

@@ -1,4 +1,4 @@
-"""Schema 1: what is accepted as a whole, and who sent it."""
+"""Schema 1: records as a whole, and their supplier."""
 
 import json
 
@@ -12,7 +12,7 @@ from tests.support.decoding import accept, event, reject
 from tests.support.events import record
 
 
-def test_the_reference_event_is_valid_as_it_stands() -> None:
+def test_the_reference_event_is_valid() -> None:
     update = accept('{"product_id": "product123", "inventory": 100, "price": 29.99}')
     assert update[:2] == ("product123", {"inventory": 100, "price": 2999})
     assert update.supplier is None
@@ -110,7 +110,7 @@ def test_supplier_rejected(supplier: str, message: str) -> None:
         ('{"supplier":"acme"', "invalid_json", None),
     ],
 )
-def test_a_rejection_says_who_sent_it_if_that_is_readable(
+def test_a_rejection_has_the_supplier_if_that_is_readable(
     data: str, reason: str, supplier: str | None
 ) -> None:
     assert reject(data, reason).supplier == supplier

@@ -1,6 +1,6 @@
-"""What the objects in the archive and in quarantine hold: their keys and lines.
+"""The keys and lines of the objects in the archive and in quarantine.
 
-Pure; writing is the adapters' business. Keys are deterministic: the same batch gives the same key.
+The adapters write them. Keys are deterministic: the same records always get the same key.
 """
 
 import base64
@@ -16,37 +16,37 @@ from processor.updates import Rejection
 
 ARCHIVE_PREFIX = "inventory/"
 QUARANTINE_PREFIX = "quarantine/"
-# In the quarantine bucket too: who tried a record alone and lived, when the database could not be told.
+# Also in the quarantine bucket: processes that tried a record alone and survived while the database was away.
 SURVIVORS_PREFIX = "survivors/"
 ACCEPTED = "accepted"
-"""The verdict on a record that is no reason to reject it."""
+"""The outcome of a record that is not rejected."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Every character some reader of lines may break at, not only the two of JSON's white space.
+# Every character at which some reader may break a line, not only the two in JSON's white space.
 _LINE_BREAK = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-# Python's json refuses longer integers, so that no line with one could be read back.
+# Python's json refuses longer integers, so a line with one could not be read back.
 _INTEGER_DIGITS = 4_300
 _ENDLESS = re.compile(rb"(?<![0-9])[0-9]{%d}" % (_INTEGER_DIGITS + 1))
 _DATA = b',"data":'
 _DATA_BASE64 = b',"data_base64":"'
 
 
-def archive_line(record: Record, verdict: str) -> bytes:
-    """One line of NDJSON without its end: identity, partition key, arrival, verdict, the data as received.
+def archive_line(record: Record, outcome: str) -> bytes:
+    """Return a line of NDJSON, without its end: identity, partition key, arrival, outcome, data as received.
 
-    `verdict`: what the rules say of the bytes, `ACCEPTED` or a reason. `data` holds an accepted record's
-    JSON in place, byte for byte; `data_base64` anything else. Either is the last member, so that the bytes
-    can be cut out again (`archived_data`).
+    `outcome`: `ACCEPTED` or the reason for the rejection, in the member `verdict`. `data` holds an accepted
+    record's JSON in place, byte for byte; `data_base64` holds anything else. Either is the last member, so
+    that the bytes can be cut out again (`archived_data`).
     """
-    identity, told = _identity(record), verdict.encode()
-    if verdict == ACCEPTED and _is_plain(record.data):
-        return b'{%s,"verdict":"%s"%s%s}' % (identity, told, _DATA, record.data)
-    return b'{%s,"verdict":"%s"%s%s"}' % (identity, told, _DATA_BASE64, base64.b64encode(record.data))
+    identity, code = _identity(record), outcome.encode()
+    if outcome == ACCEPTED and _is_plain(record.data):
+        return b'{%s,"verdict":"%s"%s%s}' % (identity, code, _DATA, record.data)
+    return b'{%s,"verdict":"%s"%s%s"}' % (identity, code, _DATA_BASE64, base64.b64encode(record.data))
 
 
 def archived_data(line: bytes) -> bytes:
-    """The data of an archive line, byte for byte as it was received."""
-    # Quotes inside the members before it are escaped, so the first match is the member itself.
+    """Return the data of an archive line, byte for byte as it was received."""
+    # Quotes inside earlier members are escaped, so the first match is the member itself.
     _, found, rest = line.rstrip(b"\n").partition(_DATA)
     if found:
         return rest[:-1]
@@ -54,22 +54,22 @@ def archived_data(line: bytes) -> bytes:
 
 
 def quarantine_line(rejection: Rejection) -> bytes:
-    """One line of NDJSON without its end: identity, supplier if readable, reason, message and bytes."""
+    """Return a line of NDJSON, without its end: identity, supplier if readable, reason, message and bytes."""
     record = rejection.record
-    verdict = json.dumps(
+    why = json.dumps(
         {"supplier": rejection.supplier, "reason": rejection.reason, "message": rejection.message},
         separators=(",", ":"),
     )
     return b'{%s,%s%s%s"}' % (
         _identity(record),
-        verdict[1:-1].encode(),
+        why[1:-1].encode(),
         _DATA_BASE64,
         base64.b64encode(record.data),
     )
 
 
 def object_key(prefix: str, records: Sequence[Record], content: bytes, suffix: str) -> str:
-    """`<prefix>dt=<day of first arrival>/<shard>/<first>-<last>-<12 hex of the content's hash><suffix>`."""
+    """Return the key `<prefix>dt=<day of first arrival>/<shard>/<first>-<last>-<12 hex of hash><suffix>`."""
     first, last = records[0], records[-1]
     digest = hashlib.sha256(content).hexdigest()[:12]
     day = (_EPOCH + timedelta(milliseconds=first.arrival_ms)).date().isoformat()
@@ -77,7 +77,7 @@ def object_key(prefix: str, records: Sequence[Record], content: bytes, suffix: s
 
 
 def by_shard(records: Sequence[Record]) -> Iterator[list[int]]:
-    """Positions of the records of each shard, in order. (Lambda sends one shard's records a batch.)"""
+    """Yield the positions of each shard's records, in order; Lambda sends one shard's records per batch."""
     positions: dict[str, list[int]] = {}
     for position, record in enumerate(records):
         positions.setdefault(record.shard, []).append(position)
@@ -85,7 +85,7 @@ def by_shard(records: Sequence[Record]) -> Iterator[list[int]]:
 
 
 def _is_plain(data: bytes) -> bool:
-    """Whether JSON can stand in a line: it breaks none, and no reader stumbles over its integers."""
+    """Return whether JSON fits in a line: it has no line break, and no integer too long for Python."""
     if len(data) > _INTEGER_DIGITS and _ENDLESS.search(data):
         return False
     if data.isascii():

@@ -1,4 +1,4 @@
-"""What a long outage of the cache leaves is made up for quickly, once, and without a trace in the table."""
+"""Invalidations pending after a long outage are drained quickly, once, and leave no trace in the table."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from processor.adapters.catalog import PostgresCatalog
 from processor.adapters.clock import SystemClock
 from processor.adapters.postgres import Database
 from processor.errors import CacheUnavailableError
-from processor.invalidations import drain
+from processor.pending_invalidations import drain_all
 from processor.ports import Ports
 from tests.support.fakes import FakeArchive, FakeQuarantine, Faults
 from tests.support.real_servers import Services
@@ -20,7 +20,7 @@ MANY = 50_000
 
 @asynccontextmanager
 async def processes(services: Services, count: int) -> AsyncIterator[list[Ports]]:
-    """So many processes' ports, on the services' database and cache."""
+    """Yield the ports of this many processes, on the services' database and cache."""
     databases = [Database(services.administrator, None, 1) for _ in range(count)]
     try:
         yield [
@@ -38,7 +38,7 @@ async def processes(services: Services, count: int) -> AsyncIterator[list[Ports]
             database.terminate()
 
 
-async def miss(services: Services, count: int, *, seconds_ago: int = 0) -> None:
+async def add_pending(services: Services, count: int, *, seconds_ago: int = 0) -> None:
     await services.database.execute(
         "INSERT INTO pending_invalidation (product_id, missed_at) "
         "SELECT 'p' || number, now() - $1 * interval '1 second' FROM generate_series(1, $2) AS number",
@@ -47,50 +47,50 @@ async def miss(services: Services, count: int, *, seconds_ago: int = 0) -> None:
     )
 
 
-async def test_many_are_drained_by_one_schedule_and_leave_no_pages_to_look_through(
+async def test_many_are_drained_by_one_schedule_and_leave_no_pages_to_scan(
     services: Services,
 ) -> None:
-    await miss(services, MANY)
+    await add_pending(services, MANY)
     await services.redis.mset({f"product:p{number}": "old" for number in range(1, MANY, 1_000)})
-    assert await services.invoke(SCHEDULE, remaining_ms=60_000) == {"invalidations_made_up": MANY}
+    assert await services.invoke(SCHEDULE, remaining_ms=60_000) == {"pending_invalidations_drained": MANY}
     assert await services.redis.dbsize() == 0
     assert await services.database.fetchval("SELECT pg_relation_size('pending_invalidation')") == 0
 
 
-async def test_what_is_older_than_any_cached_value_is_forgotten(services: Services) -> None:
-    await miss(services, MANY, seconds_ago=331)
+async def test_pending_invalidations_older_than_any_cached_value_are_removed(services: Services) -> None:
+    await add_pending(services, MANY, seconds_ago=331)
     await services.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('young')")
-    assert await services.invoke(SCHEDULE, remaining_ms=60_000) == {"invalidations_made_up": 1}
+    assert await services.invoke(SCHEDULE, remaining_ms=60_000) == {"pending_invalidations_drained": 1}
     assert await services.pending() == set()
 
 
-async def test_eight_drains_at_once_do_the_work_once(services: Services) -> None:
-    await miss(services, MANY)
+async def test_eight_concurrent_drains_do_the_work_once(services: Services) -> None:
+    await add_pending(services, MANY)
     async with processes(services, 8) as all_ports:
         deadline = all_ports[0].clock.monotonic() + 60
-        reports = await asyncio.gather(*(drain(ports, deadline) for ports in all_ports))
+        reports = await asyncio.gather(*(drain_all(ports, deadline) for ports in all_ports))
     assert [error for report in reports for error in report.warnings] == []
-    assert sum(report.invalidations_made_up for report in reports) == MANY
+    assert sum(report.pending_invalidations_drained for report in reports) == MANY
     assert await services.pending() == set()
 
 
-async def test_a_product_that_is_missed_again_and_again_waits_once(services: Services) -> None:
+async def test_a_product_added_again_and_again_is_pending_once(services: Services) -> None:
     async with processes(services, 4) as all_ports:
         names = [f"p{number}" for number in range(500)]
         for _ in range(3):
-            await asyncio.gather(*(ports.catalog.add_missed_invalidations(names) for ports in all_ports))
+            await asyncio.gather(*(ports.catalog.add_pending_invalidations(names) for ports in all_ports))
     assert await services.database.fetchval("SELECT count(*) FROM pending_invalidation") == len(names)
 
 
-async def test_a_product_that_is_missed_while_it_is_drained_is_drained_again(services: Services) -> None:
-    async with processes(services, 2) as (draining, missing):
+async def test_a_product_added_while_it_is_drained_is_drained_again(services: Services) -> None:
+    async with processes(services, 2) as (draining, adding):
 
         class Interrupted(RedisCache):
             async def invalidate(self, product_ids: object, **_: object) -> None:
                 del product_ids
-                await missing.catalog.add_missed_invalidations(["a"])
+                await adding.catalog.add_pending_invalidations(["a"])
 
-        await missing.catalog.add_missed_invalidations(["a", "b"])
+        await adding.catalog.add_pending_invalidations(["a", "b"])
         interrupted = Ports(
             archive=draining.archive,
             quarantine=draining.quarantine,
@@ -98,8 +98,8 @@ async def test_a_product_that_is_missed_while_it_is_drained_is_drained_again(ser
             cache=Interrupted(services.redis),
             clock=draining.clock,
         )
-        report = await drain(interrupted, draining.clock.monotonic() + 10)
-    assert report.invalidations_made_up == 1
+        report = await drain_all(interrupted, draining.clock.monotonic() + 10)
+    assert report.pending_invalidations_drained == 1
     assert await services.pending() == {"a"}
 
 
@@ -111,7 +111,7 @@ async def test_a_drain_that_failed_leaves_the_next_process_free_to_drain(service
                 del product_ids
                 raise CacheUnavailableError("down")
 
-        await miss(services, 3)
+        await add_pending(services, 3)
         failing = Ports(
             archive=one.archive,
             quarantine=one.quarantine,
@@ -119,5 +119,5 @@ async def test_a_drain_that_failed_leaves_the_next_process_free_to_drain(service
             cache=Down(services.redis),
             clock=one.clock,
         )
-        assert len((await drain(failing, one.clock.monotonic() + 10)).warnings) == 1
-        assert (await drain(other, one.clock.monotonic() + 10)).invalidations_made_up == 3
+        assert len((await drain_all(failing, one.clock.monotonic() + 10)).warnings) == 1
+        assert (await drain_all(other, one.clock.monotonic() + 10)).pending_invalidations_drained == 3

@@ -1,4 +1,4 @@
-"""What the archive and quarantine objects hold: byte for byte, one line a record, keys that are made once."""
+"""The objects in archive and quarantine: exact bytes, one line per record, deterministic keys."""
 
 import base64
 import json
@@ -9,7 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from processor.objects import (
+from processor.reasons import of_register
+from processor.records import Record
+from processor.s3_objects import (
     ARCHIVE_PREFIX,
     QUARANTINE_PREFIX,
     archive_line,
@@ -18,8 +20,6 @@ from processor.objects import (
     object_key,
     quarantine_line,
 )
-from processor.reasons import of_register
-from processor.records import Record
 from processor.updates import Rejection, Update, decode
 from tests.support.events import ARRIVAL_MS, ARRIVAL_TIME, SHARD, record, sequence
 
@@ -42,7 +42,7 @@ HOSTILE_KEYS = [
 
 
 def members(line: bytes) -> dict[str, Any]:
-    """A line as a reader of the archive sees it: one line, one JSON object, no member twice."""
+    """Parse a line like a reader of the archive: one line, one JSON object, no duplicate member."""
     text = line.decode("utf-8")
     assert len(text.splitlines()) == 1
     pairs = json.loads(text, object_pairs_hook=lambda pairs: pairs)
@@ -51,9 +51,9 @@ def members(line: bytes) -> dict[str, Any]:
     return fields
 
 
-def check_archive_line(received: Record, verdict: str = "accepted", *, in_place: bool | None = None) -> None:
-    """The line identifies the record and gives its bytes back."""
-    line = archive_line(received, verdict)
+def check_archive_line(received: Record, outcome: str = "accepted", *, in_place: bool | None = None) -> None:
+    """Check that the line identifies the record and that its bytes can be cut out."""
+    line = archive_line(received, outcome)
     fields = members(line)
     arrival = datetime.fromisoformat(fields.pop("arrival_time"))
     assert arrival.tzinfo is not None
@@ -64,7 +64,7 @@ def check_archive_line(received: Record, verdict: str = "accepted", *, in_place:
         "sequence_number": received.sequence_number,
         "sub_sequence": received.sub_sequence,
         "partition_key": received.partition_key,
-        "verdict": verdict,
+        "verdict": outcome,
     }
     assert len(data) == 1
     if in_place is not None:
@@ -88,11 +88,11 @@ def test_an_archive_line() -> None:
     )
 
 
-@pytest.mark.parametrize("verdict", ["accepted", "invalid_price"])
+@pytest.mark.parametrize("outcome", ["accepted", "invalid_price"])
 @pytest.mark.parametrize("partition_key", HOSTILE_KEYS)
-def test_hostile_partition_keys(partition_key: str | None, verdict: str) -> None:
+def test_hostile_partition_keys(partition_key: str | None, outcome: str) -> None:
     data = '{"product_id":"p","price":1,"data":",\\"data\\":","x":{"data":1,"data_base64":"x"}}'
-    check_archive_line(record(data, partition_key=partition_key), verdict, in_place=verdict == "accepted")
+    check_archive_line(record(data, partition_key=partition_key), outcome, in_place=outcome == "accepted")
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_hostile_partition_keys(partition_key: str | None, verdict: str) -> None
         ('{"product_id":"p","price":1,"x":-' + "9" * 60_000 + "}", None),
     ],
 )
-def test_accepted_data_stands_in_place_unless_it_breaks_the_line(data: str, *, in_place: bool | None) -> None:
+def test_accepted_data_is_in_place_unless_it_breaks_the_line(data: str, *, in_place: bool | None) -> None:
     assert isinstance(decode(record(data)), Update)
     check_archive_line(record(data), in_place=in_place)
 
@@ -145,15 +145,15 @@ ACCEPTED = st.builds(
 )
 @example(data=b"", partition_key="k", sub_sequence=0, arrival_ms=0)
 @example(data=b"\n", partition_key="k", sub_sequence=0, arrival_ms=0)
-def test_every_record_comes_back_byte_for_byte(
+def test_every_record_can_be_read_back_byte_for_byte(
     data: bytes, partition_key: str | None, sub_sequence: int, arrival_ms: int
 ) -> None:
     received = record(data, sub_sequence=sub_sequence, partition_key=partition_key, arrival_ms=arrival_ms)
-    verdict = decode(received)
-    if isinstance(verdict, Update):
+    outcome = decode(received)
+    if isinstance(outcome, Update):
         check_archive_line(received)
     else:
-        check_archive_line(received, verdict.reason, in_place=False)
+        check_archive_line(received, outcome.reason, in_place=False)
 
 
 # --- quarantine
@@ -181,7 +181,7 @@ def test_quarantine_lines(data: bytes, partition_key: str | None, supplier: str 
     }
 
 
-def test_the_bytes_of_a_quarantine_line_are_cut_out_like_an_archives() -> None:
+def test_the_bytes_of_a_quarantine_line_are_cut_out_like_those_of_an_archive_line() -> None:
     rejection = decode(record(b'{"supplier":",\\"data\\":","product_id":7}', partition_key=',"data":'))
     assert isinstance(rejection, Rejection)
     assert archived_data(quarantine_line(rejection)) == rejection.record.data
@@ -212,7 +212,7 @@ def test_an_objects_day_is_the_day_its_first_record_arrived() -> None:
         assert object_key("", records, b"", "").startswith(f"dt={day}/")
 
 
-def test_keys_depend_on_the_content_and_on_nothing_else() -> None:
+def test_keys_depend_on_the_content_only() -> None:
     records = [record(b"1", 1), record(b"2", 2)]
     key = object_key("a/", records, b"content", ".x")
     assert object_key("a/", list(records), b"content", ".x") == key

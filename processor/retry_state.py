@@ -1,4 +1,4 @@
-"""What a process remembers from batch to batch, so that an attempt goes on where the last one ended."""
+"""What an execution environment remembers between batches, so that a retry goes on where it was cut off."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -6,15 +6,18 @@ from typing import TypeAlias
 
 from processor.records import Record
 
-# Some aggregates' worth; what is forgotten is found out again.
-MOST = 100_000
+# As many as several aggregates hold. What is dropped is found out again.
+MAX_REFUSED = 100_000
 _Identity: TypeAlias = tuple[str, str, int]
 
 
 class RefusedRecords:
-    """Records that the table refused, and its words; the newest `most`, so no batch may rest on it alone."""
+    """Records that the table refused, and its messages.
 
-    def __init__(self, most: int = MOST) -> None:
+    Only the newest `most` are kept, so a batch must not rely on finding its records here.
+    """
+
+    def __init__(self, most: int = MAX_REFUSED) -> None:
         self._most = most
         self._messages: dict[_Identity, str] = {}
 
@@ -27,22 +30,26 @@ class RefusedRecords:
         if len(self._messages) > self._most:
             del self._messages[next(iter(self._messages))]
 
-    def recall(self, record: Record) -> str | None:
-        """Why it was refused; None if it was not, or that was long ago."""
+    def get(self, record: Record) -> str | None:
+        """Return why it was refused; None if it was not, or too long ago."""
         return self._messages.get(_identity(record))
 
-    def forget(self, records: Iterable[Record]) -> None:
-        """They are in quarantine."""
+    def discard(self, records: Iterable[Record]) -> None:
+        """Forget records that are in quarantine by now."""
         for record in records:
             self._messages.pop(_identity(record), None)
 
 
 @dataclass(slots=True)
-class Memory:
-    """`refused`: what is not yet in quarantine; `slow`: the last batch was too much for the database."""
+class RetryState:
+    """What the last batches left behind.
+
+    `refused`: records that are not yet in quarantine. `database_is_slow`: the last batch was not finished in
+    time by the database.
+    """
 
     refused: RefusedRecords = field(default_factory=RefusedRecords)
-    slow: bool = False
+    database_is_slow: bool = False
 
 
 def _identity(record: Record) -> _Identity:

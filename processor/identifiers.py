@@ -1,4 +1,4 @@
-"""What may be the texts of an update: the product's id, and who sent it."""
+"""The identifiers in an update: the product's id, and the supplier's name."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from processor.reasons import InvalidRecordError, Reason
 
 MAX_SUPPLIER = 64
 
-# They make twins of a product which nobody can tell apart.
+# With these, two different ids look the same.
 _REFUSED = {**characters.CONTROL_OR_SURROGATE, "Cf": "format character"}
 
 
 def read_product_id(fields: dict[str, Any]) -> str:
-    """The id of the product an update is about. Raises: InvalidRecordError."""
+    """Return the id of the product. Raises: InvalidRecordError."""
     if "product_id" not in fields:
         envelope = diagnose_envelope(fields)
         raise _invalid("product_id is missing" + (f"; {envelope}" if envelope else ""))
@@ -30,7 +30,7 @@ def read_product_id(fields: dict[str, Any]) -> str:
 
 
 def read_supplier(fields: dict[str, Any]) -> str | None:
-    """Who sent the update, if it says so. Raises: InvalidRecordError."""
+    """Return who sent the update; None if it does not say. Raises: InvalidRecordError."""
     if "supplier" not in fields:
         return None
     supplier = fields["supplier"]
@@ -46,7 +46,7 @@ def read_supplier(fields: dict[str, Any]) -> str | None:
 
 
 def readable_supplier(fields: dict[str, Any]) -> str | None:
-    """Who sent a rejected record, as far as it can be read."""
+    """Return who sent a rejected record; None if that cannot be read."""
     try:
         return read_supplier(fields)
     except InvalidRecordError:
