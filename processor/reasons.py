@@ -1,7 +1,7 @@
 """Why records are rejected: one code per reason, its sentence for suppliers, and whose fault it is.
 
-docs/suppliers.md has the sentences and remedies (`make docs`); the stacks have an alarm for each reason of
-ours.
+`make docs` writes the sentences and remedies into docs/suppliers.md. The stacks have an alarm for each
+reason that is our fault.
 """
 
 from enum import StrEnum
@@ -47,25 +47,25 @@ class Reason(StrEnum):
     )
     TOO_LARGE = "too_large", "The record has more than 64 KiB."
     INVALID_UTF8 = "invalid_utf8", "The record is not UTF-8 text: compressed, UTF-16 or other bytes."
-    INVALID_JSON = "invalid_json", "The record is text, but not one JSON object."
-    NOT_AN_OBJECT = "not_an_object", "The record is JSON, but a list, a text or a number."
-    TOO_DEEP = "too_deep", "Objects and lists in the record are nested more than 8 deep."
+    INVALID_JSON = "invalid_json", "The record is text, but not JSON: broken, or several objects."
+    NOT_AN_OBJECT = "not_an_object", "The record is JSON, but not an object."
+    TOO_DEEP = "too_deep", "Objects and arrays in the record are nested more than 8 deep."
     DUPLICATE_KEY = "duplicate_key", "An object in the record has the same key twice."
     UNKNOWN_SCHEMA = "unknown_schema", "`schema_version` is not 1."
     INVALID_PRODUCT_ID = (
         "invalid_product_id",
-        "`product_id` is missing, no text of 1 to 255 characters, or could be mistaken for another.",
+        "`product_id` is missing, is not a string of 1 to 255 characters, or could be mistaken for another.",
     )
-    INVALID_SUPPLIER = "invalid_supplier", "`supplier` is no text of 1 to 64 characters."
+    INVALID_SUPPLIER = "invalid_supplier", "`supplier` is not a string of 1 to 64 characters."
     INVALID_EVENT_TIME = (
         "invalid_event_time",
-        "`event_time` is no RFC 3339 time with an offset, from 1970 to 9999.",
+        "`event_time` is not an RFC 3339 time with an offset, from 1970 to 9999.",
     )
     EVENT_TIME_IN_FUTURE = (
         "event_time_in_future",
         "`event_time` is more than 5 minutes later than the record's arrival.",
     )
-    NOTHING_TO_UPDATE = "nothing_to_update", "The record names a product and nothing to change."
+    NOTHING_TO_UPDATE = "nothing_to_update", "The record names a product, but nothing to change."
     INVALID_BASE64 = (
         "invalid_base64",
         "The processor was invoked with data that is not base64, which Lambda never sends.",
@@ -110,7 +110,7 @@ _REMEDIES = {
     Reason.INVALID_PRODUCT_ID: "Send the id as the shop knows it; the message says what is wrong with yours.",
     Reason.INVALID_SUPPLIER: "Send a string of 1 to 64 characters, or leave `supplier` out.",
     Reason.INVALID_EVENT_TIME: "Send a time such as `2026-01-31T08:30:00Z`, or leave `event_time` out.",
-    Reason.EVENT_TIME_IN_FUTURE: "Set the clock or the offset of the producer right.",
+    Reason.EVENT_TIME_IN_FUTURE: "Correct the producer's clock or its offset.",
     Reason.NOTHING_TO_UPDATE: "Send at least one of "
     + ", ".join(f"`{name}`" for name in REGISTERS)
     + "; check the spelling.",
@@ -118,10 +118,10 @@ _REMEDIES = {
 
 
 def remedy(reason: Reason) -> str:
-    """Return what a supplier does about a rejection, for docs/suppliers.md.
+    """Return what a supplier can do about a rejection, for docs/suppliers.md.
 
     Raises:
-        KeyError: nobody has written it yet.
+        KeyError: the reason is new and has no remedy yet.
     """
     if reason.fault is Fault.OURS:
         return "Nothing: the operator fixes the cause, then sends the record again."
