@@ -27,7 +27,7 @@ EXPIRY = [
 TIERING = {
     "id": "tiering",
     "status": "Enabled",
-    "filter": [{"object_size_greater_than": 1}],
+    "filter": [{"object_size_greater_than": 131_072}],
     "transition": [
         {"days": 30, "storage_class": "INTELLIGENT_TIERING"},
         {"days": 90, "storage_class": "GLACIER_IR"},
