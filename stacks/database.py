@@ -106,6 +106,7 @@ class Database(Construct):
                 f"{name.title()}Log",
                 name=f"/aws/rds/instance/{identifier}/{name}",
                 retention_in_days=config.logs.retention_days,
+                lifecycle=TerraformResourceLifecycle(prevent_destroy=config.is_kept),
             )
             for name in _EXPORTED_LOGS
         ]

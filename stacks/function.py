@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from cdktf import ITerraformDependable
+from cdktf import ITerraformDependable, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
@@ -67,6 +67,7 @@ class PrivateFunction(Construct):
             "Logs",
             name=f"/aws/lambda/{name}",
             retention_in_days=config.logs.retention_days,
+            lifecycle=TerraformResourceLifecycle(prevent_destroy=config.is_kept),
         )
         role = self._role(config.physical_name(f"{base_name}-role"))
         self.rights = IamRolePolicy(

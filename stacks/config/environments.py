@@ -143,6 +143,11 @@ class Environment:
                 )
 
     @property
+    def is_kept(self) -> bool:
+        """Whether Terraform refuses to plan the removal of what holds state."""
+        return self.removal is Removal.NEVER
+
+    @property
     def stack_id(self) -> str:
         """The stack's name, as `cdktf deploy` takes it."""
         return f"{self.name}-stack"

@@ -243,7 +243,11 @@ class DatabaseSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CacheSettings:
-    """ElastiCache for Valkey, cluster mode disabled; with replicas it fails over automatically."""
+    """ElastiCache for Valkey, cluster mode disabled; with replicas it fails over automatically.
+
+    `engine_version`: a new cache's. AWS upgrades a running one to later minor versions; Terraform leaves its
+    version alone.
+    """
 
     engine_version: str
     node_type: str

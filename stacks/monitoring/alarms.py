@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import (
     CloudwatchMetricAlarm,
     CloudwatchMetricAlarmMetricQuery,
@@ -71,7 +72,13 @@ class Alarms(Construct):
         # Not encrypted: alarms cannot publish with the AWS-managed key, whose policy nobody can change, and
         # names and numbers that are sent by e-mail anyway are not worth a key of our own.
         # https://repost.aws/knowledge-center/cloudwatch-configure-alarm-sns
-        topic = SnsTopic(self, "Topic", name=config.physical_name("catalog-alarms"))
+        topic = SnsTopic(
+            self,
+            "Topic",
+            name=config.physical_name("catalog-alarms"),
+            # Of a new topic, everybody would have to confirm the subscription again.
+            lifecycle=TerraformResourceLifecycle(prevent_destroy=config.is_kept),
+        )
         self.topic_arn = topic.arn
         self._allow_alarms_to_publish(topic, account_id)
         for email in config.alarms.emails:

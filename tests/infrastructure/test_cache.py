@@ -36,6 +36,15 @@ def test_the_replication_group(
     assert [group.get(argument) for group in groups] == [dev, staging, prod]
 
 
+def test_terraform_leaves_a_running_caches_version_alone_but_warns(stack: Stack) -> None:
+    group = stack.only("aws_elasticache_replication_group")
+    assert group["lifecycle"]["ignore_changes"] == ["engine_version"]
+    running = "aws_elasticache_replication_group.Cache_ReplicationGroup.engine_version"
+    check = stack.document["check"]["cache_version"]["assert"]
+    assert check["condition"] == f'${{{running} == "8.1"}}'
+    assert f"The cache runs Valkey ${{{running}}}, and cache.engine_version is 8.1." in check["error_message"]
+
+
 def test_cluster_mode_is_disabled(stack: Stack) -> None:
     group = stack.only("aws_elasticache_replication_group")
     assert not {"cluster_mode", "num_node_groups", "replicas_per_node_group", "parameter_group_name"} & set(

@@ -181,6 +181,8 @@ def test_a_wrong_pair_is_refused_with_field_value_and_range(
         ("cache", "engine_version", "7.2", date(2027, 4, 16)),
         ("cache", "engine_version", "8.0", date(2027, 9, 15)),
         ("cache", "engine_version", "8.1", date(2028, 3, 31)),
+        ("cache", "engine_version", "8.2", date(2028, 3, 31)),
+        ("cache", "engine_version", "9.0", date(2028, 10, 21)),
         ("function", "runtime", "python3.13", date(2029, 6, 30)),
     ],
 )
