@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from stacks.config.instance_classes import MAX_CONNECTIONS
+from stacks.config.regions import ZONE_IDS
 from stacks.config.settings import (
     AlarmSettings,
     ArchiveSettings,
@@ -30,7 +31,6 @@ from stacks.config.supported_versions import END_OF_LIFE
 ARCHIVE_DAYS = 1095
 """Three years: how long we must be able to prove what suppliers sent."""
 
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[1-9]")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # A longer one would exceed S3's 63 characters in a bucket's name and ElastiCache's 40 in a user's.
 _LONGEST_NAME = 20
@@ -64,11 +64,23 @@ class Environment:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or len(self.name) > _LONGEST_NAME:
             raise SettingsError(f"name is {self.name!r}; accepted: {ACCEPTED_NAMES}")
-        if not _REGION.fullmatch(self.region):
-            raise SettingsError(f"region is {self.region!r}; accepted: a region's code, such as 'us-east-1'")
+        self._check_region()
         self._check_retention()
         self._check_concurrency()
         self._check_connections()
+
+    def _check_region(self) -> None:
+        if self.region not in ZONE_IDS:
+            raise SettingsError(
+                f"region is {self.region!r}; accepted: {', '.join(ZONE_IDS)}, whose RDS root certificates we "
+                "ship (to add a region: scripts/rds_certificates.py, then stacks/config/regions.py)"
+            )
+        offered = ZONE_IDS[self.region]
+        if missing := [zone_id for zone_id in self.network.zone_ids if zone_id not in offered]:
+            raise SettingsError(
+                f"network.zone_ids has {', '.join(missing)}; accepted in {self.region}: {', '.join(offered)} "
+                "(stacks/config/regions.py)"
+            )
 
     def _check_retention(self) -> None:
         maximum_age = self.event_source.maximum_record_age_hours
@@ -165,7 +177,7 @@ DEV = Environment(
     name="dev",
     region="us-east-1",
     removal=Removal.WITH_CONTENTS,
-    network=NetworkSettings(cidr="10.40.0.0/16", zones=2, nat_gateways=0),
+    network=NetworkSettings(cidr="10.40.0.0/16", zone_ids=("use1-az1", "use1-az2"), nat_gateways=0),
     stream=StreamSettings(capacity=Provisioned(shard_count=2), retention_hours=168),
     archive=ArchiveSettings(
         intelligent_tiering_days=30,
@@ -209,7 +221,7 @@ STAGING = Environment(
     name="staging",
     region="us-east-1",
     removal=Removal.WHEN_EMPTY,
-    network=NetworkSettings(cidr="10.41.0.0/16", zones=2, nat_gateways=0),
+    network=NetworkSettings(cidr="10.41.0.0/16", zone_ids=("use1-az1", "use1-az2"), nat_gateways=0),
     stream=StreamSettings(capacity=Provisioned(shard_count=2), retention_hours=168),
     archive=ArchiveSettings(
         intelligent_tiering_days=30,
@@ -253,7 +265,9 @@ PROD = Environment(
     name="prod",
     region="us-east-1",
     removal=Removal.NEVER,
-    network=NetworkSettings(cidr="10.42.0.0/16", zones=3, nat_gateways=0),
+    network=NetworkSettings(
+        cidr="10.42.0.0/16", zone_ids=("use1-az1", "use1-az2", "use1-az4"), nat_gateways=0
+    ),
     stream=StreamSettings(capacity=Provisioned(shard_count=4), retention_hours=168),
     archive=ArchiveSettings(
         intelligent_tiering_days=30,

@@ -56,7 +56,7 @@ def irish_prod(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     environment = replace(
         PROD,
         region="eu-west-1",
-        network=replace(PROD.network, nat_gateways=2),
+        network=replace(PROD.network, zone_ids=("euw1-az1", "euw1-az2", "euw1-az3"), nat_gateways=2),
         stream=replace(PROD.stream, capacity=OnDemand(expected_shards=4)),
     )
     return synthesize_environment(environment, tmp_path_factory.mktemp("irish")).readable()
