@@ -24,6 +24,7 @@ from stacks.monitoring.dashboard import Dashboard
 from stacks.network import Network
 from stacks.provider_binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
 from stacks.quarantine import Quarantine
+from stacks.removal_guard import RemovalGuard
 from stacks.stream import InventoryStream
 
 TERRAFORM_VERSIONS = ">= 1.11"
@@ -63,6 +64,7 @@ class CatalogStack(TerraformStack):
         self._create_functions()
         self._create_access()
         self._create_monitoring()
+        RemovalGuard(self, "Guard", config=config)
         self._create_outputs()
 
     def _create_storage(self) -> None:

@@ -5,7 +5,7 @@ config/environments.py. RDS refuses such an upgrade unless the instance below al
 `allow_major_version_upgrade=True`.
 """
 
-from cdktf import TerraformResourceLifecycle
+from cdktf import Fn, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.db_instance import DbInstance
 from cdktf_cdktf_provider_aws.db_parameter_group import DbParameterGroup, DbParameterGroupParameter
@@ -42,7 +42,10 @@ class Database(Construct):
     def __init__(self, scope: Construct, id_: str, *, config: Environment, network: Network) -> None:
         super().__init__(scope, id_)
         settings = config.database
-        kept = config.removal is Removal.NEVER
+        kept = config.is_kept
+        throwaway = config.removal is Removal.WITH_CONTENTS
+        # Kept in the state from then on, so that the next instance's final snapshot has another name.
+        first_planned = Fn.formatdate("YYYYMMDDhhmmss", Fn.plantimestamp())
         identifier = config.physical_name("product-catalog")
         group = SecurityGroup(
             self,
@@ -75,18 +78,21 @@ class Database(Construct):
             allocated_storage=settings.storage_gb,
             max_allocated_storage=settings.storage_limit_gb,
             backup_retention_period=settings.backup_retention_days,
-            delete_automated_backups=not kept,
+            delete_automated_backups=throwaway,
             copy_tags_to_snapshot=True,
             deletion_protection=kept,
-            skip_final_snapshot=not kept,
-            final_snapshot_identifier=config.physical_name("product-catalog-final") if kept else None,
+            skip_final_snapshot=throwaway,
+            # For a removal the provider reads these from the state, so every environment has a name there.
+            final_snapshot_identifier=config.physical_name(f"product-catalog-final-{first_planned}"),
             apply_immediately=not kept,
             database_insights_mode="advanced" if settings.detailed_insights else "standard",
             performance_insights_enabled=settings.detailed_insights,
             performance_insights_retention_period=_INSIGHTS_DAYS if settings.detailed_insights else None,
             enabled_cloudwatch_logs_exports=list(_EXPORTED_LOGS) if settings.log_exports else None,
             depends_on=logs,
-            lifecycle=TerraformResourceLifecycle(prevent_destroy=kept),
+            lifecycle=TerraformResourceLifecycle(
+                ignore_changes=["final_snapshot_identifier"], prevent_destroy=kept
+            ),
         )
         self.identifier = instance.identifier
         self.resource_id = instance.resource_id

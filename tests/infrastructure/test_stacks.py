@@ -73,6 +73,7 @@ HOLD_NO_STATE = {
     "aws_vpc_endpoint",
     "aws_vpc_security_group_egress_rule",
     "aws_vpc_security_group_ingress_rule",
+    "terraform_data",
 }
 
 # Arguments in the binding that provider 5.100 lacks, for the kinds we use: from comparing the binding's
