@@ -1,8 +1,16 @@
 """One environment's stack: composes the constructs and owns no resource."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cdktf import LocalBackend, S3Backend, TerraformOutput, TerraformStack
+from cdktf import (
+    LocalBackend,
+    Precondition,
+    S3Backend,
+    TerraformOutput,
+    TerraformResourceLifecycle,
+    TerraformStack,
+)
 from cdktf_cdktf_provider_aws.data_aws_caller_identity import DataAwsCallerIdentity
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags
 from constructs import Construct
@@ -50,14 +58,25 @@ class Deployment:
 
 
 class CatalogStack(TerraformStack):
-    """Everything an environment deploys, created in the order in which the parts need each other."""
+    """Everything an environment deploys, created in the order in which the parts need each other.
 
-    def __init__(self, scope: Construct, id_: str, *, config: Environment, deployment: Deployment) -> None:
+    `refusals`: why this stack must not be deployed. Synthesis and a destroy work all the same.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        config: Environment,
+        deployment: Deployment,
+        refusals: Sequence[str] = (),
+    ) -> None:
         super().__init__(scope, id_)
         self._config = config
         self._configure_backend(deployment)
         self._configure_provider(deployment)
-        self._account_id = DataAwsCallerIdentity(self, "Account").account_id
+        self._account_id = self._find_account(refusals)
         self._code_assets = CodeAssets(self, "Packages", config=config, built=deployment.deployment_packages)
         self._create_storage()
         self._create_network()
@@ -66,6 +85,16 @@ class CatalogStack(TerraformStack):
         self._create_monitoring()
         RemovalGuard(self, "Guard", config=config)
         self._create_outputs()
+
+    def _find_account(self, refusals: Sequence[str]) -> str:
+        """Return the account's id, of which Terraform plans nothing while there are refusals."""
+        preconditions = [
+            # Never true. Terraform rejects a condition without a reference, and ignores it in a destroy.
+            Precondition(condition='${path.module == ""}', error_message=refusal)
+            for refusal in refusals
+        ]
+        lifecycle = TerraformResourceLifecycle(precondition=preconditions) if preconditions else None
+        return DataAwsCallerIdentity(self, "Account", lifecycle=lifecycle).account_id
 
     def _create_storage(self) -> None:
         """Create the stream and the buckets, which are outside the network."""

@@ -6,7 +6,7 @@ mean is in settings.py. The tests then ask for its name and logical ids (tests/i
 
 import re
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 from stacks.config.instance_classes import MAX_CONNECTIONS
 from stacks.config.regions import ZONE_IDS
@@ -38,6 +38,15 @@ _LONGEST_NAME = 20
 ACCEPTED_NAMES = "1 to 20 lower-case letters, digits and single hyphens, with a letter or digit at both ends"
 # A fifth stays free for the shop, which reads the primary on a miss, for migrations and for people.
 _SHARE_OF_CONNECTIONS = 0.8
+_SUPPORT_WARNING = timedelta(days=90)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Support:
+    """Sentences on versions: those that have reached their end of life, and those that soon will."""
+
+    ended: tuple[str, ...]
+    ending: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,23 +145,27 @@ class Environment:
         """How many database connections the function may hold: frozen execution environments keep theirs."""
         return 2 * self.planned_concurrency * self.function.pool_size
 
-    def check_support(self, today: date) -> None:
-        """Refuse a runtime or an engine that gets no more security fixes.
-
-        Raises: SettingsError.
-        """
+    def check_support(self, today: date) -> Support:
+        """Return which versions get no more security fixes, and which will get none within 90 days."""
+        ended, ending = [], []
         for field, kind, version in (
             ("function.runtime", "Lambda runtime", self.function.runtime),
             ("database.engine_version", "PostgreSQL", self.database.engine_version),
             ("cache.engine_version", "Valkey", self.cache.engine_version),
         ):
             versions = END_OF_LIFE[kind]
-            if today > versions[version]:
-                supported = ", ".join(name for name, end in versions.items() if today <= end)
-                raise SettingsError(
-                    f"{field} is {version!r}, which reached its end of life on {versions[version]}; "
-                    f"accepted: {supported or 'none'} (stacks/config/supported_versions.py)"
+            last_day = versions[version]
+            supported = ", ".join(name for name, end in versions.items() if today <= end)
+            accepted = f"accepted: {supported or 'none'} (stacks/config/supported_versions.py)"
+            if today > last_day:
+                ended.append(
+                    f"{field} is {version!r}, which reached its end of life on {last_day}; {accepted}"
                 )
+            elif today > last_day - _SUPPORT_WARNING:
+                ending.append(
+                    f"{field} is {version!r}, which reaches its end of life on {last_day}; {accepted}"
+                )
+        return Support(ended=tuple(ended), ending=tuple(ending))
 
     @property
     def is_kept(self) -> bool:
