@@ -19,7 +19,7 @@ from stacks.code_assets import CodeAssets
 from stacks.config.environments import Environment
 from stacks.endpoints import Endpoints
 from stacks.network import Network
-from stacks.policies import Statement, allow, allow_service, document
+from stacks.policies import Statement, allow, allow_service, deny_function_code, document
 from stacks.security_group import Connection, Listener, SecurityGroup
 
 _NETWORK_INTERFACES = (
@@ -120,5 +120,6 @@ def _every_function_may(logs: CloudwatchLogGroup) -> list[Statement]:
     return [
         allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{logs.arn}:*"]),
         allow("AttachToNetwork", _NETWORK_INTERFACES, ["*"]),
+        deny_function_code("OnlyLambdaAttaches", _NETWORK_INTERFACES),
         allow("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"]),
     ]

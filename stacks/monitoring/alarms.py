@@ -18,7 +18,7 @@ from stacks.monitoring.cache_alarms import cache_alarms
 from stacks.monitoring.database_alarms import database_alarms
 from stacks.monitoring.metrics import AlarmDefinition, Calculated, Comparison, Metric, Source, Sources
 from stacks.monitoring.pipeline_alarms import pipeline_alarms
-from stacks.policies import allow_service, document, equals
+from stacks.policies import allow_service, deny_plain_http, document, equals
 
 _OPERATORS: dict[Comparison, str] = {
     ">": "GreaterThanThreshold",
@@ -98,7 +98,8 @@ class Alarms(Construct):
             [topic.arn],
             [equals("aws:SourceAccount", account_id)],
         )
-        SnsTopicPolicy(self, "Policy", arn=topic.arn, policy=document(self, "Publish", [publish]))
+        policy = document(self, "Publish", [publish, deny_plain_http(["sns:Publish"], [topic.arn])])
+        SnsTopicPolicy(self, "Policy", arn=topic.arn, policy=policy)
 
     def _alarm(self, definition: AlarmDefinition, config: Environment) -> CloudwatchMetricAlarm:
         metric = definition.metric if isinstance(definition.metric, Metric) else None

@@ -217,7 +217,7 @@ def test_a_pool_of_one_connection_has_no_alarm_on_its_use(tmp_path: Path) -> Non
     assert "duration" in alarms
 
 
-def test_only_cloudwatch_on_behalf_of_this_account_may_publish(stack: Stack) -> None:
+def test_only_cloudwatch_on_behalf_of_this_account_may_publish_and_only_over_tls(stack: Stack) -> None:
     (topic_id,) = stack.document["resource"]["aws_sns_topic"]
     assert "kms_master_key_id" not in stack.only("aws_sns_topic")
     assert stack.only("aws_iam_policy_document")["statement"] == [
@@ -227,7 +227,15 @@ def test_only_cloudwatch_on_behalf_of_this_account_may_publish(stack: Stack) -> 
             "resources": [f"${{aws_sns_topic.{topic_id}.arn}}"],
             "principals": [{"type": "Service", "identifiers": ["cloudwatch.amazonaws.com"]}],
             "condition": [{"test": "StringEquals", "variable": "aws:SourceAccount", "values": [ACCOUNT_ID]}],
-        }
+        },
+        {
+            "sid": "TlsOnly",
+            "effect": "Deny",
+            "actions": ["sns:Publish"],
+            "resources": [f"${{aws_sns_topic.{topic_id}.arn}}"],
+            "principals": [{"type": "*", "identifiers": ["*"]}],
+            "condition": [{"test": "Bool", "variable": "aws:SecureTransport", "values": ["false"]}],
+        },
     ]
 
 
