@@ -201,6 +201,7 @@ class CatalogStack(TerraformStack):
         watched = Watched(
             stream_name=self._stream.name,
             function_name=self._processor.name,
+            migrations_name=self._migrations.name,
             mapping_uuid=self._event_source.uuid,
             queue_name=self._quarantine.queue_name,
             database_identifier=self._database.identifier,

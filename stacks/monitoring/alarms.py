@@ -36,6 +36,7 @@ class Watched:
 
     stream_name: str
     function_name: str
+    migrations_name: str
     mapping_uuid: str
     queue_name: str
     database_identifier: str
@@ -48,6 +49,7 @@ class Watched:
             # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
             mapping=Source("AWS/Lambda", {"EventSourceMappingUUID": self.mapping_uuid}),
             function=Source("AWS/Lambda", {"FunctionName": self.function_name}),
+            migrations=Source("AWS/Lambda", {"FunctionName": self.migrations_name}),
             processor=Source(
                 "ProductCatalog", {"service": "inventory-processor", "environment": environment}
             ),
@@ -60,7 +62,7 @@ class Watched:
 
 
 class Alarms(Construct):
-    """Every alarm; each notifies the topic when it begins and when it ends.
+    """Every alarm; each notifies the topic when it goes off.
 
     `topic_arn`: the topic's. `alarm_arns`: every alarm's, in the order of `alarm_definitions`.
     """
@@ -122,8 +124,8 @@ class Alarms(Construct):
             datapoints_to_alarm=definition.datapoints,
             evaluation_periods=definition.periods,
             treat_missing_data=definition.missing,
+            # No action when it ends: a new alarm ends too, with its first evaluation, and would notify.
             alarm_actions=[self.topic_arn],
-            ok_actions=[self.topic_arn],
         )
 
 
