@@ -14,7 +14,8 @@ from stacks.security_group import Listener, SecurityGroup
 
 REDIS_PORT = 6379
 # Values and leases. The processor only deletes. The shop reads, takes leases and stores with a script;
-# redis-py needs `client setinfo` to identify itself.
+# redis-py needs `client setinfo` to identify itself. ElastiCache returns access strings in this order; since
+# the provider compares texts, another order would be a change in every plan.
 _KEYS = "~product:* ~lease:*"
 PROCESSOR_MAY = f"on {_KEYS} -@all +ping +unlink"
 SHOP_MAY = f"on {_KEYS} -@all +ping +get +getrange +set +del +evalsha +script|load +client|setinfo"

@@ -91,6 +91,9 @@ def test_users_authenticate_with_iam(readable: dict[str, Stack], name: str, user
 
 
 def test_users_may_run_only_named_commands_on_products_and_leases(stack: Stack) -> None:
-    """tests/contract/test_cache_users.py tries the commands on a real server."""
+    """tests/contract/test_cache_users.py tries the commands on a real server.
+
+    ElastiCache returns an access string in this order, and the provider compares texts.
+    """
     for user in stack.all("aws_elasticache_user").values():
         assert re.fullmatch(r"on ~product:\* ~lease:\* -@all( \+[a-z]+(\|[a-z_]+)?)+", user["access_string"])
