@@ -1,16 +1,18 @@
 """What refuses a deploy, but neither a synthesis nor a destroy."""
 
+import json
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from main import build_app
 from stacks.catalog_stack import Deployment
 from stacks.code_assets import DeploymentPackages
 from stacks.config.environments import DEV, ENVIRONMENTS, PROD, STAGING
 from stacks.deploy_checks import notes, refusals
-from tests.support.synthesized import TODAY, Stack
+from tests.support.synthesized import TODAY, Stack, small_deployment_packages
 from tests.support.terraform_runs import terraform_run
 
 READY = Deployment(
@@ -50,6 +52,18 @@ def test_dev_and_staging_need_none_of_it() -> None:
 def test_nothing_is_deployed_after_its_end_of_life() -> None:
     for each in ENVIRONMENTS:
         assert any("end of life" in refusal for refusal in refusals(each, READY, today=AFTER_PYTHON_3_13))
+
+
+def test_an_environment_past_its_end_of_life_can_be_synthesized_and_so_destroyed(tmp_path: Path) -> None:
+    app = build_app(
+        {}, small_deployment_packages(tmp_path), today=AFTER_PYTHON_3_13, outdir=str(tmp_path / "out")
+    )
+    app.synth()
+    dev = json.loads((tmp_path / "out" / "stacks" / "dev-stack" / "cdk.tf.json").read_text())
+    (precondition, *_) = dev["data"]["aws_caller_identity"]["Account"]["lifecycle"]["precondition"]
+    assert precondition["error_message"].startswith(
+        "function.runtime is 'python3.13', which reached its end of life"
+    )
 
 
 def test_a_synthesis_tells_what_an_account_must_have() -> None:
