@@ -8,7 +8,7 @@ from stacks.config.settings import Removal
 
 
 class RemovalGuard(Construct):
-    """A resource that Terraform destroys before every other, and that fails to be if they are kept.
+    """A resource that Terraform destroys first; that fails while the deployed settings keep the stack.
 
     A change of `removal` takes effect when it is deployed: only then does RDS know that it may delete the
     database, and whether to take a final snapshot. Without this guard, a destroy that follows the change
@@ -29,7 +29,7 @@ class RemovalGuard(Construct):
         DataResource(
             self,
             "Removal",
-            # What Terraform's state remembers, and `self.input` below is at a destroy.
+            # In a destroy, `self.input` below is what was deployed last.
             input={"removal": config.removal.name},
             provisioners=[
                 LocalExecProvisioner(

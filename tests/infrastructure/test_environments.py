@@ -213,14 +213,14 @@ def test_a_version_is_warned_of_for_90_days_and_refused_after_its_end_of_life(
     def named(lines: tuple[str, ...]) -> bool:
         return any(line.startswith(f"{part}.{field} is '{version}', which reache") for line in lines)
 
-    def told(day: date) -> tuple[bool, bool]:
+    def listed(day: date) -> tuple[bool, bool]:
         support = chosen.check_support(day)
         return named(support.ending), named(support.ended)
 
-    assert told(last_day - timedelta(days=90)) == (False, False)
-    assert told(last_day - timedelta(days=89)) == (True, False)
-    assert told(last_day) == (True, False)
-    assert told(last_day + timedelta(days=1)) == (False, True)
+    assert listed(last_day - timedelta(days=90)) == (False, False)
+    assert listed(last_day - timedelta(days=89)) == (True, False)
+    assert listed(last_day) == (True, False)
+    assert listed(last_day + timedelta(days=1)) == (False, True)
 
 
 def test_postgresql_14_has_ended() -> None:
