@@ -6,7 +6,7 @@ KEEP ?=
 ONCE ?=
 STACK ?= dev-stack
 
-.PHONY: help setup local test coverage check format wheel package synth validate bench-synth diff deploy destroy deploy-local docs lock clean
+.PHONY: help setup local test coverage check format wheel package synth validate bench-synth diff drift deploy destroy deploy-local docs lock clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -54,8 +54,11 @@ synth: setup ## write the stacks' Terraform to cdktf.out (`cdktf synth`)
 validate: setup ## check every stack with Terraform and its AWS provider
 	@$(BIN)/python -m terraform_cli validate
 
-diff: package ## show what a deploy of STACK would change (default: STACK=dev-stack)
-	@bash scripts/cdktf.sh diff $(STACK)
+diff: package ## show what a deploy of STACK would change, and fail if it is anything (default: STACK=dev-stack)
+	@$(BIN)/python -m terraform_cli plan $(STACK)
+
+drift: package ## the same for a schedule: print only what changed, and leave the state unlocked
+	@$(BIN)/python -m terraform_cli plan --drift $(STACK)
 
 deploy: package ## deploy STACK, after showing the plan and asking
 	@bash scripts/cdktf.sh deploy $(STACK)

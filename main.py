@@ -30,6 +30,7 @@ from stacks.catalog_stack import CatalogStack, Deployment
 from stacks.code_assets import DeploymentPackages
 from stacks.config.environments import ENVIRONMENTS, Environment, throwaway
 from stacks.config.settings import Architecture, SettingsError
+from stacks.deploy_checks import notes, refusals
 
 T = TypeVar("T", bound=str)
 
@@ -37,21 +38,20 @@ _STATE_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[1-9]")
 
 
-def chosen_environments(variables: Mapping[str, str], *, today: date) -> list[Environment]:
+def chosen_environments(variables: Mapping[str, str]) -> list[Environment]:
     """Return the environments to create stacks for; an empty variable counts as unset.
 
     Raises: SettingsError.
     """
     suffix = variables.get("ENVIRONMENT_SUFFIX")
     environments = [*ENVIRONMENTS, throwaway(suffix)] if suffix else [*ENVIRONMENTS]
-    if architecture := _chosen(variables, "CATALOG_ARCHITECTURE", get_args(Architecture)):
-        environments = [
-            replace(environment, function=replace(environment.function, architecture=architecture))
-            for environment in environments
-        ]
-    for environment in environments:
-        environment.check_support(today)
-    return environments
+    architecture = _chosen(variables, "CATALOG_ARCHITECTURE", get_args(Architecture))
+    if architecture is None:
+        return environments
+    return [
+        replace(environment, function=replace(environment.function, architecture=architecture))
+        for environment in environments
+    ]
 
 
 def chosen_deployment(variables: Mapping[str, str], deployment_packages: DeploymentPackages) -> Deployment:
@@ -93,12 +93,18 @@ def build_app(
 
     Raises: SettingsError.
     """
-    environments = chosen_environments(variables, today=today)
+    environments = chosen_environments(variables)
     deployment = chosen_deployment(variables, deployment_packages)
     # Stack traces would put this machine's paths into the output.
     app = App(outdir=outdir, stack_traces=False)
     for environment in environments:
-        CatalogStack(app, environment.stack_id, config=environment, deployment=deployment)
+        CatalogStack(
+            app,
+            environment.stack_id,
+            config=environment,
+            deployment=deployment,
+            refusals=refusals(environment, deployment, today=today),
+        )
     return app
 
 
@@ -108,16 +114,18 @@ def main() -> None:
     try:
         deployment_packages = current_deployment_packages()
         app = build_app(os.environ, deployment_packages, today=today)
-        wanted = {one.function.architecture for one in chosen_environments(os.environ, today=today)}
+        lines = list(
+            notes(
+                chosen_environments(os.environ),
+                chosen_deployment(os.environ, deployment_packages),
+                today=today,
+            )
+        )
     except (PackagingError, SettingsError) as error:
         sys.exit(str(error))
     app.synth()
-    if missing := sorted(wanted - deployment_packages.layers.keys()):
-        # On standard output, since cdktf shows standard error as an error.
-        layers = " and ".join(missing)
-        sys.stdout.write(
-            f"The layer for {layers} is not built; Terraform will refuse to deploy: make package\n"
-        )
+    # On standard output, since cdktf shows standard error as an error.
+    sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 def _matching(variables: Mapping[str, str], name: str, pattern: re.Pattern[str], accepted: str) -> str | None:

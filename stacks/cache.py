@@ -1,5 +1,6 @@
 """The shop's cache: Valkey on ElastiCache, cluster mode disabled."""
 
+from cdktf import TerraformResourceLifecycle, TerraformStack
 from cdktf_cdktf_provider_aws.elasticache_replication_group import ElasticacheReplicationGroup
 from cdktf_cdktf_provider_aws.elasticache_subnet_group import ElasticacheSubnetGroup
 from cdktf_cdktf_provider_aws.elasticache_user import ElasticacheUser, ElasticacheUserAuthenticationMode
@@ -7,14 +8,14 @@ from cdktf_cdktf_provider_aws.elasticache_user_group import ElasticacheUserGroup
 from constructs import Construct
 
 from stacks.config.environments import Environment
-from stacks.config.settings import Removal
 from stacks.network import Network
 from stacks.policies import Statement, allow
 from stacks.security_group import Listener, SecurityGroup
 
 REDIS_PORT = 6379
 # Values and leases. The processor only deletes. The shop reads, takes leases and stores with a script;
-# redis-py needs `client setinfo` to identify itself.
+# redis-py needs `client setinfo` to identify itself. ElastiCache returns access strings in this order; since
+# the provider compares texts, another order would be a change in every plan.
 _KEYS = "~product:* ~lease:*"
 PROCESSOR_MAY = f"on {_KEYS} -@all +ping +unlink"
 SHOP_MAY = f"on {_KEYS} -@all +ping +get +getrange +set +del +evalsha +script|load +client|setinfo"
@@ -96,12 +97,33 @@ class Cache(Construct):
             at_rest_encryption_enabled="true",
             # Everything in the cache can be read again from the database.
             snapshot_retention_limit=0,
-            apply_immediately=config.removal is not Removal.NEVER,
+            apply_immediately=not config.is_kept,
+            lifecycle=TerraformResourceLifecycle(
+                # After an automatic upgrade the version here is older, and the provider replaces the cache
+                # rather than downgrade it.
+                ignore_changes=["engine_version"],
+                prevent_destroy=config.is_kept,
+            ),
         )
+        self._warn_of_another_version(replication_group, config.cache.engine_version)
         self._arn = replication_group.arn
         self.host = replication_group.primary_endpoint_address
         self.cluster_id = replication_group.replication_group_id
         self.node_ids = tuple(f"{name}-{number:03}" for number in range(1, nodes + 1))
+
+    def _warn_of_another_version(self, group: ElasticacheReplicationGroup, version: str) -> None:
+        """Make each plan warn if the cache runs another version than the settings say."""
+        advice = (
+            f"The cache runs Valkey ${{{group.fqn}.engine_version}}, and cache.engine_version is {version}. "
+            "Terraform leaves a running cache's version alone. After an automatic upgrade, change "
+            "cache.engine_version. To upgrade the cache: aws elasticache modify-replication-group "
+            f"--replication-group-id ${{{group.fqn}.id}} --engine-version {version} --apply-immediately"
+        )
+        # cdktf 0.21 does not support checks.
+        TerraformStack.of(self).add_override(
+            "check.cache_version.assert",
+            {"condition": f'${{{group.fqn}.engine_version == "{version}"}}', "error_message": advice},
+        )
 
     def connect_statement(self, user: CacheUser) -> Statement:
         """Return what an IAM role needs to log in as the user."""

@@ -1,8 +1,16 @@
 """One environment's stack: composes the constructs and owns no resource."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cdktf import LocalBackend, S3Backend, TerraformOutput, TerraformStack
+from cdktf import (
+    LocalBackend,
+    Precondition,
+    S3Backend,
+    TerraformOutput,
+    TerraformResourceLifecycle,
+    TerraformStack,
+)
 from cdktf_cdktf_provider_aws.data_aws_caller_identity import DataAwsCallerIdentity
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags
 from constructs import Construct
@@ -24,6 +32,7 @@ from stacks.monitoring.dashboard import Dashboard
 from stacks.network import Network
 from stacks.provider_binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
 from stacks.quarantine import Quarantine
+from stacks.removal_guard import RemovalGuard
 from stacks.stream import InventoryStream
 
 TERRAFORM_VERSIONS = ">= 1.11"
@@ -49,21 +58,43 @@ class Deployment:
 
 
 class CatalogStack(TerraformStack):
-    """Everything an environment deploys, created in the order in which the parts need each other."""
+    """Everything an environment deploys, created in the order in which the parts need each other.
 
-    def __init__(self, scope: Construct, id_: str, *, config: Environment, deployment: Deployment) -> None:
+    `refusals`: why this stack must not be deployed. Synthesis and a destroy work all the same.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        config: Environment,
+        deployment: Deployment,
+        refusals: Sequence[str] = (),
+    ) -> None:
         super().__init__(scope, id_)
         self._config = config
         self._configure_backend(deployment)
         self._configure_provider(deployment)
-        self._account_id = DataAwsCallerIdentity(self, "Account").account_id
+        self._account_id = self._find_account(refusals)
         self._code_assets = CodeAssets(self, "Packages", config=config, built=deployment.deployment_packages)
         self._create_storage()
         self._create_network()
         self._create_functions()
         self._create_access()
         self._create_monitoring()
+        RemovalGuard(self, "Guard", config=config)
         self._create_outputs()
+
+    def _find_account(self, refusals: Sequence[str]) -> str:
+        """Return the account's id, of which Terraform plans nothing while there are refusals."""
+        preconditions = [
+            # Never true. Terraform rejects a condition without a reference, and ignores it in a destroy.
+            Precondition(condition='${path.module == ""}', error_message=refusal)
+            for refusal in refusals
+        ]
+        lifecycle = TerraformResourceLifecycle(precondition=preconditions) if preconditions else None
+        return DataAwsCallerIdentity(self, "Account", lifecycle=lifecycle).account_id
 
     def _create_storage(self) -> None:
         """Create the stream and the buckets, which are outside the network."""
@@ -170,6 +201,7 @@ class CatalogStack(TerraformStack):
         watched = Watched(
             stream_name=self._stream.name,
             function_name=self._processor.name,
+            migrations_name=self._migrations.name,
             mapping_uuid=self._event_source.uuid,
             queue_name=self._quarantine.queue_name,
             database_identifier=self._database.identifier,

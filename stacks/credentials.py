@@ -11,7 +11,6 @@ from cdktf_cdktf_provider_aws.secretsmanager_secret_version import Secretsmanage
 from constructs import Construct
 
 from stacks.config.environments import Environment
-from stacks.config.settings import Removal
 from stacks.database import DATABASE_NAME, POSTGRES_PORT, Database
 
 _RANDOM_PASSWORD = "aws_secretsmanager_random_password"  # noqa: S105 the kind of resource
@@ -33,14 +32,13 @@ class Credentials(Construct):
         self, scope: Construct, id_: str, *, config: Environment, name: str, username: str, database: Database
     ) -> None:
         super().__init__(scope, id_)
-        kept = config.removal is Removal.NEVER
         secret = SecretsmanagerSecret(
             self,
             "Secret",
             name=config.physical_name(name),
             description=f"Login of the database role {username}",
-            recovery_window_in_days=_RECOVERY_DAYS if kept else 0,
-            lifecycle=TerraformResourceLifecycle(prevent_destroy=kept),
+            recovery_window_in_days=_RECOVERY_DAYS if config.is_kept else 0,
+            lifecycle=TerraformResourceLifecycle(prevent_destroy=config.is_kept),
         )
         # cdktf 0.21 does not support ephemeral resources.
         password = f"{id_}Password"

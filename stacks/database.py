@@ -5,7 +5,7 @@ config/environments.py. RDS refuses such an upgrade unless the instance below al
 `allow_major_version_upgrade=True`.
 """
 
-from cdktf import TerraformResourceLifecycle
+from cdktf import Fn, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.db_instance import DbInstance
 from cdktf_cdktf_provider_aws.db_parameter_group import DbParameterGroup, DbParameterGroupParameter
@@ -13,7 +13,7 @@ from cdktf_cdktf_provider_aws.db_subnet_group import DbSubnetGroup
 from constructs import Construct
 
 from stacks.config.environments import Environment
-from stacks.config.settings import Removal
+from stacks.config.settings import DatabaseSettings, Removal
 from stacks.network import Network
 from stacks.security_group import Listener, SecurityGroup
 
@@ -21,6 +21,10 @@ DATABASE_NAME = "productcatalog"
 ADMINISTRATOR = "postgres"
 POSTGRES_PORT = 5432
 _EXPORTED_LOGS = ("postgresql", "upgrade")
+# The first major version whose default is our value:
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html,
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL_Password_Encryption_configuration.html
+_DEFAULT_SINCE = {"rds.force_ssl": 15, "password_encryption": 14}
 # The advanced mode requires fifteen months.
 _INSIGHTS_DAYS = 465
 
@@ -38,7 +42,10 @@ class Database(Construct):
     def __init__(self, scope: Construct, id_: str, *, config: Environment, network: Network) -> None:
         super().__init__(scope, id_)
         settings = config.database
-        kept = config.removal is Removal.NEVER
+        kept = config.is_kept
+        throwaway = config.removal is Removal.WITH_CONTENTS
+        # Kept in the state from then on, so that the next instance's final snapshot has another name.
+        first_planned = Fn.formatdate("YYYYMMDDhhmmss", Fn.plantimestamp())
         identifier = config.physical_name("product-catalog")
         group = SecurityGroup(
             self,
@@ -71,18 +78,21 @@ class Database(Construct):
             allocated_storage=settings.storage_gb,
             max_allocated_storage=settings.storage_limit_gb,
             backup_retention_period=settings.backup_retention_days,
-            delete_automated_backups=not kept,
+            delete_automated_backups=throwaway,
             copy_tags_to_snapshot=True,
             deletion_protection=kept,
-            skip_final_snapshot=not kept,
-            final_snapshot_identifier=config.physical_name("product-catalog-final") if kept else None,
+            skip_final_snapshot=throwaway,
+            # For a removal the provider reads these from the state, so every environment has a name there.
+            final_snapshot_identifier=config.physical_name(f"product-catalog-final-{first_planned}"),
             apply_immediately=not kept,
             database_insights_mode="advanced" if settings.detailed_insights else "standard",
             performance_insights_enabled=settings.detailed_insights,
             performance_insights_retention_period=_INSIGHTS_DAYS if settings.detailed_insights else None,
             enabled_cloudwatch_logs_exports=list(_EXPORTED_LOGS) if settings.log_exports else None,
             depends_on=logs,
-            lifecycle=TerraformResourceLifecycle(prevent_destroy=kept),
+            lifecycle=TerraformResourceLifecycle(
+                ignore_changes=["final_snapshot_identifier"], prevent_destroy=kept
+            ),
         )
         self.identifier = instance.identifier
         self.resource_id = instance.resource_id
@@ -102,6 +112,7 @@ class Database(Construct):
                 f"{name.title()}Log",
                 name=f"/aws/rds/instance/{identifier}/{name}",
                 retention_in_days=config.logs.retention_days,
+                lifecycle=TerraformResourceLifecycle(prevent_destroy=config.is_kept),
             )
             for name in _EXPORTED_LOGS
         ]
@@ -117,16 +128,6 @@ class Database(Construct):
 
     def _parameter_group(self, config: Environment) -> str:
         family = f"postgres{config.database.engine_version}"
-        parameters = {
-            "rds.force_ssl": "1",
-            "password_encryption": "scram-sha-256",
-            # In ms: closes connections that a frozen execution environment left open.
-            "idle_session_timeout": str(config.database.idle_session_timeout_seconds * 1000),
-            # In ms: how soon a statement whose client is gone is stopped.
-            "client_connection_check_interval": "1000",
-            # In ms: no code of ours leaves a transaction open, and an open one only keeps rows locked.
-            "idle_in_transaction_session_timeout": "60000",
-        }
         return DbParameterGroup(
             self,
             "Parameters",
@@ -134,9 +135,36 @@ class Database(Construct):
             name=config.physical_name(f"product-catalog-{family}"),
             family=family,
             description="Product catalog",
-            parameter=[
-                DbParameterGroupParameter(name=name, value=value, apply_method="immediate")
-                for name, value in parameters.items()
-            ],
+            parameter=parameters(config.database),
             lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
         ).name
+
+
+def parameters(settings: DatabaseSettings) -> list[DbParameterGroupParameter]:
+    """Return the parameters of the instance's group."""
+    values = {
+        "rds.force_ssl": "1",
+        "password_encryption": "scram-sha-256",
+        # In ms: closes connections that a frozen execution environment left open.
+        "idle_session_timeout": str(settings.idle_session_timeout_seconds * 1000),
+        # In ms: how soon a statement whose client is gone is stopped.
+        "client_connection_check_interval": "1000",
+        # In ms: no code of ours leaves a transaction open, and an open one only keeps rows locked.
+        "idle_in_transaction_session_timeout": "60000",
+    }
+    return [
+        DbParameterGroupParameter(
+            name=name,
+            value=value,
+            # RDS stores no apply method for a default value: it reports `pending-reboot`, and `immediate` is
+            # a change in every plan. https://github.com/hashicorp/terraform-provider-aws/issues/39252
+            apply_method="pending-reboot" if _is_default(name, settings.engine_version) else "immediate",
+        )
+        for name, value in values.items()
+    ]
+
+
+def _is_default(name: str, engine_version: str) -> bool:
+    """Return whether the value that we set is the default of the version's family."""
+    since = _DEFAULT_SINCE.get(name)
+    return since is not None and int(engine_version) >= since

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from cdktf import ITerraformDependable
+from cdktf import ITerraformDependable, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
@@ -19,7 +19,7 @@ from stacks.code_assets import CodeAssets
 from stacks.config.environments import Environment
 from stacks.endpoints import Endpoints
 from stacks.network import Network
-from stacks.policies import Statement, allow, allow_service, document
+from stacks.policies import Statement, allow, allow_service, deny_function_code, document
 from stacks.security_group import Connection, Listener, SecurityGroup
 
 _NETWORK_INTERFACES = (
@@ -67,6 +67,7 @@ class PrivateFunction(Construct):
             "Logs",
             name=f"/aws/lambda/{name}",
             retention_in_days=config.logs.retention_days,
+            lifecycle=TerraformResourceLifecycle(prevent_destroy=config.is_kept),
         )
         role = self._role(config.physical_name(f"{base_name}-role"))
         self.rights = IamRolePolicy(
@@ -119,5 +120,6 @@ def _every_function_may(logs: CloudwatchLogGroup) -> list[Statement]:
     return [
         allow("Log", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{logs.arn}:*"]),
         allow("AttachToNetwork", _NETWORK_INTERFACES, ["*"]),
+        deny_function_code("OnlyLambdaAttaches", _NETWORK_INTERFACES),
         allow("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"]),
     ]

@@ -1,10 +1,6 @@
 """The private network: subnets without a route out, and public ones only for NAT gateways."""
 
-from cdktf import Fn, Token
-from cdktf_cdktf_provider_aws.data_aws_availability_zones import (
-    DataAwsAvailabilityZones,
-    DataAwsAvailabilityZonesFilter,
-)
+from cdktf import Fn
 from cdktf_cdktf_provider_aws.default_security_group import DefaultSecurityGroup
 from cdktf_cdktf_provider_aws.eip import Eip
 from cdktf_cdktf_provider_aws.internet_gateway import InternetGateway
@@ -45,35 +41,24 @@ class Network(Construct):
         self.vpc_id = vpc.id
         # Without rules, so that a resource for which no group is chosen can reach nothing.
         DefaultSecurityGroup(self, "DefaultGroup", vpc_id=vpc.id)
-        zones = DataAwsAvailabilityZones(
-            self,
-            "Zones",
-            state="available",
-            # Local zones offer neither databases nor functions.
-            filter=[DataAwsAvailabilityZonesFilter(name="opt-in-status", values=["opt-in-not-required"])],
-        )
-        # By index: in a region with fewer zones, Terraform refuses instead of putting two subnets into one.
-        zone_names = [
-            Token.as_string(zones.interpolation_for_attribute(f"names[{zone}]"))
-            for zone in range(config.network.zones)
-        ]
         private = [
-            self._routed_subnet(f"Private{zone}", zone_name, zone - 1)
-            for zone, zone_name in enumerate(zone_names, start=1)
+            self._routed_subnet(f"Private{zone}", zone_id, zone - 1)
+            for zone, zone_id in enumerate(config.network.zone_ids, start=1)
         ]
         # From the associations, so that a resource in a subnet is created after its routes.
         self.private_subnet_ids = [association.subnet_id for association in private]
         self.private_route_table_ids = [association.route_table_id for association in private]
         if config.network.nat_gateways:
-            self._open_to_the_internet(zone_names)
+            self._open_to_the_internet()
 
-    def _open_to_the_internet(self, zone_names: list[str]) -> None:
+    def _open_to_the_internet(self) -> None:
         """Create a NAT gateway in each of the first zones, and route every private subnet through one."""
         internet = InternetGateway(self, "Internet", vpc_id=self.vpc_id)
         gateways = []
-        for zone in range(1, self._config.network.nat_gateways + 1):
+        zone_ids = self._config.network.zone_ids[: self._config.network.nat_gateways]
+        for zone, zone_id in enumerate(zone_ids, start=1):
             name = f"Public{zone}"
-            public = self._routed_subnet(name, zone_names[zone - 1], _FIRST_PUBLIC_SUBNET + zone - 1)
+            public = self._routed_subnet(name, zone_id, _FIRST_PUBLIC_SUBNET + zone - 1)
             Route(
                 self,
                 f"{name}Out",
@@ -101,14 +86,14 @@ class Network(Construct):
                 nat_gateway_id=gateways[zone % len(gateways)].id,
             )
 
-    def _routed_subnet(self, id_: str, zone_name: str, block: int) -> RouteTableAssociation:
+    def _routed_subnet(self, id_: str, zone_id: str, block: int) -> RouteTableAssociation:
         """Create a subnet with its own route table."""
         name = self._name(f"product-catalog-{id_.lower()}")
         subnet = Subnet(
             self,
             id_,
             vpc_id=self.vpc_id,
-            availability_zone=zone_name,
+            availability_zone_id=zone_id,
             cidr_block=str(Fn.cidrsubnet(self._config.network.cidr, _SUBNET_BITS, block)),
             map_public_ip_on_launch=False,
             tags=name,

@@ -23,6 +23,21 @@ def allow(sid: str, actions: Sequence[str], resources: Sequence[str]) -> Stateme
     return Statement(sid=sid, actions=list(actions), resources=list(resources))
 
 
+def deny_function_code(sid: str, actions: Sequence[str]) -> Statement:
+    """Return a statement for a function's role that denies its code what Lambda itself may do with the role.
+
+    Requests of the code name the function, and those of Lambda that are not for logs or traces do not:
+    https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
+    """
+    return Statement(
+        sid=sid,
+        effect="Deny",
+        actions=list(actions),
+        resources=["*"],
+        condition=[_condition("Null", "lambda:SourceFunctionArn", "false")],
+    )
+
+
 def allow_service(
     sid: str,
     service: str,

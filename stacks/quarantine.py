@@ -1,5 +1,6 @@
 """The bucket where rejected records and failed batches wait for a person, and a queue of failed batches."""
 
+from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.s3_bucket_notification import (
     S3BucketNotification,
     S3BucketNotificationQueue,
@@ -58,6 +59,7 @@ class Quarantine(Construct):
             name=config.physical_name("inventory-processor-dlq"),
             message_retention_seconds=QUEUE_RETENTION_SECONDS,
             sqs_managed_sse_enabled=True,
+            lifecycle=TerraformResourceLifecycle(prevent_destroy=config.is_kept),
         )
         self.queue_name = queue.name
         self.queue_url = queue.url

@@ -5,7 +5,7 @@ from cdktf_cdktf_provider_aws.kinesis_stream import KinesisStream, KinesisStream
 from constructs import Construct
 
 from stacks.config.environments import Environment
-from stacks.config.settings import Provisioned, Removal
+from stacks.config.settings import Provisioned
 from stacks.policies import Statement, allow
 
 
@@ -33,7 +33,7 @@ class InventoryStream(Construct):
             retention_period=config.stream.retention_hours,
             encryption_type="KMS",
             kms_key_id="alias/aws/kinesis",
-            lifecycle=TerraformResourceLifecycle(prevent_destroy=config.removal is Removal.NEVER),
+            lifecycle=TerraformResourceLifecycle(prevent_destroy=config.is_kept),
         )
         self.name = stream.name
         self.arn = stream.arn

@@ -1,6 +1,7 @@
 """Runs Terraform on the synthesized stacks: finds the binary and a mirror of its AWS provider.
 
-`python -m terraform_cli validate` checks every stack. Other code calls these, which raise `TerraformError`:
+`python -m terraform_cli validate` checks every stack, `plan` shows what a deploy of one would change. Other
+code calls these, which raise `TerraformError`:
 `find_terraform`, `choose_provider`, and `Provider.variables`.
 """
 

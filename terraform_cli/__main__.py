@@ -1,8 +1,12 @@
-"""`python -m terraform_cli validate`: check every stack with Terraform and its AWS provider.
+"""Commands on the stacks that need Terraform.
 
-Exits with 0 if all are valid, with 1 if one is not or cannot be synthesized, and with 3 if nothing could be
-checked because this machine has no Terraform or no provider. Warnings are shown and do not count: what is
-deprecated depends on the provider's version, and a deployment may use a different one.
+`python -m terraform_cli validate`: check every stack with Terraform and its AWS provider. Exits with 0 if all
+are valid, with 1 if one is not or cannot be synthesized, and with 3 if nothing could be checked because this
+machine has no Terraform or no provider. Warnings are shown and do not count: what is deprecated depends on
+the provider's version, and a deployment may use a different one.
+
+`python -m terraform_cli plan STACK`: show what a deploy would change. Exits with 0 if nothing, with 2 if
+something, and with 1 if there is no plan. `--drift` prints one line per change and leaves the state unlocked.
 """
 
 import argparse
@@ -11,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from time import monotonic
 
@@ -18,11 +23,14 @@ from terraform_cli.configuration import chooses_providers, configured
 from terraform_cli.errors import TerraformError
 from terraform_cli.installation import Terraform, find_terraform
 from terraform_cli.mirror import find_mirror
+from terraform_cli.plan import CHANGES, NO_CHANGES, plan
 from terraform_cli.provider import FETCHED_PROVIDERS, choose_provider
-from terraform_cli.synthesis import SynthesisError, synthesize
+from terraform_cli.synthesis import ROOT, SynthesisError, synthesize
 from terraform_cli.validation import ValidationResult, validate
 
 NOTHING_CHECKED = 3
+# Where cdktf synthesizes too, since the path of a state in a file is relative to it.
+_OUTPUT = ROOT / "cdktf.out"
 _THROWAWAY = "pr-validate"
 # Never accessed: it makes the synthesis write the S3 backend that a team deploys with.
 _STATE_BUCKET = "no-such-bucket"
@@ -42,7 +50,12 @@ def main() -> None:
     command.add_argument(
         "--jobs", type=int, default=2, help="how many stacks to check concurrently (default: 2)"
     )
+    command = commands.add_parser("plan", help="show what a deploy of a stack would change")
+    command.add_argument("stack", help="a stack's id, or the folder of a synthesized one")
+    command.add_argument("--drift", action="store_true", help="print only the changes; do not lock the state")
     arguments = parser.parse_args()
+    if arguments.command == "plan":
+        sys.exit(_plan(arguments.stack, os.environ, drift=arguments.drift))
     try:
         results = _validate(arguments.folders, arguments.jobs, os.environ)
     except TerraformError as error:
@@ -52,6 +65,43 @@ def main() -> None:
         _print(f"The stacks cannot be synthesized:\n{error}")
         sys.exit(1)
     sys.exit(0 if all(result.is_valid for result in results) else 1)
+
+
+def _plan(stack: str, variables: Mapping[str, str], *, drift: bool) -> int:
+    folder = Path(stack) if Path(stack).is_dir() else _OUTPUT / "stacks" / stack
+    try:
+        terraform = find_terraform(variables)
+        if not Path(stack).is_dir():
+            synthesize(_OUTPUT, variables)
+        if not folder.is_dir():
+            raise TerraformError(f"There is no {stack}; accepted: {', '.join(_stack_ids())}")
+        with _from_mirror(terraform, variables) as chosen:
+            found = plan(folder, terraform, chosen, lock=not drift)
+    except (SynthesisError, TerraformError) as error:
+        _print(f"{stack}: no plan. {error}")
+        return 1
+    if drift:
+        lines = [f"{folder.name}: {change}" for change in found.changes]
+        _print("\n".join(lines or [f"{folder.name}: no changes"]))
+    else:
+        _print(found.output)
+    return CHANGES if found.changes else NO_CHANGES
+
+
+def _from_mirror(
+    terraform: Terraform, variables: Mapping[str, str]
+) -> AbstractContextManager[dict[str, str]]:
+    """Yield environment variables that make Terraform take the provider from a mirror, if there is one."""
+    mirror = None
+    if not chooses_providers(variables):
+        mirror = find_mirror(terraform.platform, variables, own=FETCHED_PROVIDERS)
+        if mirror and not mirror.is_exact and variables.get("CATALOG_WIDE_PROVIDER") != "1":
+            mirror = None
+    return configured(mirror.folder if mirror else None, variables)
+
+
+def _stack_ids() -> list[str]:
+    return sorted(path.name for path in (_OUTPUT / "stacks").iterdir())
 
 
 def _validate(folders: list[Path], jobs: int, variables: Mapping[str, str]) -> list[ValidationResult]:

@@ -105,7 +105,9 @@ class Telemetry:
             pending_invalidations_expired=report.pending_invalidations_expired,
             another_process_drains=report.another_drains,
         )
-        self._publish({"PendingInvalidationsDrained": report.pending_invalidations_drained}, {})
+        # A drain is counted whatever came of it: an alarm goes off when there is none.
+        drained = report.pending_invalidations_drained
+        self._publish({"Drains": 1, "PendingInvalidationsDrained": drained}, {})
 
     def _log_errors(self, report: BatchReport, request_id: str) -> None:
         for error in report.unexpected:

@@ -6,9 +6,10 @@ mean is in settings.py. The tests then ask for its name and logical ids (tests/i
 
 import re
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 from stacks.config.instance_classes import MAX_CONNECTIONS
+from stacks.config.regions import ZONE_IDS
 from stacks.config.settings import (
     AlarmSettings,
     ArchiveSettings,
@@ -30,7 +31,6 @@ from stacks.config.supported_versions import END_OF_LIFE
 ARCHIVE_DAYS = 1095
 """Three years: how long we must be able to prove what suppliers sent."""
 
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[1-9]")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # A longer one would exceed S3's 63 characters in a bucket's name and ElastiCache's 40 in a user's.
 _LONGEST_NAME = 20
@@ -38,6 +38,15 @@ _LONGEST_NAME = 20
 ACCEPTED_NAMES = "1 to 20 lower-case letters, digits and single hyphens, with a letter or digit at both ends"
 # A fifth stays free for the shop, which reads the primary on a miss, for migrations and for people.
 _SHARE_OF_CONNECTIONS = 0.8
+_SUPPORT_WARNING = timedelta(days=90)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Support:
+    """Sentences on versions: those that have reached their end of life, and those that soon will."""
+
+    ended: tuple[str, ...]
+    ending: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +73,23 @@ class Environment:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or len(self.name) > _LONGEST_NAME:
             raise SettingsError(f"name is {self.name!r}; accepted: {ACCEPTED_NAMES}")
-        if not _REGION.fullmatch(self.region):
-            raise SettingsError(f"region is {self.region!r}; accepted: a region's code, such as 'us-east-1'")
+        self._check_region()
         self._check_retention()
         self._check_concurrency()
         self._check_connections()
+
+    def _check_region(self) -> None:
+        if self.region not in ZONE_IDS:
+            raise SettingsError(
+                f"region is {self.region!r}; accepted: {', '.join(ZONE_IDS)}, whose RDS root certificates we "
+                "ship (to add a region: scripts/rds_certificates.py, then stacks/config/regions.py)"
+            )
+        offered = ZONE_IDS[self.region]
+        if missing := [zone_id for zone_id in self.network.zone_ids if zone_id not in offered]:
+            raise SettingsError(
+                f"network.zone_ids has {', '.join(missing)}; accepted in {self.region}: {', '.join(offered)} "
+                "(stacks/config/regions.py)"
+            )
 
     def _check_retention(self) -> None:
         maximum_age = self.event_source.maximum_record_age_hours
@@ -124,23 +145,32 @@ class Environment:
         """How many database connections the function may hold: frozen execution environments keep theirs."""
         return 2 * self.planned_concurrency * self.function.pool_size
 
-    def check_support(self, today: date) -> None:
-        """Refuse a runtime or an engine that gets no more security fixes.
-
-        Raises: SettingsError.
-        """
+    def check_support(self, today: date) -> Support:
+        """Return which versions get no more security fixes, and which will get none within 90 days."""
+        ended, ending = [], []
         for field, kind, version in (
             ("function.runtime", "Lambda runtime", self.function.runtime),
             ("database.engine_version", "PostgreSQL", self.database.engine_version),
             ("cache.engine_version", "Valkey", self.cache.engine_version),
         ):
             versions = END_OF_LIFE[kind]
-            if today > versions[version]:
-                supported = ", ".join(name for name, end in versions.items() if today <= end)
-                raise SettingsError(
-                    f"{field} is {version!r}, which reached its end of life on {versions[version]}; "
-                    f"accepted: {supported or 'none'} (stacks/config/supported_versions.py)"
+            last_day = versions[version]
+            supported = ", ".join(name for name, end in versions.items() if today <= end)
+            accepted = f"accepted: {supported or 'none'} (stacks/config/supported_versions.py)"
+            if today > last_day:
+                ended.append(
+                    f"{field} is {version!r}, which reached its end of life on {last_day}; {accepted}"
                 )
+            elif today > last_day - _SUPPORT_WARNING:
+                ending.append(
+                    f"{field} is {version!r}, which reaches its end of life on {last_day}; {accepted}"
+                )
+        return Support(ended=tuple(ended), ending=tuple(ending))
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether Terraform refuses to plan the removal of what holds state."""
+        return self.removal is Removal.NEVER
 
     @property
     def stack_id(self) -> str:
@@ -160,12 +190,12 @@ DEV = Environment(
     name="dev",
     region="us-east-1",
     removal=Removal.WITH_CONTENTS,
-    network=NetworkSettings(cidr="10.40.0.0/16", zones=2, nat_gateways=0),
+    network=NetworkSettings(cidr="10.40.0.0/16", zone_ids=("use1-az1", "use1-az2"), nat_gateways=0),
     stream=StreamSettings(capacity=Provisioned(shard_count=2), retention_hours=168),
     archive=ArchiveSettings(
         intelligent_tiering_days=30,
         glacier_instant_retrieval_days=90,
-        tiering_above_bytes=1,
+        tiering_above_bytes=131_072,
         expiry_days=ARCHIVE_DAYS,
         noncurrent_days=30,
         incomplete_upload_days=7,
@@ -204,12 +234,12 @@ STAGING = Environment(
     name="staging",
     region="us-east-1",
     removal=Removal.WHEN_EMPTY,
-    network=NetworkSettings(cidr="10.41.0.0/16", zones=2, nat_gateways=0),
+    network=NetworkSettings(cidr="10.41.0.0/16", zone_ids=("use1-az1", "use1-az2"), nat_gateways=0),
     stream=StreamSettings(capacity=Provisioned(shard_count=2), retention_hours=168),
     archive=ArchiveSettings(
         intelligent_tiering_days=30,
         glacier_instant_retrieval_days=90,
-        tiering_above_bytes=1,
+        tiering_above_bytes=131_072,
         expiry_days=ARCHIVE_DAYS,
         noncurrent_days=30,
         incomplete_upload_days=7,
@@ -248,12 +278,14 @@ PROD = Environment(
     name="prod",
     region="us-east-1",
     removal=Removal.NEVER,
-    network=NetworkSettings(cidr="10.42.0.0/16", zones=3, nat_gateways=0),
+    network=NetworkSettings(
+        cidr="10.42.0.0/16", zone_ids=("use1-az1", "use1-az2", "use1-az4"), nat_gateways=0
+    ),
     stream=StreamSettings(capacity=Provisioned(shard_count=4), retention_hours=168),
     archive=ArchiveSettings(
         intelligent_tiering_days=30,
         glacier_instant_retrieval_days=90,
-        tiering_above_bytes=1,
+        tiering_above_bytes=131_072,
         expiry_days=ARCHIVE_DAYS,
         noncurrent_days=30,
         incomplete_upload_days=7,

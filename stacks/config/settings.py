@@ -70,12 +70,12 @@ class NetworkSettings:
     """The private network.
 
     `cidr`: a /16 to /20, of which each zone gets a sixteenth for a private and one for a public subnet.
-    `zones`: the number of availability zones.
+    `zone_ids`: the availability zones, at least two. Another id or another order replaces subnets.
     `nat_gateways`: the number of zones with one, in a public subnet; nothing here needs the internet.
     """
 
     cidr: str
-    zones: int
+    zone_ids: tuple[str, ...]
     nat_gateways: int
 
     def __post_init__(self) -> None:
@@ -84,8 +84,10 @@ class NetworkSettings:
         except ValueError as error:
             raise SettingsError(f"network.cidr is {self.cidr!r}; accepted: such as '10.40.0.0/16'") from error
         _require_range("network.cidr's prefix length", prefix_length, 16, 20)
-        _require_range("network.zones", self.zones, 2, 6)
-        _require_range("network.nat_gateways", self.nat_gateways, 0, self.zones)
+        _require_range("the number of network.zone_ids", len(self.zone_ids), 2, 6)
+        if len(set(self.zone_ids)) < len(self.zone_ids):
+            raise SettingsError(f"network.zone_ids is {self.zone_ids}; accepted: each zone once")
+        _require_range("network.nat_gateways", self.nat_gateways, 0, len(self.zone_ids))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,7 +245,11 @@ class DatabaseSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CacheSettings:
-    """ElastiCache for Valkey, cluster mode disabled; with replicas it fails over automatically."""
+    """ElastiCache for Valkey, cluster mode disabled; with replicas it fails over automatically.
+
+    `engine_version`: a new cache's. AWS upgrades a running one to later minor versions; Terraform leaves its
+    version alone.
+    """
 
     engine_version: str
     node_type: str

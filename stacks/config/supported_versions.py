@@ -18,11 +18,14 @@ END_OF_LIFE: Mapping[str, Mapping[str, date]] = {
         "17": date(2029, 11, 8),
         "18": date(2030, 11, 14),
     },
-    # Three years from a version's release: https://valkey.io/topics/releases/
+    # Three years from a version's release: https://valkey.io/topics/releases/. 8.2 is ElastiCache's alone:
+    # 8.1 with vector search (https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/engine-versions.html).
     "Valkey": {
         "7.2": date(2027, 4, 16),
         "8.0": date(2027, 9, 15),
         "8.1": date(2028, 3, 31),
+        "8.2": date(2028, 3, 31),
+        "9.0": date(2028, 10, 21),
     },
 }
 """The day after which a version gets no more security fixes; a version that is not here is refused."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import (
     CloudwatchMetricAlarm,
     CloudwatchMetricAlarmMetricQuery,
@@ -17,7 +18,7 @@ from stacks.monitoring.cache_alarms import cache_alarms
 from stacks.monitoring.database_alarms import database_alarms
 from stacks.monitoring.metrics import AlarmDefinition, Calculated, Comparison, Metric, Source, Sources
 from stacks.monitoring.pipeline_alarms import pipeline_alarms
-from stacks.policies import allow_service, document, equals
+from stacks.policies import allow_service, deny_plain_http, document, equals
 
 _OPERATORS: dict[Comparison, str] = {
     ">": "GreaterThanThreshold",
@@ -35,6 +36,7 @@ class Watched:
 
     stream_name: str
     function_name: str
+    migrations_name: str
     mapping_uuid: str
     queue_name: str
     database_identifier: str
@@ -47,6 +49,7 @@ class Watched:
             # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
             mapping=Source("AWS/Lambda", {"EventSourceMappingUUID": self.mapping_uuid}),
             function=Source("AWS/Lambda", {"FunctionName": self.function_name}),
+            migrations=Source("AWS/Lambda", {"FunctionName": self.migrations_name}),
             processor=Source(
                 "ProductCatalog", {"service": "inventory-processor", "environment": environment}
             ),
@@ -59,7 +62,7 @@ class Watched:
 
 
 class Alarms(Construct):
-    """Every alarm; each notifies the topic when it begins and when it ends.
+    """Every alarm; each notifies the topic when it goes off.
 
     `topic_arn`: the topic's. `alarm_arns`: every alarm's, in the order of `alarm_definitions`.
     """
@@ -71,7 +74,13 @@ class Alarms(Construct):
         # Not encrypted: alarms cannot publish with the AWS-managed key, whose policy nobody can change, and
         # names and numbers that are sent by e-mail anyway are not worth a key of our own.
         # https://repost.aws/knowledge-center/cloudwatch-configure-alarm-sns
-        topic = SnsTopic(self, "Topic", name=config.physical_name("catalog-alarms"))
+        topic = SnsTopic(
+            self,
+            "Topic",
+            name=config.physical_name("catalog-alarms"),
+            # Of a new topic, everybody would have to confirm the subscription again.
+            lifecycle=TerraformResourceLifecycle(prevent_destroy=config.is_kept),
+        )
         self.topic_arn = topic.arn
         self._allow_alarms_to_publish(topic, account_id)
         for email in config.alarms.emails:
@@ -91,7 +100,8 @@ class Alarms(Construct):
             [topic.arn],
             [equals("aws:SourceAccount", account_id)],
         )
-        SnsTopicPolicy(self, "Policy", arn=topic.arn, policy=document(self, "Publish", [publish]))
+        policy = document(self, "Publish", [publish, deny_plain_http(["sns:Publish"], [topic.arn])])
+        SnsTopicPolicy(self, "Policy", arn=topic.arn, policy=policy)
 
     def _alarm(self, definition: AlarmDefinition, config: Environment) -> CloudwatchMetricAlarm:
         metric = definition.metric if isinstance(definition.metric, Metric) else None
@@ -114,8 +124,8 @@ class Alarms(Construct):
             datapoints_to_alarm=definition.datapoints,
             evaluation_periods=definition.periods,
             treat_missing_data=definition.missing,
+            # No action when it ends: a new alarm ends too, with its first evaluation, and would notify.
             alarm_actions=[self.topic_arn],
-            ok_actions=[self.topic_arn],
         )
 
 

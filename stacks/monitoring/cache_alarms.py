@@ -27,6 +27,21 @@ def cache_alarms(of: Sources) -> Iterator[AlarmDefinition]:
         "up to 5 minutes old. Updates do reach the catalog. Look first at the cache's nodes and events, then "
         "at 'degraded' in the function's log (refused login, time-out, no route).",
     )
+    # Each drain emits it, whatever came of it: without any, the schedule is disabled, may not invoke the
+    # function, or is throttled, or every drain fails.
+    yield AlarmDefinition(
+        name="drain-not-running",
+        metric=of.processor.metric("Drains", "Sum"),
+        comparison="<",
+        threshold=1,
+        period_minutes=5,
+        datapoints=3,
+        periods=3,
+        missing="breaching",
+        meaning="For 15 minutes no drain has run: while no batch arrives, invalidations that failed stay "
+        "pending, and the shop may show stock and prices up to 5 minutes old. Look first at whether the "
+        "schedule inventory-processor-drain is enabled, then at the function's throttles and its log.",
+    )
     for number, node in enumerate(of.cache_nodes, start=1):
         yield from _node_alarms(f"{number:03d}", node)
 

@@ -64,6 +64,7 @@ def _behind(of: Sources, alarm: Mapping[str, AlarmDefinition]) -> Section:
                 {
                     "batches unfinished": of.processor.metric("BatchesUnfinished", "Sum"),
                     "invocations failed": of.function.metric("Errors", "Sum"),
+                    "migrations failed": of.migrations.metric("Errors", "Sum"),
                     "invocations throttled": of.function.metric("Throttles", "Sum"),
                 },
             ),
@@ -77,6 +78,11 @@ def _lost(of: Sources, alarm: Mapping[str, AlarmDefinition]) -> Section:
         "Failed batches are kept in the quarantine bucket under aws/lambda/ and wait in the queue to be "
         "redriven; a single message may be S3's test event. Rejected records are kept under quarantine/.",
         [
+            Graph(
+                "Records that the stream refused",
+                {"refused": of.stream.metric("WriteProvisionedThroughputExceeded", "Sum")},
+                limit=alarm["writes-refused"],
+            ),
             Graph(
                 "Records that Lambda gave up on",
                 {
@@ -157,6 +163,7 @@ def _cache(of: Sources, alarm: Mapping[str, AlarmDefinition]) -> Section:
                 {
                     "added": of.processor.metric("PendingInvalidationsAdded", "Sum"),
                     "drained": of.processor.metric("PendingInvalidationsDrained", "Sum"),
+                    "drains": of.processor.metric("Drains", "Sum"),
                 },
             ),
             Graph("Hits (%)", by_node("CacheHitRate", "Average"), limit=alarm["cache-hit-rate-001"]),

@@ -69,11 +69,15 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """Every source of metrics; `processor` is our code, `function` is Lambda's view of it."""
+    """Every source of metrics; `processor` is our code, `function` is Lambda's view of it.
+
+    `migrations`: Lambda's view of the function that migrates the schema.
+    """
 
     stream: Source
     mapping: Source
     function: Source
+    migrations: Source
     processor: Source
     queue: Source
     database: Source

@@ -92,6 +92,20 @@ def _behind(config: Environment, of: Sources) -> Iterator[AlarmDefinition]:
 
 def _lost(config: Environment, of: Sources) -> Iterator[AlarmDefinition]:
     retention_hours = config.stream.retention_hours
+    # The Kinesis Producer Library and AWS's SDKs put a refused record again, so a few minutes are harmless.
+    yield AlarmDefinition(
+        name="writes-refused",
+        metric=of.stream.metric("WriteProvisionedThroughputExceeded", "Sum"),
+        comparison=">=",
+        threshold=1,
+        period_minutes=5,
+        datapoints=3,
+        periods=3,
+        missing="notBreaching",
+        meaning="For 15 minutes the stream has refused records that suppliers put, since a shard takes only "
+        "1 MB and 1,000 records per second: their updates are late, and lost if they are not put again. Look "
+        "first at whether one product or supplier puts most records; if not, add shards.",
+    )
     yield AlarmDefinition(
         name="failed-batches",
         metric=of.mapping.metric("OnFailureDestinationDeliveredEventCount", "Sum"),
@@ -177,6 +191,20 @@ def _rejected(of: Sources) -> Iterator[AlarmDefinition]:
 
 
 def _function(config: Environment, of: Sources) -> Iterator[AlarmDefinition]:
+    # Terraform shows the error too, but only to whoever deploys.
+    yield AlarmDefinition(
+        name="migration-errors",
+        metric=of.migrations.metric("Errors", "Sum"),
+        comparison=">=",
+        threshold=1,
+        period_minutes=5,
+        datapoints=1,
+        periods=1,
+        missing="notBreaching",
+        meaning="A migration failed, and the deploy stopped: the old processor goes on with the old schema, "
+        "and nothing is wrong in the shop yet. Look first at the log of the migrations function, fix the "
+        "migration, then deploy again.",
+    )
     pool_size, timeout_seconds = config.function.pool_size, config.function.timeout_seconds
     slow_seconds, deadline_seconds = timeout_seconds * _SLOW_SHARE, timeout_seconds * _DEADLINE_SHARE
     yield AlarmDefinition(

@@ -17,7 +17,7 @@ def test_the_rights_name_each_kind_of_resource(stacks: dict[str, Stack]) -> None
         for kind in stack.document.get(section, {})
     }
     rows = DEPLOYING.table("service", "IAM prefix")
-    named = {name for row in rows for name in names_in(row[2]) if name.startswith("aws_")}
+    named = {name for row in rows for name in names_in(row[2]) if name.startswith(("aws_", "terraform_"))}
     assert named == kinds | BY_CONFIGURATION
 
 
@@ -28,7 +28,7 @@ def paid_by_the_hour(environment: Environment) -> list[str]:
         str(environment.stream.capacity.planned_shards),
         database.instance_class + (", in two zones" if database.multi_az else ""),
         f"{1 + cache.replicas} × {cache.node_type}",
-        str(environment.network.zones),
+        str(len(environment.network.zone_ids)),
         str(environment.network.nat_gateways),
     ]
 

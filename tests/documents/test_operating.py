@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from processor.adapters.telemetry import Telemetry
-from processor.report import BatchReport
+from processor.report import BatchReport, DrainReport
 from stacks.config.environments import PROD
 from tests.support.documents import PROJECT, blocks, document, names_in
 from tests.support.events import kinesis_event, kinesis_record
@@ -44,6 +44,7 @@ def test_each_metric_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
         report.add_stage_time(stage, 0.001)
     telemetry = Telemetry("dev")
     telemetry.publish_batch(report, request_id="request", connections_in_use=1)
+    telemetry.publish_drain(DrainReport(), request_id="request")
     emitted = {
         metric["Name"]
         for line in capsys.readouterr().out.splitlines()

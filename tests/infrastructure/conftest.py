@@ -7,7 +7,7 @@ import pytest
 from main import chosen_environments
 from stacks.config.environments import DEV, PROD
 from stacks.config.settings import OnDemand
-from tests.support.synthesized import TODAY, Stack, synthesize_environment
+from tests.support.synthesized import Stack, synthesize_environment
 
 PERMANENT = ("dev", "staging", "prod")
 """A new environment is added here, and its logical ids to logical_ids.json."""
@@ -38,7 +38,7 @@ def prod_from_ci(tmp_path_factory: pytest.TempPathFactory) -> Stack:
         "CATALOG_WIDE_PROVIDER": "1",
         "CATALOG_ARCHITECTURE": "x86_64",
     }
-    (prod,) = [found for found in chosen_environments(variables, today=TODAY) if found.name == "prod"]
+    (prod,) = [found for found in chosen_environments(variables) if found.name == "prod"]
     directory = tmp_path_factory.mktemp("prod-from-ci")
     return synthesize_environment(prod, directory, variables=variables).readable()
 
@@ -56,7 +56,7 @@ def irish_prod(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     environment = replace(
         PROD,
         region="eu-west-1",
-        network=replace(PROD.network, nat_gateways=2),
+        network=replace(PROD.network, zone_ids=("euw1-az1", "euw1-az2", "euw1-az3"), nat_gateways=2),
         stream=replace(PROD.stream, capacity=OnDemand(expected_shards=4)),
     )
     return synthesize_environment(environment, tmp_path_factory.mktemp("irish")).readable()

@@ -98,6 +98,9 @@ def calculated(alarm: Mapping[str, Any], **values: float) -> float | None:
         ("database-storage", "FreeStorageSpace", "Minimum", 2 * 1024**3, 2 * 1024**3, (300, 6, 6), "missing"),
         ("database-connections", "DatabaseConnections", "Maximum", 72, 765, (60, 5, 5), "missing"),
         ("pending-invalidations", "PendingInvalidationsAdded", "Sum", 1, 1, (300, 3, 3), "notBreaching"),
+        ("writes-refused", "WriteProvisionedThroughputExceeded", "Sum", 1, 1, (300, 3, 3), "notBreaching"),
+        ("drain-not-running", "Drains", "Sum", 1, 1, (300, 3, 3), "breaching"),
+        ("migration-errors", "Errors", "Sum", 1, 1, (300, 1, 1), "notBreaching"),
         ("cache-memory-001", "DatabaseMemoryUsagePercentage", "Maximum", 80, 80, (300, 3, 3), "missing"),
         ("cache-evictions-001", "Evictions", "Sum", 1, 1, (300, 3, 3), "notBreaching"),
     ],
@@ -123,11 +126,13 @@ def test_what_sets_an_alarm_off(
         assert alarm["treat_missing_data"] == missing
 
 
-def test_every_alarm_notifies_the_topic_when_it_begins_and_ends(stack: Stack) -> None:
+def test_every_alarm_notifies_the_topic_when_it_goes_off_but_not_when_it_ends(stack: Stack) -> None:
+    """A new alarm ends with its first evaluation: 25 messages after the first deploy."""
     (topic_id,) = stack.document["resource"]["aws_sns_topic"]
     topic = [f"${{aws_sns_topic.{topic_id}.arn}}"]
     for name, alarm in alarms_of(stack).items():
-        assert (alarm["alarm_actions"], alarm["ok_actions"]) == (topic, topic), name
+        assert alarm["alarm_actions"] == topic, name
+        assert not {"ok_actions", "insufficient_data_actions"} & set(alarm), name
 
 
 def test_every_description_says_what_to_look_at_and_fits_cloudwatch(stack: Stack) -> None:
@@ -170,6 +175,18 @@ def test_a_mapping_that_does_not_poll_sets_off_an_alarm_but_a_quiet_stream_does_
     alarm = alarms_of(stack)["not-reading"]
     assert goes_off(alarm, None)
     assert not goes_off(alarm, 1), "one poll, although it was empty"
+
+
+def test_a_drain_that_does_not_run_sets_off_an_alarm_whatever_batches_do(stack: Stack) -> None:
+    alarm = alarms_of(stack)["drain-not-running"]
+    assert goes_off(alarm, None)
+    assert goes_off(alarm, 0)
+    assert not goes_off(alarm, 5)
+
+
+def test_a_failing_migration_sets_off_an_alarm_of_its_own(observed: dict[str, Stack]) -> None:
+    alarm = alarms_of(observed["prod"])["migration-errors"]
+    assert alarm["dimensions"] == {"FunctionName": "inventory-migrations-prod"}
 
 
 @pytest.mark.parametrize(
@@ -217,7 +234,7 @@ def test_a_pool_of_one_connection_has_no_alarm_on_its_use(tmp_path: Path) -> Non
     assert "duration" in alarms
 
 
-def test_only_cloudwatch_on_behalf_of_this_account_may_publish(stack: Stack) -> None:
+def test_only_cloudwatch_on_behalf_of_this_account_may_publish_and_only_over_tls(stack: Stack) -> None:
     (topic_id,) = stack.document["resource"]["aws_sns_topic"]
     assert "kms_master_key_id" not in stack.only("aws_sns_topic")
     assert stack.only("aws_iam_policy_document")["statement"] == [
@@ -227,7 +244,15 @@ def test_only_cloudwatch_on_behalf_of_this_account_may_publish(stack: Stack) -> 
             "resources": [f"${{aws_sns_topic.{topic_id}.arn}}"],
             "principals": [{"type": "Service", "identifiers": ["cloudwatch.amazonaws.com"]}],
             "condition": [{"test": "StringEquals", "variable": "aws:SourceAccount", "values": [ACCOUNT_ID]}],
-        }
+        },
+        {
+            "sid": "TlsOnly",
+            "effect": "Deny",
+            "actions": ["sns:Publish"],
+            "resources": [f"${{aws_sns_topic.{topic_id}.arn}}"],
+            "principals": [{"type": "*", "identifiers": ["*"]}],
+            "condition": [{"test": "Bool", "variable": "aws:SecureTransport", "values": ["false"]}],
+        },
     ]
 
 

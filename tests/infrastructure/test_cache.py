@@ -36,6 +36,15 @@ def test_the_replication_group(
     assert [group.get(argument) for group in groups] == [dev, staging, prod]
 
 
+def test_terraform_leaves_a_running_caches_version_alone_but_warns(stack: Stack) -> None:
+    group = stack.only("aws_elasticache_replication_group")
+    assert group["lifecycle"]["ignore_changes"] == ["engine_version"]
+    running = "aws_elasticache_replication_group.Cache_ReplicationGroup.engine_version"
+    check = stack.document["check"]["cache_version"]["assert"]
+    assert check["condition"] == f'${{{running} == "8.1"}}'
+    assert f"The cache runs Valkey ${{{running}}}, and cache.engine_version is 8.1." in check["error_message"]
+
+
 def test_cluster_mode_is_disabled(stack: Stack) -> None:
     group = stack.only("aws_elasticache_replication_group")
     assert not {"cluster_mode", "num_node_groups", "replicas_per_node_group", "parameter_group_name"} & set(
@@ -82,6 +91,9 @@ def test_users_authenticate_with_iam(readable: dict[str, Stack], name: str, user
 
 
 def test_users_may_run_only_named_commands_on_products_and_leases(stack: Stack) -> None:
-    """tests/contract/test_cache_users.py tries the commands on a real server."""
+    """tests/contract/test_cache_users.py tries the commands on a real server.
+
+    ElastiCache returns an access string in this order, and the provider compares texts.
+    """
     for user in stack.all("aws_elasticache_user").values():
         assert re.fullmatch(r"on ~product:\* ~lease:\* -@all( \+[a-z]+(\|[a-z_]+)?)+", user["access_string"])

@@ -1,8 +1,11 @@
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
+from stacks.config.environments import DEV
+from stacks.database import parameters
 from tests.support.synthesized import Stack
 
 PRIVATE_SUBNETS = [
@@ -32,10 +35,9 @@ SECRETS = {"Writer": "product-catalog-db-credentials", "Reader": "product-catalo
         ("copy_tags_to_snapshot", True, True, True),
         ("multi_az", False, False, True),
         ("backup_retention_period", 0, 1, 14),
-        ("delete_automated_backups", True, True, False),
+        ("delete_automated_backups", True, False, False),
         ("deletion_protection", False, False, True),
-        ("skip_final_snapshot", True, True, False),
-        ("final_snapshot_identifier", None, None, "product-catalog-final-prod"),
+        ("skip_final_snapshot", True, False, False),
         ("apply_immediately", True, True, False),
         ("database_insights_mode", "standard", "standard", "advanced"),
         ("performance_insights_enabled", False, False, True),
@@ -73,7 +75,26 @@ def test_parameters(stack: Stack) -> None:
         "idle_session_timeout": "900000",
         "idle_in_transaction_session_timeout": "60000",
     }
-    assert {parameter["apply_method"] for parameter in group["parameter"]} == {"immediate"}
+    assert {
+        parameter["name"] for parameter in group["parameter"] if parameter["apply_method"] == "pending-reboot"
+    } == {"rds.force_ssl", "password_encryption"}
+
+
+@pytest.mark.parametrize(
+    ("version", "defaults"),
+    [
+        ("14", {"password_encryption"}),
+        *((version, {"rds.force_ssl", "password_encryption"}) for version in ("15", "16", "17", "18")),
+    ],
+)
+def test_a_parameter_at_its_familys_default_is_applied_as_rds_reports_it(
+    version: str, defaults: set[str]
+) -> None:
+    """RDS reports `pending-reboot` for every default; `immediate` would be a change in every plan."""
+    found = parameters(replace(DEV.database, engine_version=version))
+    methods = {parameter.name: parameter.apply_method for parameter in found}
+    assert {name for name, method in methods.items() if method == "pending-reboot"} == defaults
+    assert {method for name, method in methods.items() if name not in defaults} == {"immediate"}
 
 
 def test_another_major_version_gets_its_parameter_group_before_the_old_one_is_deleted(stack: Stack) -> None:

@@ -9,6 +9,7 @@ from tests.infrastructure.conftest import LONGEST_NAME, PERMANENT
 from tests.support.synthesized import THROWAWAY, Stack
 
 ACCOUNT = "${data.aws_caller_identity.Account.account_id}"
+FIRST_PLANNED = '${formatdate("YYYYMMDDhhmmss", plantimestamp())}'
 
 # Kind → argument → the maximum length that AWS accepts.
 LIMITS = {
@@ -110,7 +111,7 @@ def test_no_name_is_used_twice(stack: Stack) -> None:
 def test_aws_accepts_the_longest_names(longest: Stack) -> None:
     for address, argument, physical_name in physical_names(longest):
         kind = address.partition(".")[0]
-        name = physical_name.replace(ACCOUNT, "1" * 12)
+        name = physical_name.replace(ACCOUNT, "1" * 12).replace(FIRST_PLANNED, "20261121083000")
         limit = TAG_LIMIT if argument == "Name" else LIMITS[kind][argument]
         assert len(name) <= limit, f"{address} has {len(name)} characters of {limit}"
         # RDS, ElastiCache and S3 refuse these in identifiers; no other name needs them.

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.iam_policies import policy
+from tests.support.recording_proxy import Use
 from tests.support.synthesized import Stack
 
 STREAM = "${aws_kinesis_stream.Stream.arn}"
@@ -80,10 +82,22 @@ ALLOWED: Mapping[str, Grants] = {
 def test_exactly_these_actions_on_exactly_these_resources(stack: Stack, document: str) -> None:
     found: dict[str, set[str]] = defaultdict(set)
     for statement in statements(stack, document):
+        if statement.get("effect") == "Deny":
+            continue
         assert not {"principals", "condition", "not_actions", "not_resources"} & set(statement)
         for action in statement["actions"]:
             found[action] |= set(statement["resources"])
     assert found == ALLOWED[document]
+
+
+@pytest.mark.parametrize("part", ["Processor", "Migrations"])
+def test_only_lambda_itself_may_create_and_delete_network_interfaces(stack: Stack, part: str) -> None:
+    role = policy(statements(stack, f"{part}_Private_May"), {})
+    from_code = {"lambda:SourceFunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:ours"}
+    for action in ON_ANYTHING:
+        use = Use(action, "*")
+        assert role.allows(use)
+        assert role.allows(use, from_code) is action.startswith("xray:"), action
 
 
 @pytest.mark.parametrize("part", ["Processor", "Migrations"])

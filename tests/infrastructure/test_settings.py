@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from stacks.config.environments import DEV, PROD, Environment
+from stacks.config.regions import ZONE_IDS
 from stacks.config.settings import ObjectLock, OnDemand, Provisioned, SettingsError
 
 ROOT = Path(__file__).parents[2]
@@ -23,8 +24,7 @@ def part(name: str, **settings: Any) -> Callable[[], object]:
 
 # Part, field, and the lowest and highest value that is accepted with dev's other settings.
 RANGES = [
-    ("network", "zones", 2, 6),
-    ("network", "nat_gateways", 0, DEV.network.zones),
+    ("network", "nat_gateways", 0, len(DEV.network.zone_ids)),
     ("stream", "retention_hours", 24, 8760),
     ("archive", "intelligent_tiering_days", 0, DEV.archive.glacier_instant_retrieval_days - 1),
     (
@@ -109,7 +109,7 @@ def test_no_setting_has_a_default() -> None:
     [
         part("network", cidr="10.0.0.0/16"),
         part("network", cidr="10.0.0.0/20"),
-        part("network", zones=6, nat_gateways=6),
+        part("network", zone_ids=ZONE_IDS["us-east-1"], nat_gateways=5),
         part("event_source", batch_size=10, window_seconds=0),
         part("function", reserved_concurrency=None),
         part("function", architecture="x86_64"),
@@ -149,6 +149,11 @@ def test_accepted_values(make: Callable[[], object]) -> None:
             "network.cidr is '10.0.0.1/16'; accepted: such as '10.40.0.0/16'",
         ),
         (part("network", cidr="fd00::/16"), "network.cidr is 'fd00::/16'; accepted: such as '10.40.0.0/16'"),
+        (part("network", zone_ids=("use1-az1",)), "the number of network.zone_ids is 1; accepted: 2 to 6"),
+        (
+            part("network", zone_ids=("use1-az1", "use1-az1")),
+            "network.zone_ids is ('use1-az1', 'use1-az1'); accepted: each zone once",
+        ),
         (part("network", cidr=""), "network.cidr is ''; accepted: such as '10.40.0.0/16'"),
         (
             lambda: ObjectLock(mode="governance", days=1),  # type: ignore[arg-type]

@@ -95,9 +95,15 @@ def _with_names(statement: Statement, names: Mapping[str, str]) -> Statement:
 
 def _holds(statement: Statement, context: Mapping[str, str]) -> bool:
     for condition in statement["condition"]:
-        if condition["test"] != "StringEquals":
-            raise ValueError(f"{statement.get('sid')}: {condition['test']} is not evaluated here")
-        if context.get(condition["variable"]) not in condition["values"]:
+        value = context.get(condition["variable"])
+        match condition["test"]:
+            case "StringEquals":
+                holds = value in condition["values"]
+            case "Null":
+                holds = ("true" if value is None else "false") in condition["values"]
+            case other:
+                raise ValueError(f"{statement.get('sid')}: {other} is not evaluated here")
+        if not holds:
             return False
     return True
 

@@ -42,6 +42,7 @@ def synthesize_observability(config: Environment, outdir: Path) -> Stack:
     watched = Watched(
         stream_name=config.physical_name("inventory-updates"),
         function_name=config.physical_name("inventory-processor"),
+        migrations_name=config.physical_name("inventory-migrations"),
         mapping_uuid=MAPPING_UUID,
         queue_name=config.physical_name("inventory-processor-dlq"),
         database_identifier=config.physical_name("product-catalog"),

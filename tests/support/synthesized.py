@@ -87,10 +87,17 @@ def synthesize_environment(
 
     from main import chosen_deployment
     from stacks.catalog_stack import CatalogStack
+    from stacks.deploy_checks import refusals
 
     deployment = chosen_deployment(variables or {}, small_deployment_packages(directory, layers=layers))
     app = App(outdir=str(directory / "cdktf.out"), stack_traces=False)
-    CatalogStack(app, environment.stack_id, config=environment, deployment=deployment)
+    CatalogStack(
+        app,
+        environment.stack_id,
+        config=environment,
+        deployment=deployment,
+        refusals=refusals(environment, deployment, today=TODAY),
+    )
     return _synthesized(app)[environment.stack_id]
 
 

@@ -1,0 +1,71 @@
+"""What Terraform and the AWS provider plan for a stack that is deployed already.
+
+These tests are skipped where Terraform or the provider is missing.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.support.stub_rds import stub_rds
+from tests.support.synthesized import Stack
+from tests.support.terraform_runs import configuration, terraform_run
+
+
+def test_the_parameter_group_has_no_change_after_it_was_applied(
+    readable: dict[str, Stack], tmp_path: Path
+) -> None:
+    group = dict(readable["prod"].only("aws_db_parameter_group"))
+    with terraform_run(tmp_path) as run, stub_rds() as rds:
+        provider = {"endpoints": [{"rds": rds.endpoint_url}]}
+        run.configure(configuration(provider, {"aws_db_parameter_group": {"parameters": group}}))
+        run.run("apply", "-auto-approve")
+        run.run("plan", "-detailed-exitcode", expected=0)
+
+
+def test_a_cache_that_aws_upgraded_is_not_replaced(readable: dict[str, Stack], tmp_path: Path) -> None:
+    """The provider plans a replacement where the settings' version is lower than the running one."""
+    kind = "aws_elasticache_replication_group"
+    group = {**readable["dev"].only(kind)}
+    # Of other resources, which are not part of this configuration.
+    group |= {"subnet_group_name": "subnets", "security_group_ids": ["sg-1"], "user_group_ids": ["users"]}
+    named = json.loads(
+        json.dumps(readable["dev"].document["check"]).replace("Cache_ReplicationGroup", "cache")
+    )
+    deployed = {
+        **{name: value for name, value in group.items() if name not in ("//", "lifecycle")},
+        "id": group["replication_group_id"],
+        "engine_version": "8.2",
+        "engine_version_actual": "8.2.0",
+        # What would force a replacement if it were unknown.
+        "data_tiering_enabled": False,
+        "global_replication_group_id": "",
+        "network_type": "ipv4",
+        "security_group_names": [],
+    }
+    with terraform_run(tmp_path) as run:
+        run.configure(configuration({}, {kind: {"cache": group}}) | {"check": named})
+        (tmp_path / "terraform.tfstate").write_text(json.dumps(state(kind, "cache", deployed)))
+        planned = run.run("plan", "-refresh=false")
+    assert "must be replaced" not in planned
+    assert "The cache runs Valkey 8.2, and cache.engine_version is 8.1." in planned
+
+
+def state(kind: str, name: str, attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return a Terraform state with one resource."""
+    return {
+        "version": 4,
+        "terraform_version": "1.11.0",
+        "serial": 1,
+        "lineage": "test",
+        "outputs": {},
+        "resources": [
+            {
+                "mode": "managed",
+                "type": kind,
+                "name": name,
+                "provider": 'provider["registry.terraform.io/hashicorp/aws"]',
+                "instances": [{"schema_version": 2, "attributes": attributes}],
+            }
+        ],
+    }
