@@ -11,7 +11,7 @@ _DEADLINE_SHARE = 0.8
 _SLOW_SHARE = 0.6
 
 _REJECTED_PERCENT = 5
-# Fewer are one supplier's mistake, whatever their share in 15 quiet minutes.
+# Below this number, a high share only means that few records arrived.
 _REJECTED_AT_LEAST = 10
 
 _OUR_FAULT = {
@@ -74,7 +74,8 @@ def _behind(config: Environment, of: Sources) -> Iterator[AlarmDefinition]:
         meaning="Lambda throttles invocations, and updates wait. Look first at whether the function's "
         "reserved concurrency suffices for its shards, then at what else uses the account's concurrency.",
     )
-    # 15 minutes, since a failover of the database takes one or two, which may fall into two periods.
+    # 15 minutes, since a failover of the database takes one or two minutes, which may touch two
+    # periods.
     yield AlarmDefinition(
         name="batches-unfinished",
         metric=of.processor.metric("BatchesUnfinished", "Sum"),
@@ -134,10 +135,10 @@ def _lost(config: Environment, of: Sources) -> Iterator[AlarmDefinition]:
         "hours after their arrival. Look first at what the function's role may do in the quarantine bucket, "
         "then read those records from the stream.",
     )
-    # One message may be the s3:TestEvent that S3 sends when the bucket's notification is created and that
-    # stays in the queue for 14 days unless it is received. Of two messages, at least one is a failed batch; a
-    # single failed batch, with or without the test event, sets off `failed-batches`. A queue that nothing
-    # uses emits no metric after six hours, while its messages are still there.
+    # Two, because one message may be the s3:TestEvent that S3 sends when the bucket's notification is created
+    # and that stays in the queue for 14 days unless it is received. A single failed batch sets off
+    # `failed-batches`. A queue that nothing uses emits no metric after six hours, while its messages are
+    # still there.
     yield AlarmDefinition(
         name="dlq-depth",
         metric=of.queue.metric("ApproximateNumberOfMessagesVisible", "Maximum"),
