@@ -15,12 +15,28 @@ _REJECTED_PERCENT = 5
 _REJECTED_AT_LEAST = 10
 
 _OUR_FAULT = {
-    "invalid_base64": "An event had data that was not base64, which Lambda never sends",
-    "internal_error": "The processor failed on a record that it should have accepted or rejected",
-    "catalog_refused": "The table refused a record that validation had accepted",
-    "killed_process": "A record killed three processes that worked on it alone",
+    "invalid_base64": (
+        "An event had data that was not base64, which Lambda never sends: somebody invoked the function by "
+        "hand, or a tool is wrong. Its update is missing from the shop.",
+        "fix the caller",
+    ),
+    "internal_error": (
+        "The processor failed on a record that it should have accepted or rejected. Its update is missing "
+        "from the shop, and others like it will be.",
+        "fix the processor and deploy",
+    ),
+    "catalog_refused": (
+        "The table refused a record that validation had accepted. Its update is missing from the shop, and "
+        "others like it will be.",
+        "fix the rule or write a migration, and deploy",
+    ),
+    "killed_process": (
+        "A record killed three processes that worked on it alone. Its update is missing from the shop, and "
+        "records like it delay their shards.",
+        "fix the processor and deploy",
+    ),
 }
-"""Reasons for a rejection that are our fault, whatever the supplier sent (processor/reasons.py)."""
+"""Reasons for a rejection that are our fault (processor/reasons.py) → what happened, and what to do."""
 
 
 def pipeline_alarms(config: Environment, of: Sources) -> Iterator[AlarmDefinition]:
@@ -175,7 +191,7 @@ def _rejected(of: Sources) -> Iterator[AlarmDefinition]:
         "old stock and prices of their products. They are in quarantine. Look first at the reasons on the "
         "dashboard and at 'rejected_by_supplier' in the function's log, then ask the supplier.",
     )
-    for reason, what in _OUR_FAULT.items():
+    for reason, (what, remedy) in _OUR_FAULT.items():
         yield AlarmDefinition(
             name=f"rejected-{reason.replace('_', '-')}",
             metric=of.rejections(reason),
@@ -185,9 +201,8 @@ def _rejected(of: Sources) -> Iterator[AlarmDefinition]:
             datapoints=1,
             periods=1,
             missing="notBreaching",
-            meaning=f"{what}: our bug. Its update is missing from the shop, and others like it will be. Look "
-            f"first at the quarantined record (reason {reason}) and at the function's log of that minute; "
-            "fix the processor, then redrive the record.",
+            meaning=f"{what} Look first at the quarantined record (reason {reason}) and at the function's "
+            f"log of that minute; {remedy}, then send the record again.",
         )
 
 
