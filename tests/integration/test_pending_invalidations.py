@@ -140,13 +140,14 @@ async def test_many_are_drained_after_a_vacuum_that_left_empty_pages(services: S
 
 async def test_a_product_added_while_old_ones_are_removed_stays_pending(services: Services) -> None:
     await add_pending(services, 2, seconds_ago=1_000)
-    async with processes(services, 1) as (ports,), services.database.transaction():
-        await services.database.execute(
-            "UPDATE pending_invalidation SET id = DEFAULT, missed_at = now() WHERE product_id = 'p1'"
-        )
-        removing = asyncio.create_task(ports.catalog.remove_expired_pending_invalidations(330))
-        await until(
-            lambda: services.database.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
-        )
-    assert await removing == 1
+    async with processes(services, 1) as (ports,):
+        async with services.database.transaction():
+            await services.database.execute(
+                "UPDATE pending_invalidation SET id = DEFAULT, missed_at = now() WHERE product_id = 'p1'"
+            )
+            removing = asyncio.create_task(ports.catalog.remove_expired_pending_invalidations(330))
+            await until(
+                lambda: services.database.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+            )
+        assert await removing == 1
     assert await services.database.fetchval("SELECT product_id FROM pending_invalidation") == "p1"
