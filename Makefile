@@ -6,7 +6,7 @@ KEEP ?=
 ONCE ?=
 STACK ?= dev-stack
 
-.PHONY: help setup local test coverage check format wheel package synth validate bench-synth diff drift deploy destroy deploy-local docs lock clean
+.PHONY: help setup local test coverage check format wheel package synth validate audit bench-synth diff drift deploy destroy deploy-local docs lock clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,9 @@ synth: setup ## write the stacks' Terraform to cdktf.out (`cdktf synth`)
 
 validate: setup ## check every stack with Terraform and its AWS provider
 	@$(BIN)/python -m terraform_cli validate
+
+audit: setup ## scan every stack with checkov; what it may find is in terraform_cli/accepted_findings.toml
+	@$(BIN)/python -m terraform_cli audit
 
 diff: package ## show what a deploy of STACK would change, and fail if it is anything (default: STACK=dev-stack)
 	@$(BIN)/python -m terraform_cli plan $(STACK)

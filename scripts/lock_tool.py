@@ -3,10 +3,9 @@
     .venv/bin/python scripts/lock_tool.py ministack 1.5.33
     .venv/bin/python scripts/lock_tool.py checkov 3.3.30
 
-Writes local/deploy/emulator.txt or terraform_cli/checkov.txt, which scripts/emulator.sh and scripts/checkov.sh
-install. They are separate from Pipfile.lock because these tools pin their own botocore. Afterwards run
-`make deploy-local` and tests/deploy, which say which of our corrections the new emulator no longer needs, or
-`make audit`.
+Writes local/deploy/emulator.txt or terraform_cli/checkov.txt, for scripts/emulator.sh and scripts/checkov.sh.
+They are separate from Pipfile.lock because these tools pin their own botocore. Afterwards run `make audit`,
+or `make deploy-local` and tests/deploy: they say which of our corrections the new emulator no longer needs.
 """
 
 import json
@@ -28,8 +27,8 @@ _MAC = {
     machine: tuple(f"macosx_{version}_{machine}" for version in ("11_0", "12_0", "14_0"))
     for machine in ("arm64", "x86_64")
 }
-# Tool → its file of pins, and the platform tags of the machines that it may be installed on. The emulator runs
-# Lambda's layer, which is built for Linux.
+# Tool → its file of pins, and the platform tags of the machines that it may be installed on. The emulator
+# runs Lambda's layer, which is built for Linux.
 _TOOLS = {
     "ministack": (_ROOT / "local" / "deploy" / "emulator.txt", list(_LINUX.values())),
     "checkov": (_ROOT / "terraform_cli" / "checkov.txt", [*_LINUX.values(), *_MAC.values()]),

@@ -5,6 +5,10 @@ are valid, with 1 if one is not or cannot be synthesized, and with 3 if nothing 
 machine has no Terraform or no provider. Warnings are shown and do not count: what is deprecated depends on
 the provider's version, and a deployment may use a different one.
 
+`python -m terraform_cli audit`: scan the stacks of every permanent environment with checkov. Exits with 0 if
+nothing is found but what accepted_findings.toml explains, with 1 otherwise, and with 3 if checkov cannot be
+installed here.
+
 `python -m terraform_cli plan STACK`: show what a deploy would change. Exits with 0 if nothing, with 2 if
 something, and with 1 if there is no plan. `--drift` prints one line per change and leaves the state unlocked.
 """
@@ -19,6 +23,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from time import monotonic
 
+from terraform_cli.audit import AuditError, install_checkov, problems, read_accepted, scan, stale
 from terraform_cli.configuration import chooses_providers, configured
 from terraform_cli.errors import TerraformError
 from terraform_cli.installation import Terraform, find_terraform
@@ -50,12 +55,16 @@ def main() -> None:
     command.add_argument(
         "--jobs", type=int, default=2, help="how many stacks to check concurrently (default: 2)"
     )
+    command = commands.add_parser("audit", help="scan every stack with checkov")
+    command.add_argument("folders", nargs="*", type=Path, help="scan synthesized stacks as they are")
     command = commands.add_parser("plan", help="show what a deploy of a stack would change")
     command.add_argument("stack", help="a stack's id, or the folder of a synthesized one")
     command.add_argument("--drift", action="store_true", help="print only the changes; do not lock the state")
     arguments = parser.parse_args()
     if arguments.command == "plan":
         sys.exit(_plan(arguments.stack, os.environ, drift=arguments.drift))
+    if arguments.command == "audit":
+        sys.exit(_audit(arguments.folders, os.environ))
     try:
         results = _validate(arguments.folders, arguments.jobs, os.environ)
     except TerraformError as error:
@@ -86,6 +95,35 @@ def _plan(stack: str, variables: Mapping[str, str], *, drift: bool) -> int:
     else:
         _print(found.output)
     return CHANGES if found.changes else NO_CHANGES
+
+
+def _audit(folders: list[Path], variables: Mapping[str, str]) -> int:
+    try:
+        install_checkov(ROOT, variables)
+        accepted = read_accepted()
+        with tempfile.TemporaryDirectory() as directory:
+            # A throwaway environment has dev's settings under a name that no accepted finding has.
+            permanent = {name: value for name, value in variables.items() if name != "ENVIRONMENT_SUFFIX"}
+            stacks = folders or synthesize(Path(directory).resolve(), permanent)
+            scans = [scan(folder.absolute(), variables) for folder in stacks]
+    except AuditError as error:
+        _print(str(error))
+        return 1
+    except SynthesisError as error:
+        _print(f"The stacks cannot be synthesized:\n{error}")
+        return 1
+    except TerraformError as error:
+        _print(f"Nothing was scanned. {error}")
+        return NOTHING_CHECKED
+    found = {scanned.stack: list(problems(scanned, accepted)) for scanned in scans}
+    for scanned in scans:
+        lines = found[scanned.stack]
+        _print(f"{scanned.stack:20} {scanned.checks} checks, {len(lines)} problems")
+        _print_each(lines)
+    # One stack alone need not have what is accepted in another.
+    outdated = [] if folders else list(stale(scans, accepted))
+    _print_each(outdated)
+    return 1 if outdated or any(found.values()) else 0
 
 
 def _from_mirror(
@@ -136,6 +174,11 @@ def _check(
                 _print(f"{result.output}\n")
             results.append(result)
     return results
+
+
+def _print_each(lines: list[str]) -> None:
+    for line in lines:
+        _print(f"  {line}")
 
 
 def _print(text: str) -> None:
