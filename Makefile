@@ -6,10 +6,10 @@ KEEP ?=
 ONCE ?=
 STACK ?= dev-stack
 
-.PHONY: help setup local test coverage check format wheel package synth validate audit bench-synth diff drift deploy destroy deploy-local docs lock clean
+.PHONY: help setup local test coverage check format wheel package synth validate audit sbom vulnerabilities bench-synth diff drift deploy destroy deploy-local docs lock clean
 
 help: ## list these commands
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 setup: ## create .venv and install what Pipfile.lock pins (PYTHON=… chooses the interpreter)
 	@bash scripts/setup.sh
@@ -56,6 +56,12 @@ validate: setup ## check every stack with Terraform and its AWS provider
 
 audit: setup ## scan every stack with checkov; what it may find is in terraform_cli/accepted_findings.toml
 	@$(BIN)/python -m terraform_cli audit
+
+sbom: setup ## write the packages that Lambda runs to dist/sbom.cdx.json (CycloneDX)
+	@$(BIN)/python -m lambda_packages.sbom
+
+vulnerabilities: setup ## ask OSV whether a package that Lambda runs has a known vulnerability
+	@$(BIN)/python -m lambda_packages.vulnerabilities
 
 diff: package ## show what a deploy of STACK would change, and fail if it is anything (default: STACK=dev-stack)
 	@$(BIN)/python -m terraform_cli plan $(STACK)
