@@ -6,7 +6,7 @@ KEEP ?=
 ONCE ?=
 STACK ?= dev-stack
 
-.PHONY: help setup local test coverage check format wheel package synth validate audit sbom vulnerabilities bench-synth diff drift deploy destroy deploy-local docs lock clean
+.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities bench-synth diff drift deploy destroy deploy-local docs lock clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,9 @@ synth: setup ## write the stacks' Terraform to cdktf.out (`cdktf synth`)
 
 validate: setup ## check every stack with Terraform and its AWS provider
 	@$(BIN)/python -m terraform_cli validate
+
+provider-lock: setup ## write the hashes of the AWS provider to .terraform.lock.hcl (needs Terraform's registry, or a mirror)
+	@$(BIN)/python -m terraform_cli lock
 
 audit: setup ## scan every stack with checkov; what it may find is in terraform_cli/accepted_findings.toml
 	@$(BIN)/python -m terraform_cli audit

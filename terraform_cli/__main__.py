@@ -9,6 +9,9 @@ the provider's version, and a deployment may use a different one.
 nothing is found but what accepted_findings.toml explains, with 1 otherwise, and with 3 if checkov cannot be
 installed here.
 
+`python -m terraform_cli lock`: write the hashes of the AWS provider to .terraform.lock.hcl. Exits with 3,
+and leaves the file as it was, if a platform's provider cannot be had.
+
 `python -m terraform_cli plan STACK`: show what a deploy would change. Exits with 0 if nothing, with 2 if
 something, and with 1 if there is no plan. `--drift` prints one line per change and leaves the state unlocked.
 """
@@ -17,19 +20,21 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from time import monotonic
 
+from stacks.provider_binding import PROVIDER_LOCK, PROVIDER_VERSION
 from terraform_cli.audit import AuditError, install_checkov, problems, read_accepted, scan, stale
 from terraform_cli.configuration import chooses_providers, configured
 from terraform_cli.errors import TerraformError
 from terraform_cli.installation import Terraform, find_terraform
-from terraform_cli.mirror import find_mirror
+from terraform_cli.mirror import MIRROR_VARIABLE, find_mirror
 from terraform_cli.plan import CHANGES, NO_CHANGES, plan
 from terraform_cli.provider import FETCHED_PROVIDERS, choose_provider
+from terraform_cli.provider_lock import PLATFORMS, lock_provider
 from terraform_cli.synthesis import ROOT, SynthesisError, synthesize
 from terraform_cli.validation import ValidationResult, validate
 
@@ -57,12 +62,18 @@ def main() -> None:
     )
     command = commands.add_parser("audit", help="scan every stack with checkov")
     command.add_argument("folders", nargs="*", type=Path, help="scan synthesized stacks as they are")
+    command = commands.add_parser("lock", help="write the hashes of the AWS provider")
+    command.add_argument(
+        "--platform", action="append", help=f"repeat for several (default: {', '.join(PLATFORMS)})"
+    )
     command = commands.add_parser("plan", help="show what a deploy of a stack would change")
     command.add_argument("stack", help="a stack's id, or the folder of a synthesized one")
     command.add_argument("--drift", action="store_true", help="print only the changes; do not lock the state")
     arguments = parser.parse_args()
     if arguments.command == "plan":
         sys.exit(_plan(arguments.stack, os.environ, drift=arguments.drift))
+    if arguments.command == "lock":
+        sys.exit(_lock(arguments.platform or PLATFORMS, os.environ))
     if arguments.command == "audit":
         sys.exit(_audit(arguments.folders, os.environ))
     try:
@@ -95,6 +106,23 @@ def _plan(stack: str, variables: Mapping[str, str], *, drift: bool) -> int:
     else:
         _print(found.output)
     return CHANGES if found.changes else NO_CHANGES
+
+
+def _lock(platforms: Sequence[str], variables: Mapping[str, str]) -> int:
+    named = variables.get(MIRROR_VARIABLE)
+    try:
+        lock_provider(
+            ROOT / PROVIDER_LOCK,
+            find_terraform(variables),
+            variables,
+            platforms=platforms,
+            mirror=Path(named) if named else None,
+        )
+    except TerraformError as error:
+        _print(f"Nothing was locked. {error}")
+        return NOTHING_CHECKED
+    _print(f"{PROVIDER_LOCK}: AWS provider {PROVIDER_VERSION} for {', '.join(platforms)}; commit it")
+    return 0
 
 
 def _audit(folders: list[Path], variables: Mapping[str, str]) -> int:
@@ -153,6 +181,8 @@ def _validate(folders: list[Path], jobs: int, variables: Mapping[str, str]) -> l
             return _check([folder.absolute() for folder in folders], terraform, chosen, jobs)
     provider = choose_provider(terraform, variables)
     _print(f"Terraform {terraform.version}, {provider.description}")
+    if not (ROOT / PROVIDER_LOCK).is_file():
+        _print(f"There is no {PROVIDER_LOCK}, so Terraform trusts whatever it gets: make provider-lock")
     with provider.variables(variables) as chosen, tempfile.TemporaryDirectory() as directory:
         started = monotonic()
         suffix = variables.get("ENVIRONMENT_SUFFIX") or _THROWAWAY
