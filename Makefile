@@ -6,10 +6,10 @@ KEEP ?=
 ONCE ?=
 STACK ?= dev-stack
 
-.PHONY: help setup local test coverage check format wheel package synth validate bench-synth diff drift deploy destroy deploy-local docs lock clean
+.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities bench-synth diff drift deploy destroy deploy-local docs lock clean
 
 help: ## list these commands
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 setup: ## create .venv and install what Pipfile.lock pins (PYTHON=… chooses the interpreter)
 	@bash scripts/setup.sh
@@ -53,6 +53,18 @@ synth: setup ## write the stacks' Terraform to cdktf.out (`cdktf synth`)
 
 validate: setup ## check every stack with Terraform and its AWS provider
 	@$(BIN)/python -m terraform_cli validate
+
+provider-lock: setup ## write the hashes of the AWS provider to .terraform.lock.hcl (needs Terraform's registry, or a mirror)
+	@$(BIN)/python -m terraform_cli lock
+
+audit: setup ## scan every stack with checkov; what it may find is in terraform_cli/accepted_findings.toml
+	@$(BIN)/python -m terraform_cli audit
+
+sbom: setup ## write the packages that Lambda runs to dist/sbom.cdx.json (CycloneDX)
+	@$(BIN)/python -m lambda_packages.sbom
+
+vulnerabilities: setup ## ask OSV whether a package that Lambda runs has a known vulnerability
+	@$(BIN)/python -m lambda_packages.vulnerabilities
 
 diff: package ## show what a deploy of STACK would change, and fail if it is anything (default: STACK=dev-stack)
 	@$(BIN)/python -m terraform_cli plan $(STACK)

@@ -13,10 +13,12 @@ reads these environment variables for the stacks:
 
 import os
 import re
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import TypeVar, get_args
 
 # Before cdktf: prepares the binding and chooses the Node that importing cdktf starts.
@@ -31,9 +33,11 @@ from stacks.code_assets import DeploymentPackages
 from stacks.config.environments import ENVIRONMENTS, Environment, throwaway
 from stacks.config.settings import Architecture, SettingsError
 from stacks.deploy_checks import notes, refusals
+from stacks.provider_binding import PROVIDER_LOCK
 
 T = TypeVar("T", bound=str)
 
+_LOCK = Path(__file__).with_name(PROVIDER_LOCK)
 _STATE_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[1-9]")
 
@@ -124,8 +128,19 @@ def main() -> None:
     except (PackagingError, SettingsError) as error:
         sys.exit(str(error))
     app.synth()
+    pin_provider(Path(app.outdir), os.environ)
     # On standard output, since cdktf shows standard error as an error.
     sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def pin_provider(outdir: Path, variables: Mapping[str, str], lock: Path = _LOCK) -> None:
+    """Copy the provider's hashes, if they are known, to where Terraform looks for them in each stack.
+
+    Not with `CATALOG_WIDE_PROVIDER`, which accepts versions that the hashes are not of.
+    """
+    if lock.is_file() and variables.get("CATALOG_WIDE_PROVIDER") != "1":
+        for stack in (outdir / "stacks").iterdir():
+            shutil.copyfile(lock, stack / PROVIDER_LOCK)
 
 
 def _matching(variables: Mapping[str, str], name: str, pattern: re.Pattern[str], accepted: str) -> str | None:

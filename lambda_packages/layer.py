@@ -40,7 +40,7 @@ def find_layer(architecture: str, dist: Path = DIST, *, lock: Path = LOCK) -> Pa
     Raises: ValueError if Lambda has no such architecture.
     """
     file = dist / layer_name(architecture)
-    return None if current_stamp(file, _made_from(_locked(lock), architecture)) is None else file
+    return None if current_stamp(file, _made_from(locked_packages(lock), architecture)) is None else file
 
 
 def make_layer(
@@ -57,7 +57,7 @@ def make_layer(
     Raises: PackagingError, ValueError.
     """
     name = layer_name(architecture)
-    locked = _locked(lock)
+    locked = locked_packages(lock)
     made_from = _made_from(locked, architecture)
     known = current_stamp(dist / name, made_from)
     if known is not None and known.builder == builder() and not rebuild:
@@ -80,7 +80,8 @@ def make_layer(
     )
 
 
-def _locked(lock: Path) -> dict[str, Any]:
+def locked_packages(lock: Path = LOCK) -> dict[str, Any]:
+    """Return the lock's entries of what the function needs, by package."""
     section: dict[str, Any] = json.loads(lock.read_text(encoding="utf-8"))[_SECTION]
     return section
 

@@ -1,6 +1,6 @@
 """A bucket that is private, encrypted, versioned and accessible over TLS only."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
@@ -30,7 +30,7 @@ from cdktf_cdktf_provider_aws.s3_bucket_versioning import (
 from constructs import Construct
 
 from stacks.config.settings import Removal
-from stacks.policies import deny_plain_http, document
+from stacks.policies import Statement, deny_plain_http, document
 
 
 class PrivateBucket(Construct):
@@ -39,11 +39,21 @@ class PrivateBucket(Construct):
     A function that uses another bucket needs it in its `statements` (such as `inventory_processor`'s) and in
     the S3 endpoint's policy (`Endpoints` in `catalog_stack`).
 
+    `allows`: given the bucket's ARN, returns what its policy allows to others.
+
     `name`, `arn`: the bucket's. `versioning`: the resource that anything about versions must depend on.
+    `policy`: must exist before what it allows.
     """
 
     def __init__(
-        self, scope: Construct, id_: str, *, name: str, removal: Removal, lockable: bool = False
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        name: str,
+        removal: Removal,
+        lockable: bool = False,
+        allows: Callable[[str], Sequence[Statement]] = lambda _arn: (),
     ) -> None:
         super().__init__(scope, id_)
         self.bucket = S3Bucket(
@@ -62,7 +72,7 @@ class PrivateBucket(Construct):
             bucket=self.bucket.id,
             versioning_configuration=S3BucketVersioningVersioningConfiguration(status="Enabled"),
         )
-        self._make_private(self.bucket)
+        self._make_private(self.bucket, allows(self.arn))
 
     def add_lifecycle_rules(self, rules: Sequence[S3BucketLifecycleConfigurationRule]) -> None:
         """Make objects change storage class, expire and be deleted by these lifecycle rules."""
@@ -77,7 +87,7 @@ class PrivateBucket(Construct):
             depends_on=[self.versioning],
         )
 
-    def _make_private(self, bucket: S3Bucket) -> None:
+    def _make_private(self, bucket: S3Bucket, statements: Sequence[Statement]) -> None:
         S3BucketServerSideEncryptionConfigurationA(
             self,
             "Encryption",
@@ -107,9 +117,12 @@ class PrivateBucket(Construct):
             ignore_public_acls=True,
             restrict_public_buckets=True,
         )
-        tls_only = document(self, "TlsOnly", [deny_plain_http(["s3:*"], [bucket.arn, f"{bucket.arn}/*"])])
+        tls_only = deny_plain_http(["s3:*"], [bucket.arn, f"{bucket.arn}/*"])
+        policy = document(self, "TlsOnly", [*statements, tls_only])
         # S3 refuses concurrent changes to one bucket's access (OperationAborted).
-        S3BucketPolicy(self, "Policy", bucket=bucket.id, policy=tls_only, depends_on=[public_access])
+        self.policy = S3BucketPolicy(
+            self, "Policy", bucket=bucket.id, policy=policy, depends_on=[public_access]
+        )
 
 
 def expiry_rules(

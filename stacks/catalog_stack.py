@@ -16,6 +16,7 @@ from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTag
 from constructs import Construct
 
 from stacks.access import ShopAccess, SupplierAccess
+from stacks.access_logs import AccessLogs
 from stacks.archive import Archive
 from stacks.cache import Cache
 from stacks.code_assets import CodeAssets, DeploymentPackages
@@ -24,6 +25,7 @@ from stacks.credentials import Credentials
 from stacks.database import Database
 from stacks.endpoints import Endpoints
 from stacks.event_source_mapping import EventSourceMapping
+from stacks.flow_logs import FlowLogs
 from stacks.invalidation_drain import InvalidationDrain
 from stacks.inventory_processor import InventoryProcessor
 from stacks.migrations import Migrations
@@ -102,12 +104,23 @@ class CatalogStack(TerraformStack):
         self._stream = InventoryStream(self, "Stream", config=config)
         self._archive = Archive(self, "Archive", config=config, account_id=account_id)
         self._quarantine = Quarantine(self, "Quarantine", config=config, account_id=account_id)
+        AccessLogs(
+            self,
+            "AccessLogs",
+            config=config,
+            account_id=account_id,
+            archive=self._archive,
+            quarantine=self._quarantine,
+        )
 
     def _create_network(self) -> None:
         """Create the network, what the functions connect to in it, and the endpoints."""
         config = self._config
         self._network = Network(self, "Network", config=config)
-        self._database = Database(self, "Database", config=config, network=self._network)
+        FlowLogs(self, "FlowLogs", config=config, network=self._network, account_id=self._account_id)
+        self._database = Database(
+            self, "Database", config=config, network=self._network, account_id=self._account_id
+        )
         self._writer = Credentials(
             self,
             "Writer",

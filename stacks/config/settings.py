@@ -215,6 +215,7 @@ class DatabaseSettings:
     `idle_session_timeout_seconds`: when the server closes a connection that a frozen execution environment
     left open.
     `detailed_insights`: Database Insights in its advanced mode, with 15 months of history.
+    `monitoring_seconds`: how often the operating system's metrics are logged (enhanced monitoring); 0: never.
     `log_exports`: whether logs are sent to CloudWatch Logs.
     """
 
@@ -227,6 +228,7 @@ class DatabaseSettings:
     backup_retention_days: int
     idle_session_timeout_seconds: int
     detailed_insights: bool
+    monitoring_seconds: int
     log_exports: bool
 
     def __post_init__(self) -> None:
@@ -240,6 +242,8 @@ class DatabaseSettings:
             "database.storage_limit_gb", self.storage_limit_gb, -(-self.storage_gb * 11 // 10), 65_536
         )
         _require_range("database.backup_retention_days", self.backup_retention_days, 0, 35)
+        # MonitoringInterval in RDS's reference of CreateDBInstance.
+        _require_one_of("database.monitoring_seconds", self.monitoring_seconds, (0, 1, 5, 10, 15, 30, 60))
         _require_range("database.idle_session_timeout_seconds", self.idle_session_timeout_seconds, 60, 86_400)
 
 
@@ -290,12 +294,21 @@ class FunctionSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class LogSettings:
-    """Every log group of the environment: the functions', and the database's where it exports its logs."""
+    """How long logs are kept, and which of AWS's own there are.
+
+    `retention_days`: of every log group: the functions', the flows', the database's exported logs.
+    `network_flows`: whether the network's connections are logged, accepted and refused ones.
+    `bucket_access_days`: how long S3's log of requests to the buckets is kept; None: there is no such log.
+    """
 
     retention_days: int
+    network_flows: bool
+    bucket_access_days: int | None
 
     def __post_init__(self) -> None:
         _require_one_of("logs.retention_days", self.retention_days, LOG_RETENTION_DAYS)
+        if self.bucket_access_days is not None:
+            _require_range("logs.bucket_access_days", self.bucket_access_days, 1, 36_500)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -96,7 +96,7 @@ def test_another_major_version_gets_its_parameter_group_before_the_old_one_is_de
     assert "postgres18" in group["name"]
 
 
-@pytest.mark.parametrize(("name", "days"), [("staging", 30), ("prod", 90)])
+@pytest.mark.parametrize(("name", "days"), [("staging", 30), ("prod", 365)])
 def test_exported_logs_expire(readable: dict[str, Stack], name: str, days: int) -> None:
     stack = readable[name]
     groups = stack.all("aws_cloudwatch_log_group")

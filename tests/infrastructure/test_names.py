@@ -75,6 +75,8 @@ NOT_AT_THE_END = {
     # Inline policies belong to a role, whose name has the environment.
     "aws_iam_role_policy.Processor_Private_Rights": "rights",
     "aws_iam_role_policy.Migrations_Private_Rights": "rights",
+    "aws_iam_role_policy.FlowLogs_Rights": "rights",
+    "aws_iam_role_policy.Database_Monitoring_Rights": "rights",
 }
 
 

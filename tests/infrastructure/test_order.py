@@ -64,6 +64,10 @@ IN_PROD: Mapping[str, tuple[str, ...]] = {
     DATABASE: (
         "aws_cloudwatch_log_group.Database_PostgresqlLog",
         "aws_cloudwatch_log_group.Database_UpgradeLog",
+        "aws_iam_role_policy.Database_Monitoring_Rights",
+    ),
+    "aws_s3_bucket_policy.AccessLogs_Private_Policy": (
+        "aws_s3_bucket_public_access_block.AccessLogs_Private_PublicAccess",
     ),
     "aws_s3_bucket_object_lock_configuration.Archive_Lock": (
         "aws_s3_bucket_versioning.Archive_Private_Versioning",

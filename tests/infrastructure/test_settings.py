@@ -51,12 +51,16 @@ RANGES = [
     ("function", "timeout_seconds", 10, 900),
     ("function", "reserved_concurrency", 1, 10_000),
     ("function", "pool_size", 1, 100),
+    ("logs", "bucket_access_days", 1, 36_500),
     ("event_source", "batch_size", 1, 10_000),
     ("event_source", "window_seconds", 1, 300),
     ("event_source", "parallelization_factor", 1, 10),
     ("event_source", "maximum_record_age_hours", 1, 168),
     ("alarms", "iterator_age_minutes", 1, 1440),
 ]
+
+# One of a list of values.
+FROM_A_LIST = {("logs", "retention_days"), ("database", "monitoring_seconds")}
 
 # Compared with another field, which the message then names.
 NAMED_BY_ANOTHER = {
@@ -89,8 +93,7 @@ def test_no_number_is_without_a_range() -> None:
         settings = getattr(DEV, each.name)
         for field in getattr(settings, "__dataclass_fields__", {}):
             value = getattr(settings, field)
-            # Log retention is one of a list of values.
-            if type(value) is int and each.name != "logs":
+            if type(value) is int and (each.name, field) not in FROM_A_LIST:
                 assert (each.name, field) in ranged
 
 
@@ -121,6 +124,7 @@ def test_no_setting_has_a_default() -> None:
         lambda: Provisioned(shard_count=10_000),
         lambda: OnDemand(expected_shards=1),
         lambda: OnDemand(expected_shards=10_000),
+        *(part("database", monitoring_seconds=seconds) for seconds in (0, 1, 60)),
         *(part("logs", retention_days=days) for days in (1, 7, 1096, 3653)),
     ],
 )
@@ -189,6 +193,10 @@ def test_accepted_values(make: Callable[[], object]) -> None:
         (
             part("function", architecture="aarch64"),
             "function.architecture is 'aarch64'; accepted: arm64, x86_64",
+        ),
+        (
+            part("database", monitoring_seconds=2),
+            "database.monitoring_seconds is 2; accepted: 0, 1, 5, 10, 15, 30, 60",
         ),
         (
             part("logs", retention_days=8),

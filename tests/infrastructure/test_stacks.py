@@ -41,6 +41,7 @@ HOLD_NO_STATE = {
     "aws_elasticache_subnet_group",
     "aws_elasticache_user",
     "aws_elasticache_user_group",
+    "aws_flow_log",
     "aws_iam_policy",
     "aws_iam_role",
     "aws_iam_role_policy",
@@ -57,6 +58,7 @@ HOLD_NO_STATE = {
     "aws_route_table",
     "aws_route_table_association",
     "aws_s3_bucket_lifecycle_configuration",
+    "aws_s3_bucket_logging",
     "aws_s3_bucket_notification",
     "aws_s3_bucket_object_lock_configuration",
     "aws_s3_bucket_ownership_controls",
@@ -153,7 +155,7 @@ def test_of_every_kind_of_resource_it_is_known_whether_it_holds_state(
         assert set(HOLD_STATE) <= kinds
 
 
-@pytest.mark.parametrize(("name", "groups", "days"), [("dev", 2, 7), ("staging", 4, 30), ("prod", 4, 90)])
+@pytest.mark.parametrize(("name", "groups", "days"), [("dev", 2, 7), ("staging", 4, 30), ("prod", 5, 365)])
 def test_every_log_group_obeys_one_setting(
     readable: dict[str, Stack], name: str, groups: int, days: int
 ) -> None:

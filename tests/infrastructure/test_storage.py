@@ -7,6 +7,7 @@ from tests.support.synthesized import THROWAWAY, Stack
 
 ACCOUNT = "${data.aws_caller_identity.Account.account_id}"
 BUCKETS = {"Archive": "product-inventory-archive", "Quarantine": "inventory-quarantine"}
+IN_PROD = {"AccessLogs": "product-catalog-access"}
 EVERYTHING = [{"prefix": ""}]
 EXPIRY = [
     {
@@ -57,10 +58,11 @@ def test_an_on_demand_stream_has_no_shard_count(irish_prod: Stack) -> None:
 
 
 @pytest.mark.parametrize("name", [*PERMANENT, THROWAWAY])
-def test_two_buckets_with_the_account_in_their_names(readable: dict[str, Stack], name: str) -> None:
+def test_buckets_have_the_account_in_their_names(readable: dict[str, Stack], name: str) -> None:
     buckets = readable[name].all("aws_s3_bucket").items()
     assert {id_.removesuffix("_Private_Bucket"): bucket["bucket"] for id_, bucket in buckets} == {
-        part: f"{base}-{ACCOUNT}-{name}" for part, base in BUCKETS.items()
+        part: f"{base}-{ACCOUNT}-{name}"
+        for part, base in (BUCKETS | IN_PROD if name == "prod" else BUCKETS).items()
     }
 
 
