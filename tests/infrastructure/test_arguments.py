@@ -26,7 +26,7 @@ Owners = dict[str, set[str]]
 def arguments(stacks: Mapping[str, Stack]) -> dict[str, dict[str, str | list[str]]]:
     """Return kind → path of an argument → which blocks of this kind have it.
 
-    "all", "as" another argument, or their logical ids, each with the stacks if not in all that have the block.
+    "all", "as" another argument, or logical ids, each with the stacks if not in all that have the block.
     """
     owners: dict[str, Owners] = defaultdict(lambda: defaultdict(set))
     having: dict[str, dict[str, Owners]] = defaultdict(lambda: defaultdict(lambda: defaultdict(set)))

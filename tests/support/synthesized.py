@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from stacks.code_assets import DeploymentPackages
 
 THROWAWAY = "pr-42"
+MISCONFIGURED = "MISCONFIGURED_STACKS"
+"""The environment variable that names a folder of synthesized stacks to test."""
+
 TODAY = date(2026, 11, 21)
 
 # cdktf adds this to the id of a construct that is not a direct child of the stack.
@@ -117,7 +120,11 @@ def small_deployment_packages(directory: Path, *, layers: bool = True) -> "Deplo
 
 def _synthesized(app: "App") -> dict[str, Stack]:
     app.synth()
-    outdir = Path(app.outdir)
+    return read_stacks(Path(app.outdir))
+
+
+def read_stacks(outdir: Path) -> dict[str, Stack]:
+    """Return the stacks by id that cdktf wrote into a folder."""
     manifest = json.loads((outdir / "manifest.json").read_text())
     return {
         stack_id: Stack(document=json.loads((outdir / stack["synthesizedStackPath"]).read_text()))
