@@ -13,6 +13,7 @@ import pytest
 
 from stacks.config.environments import DEV, PROD, Environment
 from tests.support.monitoring import (
+    ACCOUNT_ID,
     MAPPING_UUID,
     Watching,
     read_by_alarms,
@@ -22,6 +23,7 @@ from tests.support.monitoring import (
 from tests.support.synthesized import Stack
 
 FUNCTION = "${{aws_lambda_function.{}_Private_Function.function_name}}"
+ACCOUNT = "${data.aws_caller_identity.Account.account_id}"
 MAPPING = "${aws_lambda_event_source_mapping.EventSource_Mapping.uuid}"
 
 
@@ -149,23 +151,24 @@ def test_log_groups_are_of_the_class_that_takes_embedded_metrics(stack: Stack) -
 
 
 @pytest.mark.parametrize("environment", [DEV, PROD], ids=lambda environment: environment.name)
-def test_a_stack_has_the_alarms_and_the_dashboard_that_test_alarms_checks(
+def test_a_stack_has_the_alarms_the_topic_and_the_dashboard_that_test_alarms_checks(
     readable: dict[str, Stack], environment: Environment, tmp_path: Path
 ) -> None:
     """There they are synthesized alone, with names for the parts that they watch."""
-    alone = synthesize_observability(environment, tmp_path).readable()
-    deployed = readable[environment.name]
-    named = json.dumps(deployed.document["resource"])
-    for kind, id_, attribute in {
-        *re.findall(r"\$\{(aws_(?!cloudwatch)\w+)\.(\w+)\.(name|function_name|identifier)\}", named)
-    }:
-        body = deployed.document["resource"][kind][id_]
-        named = named.replace(f"${{{kind}.{id_}.{attribute}}}", body[attribute])
-    resources = json.loads(named.replace(MAPPING, MAPPING_UUID))
-    for kind in ("aws_cloudwatch_metric_alarm", "aws_cloudwatch_dashboard"):
-        assert without_metadata(resources[kind]) == without_metadata(alone.document["resource"][kind])
+    alone = monitoring_of(synthesize_observability(environment, tmp_path).readable())
+    text = json.dumps(monitoring_of(readable[environment.name]))
+    resources = readable[environment.name].document["resource"]
+    for kind, id_, attribute in re.findall(r"\$\{(aws_\w+)\.(\w+)\.(name|function_name|identifier)\}", text):
+        name = resources[kind][id_][attribute]
+        text = text.replace(f"${{{kind}.{id_}.{attribute}}}", name)
+    text = text.replace(MAPPING, MAPPING_UUID).replace(ACCOUNT, ACCOUNT_ID)
+    assert json.loads(text) == alone
 
 
-def without_metadata(blocks: dict[str, Any]) -> dict[str, Any]:
-    """Return the blocks without what cdktf says of where they come from."""
-    return {id_: {**body, "//": None} for id_, body in blocks.items()}
+def monitoring_of(stack: Stack) -> dict[str, Any]:
+    """Return what watches the rest of a stack, by kind and logical id."""
+    return {
+        f"{kind}.{id_}": {name: value for name, value in body.items() if name != "//"}
+        for kind, id_, body in stack.blocks()
+        if id_.startswith(("Alarms_", "Dashboard_"))
+    }

@@ -124,12 +124,19 @@ def _synthesized(app: "App") -> dict[str, Stack]:
 
 
 def read_stacks(outdir: Path) -> dict[str, Stack]:
-    """Return the stacks by id that cdktf wrote into a folder."""
-    manifest = json.loads((outdir / "manifest.json").read_text())
+    """Return the stacks by id that cdktf or `write_stacks` wrote into a folder."""
     return {
-        stack_id: Stack(document=json.loads((outdir / stack["synthesizedStackPath"]).read_text()))
-        for stack_id, stack in manifest["stacks"].items()
+        path.parent.name: Stack(document=json.loads(path.read_text()))
+        for path in sorted(outdir.glob("stacks/*/cdk.tf.json"))
     }
+
+
+def write_stacks(stacks: Mapping[str, Stack], outdir: Path) -> None:
+    """Write stacks where `read_stacks` finds them."""
+    for stack_id, stack in stacks.items():
+        path = outdir / "stacks" / stack_id / "cdk.tf.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(stack.document))
 
 
 def _strings(node: Any) -> Iterator[str]:
