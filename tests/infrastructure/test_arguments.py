@@ -1,6 +1,7 @@
-"""The arguments of every kind of block: a new one, or one that is gone, is a decision."""
+"""The arguments of every kind of block, and the attributes that they refer to: each is a decision."""
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ IGNORED_CHANGES = {
     # AWS upgrades it; a lower version in the settings would replace the cache.
     "aws_elasticache_replication_group": ["engine_version"],
 }
+
+_REFERENCE = re.compile(r"\$\{((?:data\.|ephemeral\.)?aws_\w+)\.\w+\.([^}]+)\}")
 
 Owners = dict[str, set[str]]
 """Logical id → the stacks in which it is."""
@@ -101,7 +104,10 @@ def _blocks(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
 
 
 def _paths(node: Any) -> Iterator[str]:
+    """Yield the paths of arguments (`tags.Name`) and of references (`vpc_id.${aws_vpc.id}`)."""
     match node:
+        case str():
+            yield from (f"${{{kind}.{attribute}}}" for kind, attribute in _REFERENCE.findall(node))
         case dict():
             for name, value in node.items():
                 if name != "//":

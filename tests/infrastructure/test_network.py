@@ -1,5 +1,6 @@
 import re
 from collections.abc import Mapping
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -62,6 +63,12 @@ def test_nothing_leads_to_the_internet(stack: Stack) -> None:
     for table in stack.all("aws_route_table").values():
         assert "route" not in table
     assert not any(re.search(r"\b0\.0\.0\.0/0|::/0", text) for text in stack.strings())
+
+
+def test_subnets_are_parts_of_the_network(stack: Stack) -> None:
+    vpc = ip_network(stack.only("aws_vpc")["cidr_block"])
+    for subnet in stack.all("aws_subnet").values():
+        assert subnet["cidr_block"].startswith(f'${{cidrsubnet("{vpc}", 4, '), subnet["cidr_block"]
 
 
 def test_names_of_services_resolve_to_the_endpoints(stack: Stack) -> None:

@@ -111,6 +111,7 @@ def test_a_new_password_code_or_database_invokes_the_migrations(stack: Stack) ->
         "reader": "${aws_secretsmanager_secret_version.Reader_Version.version_id}",
         "database": f"${{{DATABASE}.resource_id}}",
     }
+    assert invocation["input"] == "{}"
     # With CRUD, Terraform would also invoke it on destroy.
     assert invocation.get("lifecycle_scope", "CREATE_ONLY") == "CREATE_ONLY"
 

@@ -137,4 +137,19 @@ PROCESSING = [
         "infrastructure/test_network.py::test_names_of_services_resolve_to_the_endpoints",
         ("an endpoint that nobody finds", "private_dns_enabled", False),
     ),
+    *mistakes_in(
+        "aws_security_group.Shop_Group",
+        _ARGUMENTS,
+        ("a reference to a wrong attribute", "vpc_id", "${aws_vpc.Network_Vpc.arn}"),
+    ),
+    *mistakes_in(
+        "aws_vpc.Network_Vpc",
+        "infrastructure/test_network.py::test_subnets_are_parts_of_the_network",
+        ("a network without its subnets", "cidr_block", "10.43.0.0/16"),
+    ),
+    *mistakes_in(
+        f"{_POLICY}Processor_Private_May",
+        _INTERFACES,
+        ("a denial of the archive", "statement.2.actions.6", "s3:PutObject"),
+    ),
 ]

@@ -158,4 +158,9 @@ STORES = [
         ("a message for each rejected record", "queue.0.filter_prefix", ""),
         ("a notification of nothing that Lambda writes", "queue.0.filter_prefix", "lambda/"),
     ),
+    *mistakes_in(
+        "aws_db_parameter_group.Database_Parameters",
+        _PARAMETERS,
+        ("a parameter that waits for a restart", "parameter.3.apply_method", "pending-reboot"),
+    ),
 ]
