@@ -67,8 +67,11 @@ def tests_fail(names: Sequence[str], stacks: dict[str, Stack], directory: Path) 
     folder = directory / "misconfigured"
     write_stacks(stacks, folder)
     os.environ[MISCONFIGURED] = str(folder)
-    with redirect_stdout(StringIO()) as output:
-        code = pytest.main([*_OPTIONS, *(str(TESTS / name) for name in names)])
+    try:
+        with redirect_stdout(StringIO()) as output:
+            code = pytest.main([*_OPTIONS, *(str(TESTS / name) for name in names)])
+    finally:
+        del os.environ[MISCONFIGURED]
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise RuntimeError(f"pytest cannot run {names}:\n{output.getvalue()}")
     return code == pytest.ExitCode.TESTS_FAILED
