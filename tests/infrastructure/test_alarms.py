@@ -132,7 +132,11 @@ def test_what_sets_an_alarm_off(
 # Breached below, or above the threshold; the others from the threshold on.
 BELOW = {"not-reading", "drain-not-running", "database-storage", "cache-hit-rate-001"}
 ABOVE = {"iterator-age", "failed-batches", "destination-delivery-failures", "rejected-share"}
-CALCULATED = {"rejected-share": (5, 900, 1), "cache-hit-rate-001": (67, 300, 6)}
+# Threshold, period in seconds, periods, metrics by the names that the expression has for them.
+CALCULATED = {
+    "rejected-share": (5, 900, 1, {"rejected": "RecordsRejected", "received": "RecordsIn"}),
+    "cache-hit-rate-001": (67, 300, 6, {"hits": "CacheHits", "misses": "CacheMisses"}),
+}
 
 
 def test_on_which_side_of_its_threshold_an_alarm_goes_off(stack: Stack) -> None:
@@ -147,13 +151,17 @@ def test_on_which_side_of_its_threshold_an_alarm_goes_off(stack: Stack) -> None:
 def test_the_windows_of_calculated_alarms_and_of_a_second_node(observed: dict[str, Stack]) -> None:
     for stack in observed.values():
         alarms = alarms_of(stack)
-        for name, (threshold, seconds, periods) in CALCULATED.items():
+        for name, (threshold, seconds, periods, named) in CALCULATED.items():
             alarm = alarms[name]
             assert alarm["threshold"] == threshold
             assert alarm["evaluation_periods"] == alarm["datapoints_to_alarm"] == periods
             assert alarm["treat_missing_data"] == "notBreaching"
-            metrics = [query["metric"] for query in alarm["metric_query"] if "metric" in query]
-            assert {(metric["period"], metric["stat"]) for metric in metrics} == {(seconds, "Sum")}
+            result, *queries = alarm["metric_query"]
+            assert (result["id"], result["return_data"]) == ("result", True)
+            assert {query["id"]: query["metric"]["metric_name"] for query in queries} == named
+            assert {query["metric"]["period"] for query in queries} == {seconds}
+            assert {query["metric"]["stat"] for query in queries} == {"Sum"}
+            assert not any("return_data" in query for query in queries)
     alarms = alarms_of(observed["prod"])
     for name in alarms:
         if name.endswith("-002"):
