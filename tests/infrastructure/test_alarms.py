@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stacks.config.environments import DEV, PROD, Environment, throwaway
+from stacks.config.environments import DEV, PROD, STAGING, Environment, throwaway
 from stacks.config.settings import AlarmSettings
 from tests.support.monitoring import (
     ACCOUNT_ID,
@@ -20,7 +21,7 @@ from tests.support.monitoring import (
 )
 from tests.support.synthesized import THROWAWAY, Stack
 
-ENVIRONMENTS = (DEV, PROD, throwaway(THROWAWAY))
+ENVIRONMENTS = (DEV, STAGING, PROD, throwaway(THROWAWAY))
 BREACHES = {
     "GreaterThanThreshold": lambda value, threshold: value > threshold,
     "GreaterThanOrEqualToThreshold": lambda value, threshold: value >= threshold,
@@ -167,6 +168,18 @@ def test_the_windows_of_calculated_alarms_and_of_a_second_node(observed: dict[st
         if name.endswith("-002"):
             first = json.dumps(alarms[name]).replace("-002", "-001").replace("node 002", "node 001")
             assert without_metadata(json.loads(first)) == without_metadata(alarms[name[:-1] + "1"])
+
+
+def test_staging_has_devs_alarms_for_a_larger_database(observed: dict[str, Stack]) -> None:
+    dev, staging = (
+        {name: without_metadata(alarm) for name, alarm in alarms_of(observed[environment]).items()}
+        for environment in ("dev", "staging")
+    )
+    # 90 % of the connections that their instances accept: 80 and 190.
+    connections = [alarms.pop("database-connections")["threshold"] for alarms in (dev, staging)]
+    assert connections == [72, 171]
+    text = json.dumps(staging).replace("db.t4g.small", "db.t4g.micro")
+    assert json.loads(re.sub(r'(?<=[-"])staging(?=[-"])', "dev", text)) == dev
 
 
 def test_every_alarm_is_in_one_of_the_tables(stack: Stack) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.infrastructure.conftest import PERMANENT
 from tests.support.synthesized import Stack
 
 ACCOUNT = "${data.aws_caller_identity.Account.account_id}"
@@ -65,8 +66,13 @@ def test_nothing_leads_to_the_internet(stack: Stack) -> None:
     assert not any(re.search(r"\b0\.0\.0\.0/0|::/0", text) for text in stack.strings())
 
 
+def test_no_two_networks_overlap_so_that_they_can_be_peered(readable: dict[str, Stack]) -> None:
+    networks = [ip_network(readable[name].only("aws_vpc")["cidr_block"]) for name in PERMANENT]
+    assert networks == [ip_network(f"10.{number}.0.0/16") for number in (40, 41, 42)]
+
+
 def test_subnets_are_parts_of_the_network(stack: Stack) -> None:
-    vpc = ip_network(stack.only("aws_vpc")["cidr_block"])
+    vpc = stack.only("aws_vpc")["cidr_block"]
     for subnet in stack.all("aws_subnet").values():
         assert subnet["cidr_block"].startswith(f'${{cidrsubnet("{vpc}", 4, '), subnet["cidr_block"]
 

@@ -81,6 +81,10 @@ def test_resources_of_prod_are_created_after_what_they_need(readable: dict[str, 
     assert set(IN_PROD[later]) <= reached(graph(readable["prod"]), later)
 
 
+def test_staging_exports_logs_into_groups_that_are_there(readable: dict[str, Stack]) -> None:
+    assert set(IN_PROD[DATABASE]) <= reached(graph(readable["staging"]), DATABASE)
+
+
 @pytest.mark.parametrize("function", [PROCESSOR, MIGRATIONS])
 def test_a_function_is_created_after_its_connections_are_allowed(stack: Stack, function: str) -> None:
     """Both rules of each, since the first invocation follows immediately."""
