@@ -16,9 +16,11 @@ from tests.support.monitoring import (
     ACCOUNT_ID,
     MAPPING_UUID,
     Watching,
+    alarms_of,
     read_by_alarms,
     read_by_dashboard,
     synthesize_observability,
+    widgets_of,
 )
 from tests.support.synthesized import Stack
 
@@ -138,6 +140,27 @@ def test_the_title_of_a_graph_names_its_unit(readable: dict[str, Stack]) -> None
             sign = re.search(r"\((ms|%|bytes)\)", reading.place)
             unit, _ = EMITTED[reading.watching]
             assert unit == (SIGNS[sign[1]] if sign else "Count"), reading
+
+
+def test_a_red_line_is_the_threshold_of_an_alarm_on_the_graphs_metric(readable: dict[str, Stack]) -> None:
+    """The graph has the alarm's period too, or a sum would be of another time than the threshold."""
+    stack = readable["prod"]
+    alarms = alarms_of(stack)
+    limits = {
+        (reading.watching.name, alarms[reading.place]["threshold"], reading.period_seconds)
+        for reading in read_by_alarms(stack)
+    }
+    lines = [
+        (widget["properties"], line["value"])
+        for widget in widgets_of(stack)
+        for line in widget["properties"].get("annotations", {}).get("horizontal", ())
+    ]
+    assert len(lines) == 10
+    for graph, value in lines:
+        names = {metric[1] for metric in graph["metrics"] if len(metric) > 1}
+        # The graph of hits has the rate that AWS computes; the alarm computes it from hits and misses.
+        names |= {"CacheHits"} if "CacheHitRate" in names else set()
+        assert any((name, value, graph["period"]) in limits for name in names), graph["title"]
 
 
 def test_the_mapping_emits_its_metrics(stack: Stack) -> None:
