@@ -4,9 +4,10 @@ BIN := .venv/bin
 DIST ?= dist
 KEEP ?=
 ONCE ?=
+SAMPLE ?=
 STACK ?= dev-stack
 
-.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities bench-synth diff drift deploy destroy deploy-local docs lock clean
+.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities bench-synth misconfigure diff drift deploy destroy deploy-local docs lock clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -83,6 +84,9 @@ deploy-local: setup ## deploy dev-stack to an emulator, send an update, destroy;
 
 bench-synth: setup ## measure what bypassing the provider binding's __init__ saves
 	@$(BIN)/python scripts/bench_synth.py
+
+misconfigure: setup ## try misconfigured stacks: a test must catch each (SAMPLE=n: only n, others every day)
+	@$(BIN)/python -m tests.misconfigurations $(if $(SAMPLE),--sample $(SAMPLE))
 
 docs: setup ## write the tables of the documents that come from the code
 	@$(BIN)/python scripts/rejection_reasons.py

@@ -1,27 +1,37 @@
-"""Write tests/infrastructure/logical_ids.json, the logical ids of every permanent environment's stack.
+"""Write what is kept of the permanent environments' stacks: logical_ids.json and arguments.json.
 
-A renamed logical id makes Terraform destroy the old resource and create a new one: read the file's diff.
+A renamed logical id makes Terraform destroy the old resource and create a new one. An argument that is new or
+gone is a decision. Read the files' diff.
 """
 
 import json
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
 # A script's own folder is on the path, the project's is not.
 sys.path.insert(0, str(PROJECT))
 
-from tests.infrastructure.test_stacks import LOGICAL_IDS, logical_ids  # noqa: E402 see above
-from tests.support.synthesized import synthesize  # noqa: E402
+from stacks.config.environments import DEV  # noqa: E402 see above
+from tests.infrastructure.test_arguments import ARGUMENTS, arguments, observed_stacks  # noqa: E402
+from tests.infrastructure.test_stacks import LOGICAL_IDS, logical_ids  # noqa: E402
+from tests.support.synthesized import synthesize, synthesize_environment  # noqa: E402
 
 
 def main() -> None:
-    """Synthesize the stacks and write their logical ids."""
+    """Synthesize the stacks and write their logical ids and arguments."""
     with tempfile.TemporaryDirectory() as directory:
-        found = logical_ids(synthesize({}, Path(directory)))
-    LOGICAL_IDS.write_text(json.dumps(found, indent=2) + "\n")
-    sys.stdout.write(f"{LOGICAL_IDS.relative_to(PROJECT)}: read its diff\n")
+        stacks = synthesize({}, Path(directory))
+        (Path(directory) / "open").mkdir()
+        open_network = replace(DEV.network, nat_gateways=1)
+        open_dev = synthesize_environment(replace(DEV, network=open_network), Path(directory) / "open")
+    readable = {name.removesuffix("-stack"): stack.readable() for name, stack in stacks.items()}
+    found = arguments(observed_stacks(readable, open_dev.readable()))
+    for path, content in ((LOGICAL_IDS, logical_ids(stacks)), (ARGUMENTS, found)):
+        path.write_text(json.dumps(content, indent=2) + "\n")
+        sys.stdout.write(f"{path.relative_to(PROJECT)}: read its diff\n")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """Fixtures: real servers and synthesized stacks, once per session; new services for each test."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from local.servers import PostgresServer, Servers, ValkeyServer, start_servers
 from tests.support.real_servers import Services, open_services
-from tests.support.synthesized import THROWAWAY, Stack, synthesize
+from tests.support.synthesized import MISCONFIGURED, THROWAWAY, Stack, read_stacks, synthesize
 
 
 @pytest.fixture(scope="session")
@@ -39,5 +41,10 @@ def own_valkey() -> Iterator[ValkeyServer]:
 
 @pytest.fixture(scope="session")
 def stacks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stack]:
-    """Every stack and a throwaway one, synthesized without an account or a region."""
+    """Every stack and a throwaway one, synthesized without an account or a region.
+
+    `make misconfigure` has stacks with a mistake tested instead.
+    """
+    if folder := os.environ.get(MISCONFIGURED):
+        return read_stacks(Path(folder))
     return synthesize({"ENVIRONMENT_SUFFIX": THROWAWAY}, tmp_path_factory.mktemp("stacks"))

@@ -15,7 +15,13 @@ from processor.report import BatchReport, DrainReport
 from stacks.config.environments import PROD
 from tests.support.events import ARRIVAL_MS, record, sequence
 from tests.support.fakes import FakeServices, Fault, always
-from tests.support.monitoring import Watching, shown_by_dashboard, synthesize_observability, watched_by_alarms
+from tests.support.monitoring import (
+    Watching,
+    read_by_alarms,
+    read_by_dashboard,
+    shown_by_dashboard,
+    watched_by_alarms,
+)
 from tests.support.synthesized import Stack
 
 
@@ -36,8 +42,8 @@ def batches() -> list[BatchReport]:
     return [mixed, services.process(killer)]
 
 
-def emitted(environment: str, reports: list[BatchReport]) -> set[Watching]:
-    """Return what CloudWatch makes of the lines that the processor writes.
+def emitted(environment: str, reports: list[BatchReport]) -> dict[Watching, str]:
+    """Return what CloudWatch makes of the lines that the processor writes: metrics with their units.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
     """
@@ -48,7 +54,9 @@ def emitted(environment: str, reports: list[BatchReport]) -> set[Watching]:
             telemetry.publish_batch(report, request_id="any", connections_in_use=1)
         telemetry.publish_drain(DrainReport(), request_id="any")
     return {
-        Watching(directive["Namespace"], metric["Name"], frozenset((name, line[name]) for name in names))
+        Watching(directive["Namespace"], metric["Name"], frozenset((name, line[name]) for name in names)): (
+            metric["Unit"]
+        )
         for line in map(json.loads, output.getvalue().splitlines())
         for directive in _directives(line)
         for metric in directive["Metrics"]
@@ -62,13 +70,18 @@ def _directives(line: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    return synthesize_observability(PROD, tmp_path_factory.mktemp("observability"))
+def stack(stacks: dict[str, Stack]) -> Stack:
+    return stacks[PROD.stack_id].readable()
 
 
 @pytest.fixture(scope="module")
-def of_processor() -> set[Watching]:
+def units() -> dict[Watching, str]:
     return emitted(PROD.name, batches())
+
+
+@pytest.fixture(scope="module")
+def of_processor(units: dict[Watching, str]) -> set[Watching]:
+    return set(units)
 
 
 def ours(watchings: set[Watching]) -> set[Watching]:
@@ -103,4 +116,16 @@ def test_the_dashboard_shows_all_that_the_processor_emits_and_nothing_else(
 
 
 def test_another_environments_metrics_are_not_ours(of_processor: set[Watching]) -> None:
-    assert not of_processor & emitted("dev", batches())
+    assert not of_processor & set(emitted("dev", batches()))
+
+
+def test_ours_are_read_by_the_statistic_of_their_unit(stack: Stack, units: dict[Watching, str]) -> None:
+    """Counts are added up, and times and gauges are not."""
+    by_reason = {watching.for_any_reason(): unit for watching, unit in units.items()}
+    for reading in (*read_by_alarms(stack), *read_by_dashboard(stack)):
+        if reading.watching.namespace == NAMESPACE:
+            unit = by_reason[reading.watching.for_any_reason()]
+            is_count = unit == "Count" and reading.watching.name != "ConnectionsInUse"
+            assert reading.statistic == ("Sum" if is_count else "Maximum"), reading
+            assert reading.unit in (None, unit), reading
+            assert ("(ms)" in reading.place) == (unit == "Milliseconds") or reading.place.endswith("(%)")

@@ -1,3 +1,5 @@
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
@@ -6,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stacks.config.environments import DEV, PROD, Environment, throwaway
+from stacks.config.environments import DEV, PROD, STAGING, Environment, throwaway
 from stacks.config.settings import AlarmSettings
 from tests.support.monitoring import (
     ACCOUNT_ID,
@@ -19,7 +21,7 @@ from tests.support.monitoring import (
 )
 from tests.support.synthesized import THROWAWAY, Stack
 
-ENVIRONMENTS = (DEV, PROD, throwaway(THROWAWAY))
+ENVIRONMENTS = (DEV, STAGING, PROD, throwaway(THROWAWAY))
 BREACHES = {
     "GreaterThanThreshold": lambda value, threshold: value > threshold,
     "GreaterThanOrEqualToThreshold": lambda value, threshold: value >= threshold,
@@ -61,50 +63,52 @@ def calculated(alarm: Mapping[str, Any], **values: float) -> float | None:
         return None
 
 
-@pytest.mark.parametrize(
-    ("name", "metric", "statistic", "dev", "prod", "window", "missing"),
-    [
-        ("iterator-age", "IteratorAge", "Maximum", 900_000, 300_000, (60, 3, 5), "notBreaching"),
-        ("not-reading", "PolledEventCount", "SampleCount", 1, 1, (300, 3, 3), "breaching"),
-        ("throttles", "Throttles", "Sum", 1, 1, (60, 3, 5), "notBreaching"),
-        ("batches-unfinished", "BatchesUnfinished", "Sum", 1, 1, (300, 3, 3), "notBreaching"),
-        (
-            "failed-batches",
-            "OnFailureDestinationDeliveredEventCount",
-            "Sum",
-            0,
-            0,
-            (300, 1, 1),
-            "notBreaching",
-        ),
-        (
-            "destination-delivery-failures",
-            "DestinationDeliveryFailures",
-            "Sum",
-            0,
-            0,
-            (300, 1, 1),
-            "notBreaching",
-        ),
-        ("dlq-depth", "ApproximateNumberOfMessagesVisible", "Maximum", 2, 2, (300, 1, 1), "ignore"),
-        ("rejected-internal-error", "RecordsRejectedByReason", "Sum", 0, 0, (300, 1, 1), "notBreaching"),
-        ("rejected-catalog-refused", "RecordsRejectedByReason", "Sum", 0, 0, (300, 1, 1), "notBreaching"),
-        ("rejected-killed-process", "RecordsRejectedByReason", "Sum", 0, 0, (300, 1, 1), "notBreaching"),
-        ("errors", "Errors", "Sum", 1, 1, (60, 3, 15), "notBreaching"),
-        # 60 % of 60 s: a batch stops itself after 80 %.
-        ("duration", "Duration", "Maximum", 36_000, 36_000, (60, 5, 10), "notBreaching"),
-        ("pool-use", "ConnectionsInUse", "Maximum", 2, 2, (60, 5, 5), "notBreaching"),
-        ("database-cpu", "CPUUtilization", "Average", 80, 80, (300, 3, 3), "missing"),
-        ("database-storage", "FreeStorageSpace", "Minimum", 2 * 1024**3, 2 * 1024**3, (300, 6, 6), "missing"),
-        ("database-connections", "DatabaseConnections", "Maximum", 72, 765, (60, 5, 5), "missing"),
-        ("pending-invalidations", "PendingInvalidationsAdded", "Sum", 1, 1, (300, 3, 3), "notBreaching"),
-        ("writes-refused", "WriteProvisionedThroughputExceeded", "Sum", 1, 1, (300, 3, 3), "notBreaching"),
-        ("drain-not-running", "Drains", "Sum", 1, 1, (300, 3, 3), "breaching"),
-        ("migration-errors", "Errors", "Sum", 1, 1, (300, 1, 1), "notBreaching"),
-        ("cache-memory-001", "DatabaseMemoryUsagePercentage", "Maximum", 80, 80, (300, 3, 3), "missing"),
-        ("cache-evictions-001", "Evictions", "Sum", 1, 1, (300, 3, 3), "notBreaching"),
-    ],
-)
+# Name, metric, statistic, thresholds of dev and prod, (period, data points, periods), missing data.
+ALARMS = [
+    ("iterator-age", "IteratorAge", "Maximum", 900_000, 300_000, (60, 3, 5), "notBreaching"),
+    ("not-reading", "PolledEventCount", "SampleCount", 1, 1, (300, 3, 3), "breaching"),
+    ("throttles", "Throttles", "Sum", 1, 1, (60, 3, 5), "notBreaching"),
+    ("batches-unfinished", "BatchesUnfinished", "Sum", 1, 1, (300, 3, 3), "notBreaching"),
+    (
+        "failed-batches",
+        "OnFailureDestinationDeliveredEventCount",
+        "Sum",
+        0,
+        0,
+        (300, 1, 1),
+        "notBreaching",
+    ),
+    (
+        "destination-delivery-failures",
+        "DestinationDeliveryFailures",
+        "Sum",
+        0,
+        0,
+        (300, 1, 1),
+        "notBreaching",
+    ),
+    ("dlq-depth", "ApproximateNumberOfMessagesVisible", "Maximum", 2, 2, (300, 1, 1), "ignore"),
+    ("rejected-internal-error", "RecordsRejectedByReason", "Sum", 0, 0, (300, 1, 1), "notBreaching"),
+    ("rejected-catalog-refused", "RecordsRejectedByReason", "Sum", 0, 0, (300, 1, 1), "notBreaching"),
+    ("rejected-invalid-base64", "RecordsRejectedByReason", "Sum", 0, 0, (300, 1, 1), "notBreaching"),
+    ("rejected-killed-process", "RecordsRejectedByReason", "Sum", 0, 0, (300, 1, 1), "notBreaching"),
+    ("errors", "Errors", "Sum", 1, 1, (60, 3, 15), "notBreaching"),
+    # 60 % of 60 s: a batch stops itself after 80 %.
+    ("duration", "Duration", "Maximum", 36_000, 36_000, (60, 5, 10), "notBreaching"),
+    ("pool-use", "ConnectionsInUse", "Maximum", 2, 2, (60, 5, 5), "notBreaching"),
+    ("database-cpu", "CPUUtilization", "Average", 80, 80, (300, 3, 3), "missing"),
+    ("database-storage", "FreeStorageSpace", "Minimum", 2 * 1024**3, 2 * 1024**3, (300, 6, 6), "missing"),
+    ("database-connections", "DatabaseConnections", "Maximum", 72, 765, (60, 5, 5), "missing"),
+    ("pending-invalidations", "PendingInvalidationsAdded", "Sum", 1, 1, (300, 3, 3), "notBreaching"),
+    ("writes-refused", "WriteProvisionedThroughputExceeded", "Sum", 1, 1, (300, 3, 3), "notBreaching"),
+    ("drain-not-running", "Drains", "Sum", 1, 1, (300, 3, 3), "breaching"),
+    ("migration-errors", "Errors", "Sum", 1, 1, (300, 1, 1), "notBreaching"),
+    ("cache-memory-001", "DatabaseMemoryUsagePercentage", "Maximum", 80, 80, (300, 3, 3), "missing"),
+    ("cache-evictions-001", "Evictions", "Sum", 1, 1, (300, 3, 3), "notBreaching"),
+]
+
+
+@pytest.mark.parametrize(("name", "metric", "statistic", "dev", "prod", "window", "missing"), ALARMS)
 def test_what_sets_an_alarm_off(
     observed: dict[str, Stack],
     name: str,
@@ -124,6 +128,67 @@ def test_what_sets_an_alarm_off(
         )
         assert (alarm["period"], alarm["datapoints_to_alarm"], alarm["evaluation_periods"]) == window
         assert alarm["treat_missing_data"] == missing
+
+
+# Breached below, or above the threshold; the others from the threshold on.
+BELOW = {"not-reading", "drain-not-running", "database-storage", "cache-hit-rate-001"}
+ABOVE = {"iterator-age", "failed-batches", "destination-delivery-failures", "rejected-share"}
+# Threshold, period in seconds, periods, metrics by the names that the expression has for them.
+CALCULATED = {
+    "rejected-share": (5, 900, 1, {"rejected": "RecordsRejected", "received": "RecordsIn"}),
+    "cache-hit-rate-001": (67, 300, 6, {"hits": "CacheHits", "misses": "CacheMisses"}),
+}
+
+
+def test_on_which_side_of_its_threshold_an_alarm_goes_off(stack: Stack) -> None:
+    for name, alarm in alarms_of(stack).items():
+        first_node = name.replace("-002", "-001")
+        below = first_node in BELOW
+        above = name in ABOVE or name.startswith("rejected-")
+        found = [goes_off(alarm, alarm["threshold"] + difference) for difference in (-1, 0, 1)]
+        assert found == [below, not below and not above, not below], name
+
+
+def test_the_windows_of_calculated_alarms_and_of_a_second_node(observed: dict[str, Stack]) -> None:
+    for stack in observed.values():
+        alarms = alarms_of(stack)
+        for name, (threshold, seconds, periods, named) in CALCULATED.items():
+            alarm = alarms[name]
+            assert alarm["threshold"] == threshold
+            assert alarm["evaluation_periods"] == alarm["datapoints_to_alarm"] == periods
+            assert alarm["treat_missing_data"] == "notBreaching"
+            result, *queries = alarm["metric_query"]
+            assert (result["id"], result["return_data"]) == ("result", True)
+            assert {query["id"]: query["metric"]["metric_name"] for query in queries} == named
+            assert {query["metric"]["period"] for query in queries} == {seconds}
+            assert {query["metric"]["stat"] for query in queries} == {"Sum"}
+            assert not any("return_data" in query for query in queries)
+    alarms = alarms_of(observed["prod"])
+    for name in alarms:
+        if name.endswith("-002"):
+            first = json.dumps(alarms[name]).replace("-002", "-001").replace("node 002", "node 001")
+            assert without_metadata(json.loads(first)) == without_metadata(alarms[name[:-1] + "1"])
+
+
+def test_staging_has_devs_alarms_for_a_larger_database(observed: dict[str, Stack]) -> None:
+    dev, staging = (
+        {name: without_metadata(alarm) for name, alarm in alarms_of(observed[environment]).items()}
+        for environment in ("dev", "staging")
+    )
+    # 90 % of the connections that their instances accept: 80 and 190.
+    connections = [alarms.pop("database-connections")["threshold"] for alarms in (dev, staging)]
+    assert connections == [72, 171]
+    text = json.dumps(staging).replace("db.t4g.small", "db.t4g.micro")
+    assert json.loads(re.sub(r'(?<=[-"])staging(?=[-"])', "dev", text)) == dev
+
+
+def test_every_alarm_is_in_one_of_the_tables(stack: Stack) -> None:
+    listed = {row[0] for row in ALARMS} | set(CALCULATED)
+    assert {name.replace("-002", "-001") for name in alarms_of(stack)} == listed
+
+
+def without_metadata(alarm: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in alarm.items() if name != "//"}
 
 
 def test_every_alarm_notifies_the_topic_when_it_goes_off_but_not_when_it_ends(stack: Stack) -> None:

@@ -75,9 +75,10 @@ def test_parameters(stack: Stack) -> None:
         "idle_session_timeout": "900000",
         "idle_in_transaction_session_timeout": "60000",
     }
-    assert {
-        parameter["name"] for parameter in group["parameter"] if parameter["apply_method"] == "pending-reboot"
-    } == {"rds.force_ssl", "password_encryption"}
+    assert [parameter["apply_method"] for parameter in group["parameter"]] == [
+        "pending-reboot" if parameter["name"] in ("rds.force_ssl", "password_encryption") else "immediate"
+        for parameter in group["parameter"]
+    ]
 
 
 @pytest.mark.parametrize("version", ["17", "18"])

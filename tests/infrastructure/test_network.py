@@ -1,9 +1,11 @@
 import re
 from collections.abc import Mapping
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
+from tests.infrastructure.conftest import PERMANENT
 from tests.support.synthesized import Stack
 
 ACCOUNT = "${data.aws_caller_identity.Account.account_id}"
@@ -62,6 +64,17 @@ def test_nothing_leads_to_the_internet(stack: Stack) -> None:
     for table in stack.all("aws_route_table").values():
         assert "route" not in table
     assert not any(re.search(r"\b0\.0\.0\.0/0|::/0", text) for text in stack.strings())
+
+
+def test_no_two_networks_overlap_so_that_they_can_be_peered(readable: dict[str, Stack]) -> None:
+    networks = [ip_network(readable[name].only("aws_vpc")["cidr_block"]) for name in PERMANENT]
+    assert networks == [ip_network(f"10.{number}.0.0/16") for number in (40, 41, 42)]
+
+
+def test_subnets_are_parts_of_the_network(stack: Stack) -> None:
+    vpc = stack.only("aws_vpc")["cidr_block"]
+    for subnet in stack.all("aws_subnet").values():
+        assert subnet["cidr_block"].startswith(f'${{cidrsubnet("{vpc}", 4, '), subnet["cidr_block"]
 
 
 def test_names_of_services_resolve_to_the_endpoints(stack: Stack) -> None:

@@ -85,6 +85,10 @@ def test_resources_of_prod_are_created_after_what_they_need(readable: dict[str, 
     assert set(IN_PROD[later]) <= reached(graph(readable["prod"]), later)
 
 
+def test_staging_exports_logs_into_groups_that_are_there(readable: dict[str, Stack]) -> None:
+    assert set(IN_PROD[DATABASE]) <= reached(graph(readable["staging"]), DATABASE)
+
+
 @pytest.mark.parametrize("function", [PROCESSOR, MIGRATIONS])
 def test_a_function_is_created_after_its_connections_are_allowed(stack: Stack, function: str) -> None:
     """Both rules of each, since the first invocation follows immediately."""
@@ -115,6 +119,7 @@ def test_a_new_password_code_or_database_invokes_the_migrations(stack: Stack) ->
         "reader": "${aws_secretsmanager_secret_version.Reader_Version.version_id}",
         "database": f"${{{DATABASE}.resource_id}}",
     }
+    assert invocation["input"] == "{}"
     # With CRUD, Terraform would also invoke it on destroy.
     assert invocation.get("lifecycle_scope", "CREATE_ONLY") == "CREATE_ONLY"
 

@@ -98,6 +98,11 @@ def test_only_lambda_itself_may_create_and_delete_network_interfaces(stack: Stac
         use = Use(action, "*")
         assert role.allows(use)
         assert role.allows(use, from_code) is action.startswith("xray:"), action
+    (denied,) = (each for each in statements(stack, f"{part}_Private_May") if each.get("effect") == "Deny")
+    assert {action.partition(":")[0] for action in denied["actions"]} == {"ec2"}
+    assert denied["condition"] == [
+        {"test": "Null", "variable": "lambda:SourceFunctionArn", "values": ["false"]}
+    ]
 
 
 @pytest.mark.parametrize("part", ["Processor", "Migrations"])

@@ -265,6 +265,11 @@ def test_the_provider_tags_everything(readable: dict[str, Stack], name: str) -> 
     ]
 
 
+def test_terraform_is_one_that_keeps_passwords_out_of_the_state(stack: Stack) -> None:
+    """1.11 is the first with write-only arguments: https://developer.hashicorp.com/terraform/language/v1.11.x."""
+    assert stack.document["terraform"]["required_version"] == ">= 1.11"
+
+
 def test_no_resource_chooses_another_provider(stack: Stack) -> None:
     """It would get that provider's tags."""
     assert not [logical_id for _, logical_id, body in stack.blocks() if "provider" in body]

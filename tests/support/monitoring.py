@@ -26,6 +26,16 @@ class Watching(NamedTuple):
         return self._replace(dimensions=any_reason)
 
 
+class Reading(NamedTuple):
+    """How an alarm or a graph, named in `place`, reads a metric; `unit`: the one that it asks for."""
+
+    place: str
+    watching: Watching
+    statistic: str
+    period_seconds: int
+    unit: str | None
+
+
 def synthesize_observability(config: Environment, outdir: Path) -> Stack:
     """Return a stack with only the alarms and the dashboard."""
     # Imported here, so that tests without stacks do not start Node.
@@ -79,23 +89,33 @@ def widgets_of(stack: Stack) -> list[dict[str, Any]]:
 
 def watched_by_alarms(stack: Stack) -> set[Watching]:
     """Return every metric that an alarm reads."""
-    found = set()
-    for alarm in alarms_of(stack).values():
+    return {reading.watching for reading in read_by_alarms(stack)}
+
+
+def read_by_alarms(stack: Stack) -> Iterator[Reading]:
+    """Yield how each alarm reads its metrics."""
+    for name, alarm in alarms_of(stack).items():
         queries = [query["metric"] for query in alarm.get("metric_query", ()) if "metric" in query]
         for metric in queries or [alarm]:
             dimensions = frozenset(metric["dimensions"].items())
-            found.add(Watching(metric["namespace"], metric["metric_name"], dimensions))
-    return found
+            watching = Watching(metric["namespace"], metric["metric_name"], dimensions)
+            statistic = metric["stat" if queries else "statistic"]
+            yield Reading(name, watching, statistic, metric["period"], metric.get("unit"))
 
 
 def shown_by_dashboard(stack: Stack) -> set[Watching]:
     """Return every metric that the dashboard shows; a search shows every value of unfixed dimensions."""
-    return {
-        watching
-        for widget in widgets_of(stack)
-        for line in widget["properties"].get("metrics", ())
-        for watching in _shown(line)
-    }
+    return {reading.watching for reading in read_by_dashboard(stack)}
+
+
+def read_by_dashboard(stack: Stack) -> Iterator[Reading]:
+    """Yield how each graph reads its metrics."""
+    for widget in widgets_of(stack):
+        graph = widget["properties"]
+        for line in graph.get("metrics", ()):
+            for watching in _shown(line):
+                statistic = line[-1].get("stat", "Sum")
+                yield Reading(graph["title"], watching, statistic, graph["period"], line[-1].get("unit"))
 
 
 def _shown(line: list[Any]) -> Iterator[Watching]:

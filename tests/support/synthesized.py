@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from stacks.code_assets import DeploymentPackages
 
 THROWAWAY = "pr-42"
+MISCONFIGURED = "MISCONFIGURED_STACKS"
+"""The environment variable that names a folder of synthesized stacks to test."""
+
 TODAY = date(2026, 11, 21)
 
 # cdktf adds this to the id of a construct that is not a direct child of the stack.
@@ -117,12 +120,23 @@ def small_deployment_packages(directory: Path, *, layers: bool = True) -> "Deplo
 
 def _synthesized(app: "App") -> dict[str, Stack]:
     app.synth()
-    outdir = Path(app.outdir)
-    manifest = json.loads((outdir / "manifest.json").read_text())
+    return read_stacks(Path(app.outdir))
+
+
+def read_stacks(outdir: Path) -> dict[str, Stack]:
+    """Return the stacks by id that cdktf or `write_stacks` wrote into a folder."""
     return {
-        stack_id: Stack(document=json.loads((outdir / stack["synthesizedStackPath"]).read_text()))
-        for stack_id, stack in manifest["stacks"].items()
+        path.parent.name: Stack(document=json.loads(path.read_text()))
+        for path in sorted(outdir.glob("stacks/*/cdk.tf.json"))
     }
+
+
+def write_stacks(stacks: Mapping[str, Stack], outdir: Path) -> None:
+    """Write stacks where `read_stacks` finds them."""
+    for stack_id, stack in stacks.items():
+        path = outdir / "stacks" / stack_id / "cdk.tf.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(stack.document))
 
 
 def _strings(node: Any) -> Iterator[str]:

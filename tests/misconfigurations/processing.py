@@ -1,0 +1,155 @@
+"""Mistakes in the functions and in who may reach and do what."""
+
+from tests.misconfigurations.misconfiguration import REMOVED, mistakes_in
+
+_ARGUMENTS = "infrastructure/test_arguments.py::test_arguments_stay"
+_MAPPING = "infrastructure/test_functions.py::test_the_event_source_mapping"
+_FUNCTION = "infrastructure/test_functions.py::test_every_function"
+_VARIABLES = "infrastructure/test_functions.py::test_variables_of_the_processor"
+_DRAIN = "infrastructure/test_functions.py::test_pending_invalidations_are_drained_every_minute"
+_ACTIONS = "infrastructure/test_permissions.py::test_exactly_these_actions_on_exactly_these_resources"
+_INTERFACES = (
+    "infrastructure/test_permissions.py::test_only_lambda_itself_may_create_and_delete_network_interfaces"
+)
+_TRUST = "infrastructure/test_permissions.py::test_a_role_is_only_for_lambda_and_has_one_policy"
+_CONNECTIONS = "infrastructure/test_network.py::test_exactly_these_connections_are_allowed"
+_ENDPOINTS = "infrastructure/test_network.py::test_endpoints_serve_only_this_account_and_our_resources"
+_EVENT_SOURCE = "aws_lambda_event_source_mapping.EventSource_Mapping"
+_PROCESSOR = "aws_lambda_function.Processor_Private_Function"
+_POLICY = "data.aws_iam_policy_document."
+
+PROCESSING = [
+    *mistakes_in(
+        _EVENT_SOURCE,
+        _MAPPING,
+        ("batches that are not halved", "bisect_batch_on_function_error", False),
+        ("a response that Lambda does not read", "function_response_types", []),
+        ("records that are given up after a retry", "maximum_retry_attempts", 1),
+        ("records that are skipped at the start", "starting_position", "LATEST"),
+        ("failed batches that are dropped", "destination_config", REMOVED),
+    ),
+    *mistakes_in(
+        _EVENT_SOURCE,
+        _ARGUMENTS,
+        ("a mapping that is off", "enabled", False),
+        ("a filter on records", "filter_criteria", {"filter": [{"pattern": "{}"}]}),
+        ("batches of windows", "tumbling_window_in_seconds", 60),
+    ),
+    *mistakes_in(
+        _PROCESSOR,
+        _VARIABLES,
+        ("a connection that is not checked", "environment.variables.DB_TLS", "require"),
+    ),
+    *mistakes_in(
+        _PROCESSOR,
+        _FUNCTION,
+        ("a function outside the network", "vpc_config.subnet_ids", []),
+        ("code for another processor", "architectures.0", "x86_64"),
+        ("an ended runtime", "runtime", "python3.9"),
+    ),
+    *mistakes_in(_PROCESSOR, _ARGUMENTS, ("versions that nobody invokes", "publish", True)),
+    *mistakes_in(
+        "aws_lambda_layer_version.Packages_Layer",
+        _ARGUMENTS,
+        ("a layer that stays after a destroy", "skip_destroy", True),
+    ),
+    *mistakes_in(
+        "aws_cloudwatch_event_rule.Drain_Schedule",
+        _DRAIN,
+        ("a drain a day", "schedule_expression", "rate(1 day)"),
+    ),
+    *mistakes_in(
+        "aws_cloudwatch_event_rule.Drain_Schedule", _ARGUMENTS, ("a drain that is off", "state", "DISABLED")
+    ),
+    *mistakes_in(
+        "aws_lambda_permission.Drain_MayInvoke",
+        _DRAIN,
+        ("a function that any schedule may invoke", "source_arn", REMOVED),
+    ),
+    *mistakes_in(
+        "aws_lambda_function_event_invoke_config.Drain_NoRetries",
+        _DRAIN,
+        ("drains that pile up", "maximum_retry_attempts", 2),
+    ),
+    *mistakes_in(
+        f"{_POLICY}Processor_Private_May", _ACTIONS, ("every action on S3", "statement.0.actions.0", "s3:*")
+    ),
+    *mistakes_in(f"{_POLICY}Shop_May", _ACTIONS, ("rights on everything", "statement.0.resources", ["*"])),
+    *mistakes_in(
+        f"{_POLICY}Suppliers_May",
+        _ACTIONS,
+        ("suppliers who may read the stream", "statement.0.actions.0", "kinesis:GetRecords"),
+    ),
+    *mistakes_in(
+        f"{_POLICY}Processor_Private_Trust",
+        _TRUST,
+        ("a role for any service", "statement.0.principals.0.identifiers.0", "ec2.amazonaws.com"),
+    ),
+    *mistakes_in(
+        "aws_iam_role.Processor_Private_Role",
+        _ARGUMENTS,
+        ("a role with a managed policy", "managed_policy_arns", ["arn"]),
+    ),
+    *mistakes_in(
+        f"{_POLICY}Processor_Private_May",
+        _INTERFACES,
+        ("network interfaces for the function's code", "statement.2.effect", "Allow"),
+    ),
+    *mistakes_in("aws_vpc.Network_Vpc", _ARGUMENTS, ("dedicated tenancy", "instance_tenancy", "dedicated")),
+    *mistakes_in(
+        "aws_vpc.Network_Vpc",
+        "infrastructure/test_network.py::test_names_of_services_resolve_to_the_endpoints",
+        ("names that do not resolve", "enable_dns_support", False),
+    ),
+    *mistakes_in(
+        "aws_subnet.Network_Private1",
+        "infrastructure/test_network.py::test_no_subnet_gives_public_addresses",
+        ("public addresses", "map_public_ip_on_launch", True),
+    ),
+    *mistakes_in(
+        "aws_vpc_security_group_ingress_rule.Shop_ToDatabase_Ingress",
+        _CONNECTIONS,
+        ("a database that everybody reaches", "cidr_ipv4", "0.0.0.0/0"),
+    ),
+    *mistakes_in(
+        "aws_vpc_security_group_ingress_rule.Processor_Private_ToDatabase_Ingress",
+        _CONNECTIONS,
+        ("every port of the database", "from_port", 0),
+    ),
+    *mistakes_in(
+        "aws_vpc_security_group_egress_rule.Processor_Private_ToCache_Egress",
+        _CONNECTIONS,
+        ("every protocol", "ip_protocol", "-1"),
+    ),
+    *mistakes_in(
+        "aws_default_security_group.Network_DefaultGroup",
+        "infrastructure/test_network.py::test_the_default_security_group_allows_nothing",
+        ("a default group that allows", "ingress", [{"protocol": "-1"}]),
+    ),
+    *mistakes_in(
+        f"{_POLICY}Endpoints_S3Access",
+        _ENDPOINTS,
+        ("an endpoint for every account", "statement.0.condition", REMOVED),
+        ("an endpoint for every bucket", "statement.0.resources.0", "*"),
+    ),
+    *mistakes_in(
+        "aws_vpc_endpoint.Endpoints_Secrets",
+        "infrastructure/test_network.py::test_names_of_services_resolve_to_the_endpoints",
+        ("an endpoint that nobody finds", "private_dns_enabled", False),
+    ),
+    *mistakes_in(
+        "aws_security_group.Shop_Group",
+        _ARGUMENTS,
+        ("a reference to a wrong attribute", "vpc_id", "${aws_vpc.Network_Vpc.arn}"),
+    ),
+    *mistakes_in(
+        "aws_vpc.Network_Vpc",
+        "infrastructure/test_network.py::test_subnets_are_parts_of_the_network",
+        ("a network without its subnets", "cidr_block", "10.43.0.0/16"),
+    ),
+    *mistakes_in(
+        f"{_POLICY}Processor_Private_May",
+        _INTERFACES,
+        ("a denial of the archive", "statement.2.actions.6", "s3:PutObject"),
+    ),
+]
