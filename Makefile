@@ -6,7 +6,7 @@ KEEP ?=
 ONCE ?=
 STACK ?= dev-stack
 
-.PHONY: help setup local test coverage check format wheel package synth validate bench-synth diff drift deploy destroy bootstrap deploy-local docs lock clean
+.PHONY: help setup local test coverage check format wheel package synth validate bench-synth diff drift deploy destroy bootstrap preflight deploy-local docs lock clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -68,6 +68,9 @@ destroy: setup ## destroy STACK, after showing the plan and asking
 
 bootstrap: setup ## make the bucket for the state, and roles for workflows, after showing the plan and asking
 	@CATALOG_BOOTSTRAP=1 bash scripts/cdktf.sh deploy bootstrap-stack
+
+preflight: setup ## ask the account whether STACK can be deployed: quotas, zones, names, the state's bucket
+	@$(BIN)/python -m preflight $(STACK)
 
 deploy-local: setup ## deploy dev-stack to an emulator, send an update, destroy; then again (ONCE=1: only once)
 	@$(BIN)/python -m local deploy $(if $(filter 1,$(ONCE)),--once)

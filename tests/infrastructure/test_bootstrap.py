@@ -117,7 +117,11 @@ def test_nobody_stores_a_key(bootstrap: Stack) -> None:
         ("kinesis:CreateStream", f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/inventory-updates-prod", {}),
         ("s3:CreateBucket", f"arn:aws:s3:::product-inventory-archive-{ACCOUNT}-prod", {}),
         ("rds:CreateDBInstance", f"arn:aws:rds:us-east-1:{ACCOUNT}:db:product-catalog-prod", {}),
-        ("lambda:InvokeFunction", f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:inventory-migrations-prod", {}),
+        (
+            "lambda:InvokeFunction",
+            f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:inventory-migrations-prod",
+            {},
+        ),
         ("ec2:CreateVpc", "*", IN_REGION),
         ("iam:CreateRole", ROLE, {"iam:PermissionsBoundary": BOUNDARY}),
         ("iam:PassRole", ROLE, {"iam:PassedToService": "lambda.amazonaws.com"}),
