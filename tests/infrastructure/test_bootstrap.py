@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from local.servers import Servers
 from main import chosen_bootstrap
 from stacks.config.settings import SettingsError
 from tests.documents.test_deploying import DEPLOYING
@@ -16,6 +17,7 @@ from tests.support.documents import names_in
 from tests.support.iam_policies import Policy, policy
 from tests.support.recording_proxy import Use
 from tests.support.synthesized import Stack, synthesize_bootstrap
+from tests.support.terraform_runs import configuration, terraform_run
 
 ACCOUNT = "123456789012"
 VARIABLES = {
@@ -239,3 +241,24 @@ def test_an_identity_provider_that_exists_is_used(tmp_path: Path) -> None:
 def test_a_wrong_variable_is_refused(changed: dict[str, Any], refusal: str) -> None:
     with pytest.raises(SettingsError, match=refusal):
         chosen_bootstrap({"CATALOG_BOOTSTRAP": "1", **VARIABLES, **changed})
+
+
+@pytest.mark.timeout(300)
+def test_it_is_applied_once_and_kept(bootstrap: Stack, servers: Servers, tmp_path: Path) -> None:
+    """Apply to moto: the second plan is empty, and a destroy is refused."""
+    document = json.loads(json.dumps(bootstrap.document))
+    # The provider waits for minutes, since moto does not return every argument of it.
+    del document["resource"]["aws_s3_bucket_lifecycle_configuration"]
+    url = servers.moto.endpoint_url
+    provider = document["provider"]["aws"][0]
+    provider |= configuration({"endpoints": [dict.fromkeys(("iam", "s3", "sts"), url)]}, {})["provider"][
+        "aws"
+    ]
+    provider |= {"region": "eu-west-1", "s3_use_path_style": True, "skip_requesting_account_id": False}
+    document["terraform"] = configuration({}, {})["terraform"]
+    with terraform_run(tmp_path) as terraform:
+        terraform.configure(document)
+        terraform.run("apply", "-auto-approve")
+        assert terraform.changes() == {}
+        refused = terraform.run("plan", "-destroy", "-refresh=false", expected=1)
+    assert "Instance cannot be destroyed" in refused
