@@ -15,7 +15,7 @@ setup: ## create .venv and install what Pipfile.lock pins (PYTHON=… chooses th
 	@bash scripts/setup.sh
 
 local: setup ## run the whole pipeline on this machine and print a verdict (KEEP=1 leaves it running)
-	@$(BIN)/python -m local run $(if $(filter 1,$(KEEP)),--keep)
+	@$(BIN)/python -m local run $(if $(KEEP),$(if $(filter 1,$(KEEP)),--keep,$(error KEEP is '$(KEEP)'; accepted: 1)))
 
 test: setup ## run all tests
 	@$(BIN)/python -m pytest
@@ -73,7 +73,7 @@ preflight: setup ## ask the account whether STACK can be deployed: quotas, zones
 	@$(BIN)/python -m preflight $(STACK)
 
 deploy-local: setup ## deploy dev-stack to an emulator, send an update, destroy; then again (ONCE=1: only once)
-	@$(BIN)/python -m local deploy $(if $(filter 1,$(ONCE)),--once)
+	@$(BIN)/python -m local deploy $(if $(ONCE),$(if $(filter 1,$(ONCE)),--once,$(error ONCE is '$(ONCE)'; accepted: 1)))
 
 bench-synth: setup ## measure what bypassing the provider binding's __init__ saves
 	@$(BIN)/python scripts/bench_synth.py

@@ -53,7 +53,7 @@ def main() -> int:
     except (ServerError, FunctionError, MappingEndedError, kept_run.KeptRunError) as error:
         return _fail(str(error))
     except _SERVER_ERRORS as error:
-        return _fail(f"a server failed (see .local/function.log): {error}")
+        return _fail(f"a server failed (see the log in .local): {error}")
 
 
 def _fail(message: str) -> int:

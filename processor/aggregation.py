@@ -62,7 +62,7 @@ def _refuse_excess(keys: list[str], records: int) -> None:
     if any(len(key) > _MAX_KEY_CHARACTERS for key in keys):
         raise AggregateError(f"a partition key has more than {_MAX_KEY_CHARACTERS} characters")
     if records > _MAX_RECORDS:
-        raise AggregateError(f"it holds {records} records; at most {_MAX_RECORDS}")
+        raise AggregateError(f"it holds {records} records; at most {_MAX_RECORDS} are accepted")
 
 
 def _message_class() -> Any:

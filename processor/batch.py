@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from processor import attempts
+from processor import poison_records
 from processor.catalog_stage import CatalogStage
 from processor.errors import DependencyError
 from processor.pending_invalidations import drain_page
@@ -34,7 +34,7 @@ class _Stage:
     done: set[Record] = field(default_factory=set)
 
 
-class _StagesEnd(NamedTuple):
+class _StagesResult(NamedTuple):
     """How stages ended: the records they left unfinished, why, and the seconds that each stage took."""
 
     unfinished: set[Record]
@@ -50,12 +50,12 @@ async def process_batch(batch: Sequence[Record], ports: Ports, *, deadline: floa
     report = BatchReport(kinesis_records=len(batch))
     if not batch:
         return report
-    if attempts.may_be_deadly(batch, ports.clock):
+    if poison_records.may_be_deadly(batch, ports.clock):
         await _process_marked(batch[0], ports, report, deadline)
     else:
         await _process(batch, ports, report, deadline)
     if report.first_unfinished is None:
-        report.warnings += await attempts.take_back(ports, deadline)
+        report.warnings += await poison_records.take_back(ports, deadline)
     return report
 
 
@@ -77,21 +77,25 @@ async def _process(batch: Sequence[Record], ports: Ports, report: BatchReport, d
 
 
 async def _process_marked(record: Record, ports: Ports, report: BatchReport, deadline: float) -> None:
-    """Try a lone old record under a mark, or quarantine it unparsed if three processes died of it."""
+    """Process a record that is alone and old, after marking the attempt.
+
+    If three processes died while they worked on it, it is quarantined unparsed.
+    """
     try:
-        has_killed = await attempts.mark(record, ports, deadline)
+        has_killed = await poison_records.mark(record, ports, deadline)
         if has_killed:
-            rejection = attempts.reject_killer(record)
+            rejection = poison_records.reject_killer(record)
             await _store([rejection.record], [rejection], ports, report, deadline)
         else:
             await _process([record], ports, report, deadline)
+        # A killer keeps its marks until it is in quarantine.
         if report.first_unfinished is None or not has_killed:
-            await attempts.clear(record, ports, deadline)
+            await poison_records.clear(record, ports, deadline)
     except Exception as error:  # noqa: BLE001 sorted by kind, like a stage's error
         report.add_error(error)
         report.first_unfinished = record.sequence_number
-        if not isinstance(error, attempts.NoTimeLeftError):
-            report.warnings += await attempts.note_survival(record, ports)
+        if not isinstance(error, poison_records.NoTimeLeftError):
+            report.warnings += await poison_records.note_survival(record, ports)
 
 
 async def _store(
@@ -115,22 +119,22 @@ async def _store(
     if updates:
         good = [update.record for update in updates]
         stages.append(_Stage(name="catalog", records=good, work=catalog.run(), done=catalog.done))
-    end = await _run_stages(stages, ports.clock, deadline)
+    result = await _run_stages(stages, ports.clock, deadline)
     report.records += len(records)
     report.accepted += len(updates)
     report.count_rejections(rejections)
     report.add_catalog(catalog.result)
-    for name, seconds in end.seconds.items():
+    for name, seconds in result.seconds.items():
         report.add_stage_time(name, seconds)
-    for error in end.errors:
+    for error in result.errors:
         report.add_error(error)
-    if end.unfinished:
+    if result.unfinished:
         report.first_unfinished = next(
-            record.sequence_number for record in records if record in end.unfinished
+            record.sequence_number for record in records if record in result.unfinished
         )
 
 
-async def _run_stages(stages: Sequence[_Stage], clock: Clock, deadline: float) -> _StagesEnd:
+async def _run_stages(stages: Sequence[_Stage], clock: Clock, deadline: float) -> _StagesResult:
     """Run the stages concurrently; cancel those that are late."""
     seconds: dict[str, float] = {}
 
@@ -158,4 +162,4 @@ async def _run_stages(stages: Sequence[_Stage], clock: Clock, deadline: float) -
         if error is not None:
             errors.append(error)
             unfinished.update(record for record in stage.records if record not in stage.done)
-    return _StagesEnd(unfinished, errors, seconds)
+    return _StagesResult(unfinished, errors, seconds)

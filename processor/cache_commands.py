@@ -9,8 +9,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from processor.background import Background
-from processor.patience import Limits, Patience
+from processor.background_tasks import Background
+from processor.time_limits import TimeBudget, TimeLimits
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -46,20 +46,20 @@ class CacheCommands:
         self._most_turns = min(redis.connection_pool.max_connections, MAX_CACHE_COMMANDS)
         self._begin_with_few()
         self._background = background
-        self._limits = Limits()
+        self._limits = TimeLimits()
         self._replies = 0
         self._silent = False
         self._try_again_at = 0.0
 
     async def begin(
-        self, command: Callable[[], Awaitable[Any]], patience: Patience
+        self, command: Callable[[], Awaitable[Any]], budget: TimeBudget
     ) -> "asyncio.Task[Any] | None":
         """Begin the command and return its task; None if it was not begun and never will be."""
         if self._is_left_alone():
             return None
         turns = self._turns
         try:
-            async with self._limits.within(patience), self._limits.within(Patience(TURN_TIMEOUT_SECONDS)):
+            async with self._limits.within(budget), self._limits.within(TimeBudget(TURN_TIMEOUT_SECONDS)):
                 await turns.acquire()
         except TimeoutError:
             if self._more_turns > 0:
@@ -73,12 +73,12 @@ class CacheCommands:
             self._leave_alone()  # the others; this one tries
         return self._background.start(self._run(command, turns))
 
-    async def reply(self, begun: "asyncio.Task[Any] | None", patience: Patience) -> Any:
+    async def reply(self, begun: "asyncio.Task[Any] | None", budget: TimeBudget) -> Any:
         """Return the command's reply, `NO_USE` or `NO_ANSWER`."""
         if begun is None:
             return NO_ANSWER
         try:
-            async with self._limits.within(patience):
+            async with self._limits.within(budget):
                 return await asyncio.shield(begun)
         except TimeoutError:
             return NO_ANSWER
@@ -86,7 +86,7 @@ class CacheCommands:
     async def _run(self, command: Callable[[], Awaitable[Any]], turns: asyncio.Semaphore) -> Any:
         replies = self._replies
         try:
-            async with self._limits.within(Patience(CACHE_TIMEOUT_SECONDS)):
+            async with self._limits.within(TimeBudget(CACHE_TIMEOUT_SECONDS)):
                 reply = await _twice_if_closed(command)
         except UnicodeDecodeError:
             reply = NO_USE

@@ -56,13 +56,14 @@ class CatalogStage:
         retry_state = self._ports.retry_state
         count, applied = len(self._updates), 0
         failed: DependencyError | None = None
-        # If the last batch was too much, all at once is not tried: that would take half of the time.
+        # Skip the single statement, half of the time, if the database was too slow for the last batch.
         if not retry_state.database_is_slow:
             try:
                 await self._upsert(self._updates)
                 applied = count
             except StatementTimeoutError as error:
                 failed = error
+        # The single statement was skipped or too slow; for one update, the same would be tried again.
         if applied == 0 and (failed is None or count > 1):
             applied, failed = await self._upsert_in_parts()
         if applied:
@@ -77,7 +78,9 @@ class CatalogStage:
             return
         folded = fold(updates)
         try:
-            upserted = await self._ports.catalog.upsert(folded.changes, within_seconds=self._time_left())
+            upserted = await self._ports.catalog.upsert(
+                folded.changes, within_seconds=self._seconds_for_rows()
+            )
         except CatalogRefusedError:
             await self._upsert_one_by_one(updates)
             return
@@ -86,7 +89,7 @@ class CatalogStage:
         self.result.has_pending_invalidations |= upserted.has_pending_invalidations
 
     async def _upsert_one_by_one(self, updates: Sequence[Update]) -> None:
-        """Apply each update on its own: folded with a newer one that is refused, a good one would be lost.
+        """Apply each update on its own: a fold could drop a good one for a newer one that the table refuses.
 
         Refusals are remembered immediately, so that the next attempt goes on from there if the time is up.
         """
@@ -96,7 +99,7 @@ class CatalogStage:
             part = updates[start : start + _MAX_ONE_BY_ONE]
             changes = [fold([update]).changes[0] for update in part]
             upserted, refusals = await self._ports.catalog.upsert_one_by_one(
-                changes, within_seconds=self._time_left()
+                changes, within_seconds=self._seconds_for_rows()
             )
             for refusal in refusals:
                 record = part[refusal.position].record
@@ -142,8 +145,8 @@ class CatalogStage:
             begin += len(part)
             seconds_per_row = (clock.monotonic() - started) / len(part)
             # A statement is cut off after half of the time left, so plan for a third.
-            fitting = int(self._time_left() / 3 / seconds_per_row) if seconds_per_row > 0 else most
-            if fitting < 1 and self._time_left() < 2 * seconds_per_row:
+            fitting = int(self._seconds_for_rows() / 3 / seconds_per_row) if seconds_per_row > 0 else most
+            if fitting < 1 and self._seconds_for_rows() < 2 * seconds_per_row:
                 failed = failed or DependencyError(f"database: {seconds_per_row:.2f} s per row")
                 break
             size = max(1, min(size * _GROWTH, fitting, most))
@@ -154,7 +157,9 @@ class CatalogStage:
         updates = self._not_refused(self._updates)
         if not updates:
             return []
-        changes = await self._ports.catalog.outdated(fold(updates).changes, within_seconds=self._time_left())
+        changes = await self._ports.catalog.outdated(
+            fold(updates).changes, within_seconds=self._seconds_for_rows()
+        )
         products = {change.product_id for change in changes}
         return [
             position
@@ -171,9 +176,9 @@ class CatalogStage:
         finally:
             self.result.invalidate_seconds = self._ports.clock.monotonic() - started
         if len(updates) < len(self._updates):
-            # A Kinesis record of which not all was done comes again whole, so none of it is done.
-            cut = self._updates[len(updates)].record.sequence_number
-            updates = [update for update in updates if update.record.sequence_number != cut]
+            # If only a part of an aggregate was applied, Lambda delivers all of it again: none of it is done.
+            partial_record = self._updates[len(updates)].record.sequence_number
+            updates = [update for update in updates if update.record.sequence_number != partial_record]
             await self._quarantine_refused(updates)
             self.done.update(update.record for update in updates)
         else:
@@ -209,7 +214,7 @@ class CatalogStage:
         await self._ports.catalog.add_pending_invalidations(product_ids)
         self.result.pending_invalidations_added += len(product_ids)
 
-    def _time_left(self) -> float:
-        """Return the seconds in which rows may be written, less what must follow them."""
+    def _seconds_for_rows(self) -> float:
+        """Return the seconds left for writing rows, without the reserve for invalidation and quarantine."""
         left = self._deadline - self._ports.clock.monotonic()
         return left - min(_RESERVE_SECONDS, _RESERVE_SHARE * self._budget)

@@ -19,7 +19,7 @@ def fault(text: str, most: int, refused: Mapping[str, str]) -> str | None:
     messages.
     """
     if not 1 <= len(text) <= most:
-        return f"has {len(text)} characters; 1 to {most}"
+        return f"has {len(text)} characters; 1 to {most} are accepted"
     # No character of those categories is printable.
     if not text.isprintable() and (found := _refused_character(text, refused)):
         return found

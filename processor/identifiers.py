@@ -40,7 +40,8 @@ def read_supplier(fields: dict[str, Any]) -> str | None:
         )
     if not 1 <= len(supplier) <= MAX_SUPPLIER:
         raise InvalidRecordError(
-            Reason.INVALID_SUPPLIER, f"supplier has {len(supplier)} characters; 1 to {MAX_SUPPLIER}"
+            Reason.INVALID_SUPPLIER,
+            f"supplier has {len(supplier)} characters; 1 to {MAX_SUPPLIER} are accepted",
         )
     return supplier
 

@@ -26,7 +26,9 @@ def read_object(data: bytes) -> dict[str, Any]:
         InvalidRecordError: the bytes do not hold such an object; the message says what they look like.
     """
     if len(data) > MAX_BYTES:
-        raise InvalidRecordError(Reason.TOO_LARGE, f"the record has {len(data)} bytes; at most {MAX_BYTES}")
+        raise InvalidRecordError(
+            Reason.TOO_LARGE, f"the record has {len(data)} bytes; at most {MAX_BYTES} are accepted"
+        )
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -61,7 +63,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise InvalidRecordError(Reason.DUPLICATE_KEY, f"the key {shown(twice)} appears twice; at most once")
+        raise InvalidRecordError(
+            Reason.DUPLICATE_KEY, f"the key {shown(twice)} appears twice; each key is accepted once"
+        )
     return members
 
 

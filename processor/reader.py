@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
-from processor.background import Background
+from processor.background_tasks import Background
 from processor.cache_commands import CACHE_TIMEOUT_SECONDS, NO_ANSWER, CacheCommands
 from processor.cache_keys import CACHE_TIME_TO_LIVE_SECONDS, LEASE_SECONDS, lease_key, value_key
-from processor.patience import Patience
 from processor.product import (
     COLUMNS,
     MAX_PRODUCT_ID,
@@ -27,6 +26,7 @@ from processor.product import (
     Product,
     cached_product,
 )
+from processor.time_limits import TimeBudget
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
 
-# After a reader has stopped waiting for a connection to the database, connecting goes on this long for the
+# After a reader has stopped waiting for a connection to the database, connecting continues this long for the
 # next.
 CONNECT_TIMEOUT_SECONDS = 3.0
 RELEASE_TIMEOUT_SECONDS = 0.3
@@ -103,8 +103,8 @@ class CatalogReader:
     async def get(self, product_id: str) -> Product | None:
         """Return the product; None if the catalog does not have it.
 
-        For an id that it cannot have, neither cache nor database is read: empty, longer than 255 characters,
-        or with NUL or lone surrogates, which PostgreSQL does not accept in text.
+        An id that cannot exist is None without reading the cache or the database: empty, longer than 255
+        characters, or with NUL or lone surrogates, which PostgreSQL does not accept in text.
 
         May be cancelled or put under `asyncio.timeout` at any moment: neither a lease nor a connection is
         leaked.
@@ -116,10 +116,10 @@ class CatalogReader:
         """
         if not _can_exist(product_id):
             return None
-        patience = Patience(CACHE_TIMEOUT_SECONDS)
+        budget = TimeBudget(CACHE_TIMEOUT_SECONDS)
         # Not GET: a longer value was not stored by a reader, and must not fill the memory.
         value = await self._run(
-            lambda: self._redis.getrange(value_key(product_id), 0, MAX_VALUE_BYTES - 1), patience
+            lambda: self._redis.getrange(value_key(product_id), 0, MAX_VALUE_BYTES - 1), budget
         )
         if value is NO_ANSWER:
             return await self._read(product_id)
@@ -127,26 +127,26 @@ class CatalogReader:
             self.statistics.hits += 1
             return product
         self.statistics.misses += 1
-        return await self._read_under_lease(product_id, patience)
+        return await self._read_under_lease(product_id, budget)
 
     async def aclose(self) -> None:
         """End the background tasks. Call it before closing pool and client, which it leaves open."""
         await self._background.end(within_seconds=_END_SECONDS)
 
-    async def _read_under_lease(self, product_id: str, patience: Patience) -> Product | None:
+    async def _read_under_lease(self, product_id: str, budget: TimeBudget) -> Product | None:
         token = self._new_token()
-        # GET: if an answer is lost, redis-py sends the command again, and then gets its own token back.
+        # `get=True`: if a reply is lost, redis-py sends the command again and gets our own token back.
         leasing = await self._commands.begin(
             lambda: self._redis.set(lease_key(product_id), token, nx=True, get=True, ex=LEASE_SECONDS),
-            patience,
+            budget,
         )
         storing: asyncio.Task[Any] | None = None
         try:
-            leased = await self._reply(leasing, patience)
+            leased = await self._reply(leasing, budget)
             product = await self._read(product_id)
             if _is_ours(leased, token) and product is not None:
-                storing = await self._begin_to_store(product, token, patience)
-                self._count_store(await self._reply(storing, patience))
+                storing = await self._begin_to_store(product, token, budget)
+                self._count_store(await self._reply(storing, budget))
             return product
         finally:
             if leasing is not None:
@@ -176,12 +176,12 @@ class CatalogReader:
             caller = asyncio.current_task()
             if acquiring.cancelled() and caller is not None and not caller.cancelling():
                 raise asyncpg.InterfaceError("the reader is closed") from None
-            self._leave(acquiring)
+            self._keep_connecting(acquiring)
             raise
 
-    def _leave(self, acquiring: "asyncio.Task[Connection]") -> None:
-        # At most half of the pool: while the database is silent none of these gets ready, and new readers
-        # need the rest.
+    def _keep_connecting(self, acquiring: "asyncio.Task[Connection]") -> None:
+        # At most half of the pool: while the database is silent none of these attempts succeeds, and new
+        # readers need the rest.
         if len(self._connecting) < max(1, self._pool.get_max_size() // 2):
             self._connecting.add(acquiring)
             asyncio.get_running_loop().call_later(CONNECT_TIMEOUT_SECONDS, acquiring.cancel)
@@ -201,14 +201,14 @@ class CatalogReader:
             await self._pool.release(connection, timeout=RELEASE_TIMEOUT_SECONDS)
 
     async def _begin_to_store(
-        self, product: Product, token: str, patience: Patience
+        self, product: Product, token: str, budget: TimeBudget
     ) -> "asyncio.Task[Any] | None":
         return await self._commands.begin(
             lambda: self._store_if_leased(
                 keys=[value_key(product.product_id), lease_key(product.product_id)],
                 args=[token, product.to_json(), CACHE_TIME_TO_LIVE_SECONDS],
             ),
-            patience,
+            budget,
         )
 
     def _count_store(self, stored: object) -> None:
@@ -227,7 +227,7 @@ class CatalogReader:
         """Delete the lease if it is this one, so that others need not wait for it to expire."""
 
         async def give_back() -> None:
-            # First let the command end that takes it: it may still succeed.
+            # First wait for the command that takes the lease: it may still succeed.
             leased = await leasing
             if leased is not NO_ANSWER and not _is_ours(leased, token):
                 return
@@ -235,17 +235,17 @@ class CatalogReader:
                 return  # the store has deleted the lease, or another reader has it
             await self._run(
                 lambda: self._give_back_if_ours(keys=[lease_key(product_id)], args=[token]),
-                Patience(CACHE_TIMEOUT_SECONDS),
+                TimeBudget(CACHE_TIMEOUT_SECONDS),
             )
 
         giving = self._background.start(give_back())
         await asyncio.wait({giving}, timeout=GIVE_BACK_WAIT_SECONDS)
 
-    async def _run(self, command: Callable[[], Awaitable[Any]], patience: Patience) -> Any:
-        return await self._reply(await self._commands.begin(command, patience), patience)
+    async def _run(self, command: Callable[[], Awaitable[Any]], budget: TimeBudget) -> Any:
+        return await self._reply(await self._commands.begin(command, budget), budget)
 
-    async def _reply(self, begun: "asyncio.Task[Any] | None", patience: Patience) -> Any:
-        reply = await self._commands.reply(begun, patience)
+    async def _reply(self, begun: "asyncio.Task[Any] | None", budget: TimeBudget) -> Any:
+        reply = await self._commands.reply(begun, budget)
         if reply is NO_ANSWER:
             self.statistics.cache_errors += 1
         return reply

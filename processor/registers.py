@@ -60,9 +60,9 @@ def whole_number(most: int) -> Register:
         else:
             number = _whole(*_decimal(value.text)) if isinstance(value, NumberText) else None
         if number is None:
-            raise InvalidValueError(f"is {_described(value)}; an integer is accepted")
+            raise InvalidValueError(f"is {_described(value)}; a whole number is accepted")
         if not 0 <= number <= most:
-            raise InvalidValueError(f"is {shown(value)}; 0 to {most}")
+            raise InvalidValueError(f"is {shown(value)}; 0 to {most} is accepted")
         return number
 
     return Register(
@@ -87,15 +87,17 @@ def money(most_cents: int) -> Register:
         else:
             text = value.text if isinstance(value, NumberText) else value
             if not isinstance(text, str):
-                raise InvalidValueError(f"is {_described(value)}; a number or its text is accepted")
+                raise InvalidValueError(
+                    f"is {_described(value)}; a number or a string with a number is accepted"
+                )
             digits, exponent = _decimal(text)
             exact = _whole(digits, exponent + 2)
             if exact is None:
                 decimals = -exponent if -exponent < _MANY_DECIMALS else f"over {_MANY_DECIMALS}"
-                raise InvalidValueError(f"has {decimals} decimals: {shown(value)}; at most 2")
+                raise InvalidValueError(f"has {decimals} decimals: {shown(value)}; at most 2 are accepted")
             cents = exact
         if not 0 <= cents <= most_cents:
-            raise InvalidValueError(f"is {shown(value)}; {accepted}")
+            raise InvalidValueError(f"is {shown(value)}; {accepted} is accepted")
         return cents
 
     def to_cache(stored: Decimal | None) -> str | None:

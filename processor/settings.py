@@ -109,7 +109,9 @@ def read_database_settings(variables: Mapping[str, str], secret_variable: str) -
     if _one_of(variables, "DB_TLS", ("verify-full", "disable"), default="verify-full") == "verify-full":
         ca_file = Path(variables.get("DB_CA_FILE") or RDS_ROOTS)
         if not ca_file.is_file():
-            raise SettingsError(f"DB_CA_FILE is {str(ca_file)!r}, which is no file; a PEM file is accepted")
+            raise SettingsError(
+                f"DB_CA_FILE is {str(ca_file)!r}, which is not a file; a PEM file is accepted"
+            )
     return DatabaseSettings(
         secret_arn=_required(variables, secret_variable),
         host=_host("DB_HOST", variables.get("DB_HOST", ""), "DB_PORT") or None,

@@ -129,13 +129,14 @@ def _event_time_us(value: object, arrival_us: int) -> int:
     if len(fraction) > _FRACTIONAL_DIGITS:
         raise InvalidRecordError(
             Reason.INVALID_EVENT_TIME,
-            f"event_time has {len(fraction)} fractional digits: {shown(value)}; at most {_FRACTIONAL_DIGITS}",
+            f"event_time has {len(fraction)} fractional digits: {shown(value)}; "
+            f"at most {_FRACTIONAL_DIGITS} are accepted",
         )
     try:
         since_epoch = datetime.fromisoformat(f"{date}T{time}") - _EPOCH_UTC
     except ValueError as error:
         raise InvalidRecordError(
-            Reason.INVALID_EVENT_TIME, f"event_time is {shown(value)}, no date and time: {error}"
+            Reason.INVALID_EVENT_TIME, f"event_time {shown(value)} is not a valid date and time: {error}"
         ) from error
     event_time_us = (since_epoch.days * 86_400 + since_epoch.seconds) * 1_000_000
     if fraction:
@@ -154,7 +155,7 @@ def _event_time_us(value: object, arrival_us: int) -> int:
         )
     if event_time_us > _LATEST_US:
         raise InvalidRecordError(
-            Reason.INVALID_EVENT_TIME, f"event_time is {shown(value)}, later than 9999 in UTC"
+            Reason.INVALID_EVENT_TIME, f"event_time is {shown(value)}; 9999 in UTC or earlier is accepted"
         )
     return event_time_us
 

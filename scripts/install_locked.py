@@ -38,7 +38,10 @@ def main() -> None:
         file.flush()
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
         flags = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--requirement", file.name]
-        sys.exit(subprocess.run([*command, *flags], check=False).returncode)  # noqa: S603
+        try:
+            sys.exit(subprocess.run([*command, *flags], check=False).returncode)  # noqa: S603
+        except KeyboardInterrupt:
+            sys.exit("stopped; `make setup` goes on from here")
 
 
 if __name__ == "__main__":

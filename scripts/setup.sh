@@ -30,17 +30,24 @@ find_python() {
     exit 1
 }
 
-# A .venv whose creation was interrupted may have a python but no pip.
-if [ -z "${PYTHON:-}" ] && .venv/bin/python -c 'import sys, pip; sys.exit(sys.prefix == sys.base_prefix)' 2>/dev/null; then
+# A .venv whose creation was interrupted may have a python but no pip; the programs of one that was moved do not
+# start, since they name its old place.
+usable() {
+    .venv/bin/python -c 'import sys, pip; sys.exit(sys.prefix == sys.base_prefix)' 2>/dev/null &&
+        grep -qF "$(cd .venv && pwd -P)/" .venv/bin/pip 2>/dev/null
+}
+
+if [ -z "${PYTHON:-}" ] && usable; then
     python=.venv/bin/python
 else
     python=$(find_python)
 fi
 wanted="$(cksum <Pipfile.lock) $("$python" -c 'import sys; print(*sys.version_info[:3])')"
-if [ "$(cat .venv/.installed 2>/dev/null || true)" = "$wanted" ]; then exit 0; fi
+installed() { [ "$(cat .venv/.installed 2>/dev/null || true)" = "$wanted" ] && usable; }
+if installed; then exit 0; fi
 
 acquire_lock .venv.lock "make setup"
-if [ "$(cat .venv/.installed 2>/dev/null || true)" = "$wanted" ]; then exit 0; fi
+if installed; then exit 0; fi
 if [ "$python" != .venv/bin/python ]; then
     echo "Creating .venv with $("$python" --version)"
     "$python" -m venv --clear .venv

@@ -24,7 +24,7 @@ from stacks.config.environments import Environment
 from stacks.credentials import Credentials
 from stacks.database import Database
 from stacks.endpoints import Endpoints
-from stacks.event_source import EventSource
+from stacks.event_source_mapping import EventSourceMapping
 from stacks.invalidation_drain import InvalidationDrain
 from stacks.inventory_processor import InventoryProcessor
 from stacks.migrations import Migrations
@@ -177,7 +177,7 @@ class CatalogStack(TerraformStack):
             cache=self._cache,
             migrations=self._migrations,
         )
-        self._event_source = EventSource(
+        self._event_source = EventSourceMapping(
             self,
             "EventSource",
             config=config,

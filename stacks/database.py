@@ -21,10 +21,10 @@ DATABASE_NAME = "productcatalog"
 ADMINISTRATOR = "postgres"
 POSTGRES_PORT = 5432
 _EXPORTED_LOGS = ("postgresql", "upgrade")
-# The first major version whose default is our value:
+# Our value is the default of each major version that is accepted:
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html,
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL_Password_Encryption_configuration.html
-_DEFAULT_SINCE = {"rds.force_ssl": 15, "password_encryption": 14}
+_FAMILY_DEFAULTS = frozenset({"rds.force_ssl", "password_encryption"})
 # The advanced mode requires fifteen months.
 _INSIGHTS_DAYS = 465
 
@@ -158,13 +158,7 @@ def parameters(settings: DatabaseSettings) -> list[DbParameterGroupParameter]:
             value=value,
             # RDS stores no apply method for a default value: it reports `pending-reboot`, and `immediate` is
             # a change in every plan. https://github.com/hashicorp/terraform-provider-aws/issues/39252
-            apply_method="pending-reboot" if _is_default(name, settings.engine_version) else "immediate",
+            apply_method="pending-reboot" if name in _FAMILY_DEFAULTS else "immediate",
         )
         for name, value in values.items()
     ]
-
-
-def _is_default(name: str, engine_version: str) -> bool:
-    """Return whether the value that we set is the default of the version's family."""
-    since = _DEFAULT_SINCE.get(name)
-    return since is not None and int(engine_version) >= since

@@ -1,6 +1,6 @@
 """VPC endpoints for the two AWS services that the functions call without leaving the private network.
 
-To add one: create a `VpcEndpoint` here, append it to `all`, expose a `Listener`, and add that to
+To add one: create a `VpcEndpoint` here, add it to `all`, expose a `Listener`, and add that to
 `connects_to` of every function that calls the service.
 """
 

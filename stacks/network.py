@@ -1,4 +1,4 @@
-"""The private network: subnets without a route out, and public ones only for NAT gateways."""
+"""The private network: no route to the internet, unless NAT gateways are set."""
 
 from cdktf import Fn
 from cdktf_cdktf_provider_aws.default_security_group import DefaultSecurityGroup
@@ -21,7 +21,7 @@ _FIRST_PUBLIC_SUBNET = 8
 
 
 class Network(Construct):
-    """A VPC whose private subnets are closed except for `Endpoints` and security group rules.
+    """A VPC with private subnets, which reach AWS services through `Endpoints` only.
 
     `vpc_id`: the VPC's. `private_subnet_ids`, `private_route_table_ids`: one per zone, in the zones' order.
     """
@@ -34,7 +34,7 @@ class Network(Construct):
             "Vpc",
             cidr_block=config.network.cidr,
             enable_dns_support=True,
-            # Services' own names resolve to interface endpoints only with both.
+            # Private DNS names of interface endpoints need both settings.
             enable_dns_hostnames=True,
             tags=self._name("product-catalog"),
         )

@@ -63,7 +63,10 @@ def find_terraform(variables: Mapping[str, str]) -> Terraform:
     name = variables.get("TERRAFORM_BINARY_NAME") or "terraform"
     path = shutil.which(name, path=variables.get("PATH", ""))
     if path is None:
-        raise TerraformError(f"{name} is not on the PATH. {_ADVICE}")
+        missing = "terraform is not on the PATH"
+        if name != "terraform":
+            missing = f"TERRAFORM_BINARY_NAME is {name!r}, which is not an executable file"
+        raise TerraformError(f"{missing}. {_ADVICE}")
     # Not with `run`: a warning about the configuration, on standard error, is not part of the JSON.
     run = subprocess.run(  # noqa: S603
         [path, "version", "-json"],

@@ -116,7 +116,7 @@ async def explain_no_change(state: Mapping[str, Any], shard: str, sequence_numbe
     async for line in _lines(state, "archive"):
         if (line["shard"], line["sequence_number"]) == (shard, sequence_number):
             return "nothing changed: the catalog already has a newer value of each field (see event_time)"
-    return f"not processed after {_WAIT_SECONDS:g} s; see .local/function.log"
+    return f"not processed after {_WAIT_SECONDS:g} s; see .local/kept-run.log"
 
 
 async def read(product_id: str) -> int:

@@ -28,7 +28,7 @@ from local.servers import ServerError
 
 FOLDER = PROJECT / ".local" / "deploy-local"
 SKIPPED = 3
-# The names that the reference gives them.
+# The outputs of the sketch that the project began as (docs/from-the-sketch.md).
 _OUTPUTS = ("KinesisStreamName", "DatabaseEndpoint", "RedisEndpoint", "ArchiveBucket")
 _FAILURES = (
     *(DeployError, ServerError, FunctionError, MappingEndedError),
@@ -181,7 +181,7 @@ def _log_path(step: str) -> Path:
 
 @contextmanager
 def _exclusive_folder() -> Iterator[None]:
-    """Empty the folder and lock out other runs: the emulator that an earlier state is about is gone."""
+    """Lock out other runs, and empty the folder: its state describes an emulator that no longer runs."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (FOLDER.parent / "deploy-local.lock").open("w") as lock:
         try:

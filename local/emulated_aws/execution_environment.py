@@ -54,7 +54,10 @@ def main() -> None:
     *directories, handler = sys.argv[1:]
     sys.path[:0] = directories
     module, _, function = handler.partition(":")
-    serve(getattr(importlib.import_module(module), function), sys.stdin.buffer, responses)
+    try:
+        serve(getattr(importlib.import_module(module), function), sys.stdin.buffer, responses)
+    except KeyboardInterrupt:
+        sys.exit(130)  # Ctrl-C reaches every process of the terminal; the log needs no traceback
 
 
 if __name__ == "__main__":

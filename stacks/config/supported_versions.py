@@ -10,11 +10,9 @@ END_OF_LIFE: Mapping[str, Mapping[str, date]] = {
     # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html. Only one:
     # the deployment packages are built for it (lambda_packages/target.py).
     "Lambda runtime": {"python3.13": date(2029, 6, 30)},
-    # https://www.postgresql.org/support/versioning/; RDS has paid support for some more years.
+    # https://www.postgresql.org/support/versioning/; RDS has paid support for some more years. The migrations
+    # need 17 or newer (GRANT MAINTAIN).
     "PostgreSQL": {
-        "14": date(2026, 11, 12),
-        "15": date(2027, 11, 11),
-        "16": date(2028, 11, 9),
         "17": date(2029, 11, 8),
         "18": date(2030, 11, 14),
     },

@@ -11,16 +11,32 @@ _DEADLINE_SHARE = 0.8
 _SLOW_SHARE = 0.6
 
 _REJECTED_PERCENT = 5
-# Fewer are one supplier's mistake, whatever their share in 15 quiet minutes.
+# Below this number, a high share only means that few records arrived.
 _REJECTED_AT_LEAST = 10
 
 _OUR_FAULT = {
-    "invalid_base64": "An event had data that was not base64, which Lambda never sends",
-    "internal_error": "The processor failed on a record that it should have accepted or rejected",
-    "catalog_refused": "The table refused a record that validation had accepted",
-    "killed_process": "A record killed three processes that worked on it alone",
+    "invalid_base64": (
+        "An event had data that was not base64, which Lambda never sends: somebody invoked the function by "
+        "hand, or a tool is wrong. Its update is missing from the shop.",
+        "fix the caller",
+    ),
+    "internal_error": (
+        "The processor failed on a record that it should have accepted or rejected. Its update is missing "
+        "from the shop, and others like it will be.",
+        "fix the processor and deploy",
+    ),
+    "catalog_refused": (
+        "The table refused a record that validation had accepted. Its update is missing from the shop, and "
+        "others like it will be.",
+        "fix the rule or write a migration, and deploy",
+    ),
+    "killed_process": (
+        "A record killed three processes that worked on it alone. Its update is missing from the shop, and "
+        "records like it delay their shards.",
+        "fix the processor and deploy",
+    ),
 }
-"""Reasons for a rejection that are our fault, whatever the supplier sent (processor/reasons.py)."""
+"""Reasons for a rejection that are our fault (processor/reasons.py) → what happened, and what to do."""
 
 
 def pipeline_alarms(config: Environment, of: Sources) -> Iterator[AlarmDefinition]:
@@ -74,7 +90,8 @@ def _behind(config: Environment, of: Sources) -> Iterator[AlarmDefinition]:
         meaning="Lambda throttles invocations, and updates wait. Look first at whether the function's "
         "reserved concurrency suffices for its shards, then at what else uses the account's concurrency.",
     )
-    # 15 minutes, since a failover of the database takes one or two, which may fall into two periods.
+    # 15 minutes, since a failover of the database takes one or two minutes, which may touch two
+    # periods.
     yield AlarmDefinition(
         name="batches-unfinished",
         metric=of.processor.metric("BatchesUnfinished", "Sum"),
@@ -134,10 +151,10 @@ def _lost(config: Environment, of: Sources) -> Iterator[AlarmDefinition]:
         "hours after their arrival. Look first at what the function's role may do in the quarantine bucket, "
         "then read those records from the stream.",
     )
-    # One message may be the s3:TestEvent that S3 sends when the bucket's notification is created and that
-    # stays in the queue for 14 days unless it is received. Of two messages, at least one is a failed batch; a
-    # single failed batch, with or without the test event, sets off `failed-batches`. A queue that nothing
-    # uses emits no metric after six hours, while its messages are still there.
+    # Two, because one message may be the s3:TestEvent that S3 sends when the bucket's notification is created
+    # and that stays in the queue for 14 days unless it is received. A single failed batch sets off
+    # `failed-batches`. A queue that nothing uses emits no metric after six hours, while its messages are
+    # still there.
     yield AlarmDefinition(
         name="dlq-depth",
         metric=of.queue.metric("ApproximateNumberOfMessagesVisible", "Maximum"),
@@ -174,7 +191,7 @@ def _rejected(of: Sources) -> Iterator[AlarmDefinition]:
         "old stock and prices of their products. They are in quarantine. Look first at the reasons on the "
         "dashboard and at 'rejected_by_supplier' in the function's log, then ask the supplier.",
     )
-    for reason, what in _OUR_FAULT.items():
+    for reason, (what, remedy) in _OUR_FAULT.items():
         yield AlarmDefinition(
             name=f"rejected-{reason.replace('_', '-')}",
             metric=of.rejections(reason),
@@ -184,9 +201,8 @@ def _rejected(of: Sources) -> Iterator[AlarmDefinition]:
             datapoints=1,
             periods=1,
             missing="notBreaching",
-            meaning=f"{what}: our bug. Its update is missing from the shop, and others like it will be. Look "
-            f"first at the quarantined record (reason {reason}) and at the function's log of that minute; "
-            "fix the processor, then redrive the record.",
+            meaning=f"{what} Look first at the quarantined record (reason {reason}) and at the function's "
+            f"log of that minute; {remedy}, then send the record again.",
         )
 
 

@@ -8,12 +8,12 @@ PROJECT = Path(__file__).parents[2]
 CONTRACT = "The processor's core imports no driver, clock, chance or environment"
 NOT_CORE = {
     "adapters",
-    "background",
+    "background_tasks",
     "cache_commands",
     "event_loop",
     "handler",
     "migrate",
-    "patience",
+    "time_limits",
     "reader",
     "readers",
     "runtime",

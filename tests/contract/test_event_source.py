@@ -3,7 +3,7 @@
 import pytest
 
 from local.emulated_aws.event_source_mapping import MappingSettings, StartingPosition
-from processor.attempts import LONE_RECORD_AGE_MS
+from processor.poison_records import LONE_RECORD_AGE_MS
 from tests.support.deployed_functions import (
     ACCOUNT_ID,
     ENVIRONMENTS_BY_STACK,

@@ -13,6 +13,8 @@ import pytest
 from botocore import xform_name
 from packaging.requirements import Requirement
 
+from processor.settings import RDS_ROOTS
+from stacks.database import ADMINISTRATOR, DATABASE_NAME
 from tests.support.documents import PROJECT, Block, blocks, document, documents
 from tests.support.synthesized import Stack
 
@@ -47,10 +49,8 @@ def test_each_command_exists(block: Block, line: str) -> None:
     match program:
         case "export":
             variables |= dict(argument.split("=", 1) for argument in arguments)
-        case "make":
-            check_make(arguments)
-        case "aws":
-            check_aws(arguments)
+        case "make" | "aws" | "psql":
+            {"make": check_make, "aws": check_aws, "psql": check_psql}[program](arguments)
         case "pip":
             check_requirement(arguments[-1])
         case "bash":
@@ -91,6 +91,18 @@ def check_python(arguments: list[str]) -> None:
             subprocess.run(command, cwd=PROJECT, capture_output=True, check=True)  # noqa: S603
         case [path, *_]:
             assert (PROJECT / path).is_file()
+
+
+def check_psql(arguments: list[str]) -> None:
+    """Check that database, administrator and certificates are the ones that are deployed."""
+    (connection,) = arguments
+    assert dict(part.split("=", 1) for part in connection.split()) == {
+        "host": "$HOST",
+        "dbname": DATABASE_NAME,
+        "user": ADMINISTRATOR,
+        "sslmode": "verify-full",
+        "sslrootcert": RDS_ROOTS.name,
+    }
 
 
 def check_requirement(text: str) -> None:

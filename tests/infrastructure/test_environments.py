@@ -194,9 +194,8 @@ def test_a_wrong_pair_is_refused_with_field_value_and_range(
     ("part", "field", "version", "last_day"),
     [
         # PostgreSQL 17 and 18 outlive our runtime, which would be refused first.
-        ("database", "engine_version", "14", date(2026, 11, 12)),
-        ("database", "engine_version", "15", date(2027, 11, 11)),
-        ("database", "engine_version", "16", date(2028, 11, 9)),
+        ("database", "engine_version", "17", date(2029, 11, 8)),
+        ("database", "engine_version", "18", date(2030, 11, 14)),
         ("cache", "engine_version", "7.2", date(2027, 4, 16)),
         ("cache", "engine_version", "8.0", date(2027, 9, 15)),
         ("cache", "engine_version", "8.1", date(2028, 3, 31)),
@@ -223,11 +222,12 @@ def test_a_version_is_warned_of_for_90_days_and_refused_after_its_end_of_life(
     assert listed(last_day + timedelta(days=1)) == (False, True)
 
 
-def test_postgresql_14_has_ended() -> None:
-    assert environment(DEV, database={"engine_version": "14"})().check_support(TODAY).ended == (
-        "database.engine_version is '14', which reached its end of life on 2026-11-12; "
-        "accepted: 15, 16, 17, 18 (stacks/config/supported_versions.py)",
-    )
+def test_postgresql_17_will_end() -> None:
+    ended = environment(DEV, database={"engine_version": "17"})().check_support(date(2029, 11, 9)).ended
+    assert (
+        "database.engine_version is '17', which reached its end of life on 2029-11-08; "
+        "accepted: 18 (stacks/config/supported_versions.py)"
+    ) in ended
 
 
 def test_without_a_supported_version_none_is_accepted() -> None:

@@ -171,9 +171,9 @@ def test_accepted_values(make: Callable[[], object]) -> None:
         ),
         (
             part("database", engine_version="13"),
-            "database.engine_version is '13'; accepted: 14, 15, 16, 17, 18",
+            "database.engine_version is '13'; accepted: 17, 18",
         ),
-        (part("database", engine_version="18.1"), "database.engine_version is '18.1'; accepted: 14, 15"),
+        (part("database", engine_version="18.1"), "database.engine_version is '18.1'; accepted: 17, 18"),
         (
             part("database", instance_class="db.x2g.16xlarge"),
             "database.instance_class is 'db.x2g.16xlarge'; accepted: db.t4g.micro, db.t4g.small",

@@ -157,7 +157,7 @@ async def test_a_field_takes_one_entry_and_one_migration(services: Services, tmp
         await send(7, 4, **{TEXT: "a\ud800"})
         assert await held() == (7, Decimal("5.00"), False, Decimal("3.50"), "newer")
     assert {(line["reason"], line["message"]) for line in await services.quarantine_lines()} == {
-        (f"invalid_{PRICE}", f'{PRICE} has 3 decimals: "3.505"; at most 2'),
+        (f"invalid_{PRICE}", f'{PRICE} has 3 decimals: "3.505"; at most 2 are accepted'),
         (f"invalid_{TEXT}", f"{TEXT} holds the control character U+0000 at character 2"),
         (f"invalid_{TEXT}", f"{TEXT} holds the lone surrogate U+D800 at character 2"),
     }

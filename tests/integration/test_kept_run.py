@@ -45,7 +45,7 @@ async def test_a_record_without_effect_and_one_that_was_not_processed_are_told_a
     await services.invoke(kinesis_event(kinesis_record('{"product_id": "a", "inventory": 1}', 1)))
     assert (await explain_no_change(state, SHARD, sequence(1))).startswith("nothing changed: the catalog")
     assert await explain_no_change(state, SHARD, sequence(2)) == (
-        "not processed after 10 s; see .local/function.log"
+        "not processed after 10 s; see .local/kept-run.log"
     )
 
 
@@ -70,15 +70,23 @@ def test_the_shells_exceptions_from_its_proxy_stay() -> None:
     assert not {"AWS_PROFILE", "PGSSLMODE"} & set(variables)
 
 
-@pytest.mark.parametrize(("argument", "kept"), [("KEEP=1", True), ("KEEP=0", False), ("KEEP=", False)])
+@pytest.mark.parametrize(("argument", "kept"), [("KEEP=1", True), ("KEEP=", False)])
 def test_only_keep_1_keeps(argument: str, kept: bool) -> None:  # noqa: FBT001
     command = ["make", "-n", "local", argument]
     printed = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)  # noqa: S603
     assert ("--keep" in printed.stdout) is kept
 
 
-@pytest.mark.parametrize(("argument", "once"), [("ONCE=1", True), ("ONCE=0", False)])
+@pytest.mark.parametrize(("argument", "once"), [("ONCE=1", True), ("ONCE=", False)])
 def test_only_once_1_is_once(argument: str, once: bool) -> None:  # noqa: FBT001
     command = ["make", "-n", "deploy-local", argument]
     printed = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)  # noqa: S603
     assert ("--once" in printed.stdout) is once
+
+
+@pytest.mark.parametrize(("target", "argument"), [("local", "KEEP=yes"), ("deploy-local", "ONCE=0")])
+def test_another_value_is_refused(target: str, argument: str) -> None:
+    command = ["make", "-n", target, argument]
+    printed = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S603
+    name, value = argument.split("=")
+    assert (printed.returncode, f"{name} is '{value}'; accepted: 1" in printed.stderr) == (2, True)

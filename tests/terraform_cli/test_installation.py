@@ -33,7 +33,10 @@ def test_output_without_a_version_is_refused_and_shown(nonsense: str) -> None:
 
 
 def test_a_binary_of_another_name_is_looked_for(tmp_path: Path) -> None:
-    with pytest.raises(TerraformError, match=r"^terraform-1\.11 is not on the PATH\."):
+    with pytest.raises(
+        TerraformError,
+        match=r"^TERRAFORM_BINARY_NAME is 'terraform-1\.11', which is not an executable file\.",
+    ):
         find_terraform({"PATH": str(tmp_path), "TERRAFORM_BINARY_NAME": "terraform-1.11"})
 
 

@@ -113,7 +113,7 @@ SOUND = aggregate(USER_RECORDS)
         ),
         (
             packed(b"\x0a\x01k" + b"\x1a\x04\x08\x00\x1a\x00" * 30_840),
-            "it holds 30840 records; at most 30839",
+            "it holds 30840 records; at most 30839 are accepted",
         ),
         (packed(b"\x0a\x7f"), "its content is not an aggregated record: "),
         (packed(b"\xff" * 50), "its content is not an aggregated record: "),

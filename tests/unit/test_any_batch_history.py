@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processor.attempts import LONE_RECORD_AGE_MS
 from processor.fold import fold
 from processor.pending_invalidations import drain_all
+from processor.poison_records import LONE_RECORD_AGE_MS
 from processor.records import Record, expand
 from processor.updates import Rejection, Update, decode
 from tests.support.events import ARRIVAL_MS, aggregate, record

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from processor.attempts import LONE_RECORD_AGE_MS
 from processor.batch import process_batch
 from processor.errors import CacheUnavailableError, DependencyError
+from processor.poison_records import LONE_RECORD_AGE_MS
 from processor.ports import Ports
 from processor.records import Record, expand
 from processor.s3_objects import archive_line

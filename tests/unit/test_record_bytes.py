@@ -138,7 +138,7 @@ def test_javascripts_constants_are_rejected(field: str, constant: str) -> None:
     ],
 )
 def test_a_duplicate_key_is_rejected(data: str, key: str) -> None:
-    reject(data, "duplicate_key", f"the key {key} appears twice; at most once")
+    reject(data, "duplicate_key", f"the key {key} appears twice; each key is accepted once")
 
 
 def test_the_same_key_in_two_objects_is_accepted() -> None:
@@ -153,8 +153,8 @@ def padded(size_bytes: int) -> bytes:
 
 def test_size_boundary() -> None:
     accept(padded(MAX_BYTES))
-    reject(padded(MAX_BYTES + 1), "too_large", "the record has 65537 bytes; at most 65536")
-    reject(b"\xff" * 10**6, "too_large", "the record has 1000000 bytes; at most 65536")
+    reject(padded(MAX_BYTES + 1), "too_large", "the record has 65537 bytes; at most 65536 are accepted")
+    reject(b"\xff" * 10**6, "too_large", "the record has 1000000 bytes; at most 65536 are accepted")
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ def test_accepted(value: str) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("", "has 0 characters; 1 to 5"),
-        ("abcdef", "has 6 characters; 1 to 5"),
-        ("e\u0301" * 3, "has 6 characters; 1 to 5"),
+        ("", "has 0 characters; 1 to 5 are accepted"),
+        ("abcdef", "has 6 characters; 1 to 5 are accepted"),
+        ("e\u0301" * 3, "has 6 characters; 1 to 5 are accepted"),
         ("a\0", "holds the control character U+0000 at character 2"),
         ("\n", "holds the control character U+000A at character 1"),
         ("a\x85b", "holds the control character U+0085 at character 2"),

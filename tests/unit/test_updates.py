@@ -85,8 +85,8 @@ def test_supplier_accepted(supplier: str) -> None:
 @pytest.mark.parametrize(
     ("supplier", "message"),
     [
-        ('""', "supplier has 0 characters; 1 to 64"),
-        (f'"{"s" * 65}"', "supplier has 65 characters; 1 to 64"),
+        ('""', "supplier has 0 characters; 1 to 64 are accepted"),
+        (f'"{"s" * 65}"', "supplier has 65 characters; 1 to 64 are accepted"),
         ("null", "supplier is null; a string is accepted"),
         ("7", "supplier is an integer; a string is accepted"),
         ("7.0", "supplier is a number; a string is accepted"),

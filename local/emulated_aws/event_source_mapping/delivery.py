@@ -38,7 +38,7 @@ from local.emulated_aws.event_source_mapping.waiting import Notifier, backoff_se
 
 
 class BatchDelivery:
-    """The delivery of some of a shard's partition keys: their records in order, one batch at a time.
+    """Delivers the records of some of a shard's partition keys, in order, one batch at a time.
 
     Nothing behind an unfinished batch is delivered. `bisect_and_retry` has the rules for a failed batch.
 
@@ -198,7 +198,8 @@ class BatchDelivery:
 
         "For records larger than 6 MiBs, Lambda processes them using an on-failure destination"
         (https://docs.aws.amazon.com/streams/latest/dev/large-records.html). Recordings (ADR 8) show that AWS
-        counts every retry first. Here there is no wait between them, and infinite retries count as none.
+        counts every retry first. Here there is no wait between them, and with infinite retries one invocation
+        is recorded.
         """
         batch.invocations = max(0, self._state.settings.maximum_retry_attempts) + 1
         await self._discard(batch, "RetryAttemptsExhausted")
@@ -213,8 +214,8 @@ class BatchDelivery:
     ) -> None:
         """Send the batch to the on-failure destination, then continue.
 
-        AWS counts it if the destination does not take the record (DestinationDeliveryFailures), and documents
-        only that it discards and continues. Here the shard waits instead: a discarded batch is never lost.
+        If the destination fails, AWS counts that (DestinationDeliveryFailures) and, as far as it documents,
+        drops the batch. Here the shard waits instead, so that no batch is lost.
         """
         if self._state.failures is not None:
             state, now = self._state, self._state.clock.now()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from processor.attempts import LONE_RECORD_AGE_MS
+from processor.poison_records import LONE_RECORD_AGE_MS
 from processor.records import Record
 from tests.support.batches import FAULTS, bad, check_done, good
 from tests.support.events import ARRIVAL_MS, aggregate, record, sequence

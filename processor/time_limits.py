@@ -11,7 +11,7 @@ _LATE_SECONDS = TICK_SECONDS / 5
 MOST_SECONDS = 1.0
 
 
-class Patience:
+class TimeBudget:
     """The time that a reader still waits for the cache, over any number of commands."""
 
     def __init__(self, seconds: float) -> None:
@@ -19,20 +19,20 @@ class Patience:
         self.deadline = asyncio.get_running_loop().time() + MOST_SECONDS
 
 
-class Limits:
-    """Ends waits whose patience is used up, with one timer for all of them."""
+class TimeLimits:
+    """Ends waits whose time is used up, with one timer for all of them."""
 
     def __init__(self) -> None:
-        self._waiting: dict[asyncio.Timeout, Patience] = {}
+        self._waiting: dict[asyncio.Timeout, TimeBudget] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
-    async def within(self, patience: Patience) -> AsyncIterator[None]:
+    async def within(self, budget: TimeBudget) -> AsyncIterator[None]:
         """Limit the block like `asyncio.timeout`. Raises: TimeoutError."""
-        if patience.ticks <= 0:
+        if budget.ticks <= 0:
             raise TimeoutError
-        limit = asyncio.timeout_at(patience.deadline)
-        self._waiting[limit] = patience
+        limit = asyncio.timeout_at(budget.deadline)
+        self._waiting[limit] = budget
         if self._timer is None:
             self._wait_for_tick()
         try:
@@ -52,8 +52,8 @@ class Limits:
     def _tick(self, due: float) -> None:
         loop = asyncio.get_running_loop()
         if loop.time() - due < _LATE_SECONDS:
-            for limit, patience in self._waiting.items():
-                patience.ticks -= 1
-                if patience.ticks == 0:
+            for limit, budget in self._waiting.items():
+                budget.ticks -= 1
+                if budget.ticks == 0:
                     limit.reschedule(loop.time())
         self._wait_for_tick()

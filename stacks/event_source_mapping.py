@@ -1,4 +1,4 @@
-"""How Lambda reads the stream: batches, retries, and where batches go that fail permanently."""
+"""How Lambda reads the stream: batches, retries, and where batches that fail permanently go."""
 
 from cdktf_cdktf_provider_aws.lambda_event_source_mapping import (
     LambdaEventSourceMapping,
@@ -16,7 +16,7 @@ from stacks.stream import InventoryStream
 _UNTIL_TOO_OLD = -1
 
 
-class EventSource(Construct):
+class EventSourceMapping(Construct):
     """The event source mapping; `uuid`: the mapping's.
 
     After an error, Lambda bisects the batch until the failing record is alone; after a partial batch
@@ -57,7 +57,8 @@ class EventSource(Construct):
             ),
             # Enables the count of failed batches that the alarms watch.
             metrics_config=LambdaEventSourceMappingMetricsConfig(metrics=["EventCount"]),
-            # Lambda checks the role's rights now, and no batch may fail before the notification exists.
+            # Lambda checks the role's rights when the mapping is created, and no batch may fail before the
+            # notification exists.
             depends_on=[processor.rights, quarantine.notification],
         )
         self.uuid = mapping.uuid
