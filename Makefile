@@ -7,7 +7,7 @@ ONCE ?=
 SAMPLE ?=
 STACK ?= dev-stack
 
-.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities bench-synth misconfigure diff drift deploy destroy deploy-local docs lock clean
+.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities bench-synth misconfigure diff drift deploy destroy bootstrap preflight deploy-local docs lock clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -78,6 +78,12 @@ deploy: package ## deploy STACK, after showing the plan and asking
 
 destroy: setup ## destroy STACK, after showing the plan and asking
 	@bash scripts/cdktf.sh destroy $(STACK)
+
+bootstrap: setup ## make the bucket for the state, and roles for workflows, after showing the plan and asking
+	@CATALOG_BOOTSTRAP=1 bash scripts/cdktf.sh deploy bootstrap-stack
+
+preflight: setup ## ask the account whether STACK can be deployed: quotas, zones, names, the state's bucket
+	@$(BIN)/python -m preflight $(STACK)
 
 deploy-local: setup ## deploy dev-stack to an emulator, send an update, destroy; then again (ONCE=1: only once)
 	@$(BIN)/python -m local deploy $(if $(ONCE),$(if $(filter 1,$(ONCE)),--once,$(error ONCE is '$(ONCE)'; accepted: 1)))

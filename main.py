@@ -9,6 +9,10 @@ reads these environment variables for the stacks:
   that is not the stack's. Without a bucket the state is in `terraform.<stack>.tfstate` beside this file.
 - `CATALOG_ARCHITECTURE`: `arm64` or `x86_64` for every function, overriding the environment's settings.
 - `CATALOG_WIDE_PROVIDER`: `1` accepts versions of the AWS provider other than the binding's own.
+- `CATALOG_PERMISSIONS_BOUNDARY`: the ARN of a policy that bounds the functions' roles.
+- `CATALOG_BOOTSTRAP`: `1` writes only `bootstrap-stack`, which makes the bucket for the state.
+- `CATALOG_REPOSITORY`: adds roles for this repository's workflows to it, `owner/name`.
+- `CATALOG_TRUSTS_GITHUB`: `1` where the account has GitHub's identity provider already.
 """
 
 import os
@@ -28,6 +32,7 @@ import stacks.provider_binding  # noqa: F401
 from cdktf import App
 
 from lambda_packages import DIST, PackagingError, build_code, find_layer
+from stacks.bootstrap_stack import Bootstrap, BootstrapStack
 from stacks.catalog_stack import CatalogStack, Deployment
 from stacks.code_assets import DeploymentPackages
 from stacks.config.environments import ENVIRONMENTS, Environment, throwaway
@@ -39,6 +44,10 @@ T = TypeVar("T", bound=str)
 
 _LOCK = Path(__file__).with_name(PROVIDER_LOCK)
 _STATE_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_ACCOUNT = re.compile("[0-9]{12}")
+_BOUNDARY = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:policy/[\w+=,.@/-]+", re.ASCII)
+# GitHub's names, to which it may add ids: repo:octo@123/shop@456:environment:prod
+_REPOSITORY = re.compile(r"[A-Za-z0-9_.@-]+/[A-Za-z0-9_.@-]+")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[1-9]")
 
 
@@ -69,12 +78,46 @@ def chosen_deployment(variables: Mapping[str, str], deployment_packages: Deploym
             "CATALOG_STATE_BUCKET, whose region it is"
         )
     return Deployment(
-        account_id=_matching(variables, "CATALOG_ACCOUNT_ID", re.compile("[0-9]{12}"), "12 digits"),
+        account_id=_matching(variables, "CATALOG_ACCOUNT_ID", _ACCOUNT, "12 digits"),
         state_bucket=_matching(variables, "CATALOG_STATE_BUCKET", _STATE_BUCKET, "a bucket's name"),
         state_region=_matching(variables, "CATALOG_STATE_REGION", _REGION, "a region such as 'eu-west-1'"),
         wide_provider_versions=_chosen(variables, "CATALOG_WIDE_PROVIDER", ("0", "1")) == "1",
+        permissions_boundary=_matching(
+            variables, "CATALOG_PERMISSIONS_BOUNDARY", _BOUNDARY, "a policy's ARN"
+        ),
         deployment_packages=deployment_packages,
     )
+
+
+def chosen_bootstrap(variables: Mapping[str, str]) -> Bootstrap | None:
+    """Return what to bootstrap, or None for the environments' stacks; an empty variable counts as unset.
+
+    Raises: SettingsError.
+    """
+    if _chosen(variables, "CATALOG_BOOTSTRAP", ("0", "1")) != "1":
+        return None
+    account_id = _matching(variables, "CATALOG_ACCOUNT_ID", _ACCOUNT, "12 digits")
+    state_bucket = _matching(variables, "CATALOG_STATE_BUCKET", _STATE_BUCKET, "a bucket's name")
+    if account_id is None or state_bucket is None:
+        raise SettingsError(
+            "CATALOG_BOOTSTRAP is '1'; accepted: with CATALOG_ACCOUNT_ID and CATALOG_STATE_BUCKET"
+        )
+    region = _matching(variables, "CATALOG_STATE_REGION", _REGION, "a region such as 'eu-west-1'")
+    return Bootstrap(
+        account_id=account_id,
+        state_bucket=state_bucket,
+        state_region=region or ENVIRONMENTS[0].region,
+        repository=_matching(variables, "CATALOG_REPOSITORY", _REPOSITORY, "'owner/name'"),
+        creates_issuer=_chosen(variables, "CATALOG_TRUSTS_GITHUB", ("0", "1")) != "1",
+        wide_provider_versions=_chosen(variables, "CATALOG_WIDE_PROVIDER", ("0", "1")) == "1",
+    )
+
+
+def build_bootstrap(config: Bootstrap, *, outdir: str | None = None) -> App:
+    """Return the app with only the bootstrap stack, for the permanent environments."""
+    app = App(outdir=outdir, stack_traces=False)
+    BootstrapStack(app, config=config, environments=ENVIRONMENTS)
+    return app
 
 
 def current_deployment_packages() -> DeploymentPackages:
@@ -116,6 +159,10 @@ def main() -> None:
     """Synthesize every stack, or exit with one line that says which setting is wrong."""
     today = datetime.now(UTC).date()
     try:
+        bootstrap = chosen_bootstrap(os.environ)
+        if bootstrap is not None:
+            build_bootstrap(bootstrap).synth()
+            return
         deployment_packages = current_deployment_packages()
         app = build_app(os.environ, deployment_packages, today=today)
         lines = list(

@@ -12,6 +12,7 @@ from cdktf import (
     TerraformStack,
 )
 from cdktf_cdktf_provider_aws.data_aws_caller_identity import DataAwsCallerIdentity
+from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags
 from constructs import Construct
 
@@ -49,6 +50,7 @@ class Deployment:
     `state_bucket`: keeps the Terraform state; None: it is in a file in the project's folder.
     `state_region`: the state bucket's; None: the stack's.
     `wide_provider_versions`: accept `WIDE_PROVIDER_VERSIONS` instead of only the binding's own version.
+    `permissions_boundary`: the ARN of the policy that bounds the functions' roles; None: nothing bounds them.
     `deployment_packages`: the zip files that Lambda will run.
     """
 
@@ -56,6 +58,7 @@ class Deployment:
     state_bucket: str | None
     state_region: str | None
     wide_provider_versions: bool
+    permissions_boundary: str | None
     deployment_packages: DeploymentPackages
 
 
@@ -85,6 +88,7 @@ class CatalogStack(TerraformStack):
         self._create_functions()
         self._create_access()
         self._create_monitoring()
+        self._bound_roles(deployment)
         RemovalGuard(self, "Guard", config=config)
         self._create_outputs()
 
@@ -226,6 +230,12 @@ class CatalogStack(TerraformStack):
         self._dashboard = Dashboard(
             self, "Dashboard", config=self._config, watched=watched, alarm_arns=self._alarms.alarm_arns
         )
+
+    def _bound_roles(self, deployment: Deployment) -> None:
+        if deployment.permissions_boundary is not None:
+            for node in self.node.find_all():
+                if isinstance(node, IamRole):
+                    node.permissions_boundary = deployment.permissions_boundary
 
     def _create_outputs(self) -> None:
         # The ids of outputs and constructs share one namespace.

@@ -9,7 +9,7 @@ from datetime import date
 from stacks.catalog_stack import Deployment
 from stacks.config.environments import Environment
 
-_UNRESERVED_CONCURRENCY = 100
+UNRESERVED_CONCURRENCY = 100
 """What Lambda keeps unreserved: https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
 
 
@@ -46,7 +46,7 @@ def notes(environments: Sequence[Environment], deployment: Deployment, *, today:
     reserved = {each.stack_id: each.function.reserved_concurrency or 0 for each in environments}
     if any(reserved.values()):
         parts = " and ".join(f"{stack_id} {count}" for stack_id, count in reserved.items() if count)
-        quota = _UNRESERVED_CONCURRENCY + sum(reserved.values())
+        quota = UNRESERVED_CONCURRENCY + sum(reserved.values())
         yield (
             f"Lambda's concurrency: {parts} are reserved. One account for all needs a quota of {quota} or "
             "more; a new account has 10 (Service Quotas: L-B99A9384)"

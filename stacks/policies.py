@@ -23,6 +23,16 @@ def allow(sid: str, actions: Sequence[str], resources: Sequence[str]) -> Stateme
     return Statement(sid=sid, actions=list(actions), resources=list(resources))
 
 
+def allow_if(
+    sid: str,
+    actions: Sequence[str],
+    resources: Sequence[str],
+    conditions: Sequence[DataAwsIamPolicyDocumentStatementCondition],
+) -> Statement:
+    """Return a statement for a role that allows these actions on these resources under all conditions."""
+    return Statement(sid=sid, actions=list(actions), resources=list(resources), condition=list(conditions))
+
+
 def deny_function_code(sid: str, actions: Sequence[str]) -> Statement:
     """Return a statement for a function's role that denies its code what Lambda itself may do with the role.
 
@@ -81,14 +91,19 @@ def deny_plain_http(actions: Sequence[str], resources: Sequence[str]) -> Stateme
     )
 
 
-def equals(variable: str, value: str) -> DataAwsIamPolicyDocumentStatementCondition:
-    """Return the condition that a key of the request has this value."""
-    return _condition("StringEquals", variable, value)
+def equals(variable: str, *values: str) -> DataAwsIamPolicyDocumentStatementCondition:
+    """Return the condition that a key of the request has one of these values."""
+    return _condition("StringEquals", variable, *values)
 
 
 def arn_equals(variable: str, *arns: str) -> DataAwsIamPolicyDocumentStatementCondition:
     """Return the condition that a key of the request is one of these ARNs."""
     return _condition("ArnEquals", variable, *arns)
+
+
+def arn_like(variable: str, pattern: str) -> DataAwsIamPolicyDocumentStatementCondition:
+    """Return the condition that a key of the request is an ARN that matches this pattern."""
+    return _condition("ArnLike", variable, pattern)
 
 
 def _condition(test: str, variable: str, *values: str) -> DataAwsIamPolicyDocumentStatementCondition:

@@ -44,6 +44,12 @@ _OUTPUT = ROOT / "cdktf.out"
 _THROWAWAY = "pr-validate"
 # Never accessed: it makes the synthesis write the S3 backend that a team deploys with.
 _STATE_BUCKET = "no-such-bucket"
+# An account and a repository that are only in text.
+_BOOTSTRAP = {
+    "CATALOG_BOOTSTRAP": "1",
+    "CATALOG_ACCOUNT_ID": "123456789012",
+    "CATALOG_REPOSITORY": "owner/name",
+}
 
 
 def main() -> None:
@@ -188,7 +194,10 @@ def _validate(folders: list[Path], jobs: int, variables: Mapping[str, str]) -> l
         suffix = variables.get("ENVIRONMENT_SUFFIX") or _THROWAWAY
         bucket = variables.get("CATALOG_STATE_BUCKET") or _STATE_BUCKET
         settings = {**chosen, "ENVIRONMENT_SUFFIX": suffix, "CATALOG_STATE_BUCKET": bucket}
-        stacks = synthesize(Path(directory).resolve(), settings)
+        stacks = [
+            *synthesize(Path(directory).resolve() / "environments", settings),
+            *synthesize(Path(directory).resolve() / "bootstrap", settings | _BOOTSTRAP),
+        ]
         _print(f"{'synthesis':20} {len(stacks)} stacks ({monotonic() - started:.1f} s)")
         return _check(stacks, terraform, chosen, jobs)
 

@@ -20,6 +20,7 @@ READY = Deployment(
     state_bucket="states",
     state_region=None,
     wide_provider_versions=False,
+    permissions_boundary=None,
     deployment_packages=DeploymentPackages(code=Path("code.zip"), layers={"arm64": Path("layer.zip")}),
 )
 NOTIFYING = replace(PROD, alarms=replace(PROD.alarms, emails=("on-call@shop.example",)))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from main import build_app, chosen_deployment, chosen_environments, main
+from main import build_app, chosen_bootstrap, chosen_deployment, chosen_environments, main
 from stacks.code_assets import DeploymentPackages
 from stacks.config.environments import ENVIRONMENTS
 from stacks.config.settings import SettingsError
@@ -31,10 +31,13 @@ def test_an_empty_variable_counts_as_unset() -> None:
         "CATALOG_STATE_REGION",
         "CATALOG_ARCHITECTURE",
         "CATALOG_WIDE_PROVIDER",
+        "CATALOG_PERMISSIONS_BOUNDARY",
+        "CATALOG_BOOTSTRAP",
     )
     empty = dict.fromkeys(variables, "")
     assert chosen_environments(empty) == chosen_environments({})
     assert chosen_deployment(empty, DEPLOYMENT_PACKAGES) == chosen_deployment({}, DEPLOYMENT_PACKAGES)
+    assert chosen_bootstrap(empty) is None
 
 
 def test_the_architecture_is_chosen_for_the_throwaway_environment_too() -> None:
@@ -116,6 +119,7 @@ def test_a_region_without_its_bucket_is_refused() -> None:
         ("CATALOG_WIDE_PROVIDER", "true"),
         ("CATALOG_ARCHITECTURE", "aarch64"),
         ("CATALOG_ARCHITECTURE", "ARM64"),
+        ("CATALOG_PERMISSIONS_BOUNDARY", "product-catalog-functions"),
     ],
 )
 def test_a_wrong_environment_variable_is_refused_in_one_line(variable: str, value: str) -> None:

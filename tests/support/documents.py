@@ -116,7 +116,7 @@ def files() -> tuple[str, ...]:
 
 
 def _is_ours(folder: str) -> bool:
-    return not folder.startswith(".") or folder == ".ci"
+    return not folder.startswith(".") or folder in (".ci", ".github")
 
 
 @cache

@@ -99,6 +99,8 @@ def _holds(statement: Statement, context: Mapping[str, str]) -> bool:
         match condition["test"]:
             case "StringEquals":
                 holds = value in condition["values"]
+            case "ArnLike":
+                holds = value is not None and any(_matches(found, value) for found in condition["values"])
             case "Null":
                 holds = ("true" if value is None else "false") in condition["values"]
             case other:

@@ -104,6 +104,16 @@ def synthesize_environment(
     return _synthesized(app)[environment.stack_id]
 
 
+def synthesize_bootstrap(variables: Mapping[str, str], directory: Path) -> Stack:
+    """Return the bootstrap stack, as `main.py` writes it with these environment variables."""
+    from main import build_bootstrap, chosen_bootstrap
+
+    config = chosen_bootstrap({"CATALOG_BOOTSTRAP": "1", **variables})
+    assert config is not None
+    (stack,) = _synthesized(build_bootstrap(config, outdir=str(directory / "cdktf.out"))).values()
+    return stack
+
+
 def small_deployment_packages(directory: Path, *, layers: bool = True) -> "DeploymentPackages":
     """Return small files that the stacks accept as built deployment packages."""
     from stacks.code_assets import DeploymentPackages

@@ -1,0 +1,138 @@
+"""What must exist before the first deploy from a workflow: the state's bucket, and the roles that deploy.
+
+Its own state is a file beside `main.py`: nothing else can hold it yet. Losing that file loses nothing that
+`terraform import` does not bring back; see docs/deploying.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cdktf import LocalBackend, TerraformOutput, TerraformStack
+from cdktf_cdktf_provider_aws.iam_openid_connect_provider import IamOpenidConnectProvider
+from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags
+from cdktf_cdktf_provider_aws.s3_bucket_lifecycle_configuration import (
+    S3BucketLifecycleConfigurationRule,
+    S3BucketLifecycleConfigurationRuleExpiration,
+    S3BucketLifecycleConfigurationRuleFilter,
+    S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration,
+)
+from constructs import Construct
+
+from stacks.bucket import PrivateBucket
+from stacks.catalog_stack import TERRAFORM_VERSIONS
+from stacks.config.environments import Environment
+from stacks.config.settings import Removal
+from stacks.deploy_roles import DeployRoles, FunctionBoundary
+from stacks.provider_binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
+
+STACK_ID = "bootstrap-stack"
+ISSUER = "token.actions.githubusercontent.com"
+
+# How long an earlier state, and a plan that nobody applied, can still be read.
+_EARLIER_STATE_DAYS = 365
+_PLAN_DAYS = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bootstrap:
+    """What the bootstrap stack is for.
+
+    `repository`: the one whose workflows may deploy, as in the subject of its tokens (`owner/name`, or with
+    GitHub's immutable ids); None: no roles.
+    `creates_issuer`: False where the account has GitHub's identity provider, of which it can have only one.
+    """
+
+    account_id: str
+    state_bucket: str
+    state_region: str
+    repository: str | None
+    creates_issuer: bool
+    wide_provider_versions: bool
+
+
+class BootstrapStack(TerraformStack):
+    """The state's bucket, and for each environment a role that plans and a role that deploys."""
+
+    def __init__(self, scope: Construct, *, config: Bootstrap, environments: Sequence[Environment]) -> None:
+        super().__init__(scope, STACK_ID)
+        # Terraform runs in cdktf.out/stacks/<stack>, as in CatalogStack.
+        LocalBackend(self, path=f"../../../terraform.{STACK_ID}.tfstate")
+        self._configure_provider(config)
+        bucket = PrivateBucket(self, "State", name=config.state_bucket, removal=Removal.NEVER)
+        bucket.add_lifecycle_rules(_lifecycle_rules())
+        TerraformOutput(
+            self, "StateBucket", value=bucket.name, description="S3 bucket of the Terraform state"
+        )
+        boundary = FunctionBoundary(self, "FunctionBoundary", account_id=config.account_id)
+        TerraformOutput(
+            self,
+            "PermissionsBoundaryArn",
+            value=boundary.arn,
+            description="Permissions boundary of the functions' roles",
+        )
+        if config.repository is not None:
+            self._create_roles(config, config.repository, bucket, boundary, environments)
+
+    def _create_roles(
+        self,
+        config: Bootstrap,
+        repository: str,
+        bucket: PrivateBucket,
+        boundary: FunctionBoundary,
+        environments: Sequence[Environment],
+    ) -> None:
+        issuer_arn = f"arn:aws:iam::{config.account_id}:oidc-provider/{ISSUER}"
+        if config.creates_issuer:
+            issuer_arn = IamOpenidConnectProvider(
+                self, "Issuer", url=f"https://{ISSUER}", client_id_list=["sts.amazonaws.com"]
+            ).arn
+        for environment in environments:
+            DeployRoles(
+                self,
+                environment.name,
+                config=environment,
+                account_id=config.account_id,
+                bucket_arn=bucket.arn,
+                boundary_arn=boundary.arn,
+                issuer=ISSUER,
+                issuer_arn=issuer_arn,
+                repository=repository,
+            )
+
+    def _configure_provider(self, config: Bootstrap) -> None:
+        AwsProvider(
+            self,
+            "Aws",
+            region=config.state_region,
+            allowed_account_ids=[config.account_id],
+            default_tags=[AwsProviderDefaultTags(tags={"Project": "product-catalog", "ManagedBy": "cdktf"})],
+        )
+        self.add_override("terraform.required_version", TERRAFORM_VERSIONS)
+        self.add_override(
+            "terraform.required_providers.aws.version",
+            WIDE_PROVIDER_VERSIONS if config.wide_provider_versions else PROVIDER_VERSION,
+        )
+
+
+def _lifecycle_rules() -> list[S3BucketLifecycleConfigurationRule]:
+    return [
+        S3BucketLifecycleConfigurationRule(
+            id="earlier-states",
+            status="Enabled",
+            filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="product-catalog/")],
+            noncurrent_version_expiration=[
+                S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration(
+                    noncurrent_days=_EARLIER_STATE_DAYS
+                )
+            ],
+        ),
+        S3BucketLifecycleConfigurationRule(
+            id="plans",
+            status="Enabled",
+            filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="plans/")],
+            expiration=[S3BucketLifecycleConfigurationRuleExpiration(days=_PLAN_DAYS)],
+            noncurrent_version_expiration=[
+                S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration(noncurrent_days=1)
+            ],
+        ),
+    ]

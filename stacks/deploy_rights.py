@@ -1,0 +1,185 @@
+"""What the roles of the workflows may do in AWS, by service.
+
+Every physical name ends with its environment's, so each role is limited to its environment's resources where
+AWS knows their names. The ids of networks are AWS's own: those rights are limited to a region.
+"""
+
+from collections.abc import Mapping
+
+READING = (
+    "cloudwatch:Describe*",
+    "cloudwatch:GetDashboard",
+    "cloudwatch:ListTagsForResource",
+    "ec2:Describe*",
+    "elasticache:Describe*",
+    "elasticache:ListTagsForResource",
+    "events:Describe*",
+    "events:List*",
+    "iam:GetPolicy",
+    "iam:GetPolicyVersion",
+    "iam:GetRole",
+    "iam:GetRolePolicy",
+    "iam:List*",
+    "kinesis:Describe*",
+    "kinesis:List*",
+    "kms:DescribeKey",
+    "lambda:Get*",
+    "lambda:List*",
+    "logs:Describe*",
+    "logs:List*",
+    "rds:Describe*",
+    "rds:ListTagsForResource",
+    "s3:GetAccelerateConfiguration",
+    "s3:GetBucket*",
+    "s3:GetEncryptionConfiguration",
+    "s3:GetLifecycleConfiguration",
+    "s3:GetReplicationConfiguration",
+    "secretsmanager:DescribeSecret",
+    "secretsmanager:GetRandomPassword",
+    "secretsmanager:GetResourcePolicy",
+    "secretsmanager:ListSecrets",
+    "servicequotas:GetServiceQuota",
+    "sns:Get*",
+    "sns:List*",
+    "sqs:GetQueue*",
+    "sqs:ListQueue*",
+    "sts:GetCallerIdentity",
+)
+"""What a plan and `make preflight` need, on any resource; no object, record, log line or secret."""
+
+BY_NAME: Mapping[str, tuple[str, ...]] = {
+    "cloudwatch": (
+        "arn:aws:cloudwatch:{region}:{account}:alarm:*-{name}",
+        "arn:aws:cloudwatch::{account}:dashboard/*-{name}",
+    ),
+    "elasticache": (
+        "arn:aws:elasticache:{region}:{account}:*:*-{name}",
+        "arn:aws:elasticache:{region}:{account}:cluster:*-{name}-*",
+        "arn:aws:elasticache:{region}:{account}:parametergroup:default*",
+    ),
+    "events": ("arn:aws:events:{region}:{account}:rule/*-{name}",),
+    "kinesis": ("arn:aws:kinesis:{region}:{account}:stream/*-{name}",),
+    "lambda": (
+        "arn:aws:lambda:{region}:{account}:function:*-{name}",
+        "arn:aws:lambda:{region}:{account}:layer:*-{name}",
+        "arn:aws:lambda:{region}:{account}:layer:*-{name}:*",
+    ),
+    "logs": (
+        "arn:aws:logs:{region}:{account}:log-group:/aws/lambda/*-{name}*",
+        "arn:aws:logs:{region}:{account}:log-group:/aws/rds/instance/*-{name}/*",
+    ),
+    "rds": (
+        "arn:aws:rds:{region}:{account}:db:*-{name}",
+        "arn:aws:rds:{region}:{account}:og:default*",
+        "arn:aws:rds:{region}:{account}:pg:*-{name}",
+        "arn:aws:rds:{region}:{account}:snapshot:*-{name}",
+        "arn:aws:rds:{region}:{account}:subgrp:*-{name}",
+    ),
+    "s3": ("arn:aws:s3:::*-{account}-{name}", "arn:aws:s3:::*-{account}-{name}/*"),
+    # The second is the administrator's, which RDS creates with the deployer's rights.
+    "secretsmanager": (
+        "arn:aws:secretsmanager:{region}:{account}:secret:*-{name}-??????",
+        "arn:aws:secretsmanager:{region}:{account}:secret:rds!db-*",
+    ),
+    "sns": ("arn:aws:sns:{region}:{account}:*-{name}", "arn:aws:sns:{region}:{account}:*-{name}:*"),
+    "sqs": ("arn:aws:sqs:{region}:{account}:*-{name}",),
+}
+"""The resources on which a deploy may do everything that their service has."""
+
+NETWORK = (
+    "ec2:AllocateAddress",
+    "ec2:AssociateRouteTable",
+    "ec2:AttachInternetGateway",
+    "ec2:AuthorizeSecurityGroupEgress",
+    "ec2:AuthorizeSecurityGroupIngress",
+    "ec2:CreateInternetGateway",
+    "ec2:CreateNatGateway",
+    "ec2:CreateRoute",
+    "ec2:CreateRouteTable",
+    "ec2:CreateSecurityGroup",
+    "ec2:CreateSubnet",
+    "ec2:CreateTags",
+    "ec2:CreateVpc",
+    "ec2:CreateVpcEndpoint",
+    "ec2:DeleteInternetGateway",
+    "ec2:DeleteNatGateway",
+    "ec2:DeleteRoute",
+    "ec2:DeleteRouteTable",
+    "ec2:DeleteSecurityGroup",
+    "ec2:DeleteSubnet",
+    "ec2:DeleteTags",
+    "ec2:DeleteVpc",
+    "ec2:DeleteVpcEndpoints",
+    "ec2:DetachInternetGateway",
+    "ec2:DisassociateAddress",
+    "ec2:DisassociateRouteTable",
+    "ec2:ModifySecurityGroupRules",
+    "ec2:ModifySubnetAttribute",
+    "ec2:ModifyVpcAttribute",
+    "ec2:ModifyVpcEndpoint",
+    "ec2:ReleaseAddress",
+    "ec2:ReplaceRouteTableAssociation",
+    "ec2:RevokeSecurityGroupEgress",
+    "ec2:RevokeSecurityGroupIngress",
+)
+
+EVENT_SOURCE_MAPPINGS = (
+    "lambda:CreateEventSourceMapping",
+    "lambda:DeleteEventSourceMapping",
+    "lambda:UpdateEventSourceMapping",
+)
+
+CHANGING_ROLES_RIGHTS = (
+    "iam:CreateRole",
+    "iam:DeleteRolePolicy",
+    "iam:PutRolePermissionsBoundary",
+    "iam:PutRolePolicy",
+)
+"""Only with the boundary, so that a deploy cannot give a function more rights than a function may have."""
+
+CHANGING_ROLES = (
+    "iam:DeleteRole",
+    "iam:TagRole",
+    "iam:UntagRole",
+    "iam:UpdateAssumeRolePolicy",
+    "iam:UpdateRole",
+)
+
+CHANGING_POLICIES = (
+    "iam:CreatePolicy",
+    "iam:CreatePolicyVersion",
+    "iam:DeletePolicy",
+    "iam:DeletePolicyVersion",
+    "iam:TagPolicy",
+    "iam:UntagPolicy",
+)
+
+SERVICE_LINKED_ROLES = ("elasticache.amazonaws.com", "rds.amazonaws.com")
+
+OF_FUNCTIONS: Mapping[str, tuple[str, ...]] = {
+    "Logs": ("logs:CreateLogStream", "logs:PutLogEvents"),
+    "Networks": (
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
+    ),
+    "Pipeline": (
+        "elasticache:Connect",
+        "kinesis:DescribeStream",
+        "kinesis:DescribeStreamSummary",
+        "kinesis:GetRecords",
+        "kinesis:GetShardIterator",
+        "kinesis:ListShards",
+    ),
+    "Storage": ("s3:ListBucket", "s3:PutObject", "secretsmanager:GetSecretValue"),
+    "Traces": ("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
+}
+"""The most that a function's role may do; its own policy names the resources."""
+
+
+def resources(service: str, *, account_id: str, region: str, name: str) -> list[str]:
+    """Return the ARNs of an environment's resources of a service."""
+    return [pattern.format(account=account_id, region=region, name=name) for pattern in BY_NAME[service]]

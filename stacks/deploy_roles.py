@@ -1,0 +1,168 @@
+"""The roles that a repository's workflows assume, without a key that anybody stores."""
+
+from collections.abc import Sequence
+
+from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
+    DataAwsIamPolicyDocumentStatementPrincipals as Principals,
+)
+from cdktf_cdktf_provider_aws.iam_policy import IamPolicy
+from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from constructs import Construct
+
+from stacks import deploy_rights as rights
+from stacks.config.environments import Environment
+from stacks.policies import Statement, allow, allow_if, arn_like, document, equals
+
+_BOUNDARY = "product-catalog-functions"
+
+
+class FunctionBoundary(Construct):
+    """The permissions boundary of the functions' roles; `arn`: its ARN."""
+
+    def __init__(self, scope: Construct, id_: str, *, account_id: str) -> None:
+        super().__init__(scope, id_)
+        own_account = [equals("aws:ResourceAccount", account_id)]
+        statements = [
+            # What can carry data out of the account.
+            allow_if(sid, actions, ["*"], own_account) if sid == "Storage" else allow(sid, actions, ["*"])
+            for sid, actions in rights.OF_FUNCTIONS.items()
+        ]
+        IamPolicy(
+            self,
+            "Policy",
+            name=_BOUNDARY,
+            description="The most that functions of the product catalog may do",
+            policy=document(self, "May", statements),
+        )
+        # Not the resource's attribute: the roles' conditions are then the same text before it exists.
+        self.arn = f"arn:aws:iam::{account_id}:policy/{_BOUNDARY}"
+
+
+class DeployRoles(Construct):
+    """A role that plans an environment and one that deploys it.
+
+    GitHub puts the job's environment into a token's subject, so the rules of that environment (reviewers,
+    branches) decide who gets the role: `<name>-plan` for the plan, `<name>` for the deploy.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        config: Environment,
+        account_id: str,
+        bucket_arn: str,
+        boundary_arn: str,
+        issuer: str,
+        issuer_arn: str,
+        repository: str,
+    ) -> None:
+        super().__init__(scope, id_)
+        self._config = config
+        self._account_id = account_id
+        self._issuer = issuer
+        self._issuer_arn = issuer_arn
+        self._repository = repository
+        state = f"{bucket_arn}/product-catalog/{config.stack_id}.tfstate"
+        plans = f"{bucket_arn}/plans/{config.stack_id}/*"
+        reading = [
+            allow("Read", rights.READING, ["*"]),
+            allow("FindState", ["s3:ListBucket"], [bucket_arn]),
+            allow("ReadState", ["s3:GetObject"], [state]),
+            allow("LockState", ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], [f"{state}.tflock"]),
+            # Terraform reads a secret's version to see whether it is still there.
+            allow(
+                "RefreshSecrets",
+                ["secretsmanager:GetSecretValue"],
+                [self._resources("secretsmanager")[0]],
+            ),
+        ]
+        self._role("Plan", f"{config.name}-plan", [*reading, allow("WritePlans", ["s3:PutObject"], [plans])])
+        self._role(
+            "Deploy",
+            config.name,
+            [
+                *reading,
+                allow("WriteState", ["s3:PutObject"], [state]),
+                allow("ReadPlans", ["s3:GetObject"], [plans]),
+                *self._services(),
+                *self._roles(boundary_arn),
+            ],
+        )
+
+    def _role(self, id_: str, environment: str, statements: Sequence[Statement]) -> None:
+        trust = Statement(
+            sid="Workflow",
+            actions=["sts:AssumeRoleWithWebIdentity"],
+            principals=[Principals(type="Federated", identifiers=[self._issuer_arn])],
+            condition=[
+                equals(f"{self._issuer}:aud", "sts.amazonaws.com"),
+                equals(f"{self._issuer}:sub", f"repo:{self._repository}:environment:{environment}"),
+            ],
+        )
+        role = IamRole(
+            self,
+            f"{id_}Role",
+            name=self._config.physical_name(f"product-catalog-{id_.lower()}"),
+            assume_role_policy=document(self, f"{id_}Trust", [trust]),
+        )
+        # An inline policy may have 10,240 characters, a managed one 6,144.
+        IamRolePolicy(
+            self,
+            f"{id_}Rights",
+            name="rights",
+            role=role.name,
+            policy=document(self, f"{id_}May", statements),
+        )
+
+    def _services(self) -> list[Statement]:
+        """Return the rights on an environment's resources but its roles and policies."""
+        region = equals("aws:RequestedRegion", self._config.region)
+        functions = self._resources("lambda")[0]
+        mappings = f"arn:aws:lambda:{self._config.region}:{self._account_id}:event-source-mapping:*"
+        return [
+            *(
+                allow(service.capitalize(), [f"{service}:*"], self._resources(service))
+                for service in rights.BY_NAME
+            ),
+            allow_if("Network", rights.NETWORK, ["*"], [region]),
+            allow_if(
+                "Mappings", rights.EVENT_SOURCE_MAPPINGS, ["*"], [arn_like("lambda:FunctionArn", functions)]
+            ),
+            allow("TagMappings", ["lambda:TagResource", "lambda:UntagResource"], [mappings]),
+        ]
+
+    def _roles(self, boundary_arn: str) -> list[Statement]:
+        """Return the rights on the functions' roles and on the policies for suppliers and the shop."""
+        account = f"arn:aws:iam::{self._account_id}"
+        roles = [f"{account}:role/{self._config.physical_name('*-role')}"]
+        policies = [
+            f"{account}:policy/{self._config.physical_name(base)}"
+            for base in ("inventory-producer", "product-shop")
+        ]
+        return [
+            allow_if(
+                "BoundRoles",
+                rights.CHANGING_ROLES_RIGHTS,
+                roles,
+                [equals("iam:PermissionsBoundary", boundary_arn)],
+            ),
+            allow("Roles", rights.CHANGING_ROLES, roles),
+            allow_if(
+                "PassRoles", ["iam:PassRole"], roles, [equals("iam:PassedToService", "lambda.amazonaws.com")]
+            ),
+            allow("Policies", rights.CHANGING_POLICIES, policies),
+            allow_if(
+                "ServiceLinkedRoles",
+                ["iam:CreateServiceLinkedRole"],
+                [f"{account}:role/aws-service-role/*"],
+                [equals("iam:AWSServiceName", *rights.SERVICE_LINKED_ROLES)],
+            ),
+        ]
+
+    def _resources(self, service: str) -> list[str]:
+        return rights.resources(
+            service, account_id=self._account_id, region=self._config.region, name=self._config.name
+        )
