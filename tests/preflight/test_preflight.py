@@ -1,8 +1,6 @@
 """`make preflight` against moto; each fault that is put into the account is one finding, by its name."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
@@ -15,7 +13,6 @@ import pytest
 from botocore.awsrequest import AWSResponse, HeadersDict
 from moto import mock_aws
 
-from local.servers import Servers
 from main import chosen_deployment
 from preflight.account import Account, Clients, identify, is_deployed
 from preflight.checks import run_checks
@@ -24,7 +21,7 @@ from preflight.names import LISTINGS, names_of
 from stacks.code_assets import DeploymentPackages
 from stacks.config.environments import DEV, PROD
 from stacks.deploy_checks import refusals
-from terraform_cli.synthesis import ROOT, synthesize
+from terraform_cli.synthesis import synthesize
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -360,54 +357,3 @@ def test_the_table() -> None:
         "FAIL  one      1      2       do this",
         "ok    another  there  there",
     ]
-
-
-def run(stack: str, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CATALOG_"))}
-    nowhere = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull}
-    return subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "preflight", stack],
-        cwd=ROOT,
-        env={**kept, **nowhere, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}
-
-
-def test_the_command_prints_the_table(servers: Servers) -> None:
-    ended = run("dev-stack", {**CREDENTIALS, "AWS_ENDPOINT_URL": servers.moto.endpoint_url})
-    assert ended.returncode == 1, ended.stderr
-    lines = ended.stdout.splitlines()
-    assert lines[0].split() == ["check", "found", "needed", "what", "to", "do"]
-    assert any(line.startswith("ok    availability zones ") for line in lines)
-    # Operations that moto's server lacks.
-    assert any(line.startswith("FAIL  concurrency ") and "GetAccountSettings: 404" in line for line in lines)
-    assert any(line.startswith("FAIL  cache node type ") and "not AWS's" in line for line in lines)
-    assert lines[-1].startswith("dev-stack: ")
-
-
-@pytest.mark.parametrize(
-    ("stack", "variables", "line"),
-    [
-        ("dev-stack", {}, "Nothing was checked. Unable to locate credentials"),
-        (
-            "dev-stack",
-            {**CREDENTIALS, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
-            'Nothing was checked. Could not connect to the endpoint URL: "http://127.0.0.1:9/"',
-        ),
-        (
-            "test-stack",
-            CREDENTIALS,
-            "Nothing was checked. There is no test-stack; accepted: dev-stack, staging-stack, prod-stack",
-        ),
-    ],
-)
-def test_where_nothing_can_be_checked_one_line_says_why(
-    stack: str, variables: dict[str, str], line: str
-) -> None:
-    ended = run(stack, variables)
-    assert (ended.returncode, ended.stdout.splitlines(), ended.stderr) == (3, [line], "")
