@@ -67,16 +67,20 @@ sbom: setup ## write the packages that Lambda runs to dist/sbom.cdx.json (Cyclon
 vulnerabilities: setup ## ask OSV whether a package that Lambda runs has a known vulnerability
 	@$(BIN)/python -m lambda_packages.vulnerabilities
 
-diff: package ## show what a deploy of STACK would change, and fail if it is anything (default: STACK=dev-stack)
+.PHONY: ready
+ready: setup
+	@$(BIN)/python -m terraform_cli ready $(STACK)
+
+diff: ready package ## show what a deploy of STACK would change, and fail if it is anything (default: STACK=dev-stack)
 	@$(BIN)/python -m terraform_cli plan $(STACK)
 
-drift: package ## the same for a schedule: print only what changed, and leave the state unlocked
+drift: ready package ## the same for a schedule: print only what changed, and leave the state unlocked
 	@$(BIN)/python -m terraform_cli plan --drift $(STACK)
 
-deploy: package ## deploy STACK, after showing the plan and asking
+deploy: ready package ## deploy STACK, after showing the plan and asking
 	@bash scripts/cdktf.sh deploy $(STACK)
 
-destroy: setup ## destroy STACK, after showing the plan and asking
+destroy: ready ## destroy STACK, after showing the plan and asking
 	@bash scripts/cdktf.sh destroy $(STACK)
 
 bootstrap: setup ## make the bucket for the state, and roles for workflows, after showing the plan and asking

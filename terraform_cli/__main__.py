@@ -12,6 +12,9 @@ installed here.
 `python -m terraform_cli lock`: write the hashes of the AWS provider to .terraform.lock.hcl. Exits with 3,
 and leaves the file as it was, if a platform's provider cannot be had.
 
+`python -m terraform_cli ready STACK`: check that Terraform is here and that there is such a stack, before
+anything is built. Exits with 1 if not.
+
 `python -m terraform_cli plan STACK`: show what a deploy would change. Exits with 0 if nothing, with 2 if
 something, and with 1 if there is no plan. `--drift` prints one line per change and leaves the state unlocked.
 """
@@ -26,6 +29,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from time import monotonic
 
+from stacks.config.environments import ENVIRONMENTS, throwaway
+from stacks.config.settings import SettingsError
 from stacks.provider_binding import PROVIDER_LOCK, PROVIDER_VERSION
 from terraform_cli.audit import AuditError, install_checkov, problems, read_accepted, scan, stale
 from terraform_cli.configuration import chooses_providers, configured
@@ -75,7 +80,11 @@ def main() -> None:
     command = commands.add_parser("plan", help="show what a deploy of a stack would change")
     command.add_argument("stack", help="a stack's id, or the folder of a synthesized one")
     command.add_argument("--drift", action="store_true", help="print only the changes; do not lock the state")
+    command = commands.add_parser("ready", help="check that there is Terraform, and a stack of this id")
+    command.add_argument("stack", help="a stack's id")
     arguments = parser.parse_args()
+    if arguments.command == "ready":
+        sys.exit(_ready(arguments.stack, os.environ))
     if arguments.command == "plan":
         sys.exit(_plan(arguments.stack, os.environ, drift=arguments.drift))
     if arguments.command == "lock":
@@ -91,6 +100,23 @@ def main() -> None:
         _print(f"The stacks cannot be synthesized:\n{error}")
         sys.exit(1)
     sys.exit(0 if all(result.is_valid for result in results) else 1)
+
+
+def _ready(stack: str, variables: Mapping[str, str]) -> int:
+    suffix = variables.get("ENVIRONMENT_SUFFIX")
+    try:
+        environments = [*ENVIRONMENTS, throwaway(suffix)] if suffix else [*ENVIRONMENTS]
+        stack_ids = [environment.stack_id for environment in environments]
+        if stack not in stack_ids:
+            raise SettingsError(
+                f"STACK is {stack!r}; accepted: {', '.join(stack_ids)}, "
+                "and with ENVIRONMENT_SUFFIX the stack of a throwaway environment"
+            )
+        find_terraform(variables)
+    except (SettingsError, TerraformError) as error:
+        _print(str(error))
+        return 1
+    return 0
 
 
 def _plan(stack: str, variables: Mapping[str, str], *, drift: bool) -> int:

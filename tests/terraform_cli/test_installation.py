@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -59,3 +60,31 @@ def test_without_terraform_validate_says_what_to_install_and_exits_with_3() -> N
         "Nothing was validated. terraform is not on the PATH. Install Terraform 1.11"
     )
     assert run.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("stack", "variables", "line"),
+    [
+        (
+            "nope",
+            {},
+            "STACK is 'nope'; accepted: dev-stack, staging-stack, prod-stack, "
+            "and with ENVIRONMENT_SUFFIX the stack of a throwaway environment",
+        ),
+        ("dev-stack", {"PATH": ""}, "terraform is not on the PATH. Install Terraform 1.11"),
+        ("pr-7-stack", {"PATH": "", "ENVIRONMENT_SUFFIX": "pr-7"}, "terraform is not on the PATH."),
+        ("dev-stack", {"ENVIRONMENT_SUFFIX": "No!"}, "ENVIRONMENT_SUFFIX is 'No!'"),
+    ],
+)
+def test_before_anything_is_built_one_line_says_what_is_missing(
+    stack: str, variables: dict[str, str], line: str
+) -> None:
+    run = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "terraform_cli", "ready", stack],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout.startswith(line), run.stderr) == (1, True, "")
