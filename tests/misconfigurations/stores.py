@@ -41,7 +41,7 @@ STORES = [
         ("major upgrades without a decision", "allow_major_version_upgrade", True),
         ("a maintenance window in the backups'", "maintenance_window", "mon:03:00-mon:04:00"),
         ("IOPS that so small a disk cannot have", "iops", 12000),
-        ("enhanced monitoring without a role", "monitoring_interval", 60),
+        ("enhanced monitoring without a role", "monitoring_role_arn", REMOVED),
         ("a replica of another database", "replicate_source_db", "other"),
     ),
     *mistakes_in(
