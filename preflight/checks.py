@@ -38,38 +38,38 @@ def run_checks(
     """
     findings = [_account(account, deployment)]
     findings += [
-        Finding(check="settings", found="see what to do", needed="nothing that refuses a deploy", remedy=text)
+        Finding(check="settings", found="refuse the deploy", needed="no refusal", remedy=text)
         for text in refusals
     ]
     region = deployment.state_region or environment.region
-    findings += _answers("state bucket", partial(state_bucket, account, deployment.state_bucket, region))
+    findings += _findings_of("state bucket", partial(state_bucket, account, deployment.state_bucket, region))
     for check in _CAPACITY:
-        findings += _answers(check.__name__, partial(check, account, environment))
+        findings += _findings_of(check.__name__, partial(check, account, environment))
     if account.is_deployed:
-        findings.append(Finding(check="names", found="the stack has a state", needed="not compared"))
+        findings.append(Finding(check="names", found="not compared: the stack is deployed", needed="free"))
         return findings
     taken = [
         finding
         for kind in names
-        for finding in _answers(kind, partial(taken_names, account, kind, names[kind]))
+        for finding in _findings_of(kind, partial(taken_names, account, kind, names[kind]))
     ]
     count = sum(map(len, names.values()))
     return findings + (taken or [Finding(check="names", found=f"{count} are free", needed="free")])
 
 
 def _account(account: Account, deployment: Deployment) -> Finding:
-    guard = deployment.account_id
+    expected = deployment.account_id
     return Finding(
         check="account",
         found=account.id,
-        needed=guard or "any: CATALOG_ACCOUNT_ID is not set",
+        needed=expected or "any: CATALOG_ACCOUNT_ID is not set",
         remedy=""
-        if guard in (None, account.id)
+        if expected in (None, account.id)
         else "use that account's credentials, or correct CATALOG_ACCOUNT_ID",
     )
 
 
-def _answers(check: str, run: Callable[[], Iterator[Finding]]) -> list[Finding]:
+def _findings_of(check: str, run: Callable[[], Iterator[Finding]]) -> list[Finding]:
     """Return a check's findings, or one that says that AWS did not answer."""
     try:
         return list(run())

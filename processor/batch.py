@@ -50,12 +50,12 @@ async def process_batch(batch: Sequence[Record], ports: Ports, *, deadline: floa
     report = BatchReport(kinesis_records=len(batch))
     if not batch:
         return report
-    if poison_records.may_be_deadly(batch, ports.clock):
-        await _process_marked(batch[0], ports, report, deadline)
+    if poison_records.is_suspect(batch, ports.clock):
+        await _process_suspect(batch[0], ports, report, deadline)
     else:
         await _process(batch, ports, report, deadline)
     if report.first_unfinished is None:
-        report.warnings += await poison_records.take_back(ports, deadline)
+        report.warnings += await poison_records.clear_marks_left_by_outage(ports, deadline)
     return report
 
 
@@ -72,11 +72,12 @@ async def _process(batch: Sequence[Record], ports: Ports, report: BatchReport, d
         await _store(records, outcomes, ports, report, deadline)
         if report.first_unfinished is not None:
             return
+    # Not if this batch could not reach the cache itself.
     if report.has_pending_invalidations and not report.pending_invalidations_added:
         report.add_drain(await drain_page(ports, deadline))
 
 
-async def _process_marked(record: Record, ports: Ports, report: BatchReport, deadline: float) -> None:
+async def _process_suspect(record: Record, ports: Ports, report: BatchReport, deadline: float) -> None:
     """Process a record that is alone and old, after marking the attempt.
 
     If three processes died while they worked on it, it is quarantined unparsed.
@@ -88,10 +89,10 @@ async def _process_marked(record: Record, ports: Ports, report: BatchReport, dea
             await _store([rejection.record], [rejection], ports, report, deadline)
         else:
             await _process([record], ports, report, deadline)
-        # A killer keeps its marks until it is in quarantine.
+        # A killer keeps its marks until it is in quarantine; any other record loses them now.
         if report.first_unfinished is None or not has_killed:
-            await poison_records.clear(record, ports, deadline)
-    except Exception as error:  # noqa: BLE001 sorted by kind, like a stage's error
+            await poison_records.clear_marks(record, ports, deadline)
+    except Exception as error:  # noqa: BLE001 the report decides what the handler does with it
         report.add_error(error)
         report.first_unfinished = record.sequence_number
         if not isinstance(error, poison_records.NoTimeLeftError):

@@ -13,11 +13,11 @@ from processor.errors import CacheUnavailableError, DependencyError
 from processor.ports import Ports
 from processor.report import DrainReport
 
-# No more than a finished batch may still wait for.
+# As many as fit into `_BATCH_SECONDS`: a finished batch waits no longer.
 PAGE_OF_BATCH = 5_000
 PAGE_OF_SCHEDULE = 20_000
-# A lease that should have been deleted may have stored a value just before it expired, and by then that value
-# has expired too; 20 s are for clocks that differ.
+# A lease that was not deleted lets a reader store an old value for up to LEASE_SECONDS; that value lives for
+# CACHE_TIME_TO_LIVE_SECONDS more. 20 s allow for clocks that differ.
 EXPIRED_AFTER_SECONDS = CACHE_TIME_TO_LIVE_SECONDS + LEASE_SECONDS + 20
 # A finished batch does not wait longer for invalidations of earlier batches; the schedule drains the rest.
 _BATCH_SECONDS = 2.0
@@ -30,7 +30,7 @@ async def drain_page(ports: Ports, deadline: float) -> DrainReport:
     report = DrainReport()
     try:
         async with asyncio.timeout(min(_BATCH_SECONDS, deadline - ports.clock.monotonic())):
-            async with _drain_ended(ports):
+            async with _end_drain_after(ports):
                 pending = await ports.catalog.pending_invalidations(PAGE_OF_BATCH)
                 if pending:
                     await ports.cache.invalidate([entry.product_id for entry in pending])
@@ -43,7 +43,7 @@ async def drain_page(ports: Ports, deadline: float) -> DrainReport:
 
 
 async def drain_all(ports: Ports, deadline: float) -> DrainReport:
-    """Drain all pending invalidations; what is left at the deadline waits for the next schedule.
+    """Drain all pending invalidations; what is left at the deadline waits for the next scheduled run.
 
     Two drains never overlap: the second leaves the work to the first and reports that.
     """
@@ -68,21 +68,22 @@ async def drain_all(ports: Ports, deadline: float) -> DrainReport:
 
 async def _drain_pages(ports: Ports, report: DrainReport) -> None:
     after = ""
-    async with _drain_ended(ports):
+    async with _end_drain_after(ports):
         while pending := await ports.catalog.pending_invalidations(PAGE_OF_SCHEDULE, after=after):
             product_ids = [entry.product_id for entry in pending]
             await ports.cache.invalidate(product_ids, within_seconds=_SCHEDULE_INVALIDATION_SECONDS)
             # Only those read before the delete: one added since may be for a newer value.
             report.pending_invalidations_drained += await ports.catalog.remove_pending_invalidations(pending)
             after = product_ids[-1]
+        # An empty page is the end; None: another process drains.
         report.another_drains = pending is None
 
 
 @asynccontextmanager
-async def _drain_ended(ports: Ports) -> AsyncIterator[None]:
+async def _end_drain_after(ports: Ports) -> AsyncIterator[None]:
     """End the drain after the block, so that another process may begin one.
 
-    A cancelled block does not wait for that: the drain ends by itself after some seconds.
+    A cancelled block does not wait for that: after some seconds, the catalog lets another process drain.
     """
     try:
         yield

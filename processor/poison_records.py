@@ -14,19 +14,20 @@ from processor.reasons import Reason
 from processor.records import WHOLE_AGGREGATE, Record
 from processor.updates import Rejection
 
-# A record that comes alone, is this old and after which this many processes died has killed them.
-LONE_RECORD_AGE_MS = 10 * 60 * 1000
+# A record has killed its processes if it comes alone, is older than this, and this many died on it.
+SUSPECT_AGE_MS = 10 * 60 * 1000
 DEATHS = 3
-# Clearing marks may begin at the deadline: if they stayed, they would accuse a good record.
+# Clearing may start as late as the deadline, so it gets extra time: a mark that stays would accuse a good
+# record.
 _CLEAR_SECONDS = 0.4
 _NOTE_SECONDS = 0.3
 # A batch does not wait longer for the marks of earlier attempts.
 _TAKE_BACK_SECONDS = 1.0
 
 
-def may_be_deadly(batch: Sequence[Record], clock: Clock) -> bool:
+def is_suspect(batch: Sequence[Record], clock: Clock) -> bool:
     """Return whether the batch is a lone record, so old that it may have killed processes before."""
-    return len(batch) == 1 and clock.now_ms() - batch[0].arrival_ms > LONE_RECORD_AGE_MS
+    return len(batch) == 1 and clock.now_ms() - batch[0].arrival_ms > SUSPECT_AGE_MS
 
 
 class NoTimeLeftError(DependencyError):
@@ -53,7 +54,7 @@ async def mark(record: Record, ports: Ports, deadline: float) -> bool:
     return len(others) >= DEATHS
 
 
-async def clear(record: Record, ports: Ports, deadline: float) -> None:
+async def clear_marks(record: Record, ports: Ports, deadline: float) -> None:
     """Clear the record's marks: it did not kill this process. Raises: DependencyError."""
     try:
         async with asyncio.timeout(deadline - ports.clock.monotonic() + _CLEAR_SECONDS):
@@ -72,7 +73,7 @@ async def note_survival(record: Record, ports: Ports) -> list[Exception]:
     return []
 
 
-async def take_back(ports: Ports, deadline: float) -> list[Exception]:
+async def clear_marks_left_by_outage(ports: Ports, deadline: float) -> list[Exception]:
     """Take back the marks that this process could not clear during an outage; return what failed."""
     try:
         async with asyncio.timeout(min(_TAKE_BACK_SECONDS, deadline - ports.clock.monotonic())):
@@ -85,7 +86,8 @@ async def take_back(ports: Ports, deadline: float) -> list[Exception]:
 def reject_killer(record: Record) -> Rejection:
     """Return the rejection, as a whole, of a record that killed its processes.
 
-    The records in an aggregate have the identities from sub-sequence 0 on, and may be in the archive already.
+    The records in an aggregate have the identities from sub-sequence 0 on, and may be in the archive already;
+    so the whole aggregate gets a separate identity.
     """
     if record.data.startswith(aggregation.MAGIC):
         record = record._replace(sub_sequence=WHOLE_AGGREGATE)

@@ -1,7 +1,7 @@
 """Why records are rejected: one code per reason, its sentence for suppliers, and whose fault it is.
 
-`make docs` writes the sentences and remedies into docs/suppliers.md. The stacks have an alarm for each
-reason that is our fault.
+To add one, raise `InvalidRecordError` with it where its rule is checked, then run `make docs`, which writes
+the sentences and remedies into docs/suppliers.md. The stacks have an alarm for each reason that is our fault.
 """
 
 from enum import StrEnum

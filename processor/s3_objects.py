@@ -14,6 +14,7 @@ from functools import lru_cache
 from processor.records import Record
 from processor.updates import Rejection
 
+# Also in stacks/archive.py, local/demo/verdict.py and kept_run.py; tests/contract compares the first.
 ARCHIVE_PREFIX = "inventory/"
 QUARANTINE_PREFIX = "quarantine/"
 # Also in the quarantine bucket: processes that tried a record alone and survived while the database was away.

@@ -1,6 +1,6 @@
 """A batch's user records, unpacked and decoded slice by slice, which bounds the memory they take.
 
-An unexpected error rejects the one record that raised it and is added to `errors`.
+An unexpected error rejects the one record that raised it and is added to `warnings`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,13 +15,13 @@ SLICE_RECORDS = 20_000
 # A batch without aggregates reaches it only with hostile partition keys.
 SLICE_BYTES = 16 * 1024 * 1024
 # What a line holds besides key and data: the identity, and in quarantine the message.
-_LINE_BYTES = 400
+_LINE_OVERHEAD_BYTES = 400
 # A batch may hold thousands of records that raise the same error; the metrics count them all.
-_MAX_ERRORS = 20
+_MAX_WARNINGS = 20
 
 
-def slices(batch: Sequence[Record], errors: list[Exception]) -> Iterator[list[Record]]:
-    """Yield the batch's user records, in order, in lists that each end with the record that fills it.
+def slices(batch: Sequence[Record], warnings: list[Exception]) -> Iterator[list[Record]]:
+    """Yield the batch's user records, in order, in lists that each end with the record that reaches a limit.
 
     A slice may end within an aggregate. Where it ends depends on the records alone, so that the same batch
     has the same slices again and makes the same objects.
@@ -29,7 +29,7 @@ def slices(batch: Sequence[Record], errors: list[Exception]) -> Iterator[list[Re
     records: list[Record] = []
     left = SLICE_BYTES
     for received in batch:
-        for record in _expand(received, errors):
+        for record in _expand(received, warnings):
             records.append(record)
             left -= _line_bytes(record)
             if left <= 0 or len(records) >= SLICE_RECORDS:
@@ -39,39 +39,39 @@ def slices(batch: Sequence[Record], errors: list[Exception]) -> Iterator[list[Re
         yield records
 
 
-def decode_all(records: Sequence[Record], errors: list[Exception]) -> list[Update | Rejection]:
+def decode_all(records: Sequence[Record], warnings: list[Exception]) -> list[Update | Rejection]:
     """Return the outcome of each record."""
-    return [_decode(record, errors) for record in records]
+    return [_decode(record, warnings) for record in records]
 
 
 def _line_bytes(record: Record) -> int:
     """Estimate the bytes of a record's line: its data in base64, its partition key in JSON."""
     key = record.partition_key or ""
     escaped = len(key) if key.isascii() and key.isprintable() else len(key) * MOST_ESCAPED_BYTES
-    return _LINE_BYTES + escaped + len(record.data) * 4 // 3
+    return _LINE_OVERHEAD_BYTES + escaped + len(record.data) * 4 // 3
 
 
-def _expand(record: Record, errors: list[Exception]) -> list[Record]:
+def _expand(record: Record, warnings: list[Exception]) -> list[Record]:
     try:
         return list(expand(record))
     except MemoryError:
         raise  # a momentary shortage says nothing about the record
     except Exception as error:  # noqa: BLE001 an error in one record must not stop the others
-        return [record._replace(defect=_internal_error(error, errors))]
+        return [record._replace(defect=_internal_error(error, warnings))]
 
 
-def _decode(record: Record, errors: list[Exception]) -> Update | Rejection:
+def _decode(record: Record, warnings: list[Exception]) -> Update | Rejection:
     try:
         return decode(record)
     except MemoryError:
         raise  # as above
     except Exception as error:  # noqa: BLE001 an error in one record must not stop the others
-        defect = _internal_error(error, errors)
+        defect = _internal_error(error, warnings)
         return Rejection(record, defect.reason, defect.message)
 
 
-def _internal_error(error: Exception, errors: list[Exception]) -> Defect:
-    if len(errors) < _MAX_ERRORS:
+def _internal_error(error: Exception, warnings: list[Exception]) -> Defect:
+    if len(warnings) < _MAX_WARNINGS:
         # Its traceback would keep everything alive that was made of the record.
-        errors.append(error.with_traceback(None))
+        warnings.append(error.with_traceback(None))
     return Defect(Reason.INTERNAL_ERROR, f"{type(error).__name__}: {error}")

@@ -35,11 +35,11 @@ _PLAN_DAYS = 7
 
 @dataclass(frozen=True, kw_only=True)
 class Bootstrap:
-    """What the bootstrap stack is for.
+    """The settings of the bootstrap stack.
 
     `repository`: the one whose workflows may deploy, as in the subject of its tokens (`owner/name`, or with
-    GitHub's immutable ids); None: no roles.
-    `creates_issuer`: False where the account has GitHub's identity provider, of which it can have only one.
+    the ids that GitHub adds to both names); None: no roles.
+    `creates_issuer`: False where the account has GitHub's identity provider; it can have only one.
     """
 
     account_id: str

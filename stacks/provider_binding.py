@@ -1,5 +1,7 @@
 """Makes the AWS provider's binding cheap to import, and makes jsii use the virtual environment's Node.
 
+The provider's version is that of the binding in Pipfile: see `PROVIDER_VERSION`.
+
 The binding's `__init__` imports all of its 1,550 submodules, which takes up to half a minute and 560 MB; a
 stack uses a few dozen of them. With a bare package object in its place,
 `cdktf_cdktf_provider_aws.<submodule>` is still found by path, and every submodule loads the jsii assembly

@@ -8,7 +8,7 @@ from stacks.config.settings import Removal
 
 
 class RemovalGuard(Construct):
-    """A resource that Terraform destroys first; that fails while the deployed settings keep the stack.
+    """A resource that Terraform destroys first; its destroy fails while the deployed `removal` is NEVER.
 
     A change of `removal` takes effect when it is deployed: only then does RDS know that it may delete the
     database, and whether to take a final snapshot. Without this guard, a destroy that follows the change
@@ -39,5 +39,6 @@ class RemovalGuard(Construct):
                     command=f"if [ $REMOVAL = {Removal.NEVER.name} ]; then echo '{refusal}' >&2; exit 1; fi",
                 )
             ],
+            # So it is destroyed before them.
             depends_on=others,
         )

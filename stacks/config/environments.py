@@ -1,7 +1,7 @@
 """Every environment's settings, side by side.
 
 To add an environment, write its `Environment` beside the others and add it to `ENVIRONMENTS`; what the fields
-mean is in settings.py. The tests then ask for its name and logical ids (tests/infrastructure).
+mean is in settings.py. CONTRIBUTING.md lists what else it needs; the tests ask for most of it.
 """
 
 import re

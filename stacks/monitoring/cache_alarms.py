@@ -1,4 +1,7 @@
-"""Alarms on the cache and its invalidations."""
+"""Alarms on the cache and its invalidations.
+
+A new alarm also needs a section in docs/operating.md and an entry in the tests: see CONTRIBUTING.md.
+"""
 
 from collections.abc import Iterator
 

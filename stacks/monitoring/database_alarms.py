@@ -1,4 +1,7 @@
-"""Alarms on the database."""
+"""Alarms on the database.
+
+A new alarm also needs a section in docs/operating.md and an entry in the tests: see CONTRIBUTING.md.
+"""
 
 from collections.abc import Iterator
 

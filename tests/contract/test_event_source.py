@@ -3,7 +3,7 @@
 import pytest
 
 from local.emulated_aws.event_source_mapping import MappingSettings, StartingPosition
-from processor.poison_records import LONE_RECORD_AGE_MS
+from processor.poison_records import SUSPECT_AGE_MS
 from tests.support.deployed_functions import (
     ACCOUNT_ID,
     ENVIRONMENTS_BY_STACK,
@@ -47,7 +47,7 @@ def test_the_processor_rejects_a_record_that_kills_before_lambda_discards_it(
 ) -> None:
     settings = settings_of(stacks[stack_id])
     assert settings.retries_left(10_000)
-    assert not settings.too_old(2 * LONE_RECORD_AGE_MS / 1000)
+    assert not settings.too_old(2 * SUSPECT_AGE_MS / 1000)
     assert settings.too_old(24 * 60 * 60 + 1)
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from processor.fold import fold
 from processor.pending_invalidations import drain_all
-from processor.poison_records import LONE_RECORD_AGE_MS
+from processor.poison_records import SUSPECT_AGE_MS
 from processor.records import Record, expand
 from processor.updates import Rejection, Update, decode
 from tests.support.events import ARRIVAL_MS, aggregate, record
@@ -82,7 +82,7 @@ def test_whatever_fails_and_is_retried_every_record_ends_up_where_it_belongs(
     remaining = iter(troubles)
     services = FakeServices(lambda _: next(remaining, None))
     services.catalog.refuses = lambda change: change.product_id == "refused"
-    services.clock.now = ARRIVAL_MS + LONE_RECORD_AGE_MS + 1
+    services.clock.now = ARRIVAL_MS + SUSPECT_AGE_MS + 1
     services.cache.values.update(p="older", q="older")
     batch_sizes = iter(sizes)
 

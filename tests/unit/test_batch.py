@@ -8,7 +8,7 @@ import pytest
 
 from processor.batch import process_batch
 from processor.errors import CacheUnavailableError, DependencyError
-from processor.poison_records import LONE_RECORD_AGE_MS
+from processor.poison_records import SUSPECT_AGE_MS
 from processor.ports import Ports
 from processor.records import Record, expand
 from processor.s3_objects import archive_line
@@ -178,7 +178,7 @@ def test_an_invalidation_neither_done_nor_refused_leaves_the_batch_unfinished(
 @pytest.mark.parametrize("budget_seconds", [0.02, 1.0, 48.0])
 def test_whatever_hangs_the_response_comes_in_time(hanging: str, budget_seconds: float) -> None:
     services = FakeServices(always(**{hanging: Fault.HANGS}))
-    services.clock.now = ARRIVAL_MS + LONE_RECORD_AGE_MS + 1
+    services.clock.now = ARRIVAL_MS + SUSPECT_AGE_MS + 1
     batch = [good(0)] if hanging == "catalog_mark_attempt" else GOOD_FIRST
 
     async def scenario() -> float:

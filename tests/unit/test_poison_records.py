@@ -2,13 +2,13 @@
 
 import pytest
 
-from processor.poison_records import LONE_RECORD_AGE_MS
+from processor.poison_records import SUSPECT_AGE_MS
 from processor.records import Record
 from tests.support.batches import FAULTS, bad, check_done, good
 from tests.support.events import ARRIVAL_MS, aggregate, record, sequence
 from tests.support.fakes import FakeServices, Fault, Plan, always
 
-OLD = ARRIVAL_MS + LONE_RECORD_AGE_MS + 1
+OLD = ARRIVAL_MS + SUSPECT_AGE_MS + 1
 
 
 def old_world(plan: Plan = lambda _: None, *, marks: int = 0) -> FakeServices:
