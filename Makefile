@@ -23,7 +23,7 @@ test: setup ## run all tests
 
 # Without the tests that cut, delay or kill: measuring slows them, and they wait in real time.
 COVERED := tests/unit tests/contract $(addprefix tests/integration/test_,database.py handler.py migrate.py \
-	open_reader.py reader.py slow_database.py tls.py)
+	reader.py slow_database.py tls.py)
 
 coverage: setup ## print the branch coverage of processor/ by the unit, contract and fast integration tests
 	@$(BIN)/coverage erase

@@ -27,8 +27,7 @@ LOG_NAME = ".local/function.log"
 KEPT_LOG_NAME = ".local/kept-run.log"
 _SEED = 20_170_101
 _LEAST_HITS = 10_000
-# Fewer than on an idle machine, where there are more than 100.
-_LEAST_REFUSED_STORES = 20
+_LEAST_REFUSED_STORES = 100
 _LAST_READS_SECONDS = 120.0
 _REFRESH_SECONDS = 0.2
 _SCHEDULE_SECONDS = 60.0

@@ -19,7 +19,7 @@ from processor.readers import CacheAddress, Iam, Password, open_reader
 from tests.support.proxy import open_proxy
 from tests.support.real_servers import Services, until
 
-READS = 150
+READS = 600
 
 OpenWarm: TypeAlias = Callable[[int], AbstractAsyncContextManager[CatalogReader]]
 
@@ -91,10 +91,10 @@ async def test_connections_that_were_reset_are_no_errors(
     own_valkey: ValkeyServer, product: str, warm_reader: OpenWarm
 ) -> None:
     async with open_proxy("127.0.0.1", own_valkey.port) as proxy, warm_reader(proxy.port) as reader:
-        for _ in range(5):
+        for _ in range(20):
             await asyncio.gather(*(reader.get(product) for _ in range(10)))
             proxy.cut()
-        assert take_counts(reader) == (50, 0, 0)
+        assert take_counts(reader) == (200, 0, 0)
 
 
 async def test_a_pause_of_the_process_is_no_error_of_the_cache(
