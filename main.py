@@ -32,7 +32,7 @@ import stacks.provider_binding  # noqa: F401
 from cdktf import App
 
 from lambda_packages import DIST, PackagingError, build_code, find_layer
-from stacks.bootstrap_stack import Bootstrap, BootstrapStack
+from stacks.bootstrap.bootstrap_stack import Bootstrap, BootstrapStack
 from stacks.catalog_stack import CatalogStack, Deployment
 from stacks.code_assets import DeploymentPackages
 from stacks.config.environments import ENVIRONMENTS, Environment, throwaway

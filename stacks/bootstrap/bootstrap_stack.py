@@ -18,11 +18,11 @@ from cdktf_cdktf_provider_aws.s3_bucket_lifecycle_configuration import (
 )
 from constructs import Construct
 
+from stacks.bootstrap.deploy_roles import DeployRoles, FunctionBoundary
 from stacks.bucket import PrivateBucket
 from stacks.catalog_stack import TERRAFORM_VERSIONS
 from stacks.config.environments import Environment
 from stacks.config.settings import Removal
-from stacks.deploy_roles import DeployRoles, FunctionBoundary
 from stacks.provider_binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
 
 STACK_ID = "bootstrap-stack"

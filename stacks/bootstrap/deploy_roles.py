@@ -10,7 +10,7 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from constructs import Construct
 
-from stacks import deploy_rights as rights
+from stacks.bootstrap import deploy_rights as rights
 from stacks.config.environments import Environment
 from stacks.policies import Statement, allow, allow_if, arn_like, document, equals
 
