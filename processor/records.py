@@ -4,9 +4,10 @@ A Kinesis record may hold many user records, packed by the Kinesis Producer Libr
 user records only, each with its identity (shard, sequence number, sub-sequence).
 """
 
-import base64
+import binascii
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeGuard
 
 from processor import aggregation
@@ -15,7 +16,8 @@ from processor.json_values import shown
 from processor.reasons import Reason
 
 # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_Record.html and API_Shard.html
-_SEQUENCE_NUMBER = re.compile(r"0|[1-9][0-9]{0,128}")
+MAX_SEQUENCE_DIGITS = 129
+_SEQUENCE_NUMBER = re.compile(rf"0|[1-9][0-9]{{0,{MAX_SEQUENCE_DIGITS - 1}}}")
 _SHARD = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
 
 
@@ -88,7 +90,7 @@ def _read_record(position: int, record: Any) -> Record:
         seconds = kinesis["approximateArrivalTimestamp"]
         sound = (
             record["eventSource"] == "aws:kinesis"
-            and _SHARD.fullmatch(shard)
+            and _is_shard(shard)
             and _SEQUENCE_NUMBER.fullmatch(sequence_number)
             and (partition_key is None or isinstance(partition_key, str))
             and _is_arrival(seconds)
@@ -99,11 +101,16 @@ def _read_record(position: int, record: Any) -> Record:
     if not sound:
         raise _refusal(position, record)
     try:
-        data, defect = base64.b64decode(encoded, validate=True), None
+        data, defect = binascii.a2b_base64(encoded, strict_mode=True), None
     except ValueError as error:
         data = encoded.encode("utf-8", "surrogatepass")
         defect = Defect(Reason.INVALID_BASE64, f"the record's data is not base64: {error}")
     return Record(shard, sequence_number, 0, partition_key, round(seconds * 1000), data, defect)
+
+
+@lru_cache(maxsize=64)  # a batch is of one shard
+def _is_shard(text: str) -> bool:
+    return _SHARD.fullmatch(text) is not None
 
 
 def _refusal(position: int, record: Any) -> EventError:
@@ -140,10 +147,8 @@ def _kinesis_refusal(position: int, kinesis: Mapping[str, object]) -> EventError
 
 
 def _is_arrival(seconds: object) -> bool:
-    # In Python a boolean is an integer. NaN and infinity are outside every range.
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        return False
-    return 0 <= seconds * 1000 <= _LATEST_ARRIVAL_MS
+    # Not a boolean, which is an integer in Python. NaN and infinity are outside every range.
+    return (type(seconds) is float or type(seconds) is int) and 0 <= seconds * 1000 <= _LATEST_ARRIVAL_MS
 
 
 def _lacks(position: int, field: str) -> EventError:

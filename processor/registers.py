@@ -14,6 +14,8 @@ from processor import characters
 from processor.json_values import NumberText, kind_of, shown
 
 _NUMBER = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
+# What nearly every price looks like, for which no general arithmetic is needed.
+_COMMON_AMOUNT = re.compile(r"(?:0|[1-9][0-9]{0,7})\.[0-9]{1,2}")
 # As PostgreSQL prints it: two decimals, no sign.
 _AMOUNT = re.compile(r"(0|[1-9][0-9]{0,17})\.([0-9]{2})")
 # Outside every range. A record's 64 KiB of digits cannot bring a larger exponent back into one.
@@ -82,20 +84,7 @@ def money(most_cents: int) -> Register:
     accepted = f"0 to {largest}"
 
     def read(value: object) -> int:
-        if type(value) is int:
-            cents = value * 100
-        else:
-            text = value.text if isinstance(value, NumberText) else value
-            if not isinstance(text, str):
-                raise InvalidValueError(
-                    f"is {_described(value)}; a number or a string with a number is accepted"
-                )
-            digits, exponent = _decimal(text)
-            exact = _whole(digits, exponent + 2)
-            if exact is None:
-                decimals = -exponent if -exponent < _MANY_DECIMALS else f"over {_MANY_DECIMALS}"
-                raise InvalidValueError(f"has {decimals} decimals: {shown(value)}; at most 2 are accepted")
-            cents = exact
+        cents = value * 100 if type(value) is int else _cents(value)
         if not 0 <= cents <= most_cents:
             raise InvalidValueError(f"is {shown(value)}; {accepted} is accepted")
         return cents
@@ -177,6 +166,21 @@ def _described(value: object) -> str:
     if isinstance(value, str):
         return f"the string {shown(value)}"
     return shown(value) if isinstance(value, int | NumberText) else kind_of(value)
+
+
+def _cents(value: object) -> int:
+    """Return the exact hundredths of a number that is not an integer. Raises: InvalidValueError."""
+    text = value.text if isinstance(value, NumberText) else value
+    if not isinstance(text, str):
+        raise InvalidValueError(f"is {_described(value)}; a number or a string with a number is accepted")
+    if _COMMON_AMOUNT.fullmatch(text):
+        return int(text.replace(".", "")) * (10 if text[-2] == "." else 1)
+    digits, exponent = _decimal(text)
+    cents = _whole(digits, exponent + 2)
+    if cents is None:
+        decimals = -exponent if -exponent < _MANY_DECIMALS else f"over {_MANY_DECIMALS}"
+        raise InvalidValueError(f"has {decimals} decimals: {shown(value)}; at most 2 are accepted")
+    return cents
 
 
 def _decimal(text: str) -> tuple[str, int]:

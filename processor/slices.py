@@ -5,6 +5,7 @@ An unexpected error rejects the one record that raised it and is added to `warni
 
 from collections.abc import Iterator, Sequence
 
+from processor.aggregation import MAGIC
 from processor.characters import MOST_ESCAPED_BYTES
 from processor.reasons import Reason
 from processor.records import Defect, Record, expand
@@ -29,7 +30,8 @@ def slices(batch: Sequence[Record], warnings: list[Exception]) -> Iterator[list[
     records: list[Record] = []
     left = SLICE_BYTES
     for received in batch:
-        for record in _expand(received, warnings):
+        is_aggregate = received.data.startswith(MAGIC)
+        for record in _expand(received, warnings) if is_aggregate else (received,):
             records.append(record)
             left -= _line_bytes(record)
             if left <= 0 or len(records) >= SLICE_RECORDS:

@@ -25,9 +25,15 @@ WRITTEN = (*COLUMNS, "last_updated")
 
 
 def columns(changes: Sequence[Change]) -> list[Sequence[object]]:
-    """Return the values of each column of `COLUMNS`, for one change or more."""
+    """Return the values of each column of `COLUMNS`, for one change or more.
+
+    A column without any value is empty: `unnest` adds the NULLs.
+    """
     rows = zip(*(change.row for change in changes), strict=True)
-    return [[change.product_id for change in changes], *rows]
+    return [
+        [change.product_id for change in changes],
+        *(row if any(value is not None for value in row) else () for row in rows),
+    ]
 
 
 def json_rows(changes: Sequence[Change]) -> list[str]:

@@ -173,7 +173,8 @@ ANY_ORDER = st.tuples(
 
 def text_of(order: tuple[int, int, int, str], arrival_ms: int = ARRIVAL_MS) -> str:
     event_time_us, number, sub_sequence, shard = order
-    return version_text(event_time_us, Record(shard, str(number), sub_sequence, "key", arrival_ms, b""))
+    event_time = (EPOCH + timedelta(microseconds=event_time_us)).isoformat(timespec="microseconds")[:26]
+    return version_text(event_time, Record(shard, str(number), sub_sequence, "key", arrival_ms, b""))
 
 
 @settings(max_examples=200)

@@ -1,0 +1,196 @@
+"""The fast ways to read a record give what the careful ones give, or leave the record to them."""
+
+import gzip
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from local.demo.feed import WEEK, read_feed
+from processor.common_json import read_common_object
+from processor.event_time import parse_event_time, read_event_time
+from processor.json_object import parse_object
+from processor.json_values import NumberText
+from processor.product import REGISTERS
+from processor.reasons import InvalidRecordError
+from processor.registers import InvalidValueError
+from tests.support.events import ARRIVAL_MS
+
+UPDATE = b'{"product_id":"p1","inventory":3,"price":19.99,"event_time":"2026-01-31T08:30:00Z"}'
+# What the careful parser accepts or rejects for a reason that the fast one must not miss.
+TRICKY = [
+    UPDATE,
+    b'{"inventory":1,"inventory":2}',
+    b'{"inventory" :1,"inventory":2}',
+    b'{"inventory"\n:1,"inventory"\t:\r2}',
+    b'{"a":":","a":1}',
+    b'{"a":" :","b":1}',
+    b'{"a":"\\":","a":1}',
+    rb'{"a":1,"\u0061":2}',
+    rb'{"product_id":"\ud800"}',
+    b'{"a":{},"b":{}}',
+    b'{"a":{"a":1}}',
+    b'{"a":{"b":1,"b":2}}',
+    b'{"a":{"b":1},"a":2}',
+    b'{"a":{},"a":{}}',
+    b'{"a":' * 9 + b"1" + b"}" * 9,
+    b'{"":{"":{"":{"":{"":{"":{"":{"":{}}}}}}}}}',
+    b'{"a":[1],"a":[2]}',
+    b"{}",
+    b" {} ",
+    b'{"a":1}x',
+    b'\xef\xbb\xbf{"a":1}',
+    b"[]",
+    b'"a":1',
+    b"1",
+    b"",
+    b'{"a":1,}',
+    b'{"a":01}',
+    b'{"a":1.}',
+    b'{"a":-0}',
+    b'{"a":-0.0}',
+    b'{"a":1E5}',
+    b'{"a":1e999999}',
+    b'{"a":NaN}',
+    b'{"a":-Infinity}',
+    b'{"a":9223372036854775808}',
+    b'{"a":-99999999999999999999}',
+    b'{"a":' + b"1" * 4_400 + b"}",
+    b'{"a":' + b"1" * 3_900 + b"}",
+    b'{"a":0.' + b"1" * 3_900 + b"}",
+    b'{"a":"x\ty"}',
+    b'{"a":"x\x7fy\xc2\x85\xe2\x80\xa8"}',
+    b'{"a":tru}',
+    b'{"a":true,"b":null,"c":false}',
+    b"{'a':1}",
+    b'{"a":1}\n{"b":2}',
+    b'{"a":1,"b":"' + b"x" * 5_000 + b'"}',
+]
+
+
+def comparable(value: object) -> object:
+    """Return the value with every number as its type and text."""
+    match value:
+        case dict():
+            return {name: comparable(member) for name, member in value.items()}
+        case list():
+            return [comparable(member) for member in value]
+        case NumberText():
+            return "number", value.text
+        case _:
+            return type(value).__name__, value
+
+
+def read_both(data: bytes) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Return what the fast and the careful parser make of the bytes; None where it leaves them or rejects them."""
+    text = data.decode()
+    try:
+        careful = parse_object(data, text)
+    except InvalidRecordError:
+        careful = None
+    return read_common_object(data, text), careful
+
+
+def assert_same(data: bytes) -> None:
+    fast, careful = read_both(data)
+    if fast is not None:
+        assert careful is not None, fast
+        assert comparable(fast) == comparable(careful)
+        assert list(fast) == list(careful)
+
+
+@pytest.mark.parametrize("data", TRICKY, ids=lambda data: data[:40].decode())
+def test_both_parsers_agree_on_what_is_tricky(data: bytes) -> None:
+    assert_same(data)
+
+
+def test_both_parsers_agree_on_the_whole_feed() -> None:
+    for record in read_feed():
+        try:
+            record.data.decode()
+        except UnicodeDecodeError:
+            continue
+        assert_same(record.data[:100_000])
+
+
+def test_the_fast_parser_reads_what_suppliers_send() -> None:
+    with gzip.open(WEEK) as lines:
+        assert all(read_common_object(line, line.decode()) is not None for line in lines)
+
+
+SPACE = st.sampled_from(["", "", "", " ", "\n", "\t ", "\r\n"])
+STRING = st.text(st.sampled_from('ab:{}[]," é\u2028\U0001f600'), max_size=4).map(
+    lambda text: text.replace('"', "")
+)
+ESCAPED = st.sampled_from([r"\"", r"\\", r"\u0061", r"\ud83d\ude00", r"\ud800", r"\n", r"\x", "\x01"])
+NUMBER = st.from_regex(r"-?[0-9]{1,25}(\.[0-9]{0,3})?([eE][+-]?[0-9]{1,4})?", fullmatch=True)
+KEY = st.sampled_from(["product_id", "inventory", "price", "a", "", ":"]) | STRING
+
+
+@st.composite
+def texts(draw: st.DrawFn, depth: int = 3) -> str:
+    """JSON objects, most of them valid; some have a key twice, an escape or a character that breaks them."""
+    members = []
+    for _ in range(draw(st.integers(0, 4))):
+        value = draw(
+            NUMBER
+            | STRING.map(lambda text: f'"{text}"')
+            | ESCAPED.map(lambda text: f'"{text}"')
+            | st.sampled_from(["true", "null", "NaN", "[]", '[{"a":1}]'])
+            | (texts(depth - 1) if depth else st.just("{}"))
+        )
+        spaces = [draw(SPACE) for _ in range(3)]
+        members.append(f'{spaces[0]}"{draw(KEY)}"{spaces[1]}:{spaces[2]}{value}')
+    return "{" + ",".join(members) + "}"
+
+
+@settings(max_examples=300)
+@given(texts(), st.integers(0, 200), st.sampled_from(["", "", "", '"', ":", "}", "{", ",", "\\", "0"]))
+def test_both_parsers_agree_on_any_text(text: str, position: int, inserted: str) -> None:
+    assert_same(f"{text[:position]}{inserted}{text[position:]}".encode())
+
+
+def read_or_message(read: Any, value: object) -> str:
+    try:
+        return str(read(value, ARRIVAL_MS))
+    except InvalidRecordError as error:
+        return f"{error.reason}: {error.message}"
+
+
+ARRIVAL = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ARRIVAL_MS)
+NEAR_ARRIVAL = st.integers(-400, 400).map(lambda s: (ARRIVAL + timedelta(seconds=s)).isoformat()[:19])
+ANY_SECOND = st.from_regex(
+    r"(19[67]9|1970|2[0-9]{3})-[01][0-9]-[0-3][0-9][Tt][0-2][0-9]:[0-6][0-9]:[0-6][0-9]", fullmatch=True
+)
+FRACTION = st.from_regex(r"(\.[0-9]{0,11})?", fullmatch=True)
+OFFSET = st.sampled_from(["Z", "Z", "Z", "z", "+00:00", "-05:30", "", " Z", "\nZ", "Z\n"])
+
+
+@settings(max_examples=300)
+@given(NEAR_ARRIVAL | ANY_SECOND, FRACTION, OFFSET)
+@example("2026-02-30T00:00:00", "", "Z")
+@example("1969-12-31T23:59:59", ".999999", "Z")
+@example("1970-01-01T00:00:00", ".", "Z")
+@example("2016-12-31T23:59:60", "", "Z")
+@example("٢٠٢٦-01-01T00:00:00", "", "Z")
+def test_both_ways_to_read_an_event_time_agree(second: str, fraction: str, offset: str) -> None:
+    value = f"{second}{fraction}{offset}"
+    assert read_or_message(read_event_time, value) == read_or_message(parse_event_time, value)
+
+
+@settings(max_examples=150)
+@given(st.from_regex(r"(0|[1-9][0-9]{0,9})\.[0-9]{1,3}", fullmatch=True))
+def test_both_ways_to_read_an_amount_agree(amount: str) -> None:
+    read = REGISTERS["price"].read
+
+    def cents(text: str) -> object:
+        try:
+            return read(NumberText(text))
+        except InvalidValueError as error:
+            return re.sub(r": .*|^is [0-9.e]*;", "", str(error))
+
+    # An exponent, even of 0, is for the careful way.
+    assert cents(amount) == cents(f"{amount}e0")
