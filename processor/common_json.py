@@ -19,15 +19,14 @@ _WHITE_SPACE = b" \t\r\n"
 
 def read_common_object(data: bytes, text: str) -> dict[str, Any] | None:
     """Return the members of a JSON object, or None if it may be something else; `text`: the decoded bytes."""
-    # With a backslash, a quotation mark may be inside a string.
-    if "\\" in text or "[" in text or len(text) > _MAX_CHARACTERS:
+    if "[" in text or len(text) > _MAX_CHARACTERS:
         return None
     try:
         fields = _DECODER.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return None
-    # Each key is followed by a colon. Where there are not more of those than members, no key comes twice, and
-    # no member is an object that has keys. A string that begins with a colon counts too, which does no harm.
+    # Every key ends with a quotation mark and a colon. If there are no more of these than members, no key is
+    # there twice, and no member is an object with keys. Some strings add to the count, which does no harm.
     if type(fields) is dict and data.translate(None, _WHITE_SPACE).count(b'":') == len(fields):
         return fields
     return None

@@ -67,7 +67,9 @@ TRICKY = [
     b'{"a":true,"b":null,"c":false}',
     b"{'a':1}",
     b'{"a":1}\n{"b":2}',
-    b'{"a":1,"b":"' + b"x" * 5_000 + b'"}',
+    b'{"a":' + b"1" * 30 + b',"b":"' + b"x" * 5_000 + b'"}',
+    b'{"":' * 900 + b"1" + b"}" * 900,
+    b'{"a":' + b"[" * 9 + b"]" * 9 + b"}",
 ]
 
 
@@ -85,7 +87,7 @@ def comparable(value: object) -> object:
 
 
 def read_both(data: bytes) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """Return what the fast and the careful parser make of the bytes; None where it leaves them or rejects them."""
+    """Return what the fast and the careful parser make of it; None: left to the other, or rejected."""
     text = data.decode()
     try:
         careful = parse_object(data, text)
