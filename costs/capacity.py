@@ -28,7 +28,8 @@ def capacity(environment: Environment) -> Capacity:
     """Return an environment's capacity."""
     shards = environment.stream.capacity.planned_shards
     settings = environment.event_source
-    concurrent = min(shards * settings.parallelization_factor, environment.planned_concurrency)
+    # The settings have at least as much concurrency as this.
+    concurrent = shards * settings.parallelization_factor
     full_batch_ms = batch_ms(settings.batch_size, environment.function)
     return Capacity(
         records_by_shards=shards * RECORDS_PER_SHARD,

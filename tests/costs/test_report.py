@@ -30,7 +30,7 @@ def test_capacity_of_prod() -> None:
     assert (found.connections, found.allowed_connections) == (40, 680)
 
 
-def test_fewer_batches_run_at_a_time_than_shards_have() -> None:
+def test_a_shard_has_as_many_batches_at_a_time_as_its_factor() -> None:
     many = replace(DEV, event_source=replace(DEV.event_source, parallelization_factor=4))
     assert capacity(many).records_by_function == pytest.approx(4 * capacity(DEV).records_by_function)
 
