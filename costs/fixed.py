@@ -170,7 +170,7 @@ def _alarm_metrics(environment: Environment) -> int:
 def _database_monitoring_gb(environment: Environment) -> float:
     """Return the GB a month of the operating system's metrics, which a standby logs too.
 
-    From memory of AWS's user guide: 16.07 GB for an instance that is measured every second, else in proportion.
+    From memory of AWS's user guide: 16.07 GB if measured every second, else in proportion.
     """
     seconds = environment.database.monitoring_seconds
     return (1 + environment.database.multi_az) * 16.07 / seconds if seconds else 0.0
