@@ -1,4 +1,4 @@
-"""Ours beside the ways that a user would otherwise pick, and beside the same work in bulk without guarantees."""
+"""Ours beside what a user would otherwise pick, and beside the same work in bulk without guarantees."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
