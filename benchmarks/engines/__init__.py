@@ -10,6 +10,17 @@ ENGINES = {
     "reused_connections": "reused_connections:ReusedConnections",
     "powertools": "powertools:Powertools",
     "bulk": "bulk:Bulk",
+    "catalog_upsert": "catalog_upsert:CatalogUpsert",
+    "copy_merge": "copy_merge:CopyMerge",
+    "executemany": "executemany:ExecuteMany",
+    "dlt": "dlt_merge:DltMerge",
+    "dlt_csv": "dlt_merge:DltMergeCsv",
+    "unnest_1024": "unnest_chunks:UnnestChunks",
+    "unnest_1024_blind": "unnest_chunks:UnnestChunksBlind",
+    "values_1024_blind": "unnest_chunks:ValuesChunksBlind",
+    "limit_copy": "limits:CopyLimit",
+    "limit_bare_unnest": "limits:BareUnnest",
+    "limit_decode": "limits:DecodeLimit",
 }
 
 
