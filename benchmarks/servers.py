@@ -1,4 +1,4 @@
-"""The servers that the engines use, on loopback: PostgreSQL, Valkey, a stub of S3; and proxies that delay them.
+"""The servers that the engines use, on loopback: PostgreSQL, Valkey and a stub of S3; proxies delay them.
 
 PostgreSQL has fsync and synchronous_commit on. Neither it nor Valkey is built with TLS.
 """
@@ -59,14 +59,31 @@ class BenchmarkServers:
             bucket=BUCKET,
         )
 
-    def new_database(self, name: str) -> None:
-        """Create an empty, migrated database; one of that name is dropped."""
+    def new_database(self, name: str, *, copy_of: str = _TEMPLATE) -> None:
+        """Create a copy of a database, by default of an empty, migrated one; one of that name is dropped."""
         asyncio.run(
             self._execute(
+                self.postgres.database,
                 f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)',
-                f'CREATE DATABASE "{name}" TEMPLATE {_TEMPLATE}',
+                f'CREATE DATABASE "{name}" TEMPLATE "{copy_of}"',
             )
         )
+
+    def execute(self, database: str, *statements: str) -> None:
+        """Run statements, each in a transaction of its own."""
+        asyncio.run(self._execute(database, *statements))
+
+    def fetch_value(self, database: str, query: str) -> Any:
+        """Return the one value of a query."""
+
+        async def fetch() -> Any:
+            connection = await asyncpg.connect(replace(self.postgres, database=database).dsn)
+            try:
+                return await connection.fetchval(query)
+            finally:
+                await connection.close()
+
+        return asyncio.run(fetch())
 
     def stored_in_s3(self) -> dict[str, int]:
         """Return how many objects and bytes the stub of S3 took."""
@@ -90,15 +107,15 @@ class BenchmarkServers:
 
     async def migrate(self) -> None:
         """Make the database that all others are copies of."""
-        await self._execute(f"CREATE DATABASE {_TEMPLATE}")
+        await self._execute(self.postgres.database, f"CREATE DATABASE {_TEMPLATE}")
         connection = await asyncpg.connect(replace(self.postgres, database=_TEMPLATE).dsn)
         try:
             await migrate.migrate(connection, migrate.read_migrations())
         finally:
             await connection.close()
 
-    async def _execute(self, *statements: str) -> None:
-        connection = await asyncpg.connect(self.postgres.dsn)
+    async def _execute(self, database: str, *statements: str) -> None:
+        connection = await asyncpg.connect(replace(self.postgres, database=database).dsn)
         try:
             for statement in statements:
                 await connection.execute(statement)

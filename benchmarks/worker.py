@@ -11,10 +11,10 @@ import os
 import sys
 import time
 from dataclasses import asdict, dataclass
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from benchmarks.children import Child
-from benchmarks.engine import Addresses
+from benchmarks.engine import Addresses, Engine
 from benchmarks.engines import make_engine
 from benchmarks.feeds import Feed
 
@@ -30,12 +30,29 @@ class Run:
 
 
 class Worker:
-    """An engine in its process, seen from ours."""
+    """An engine in its process, seen from ours.
 
-    def __init__(self, engine: str, addresses: Addresses) -> None:
+    `first_batch`: the seconds for importing the engine, opening it and processing the first batch.
+    """
+
+    def __init__(
+        self, engine: str, addresses: Addresses, *, first: tuple[Feed, int, int] | None = None
+    ) -> None:
         self.engine = engine
+        self.first_batch = 0.0
         self._child = Child("benchmarks.worker", [engine])
-        self._ask({"do": "open", "addresses": addresses.as_json()})
+        if first is not None:
+            feed, position, count = first
+            self._ask({"do": "make event", "feed": asdict(feed), "first": position, "count": count})
+        seconds = self._ask({"do": "open", "addresses": addresses.as_json()})
+        if first is not None:
+            self.first_batch = seconds
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def prepare(self, feed: Feed, batches: list[tuple[int, int]]) -> None:
         """Make the events of batches, each by its first position and size, for the next `start`."""
@@ -75,14 +92,20 @@ class Worker:
 class _Service:
     """The worker's side of the requests."""
 
+    _engine: Engine
+
     def __init__(self, engine: str) -> None:
-        self._engine = make_engine(engine)
+        self._name = engine
+        self._first_event: dict[str, Any] | None = None
         self._prepared: list[tuple[Any, int]] = []
 
     def answer(self, request: dict[str, Any]) -> Any:
         match request["do"]:
+            case "make event":
+                feed = Feed(**request["feed"])
+                self._first_event = feed.event(request["first"], request["count"])
             case "open":
-                self._engine.open(Addresses.from_json(request["addresses"]))
+                return self._open(Addresses.from_json(request["addresses"]))
             case "prepare":
                 self._prepare(Feed(**request["feed"]), request["batches"])
             case "run":
@@ -96,6 +119,15 @@ class _Service:
             case "close":
                 self._engine.close()
         return None
+
+    def _open(self, addresses: Addresses) -> float:
+        """Import the engine, open it, and process the first event if there is one; return the seconds."""
+        started = time.perf_counter()
+        self._engine = make_engine(self._name)
+        self._engine.open(addresses)
+        if self._first_event is not None:
+            self._engine.run(self._engine.prepare(self._first_event))
+        return time.perf_counter() - started
 
     def _prepare(self, feed: Feed, batches: list[tuple[int, int]]) -> None:
         self._prepared = [(self._engine.prepare(feed.event(first, count)), count) for first, count in batches]

@@ -2,10 +2,12 @@
 
     .venv/bin/python scripts/lock_tool.py ministack 1.5.33
     .venv/bin/python scripts/lock_tool.py checkov 3.3.30
+    .venv/bin/python scripts/lock_tool.py benchmarks
 
 Writes local/deploy/emulator.txt or terraform_cli/checkov.txt, for scripts/emulator.sh and scripts/checkov.sh.
 They are separate from Pipfile.lock because these tools pin their own botocore. Afterwards run `make audit`,
 or `make deploy-local` and tests/deploy: they say which of our corrections the new emulator no longer needs.
+The benchmarks' requirements, from benchmarks/requirements.in, are separate because nobody else needs them.
 """
 
 import json
@@ -32,6 +34,7 @@ _MAC = {
 _TOOLS = {
     "ministack": (_ROOT / "local" / "deploy" / "emulator.txt", list(_LINUX.values())),
     "checkov": (_ROOT / "terraform_cli" / "checkov.txt", [*_LINUX.values(), *_MAC.values()]),
+    "benchmarks": (_ROOT / "benchmarks" / "requirements.txt", [*_LINUX.values(), *_MAC.values()]),
 }
 _HEAD = "# Made by scripts/lock_tool.py, which says how to renew it.\n"
 
@@ -39,13 +42,16 @@ _HEAD = "# Made by scripts/lock_tool.py, which says how to renew it.\n"
 def main() -> None:
     """Resolve the tool and version in the arguments for every machine, and write the pins."""
     match sys.argv[1:]:
-        case [tool, version] if tool in _TOOLS:
-            file, machines = _TOOLS[tool]
+        case [tool, version] if tool in _TOOLS and tool != "benchmarks":
+            wanted = [f"{tool}=={version}"]
+        case ["benchmarks" as tool]:
+            wanted = ["--requirement", str(_TOOLS[tool][0].with_suffix(".in"))]
         case _:
-            sys.exit(f"usage: lock_tool.py <{' or '.join(_TOOLS)}> <version>")
+            sys.exit(f"usage: lock_tool.py <{' or '.join(_TOOLS)}> [version]")
+    file, machines = _TOOLS[tool]
     pins: dict[str, set[str]] = defaultdict(set)
     for platforms in machines:
-        for package in _resolve(f"{tool}=={version}", platforms):
+        for package in _resolve(wanted, platforms):
             about = package["metadata"]
             digest = package["download_info"]["archive_info"]["hashes"]["sha256"]
             pins[f"{about['name'].lower()}=={about['version']}"].add(digest)
@@ -60,7 +66,7 @@ def main() -> None:
     sys.stdout.write(f"{file.name}: {len(lines)} packages\n")
 
 
-def _resolve(requirement: str, platforms: Iterable[str]) -> list[dict[str, Any]]:
+def _resolve(wanted: Iterable[str], platforms: Iterable[str]) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory) / "report.json"
         command = [
@@ -82,7 +88,7 @@ def _resolve(requirement: str, platforms: Iterable[str]) -> list[dict[str, Any]]
             str(report),
         ]
         target = [*(f"--platform={platform}" for platform in platforms), f"--python-version={_PYTHON}"]
-        subprocess.run([*command, *where, *target, requirement], check=True)  # noqa: S603
+        subprocess.run([*command, *where, *target, *wanted], check=True)  # noqa: S603
         installed: list[dict[str, Any]] = json.loads(report.read_text(encoding="utf-8"))["install"]
         return installed
 

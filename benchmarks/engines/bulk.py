@@ -1,7 +1,7 @@
 """The same work in bulk with no guarantees: typed decode, one plain upsert, one put, one delete.
 
-No version, no check of the rules for suppliers' fields, no conditional put, no retry, no lease: what remains is
-what the work itself costs. A bad record fails the batch; a late or repeated update overwrites a newer one.
+No version, no check of the rules for suppliers' fields, no conditional put, no retry, no lease: what remains
+is what the work itself costs. A bad record fails the batch; a late update overwrites a newer one.
 """
 
 import asyncio
