@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import footprint, growth, peers
+from benchmarks import committed_rows, footprint, growth, peers
 from benchmarks.goals import GOALS
 from benchmarks.measure import load, say
 from benchmarks.servers import start_benchmark_servers
@@ -23,6 +23,7 @@ RESULTS = Path(__file__).with_name("results.json")
 _Part = Callable[..., dict[str, Any]]
 PARTS: dict[str, _Part] = {
     "peers": peers.compare,
+    "rows": committed_rows.compare,
     "containers": growth.containers,
     "table": growth.table,
     "first-batch": footprint.first_batch,

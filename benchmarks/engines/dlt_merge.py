@@ -2,9 +2,9 @@
 
     DLT_PYTHON: the interpreter of that environment; default: .local/benchmarks-dlt/venv/bin/python
 
-Not ours: the table and its schema are dlt's (two more columns, no index on the product); no versions, the last
-to load wins; the price stays whole cents. An update without a price removes the price. dlt writes the rows to
-files first, loads them into a staging table, and merges that; its CPU time is that of another process.
+Not ours: the table and its schema are dlt's (two more columns, no index on the product); no versions, the
+last to load wins; the price stays whole cents. An update without a price removes the price. dlt writes the
+rows to files first, loads them into a staging table, and merges that. Its CPU time is another process's.
 """
 
 import json
@@ -30,6 +30,9 @@ class DltMerge(Engine):
     file_format = ""
 
     def open(self, addresses: Addresses) -> None:
+        python = Path(os.environ.get("DLT_PYTHON", _PYTHON))
+        if not python.exists():
+            raise FileNotFoundError(f"there is no {python}: `make bench` installs dlt, or set DLT_PYTHON")
         self._directory = tempfile.TemporaryDirectory()
         arguments = {
             "dsn": addresses.postgres.dsn,
@@ -41,7 +44,7 @@ class DltMerge(Engine):
         }
         self._process = subprocess.Popen(
             [
-                os.environ.get("DLT_PYTHON", _PYTHON),
+                python,
                 Path(__file__).with_name("dlt_process.py"),
                 json.dumps(arguments),
             ],
@@ -52,15 +55,15 @@ class DltMerge(Engine):
             env={**os.environ, "RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR"},
         )
 
-    def prepare(self, event: dict[str, Any]) -> tuple[Path, int]:
+    def prepare(self, event: dict[str, Any]) -> tuple[str, int]:
         lines = [dict(zip(COLUMNS, row, strict=True)) for row in rows(prepared(event))]
-        file = Path(self._directory.name) / f"{len(os.listdir(self._directory.name))}.json"
-        file.write_text(json.dumps(lines))
-        return file, len(lines)
+        with tempfile.NamedTemporaryFile("w", dir=self._directory.name, delete=False) as file:
+            json.dump(lines, file)
+        return file.name, len(lines)
 
-    def run(self, prepared: tuple[Path, int]) -> int:
+    def run(self, prepared: tuple[str, int]) -> int:
         file, count = prepared
-        self._ask(str(file))
+        self._ask(file)
         return count
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """The process of `dlt_merge.py`, in dlt's own virtual environment: it imports nothing of this project.
 
-For each line of standard input, which names a JSON file with a list of rows, it merges the rows and prints a line.
-Its one argument is a JSON object.
+For each line of standard input, which names a JSON file with a list of rows, it merges the rows and prints a
+line. Its one argument is a JSON object.
 """
 
 import json

@@ -1,13 +1,14 @@
 """H: 1,024 rows a statement, one statement after another, as change data capture tools write to PostgreSQL.
 
-- Debezium's JDBC sink with `dialect.postgres.unnest.insert.enabled` (off by default) sends INSERT … SELECT * FROM
-  UNNEST(one array a column) ON CONFLICT (key) DO UPDATE SET every column = EXCLUDED's, `batch.size` rows each.
+- Debezium's JDBC sink with `dialect.postgres.unnest.insert.enabled` (off by default) sends INSERT … SELECT *
+  FROM UNNEST(one array a column) ON CONFLICT (key) DO UPDATE SET every column = EXCLUDED's, `batch.size` rows
+  each.
 - RisingWave's PostgreSQL sink sends INSERT … VALUES with a parameter a value, `max_batch_rows` (1,024) rows
   each, and the same ON CONFLICT.
 
 Neither compares versions: the last to write wins, and NULL overwrites. Each is here as it is (`blind`), and
-Debezium's shape also with our comparison of versions. A statement is its own transaction; Debezium's COMMIT, one
-more round trip, is left out.
+Debezium's shape also with our comparison of versions. A statement is its own transaction; Debezium's COMMIT,
+one more round trip, is left out.
 """
 
 import asyncio
@@ -24,9 +25,8 @@ from processor.adapters.upsert import COLUMNS, apply_changes
 ROWS_OF_A_STATEMENT = 1_024
 _NAMES = ", ".join(COLUMNS)
 # One parameter per column.
-FROM_ARRAYS = (
-    f"unnest({', '.join(f'${number}::{kind}[]' for number, kind in enumerate(TYPES, 1))}) AS change ({_NAMES})"
-)
+_ARRAYS = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(TYPES, 1))
+FROM_ARRAYS = f"unnest({_ARRAYS}) AS change ({_NAMES})"
 
 
 def blind_upsert(source: str) -> str:
