@@ -8,24 +8,29 @@ some parts and writes nothing.
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import committed_rows, footprint, growth, peers
+from benchmarks import committed_rows, footprint, growth, peers, report
+from benchmarks.blocking_turns import blocking_turns
+from benchmarks.dollars import dollars
 from benchmarks.goals import GOALS
 from benchmarks.measure import load, say
 from benchmarks.servers import start_benchmark_servers
 from local.servers.isolation import stay_on_this_machine
 
-RESULTS = Path(__file__).with_name("results.json")
+QUICK_RESULTS = Path(__file__).parents[1] / ".local" / "benchmarks" / "quick.json"
 _Part = Callable[..., dict[str, Any]]
 PARTS: dict[str, _Part] = {
     "peers": peers.compare,
     "rows": committed_rows.compare,
     "containers": growth.containers,
     "table": growth.table,
+    "turns": blocking_turns,
     "first-batch": footprint.first_batch,
     "memory": footprint.memory,
 }
@@ -33,8 +38,6 @@ PARTS: dict[str, _Part] = {
 
 def main() -> None:
     """Run the parts that were asked for."""
-    import os
-
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure and report.")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, at most 3 minutes")
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=", ".join(PARTS))
@@ -45,21 +48,34 @@ def main() -> None:
     _print_ratios(results["ratios"])
     say(f"{time.monotonic() - started:.0f} s")
     if not arguments.only:
-        RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        _write(results, quick=arguments.quick)
 
 
 def _measure(parts: list[str], *, quick: bool) -> dict[str, Any]:
-    results: dict[str, Any] = {"quick": quick, "load_before": load(), "ratios": {}}
+    results: dict[str, Any] = {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "cores": os.cpu_count(),
+        "load_before": load(),
+        "ratios": {},
+    }
     with start_benchmark_servers() as servers:
         for name in parts:
             _add(results, PARTS[name](servers, quick=quick))
     results["load_after"] = load()
+    results["dollars"] = dollars(results.get("peers", []))
     return results
 
 
 def _add(results: dict[str, Any], part: dict[str, Any]) -> None:
     results["ratios"] |= part.pop("ratios")
     results |= part
+
+
+def _write(results: dict[str, Any], *, quick: bool) -> None:
+    path = QUICK_RESULTS if quick else report.RESULTS
+    path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if not quick:
+        report.main()
 
 
 def _print_ratios(ratios: dict[str, Any]) -> None:

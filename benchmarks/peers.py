@@ -11,7 +11,7 @@ from benchmarks.servers import LOOPBACK, REGION, BenchmarkServers, Latency
 from benchmarks.worker import Worker
 
 _WEEK_FILLED = "week_filled"
-_WEEK_RECORDS = 30_000
+WEEK_RECORDS = 30_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ def fill_week(servers: BenchmarkServers) -> str:
     """Make a database in which every product of the week is; return its name."""
     servers.new_database(_WEEK_FILLED)
     with Worker("ours", servers.addresses(_WEEK_FILLED)) as worker:
-        worker.run(Feed("week"), [(first, 10_000) for first in range(0, _WEEK_RECORDS, 10_000)])
+        worker.run(Feed("week"), [(first, 10_000) for first in range(0, WEEK_RECORDS, 10_000)])
     servers.execute(_WEEK_FILLED, "VACUUM ANALYZE products")
     return _WEEK_FILLED
 
@@ -94,7 +94,7 @@ def _run(servers: BenchmarkServers, plan: Plan) -> list[Rounds]:
         for engine in engines:
             servers.new_database(engine, copy_of=_WEEK_FILLED)
             workers[engine] = stack.enter_context(Worker(engine, delayed.addresses(engine)))
-        position = _WEEK_RECORDS
+        position = WEEK_RECORDS
         for size, rounds in plan.rounds.items():
             before = load()
             result = in_turns(workers, Feed(plan.feed), first=position, size=size, rounds=rounds)

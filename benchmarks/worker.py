@@ -48,6 +48,11 @@ class Worker:
         if first is not None:
             self.first_batch = seconds
 
+    @property
+    def pid(self) -> int:
+        """The engine's process."""
+        return self._child.process.pid
+
     def __enter__(self) -> Self:
         return self
 

@@ -8,7 +8,7 @@
 Writes local/deploy/emulator.txt or terraform_cli/checkov.txt, for scripts/emulator.sh and scripts/checkov.sh.
 They are separate from Pipfile.lock because these tools pin their own botocore. Afterwards run `make audit`,
 or `make deploy-local` and tests/deploy: they say which of our corrections the new emulator no longer needs.
-The benchmarks' requirements, from benchmarks/requirements.in, are separate because nobody else needs them, and
+The benchmarks' requirements, from benchmarks/requirements.in, are separate because nobody else needs them;
 dlt's, in benchmarks/requirements-dlt.txt, because they would decide the versions of the others.
 """
 

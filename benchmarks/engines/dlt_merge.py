@@ -19,7 +19,7 @@ from benchmarks.engine import Addresses, Engine
 from benchmarks.rows import TYPES, prepared, rows
 from processor.adapters.upsert import COLUMNS
 
-_PYTHON = ROOT / ".local" / "benchmarks-dlt" / "venv" / "bin" / "python"
+PYTHON = ROOT / ".local" / "benchmarks-dlt" / "venv" / "bin" / "python"
 _DLT_TYPES = {"text": "text", "integer": "bigint", "bigint": "bigint", "boolean": "bool"}
 
 
@@ -30,7 +30,7 @@ class DltMerge(Engine):
     file_format = ""
 
     def open(self, addresses: Addresses) -> None:
-        python = Path(os.environ.get("DLT_PYTHON", _PYTHON))
+        python = Path(os.environ.get("DLT_PYTHON", PYTHON))
         if not python.exists():
             raise FileNotFoundError(f"there is no {python}: `make bench` installs dlt, or set DLT_PYTHON")
         self._directory = tempfile.TemporaryDirectory()
@@ -51,8 +51,7 @@ class DltMerge(Engine):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            # Nothing may be sent to dlt's makers.
-            env={**os.environ, "RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR"},
+            env=_variables(),
         )
 
     def prepare(self, event: dict[str, Any]) -> tuple[str, int]:
@@ -81,6 +80,12 @@ class DltMerge(Engine):
         if not answer:
             raise ChildProcessError(f"dlt's process ended with {self._process.wait()}; see its error above")
         return answer
+
+
+def _variables() -> dict[str, str]:
+    """Return the process's environment variables: none of our packages, nothing sent to dlt's makers."""
+    ours = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return ours | {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR"}
 
 
 class DltMergeCsv(DltMerge):
