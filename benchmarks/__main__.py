@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import footprint, growth, peers, report
+from benchmarks import committed_rows, footprint, growth, peers, report
 from benchmarks.blocking_turns import blocking_turns
 from benchmarks.dollars import dollars
 from benchmarks.goals import GOALS
@@ -27,6 +27,7 @@ QUICK_RESULTS = Path(__file__).parents[1] / ".local" / "benchmarks" / "quick.jso
 _Part = Callable[..., dict[str, Any]]
 PARTS: dict[str, _Part] = {
     "peers": peers.compare,
+    "rows": committed_rows.compare,
     "containers": growth.containers,
     "table": growth.table,
     "turns": blocking_turns,

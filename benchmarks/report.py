@@ -76,6 +76,24 @@ def _over_bulk(row: Mapping[str, Any]) -> tuple[str, str]:
     return _short(row["time_over_bulk"]["median"]), _short(row["cpu_over_bulk"]["median"])
 
 
+def _rows(results: Mapping[str, Any]) -> Iterator[str]:
+    yield "| round trip | engine | time over our upsert's | quartiles | CPU a row over ours |"
+    yield "|---|---|---|---|---|"
+    ours = {
+        row["mode"]: row for row in results.get("committed_rows", []) if row["engine"] == "catalog_upsert"
+    }
+    for row in results.get("committed_rows", []):
+        if row["engine"] in ("catalog_upsert", "limit_decode"):
+            continue  # a limit of decoding is not one of rows
+        time = row["time_over_ours"]
+        cpu = row["cpu_us_per_row"] / ours[row["mode"]]["cpu_us_per_row"]
+        yield (
+            f"| {row['mode']} | `{row['engine']}` | {_short(time['median'])} "
+            f"| {_short(time['low'])} to {_short(time['high'])} "
+            f"| {'–' if row['engine'].startswith('dlt') else _short(cpu)} |"
+        )
+
+
 def _turns(results: Mapping[str, Any]) -> Iterator[str]:
     yield "| turn | what is sent, and waited for |"
     yield "|---|---|"
@@ -120,6 +138,7 @@ _TABLES: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     "run": _run,
     "ratios": _ratios,
     "peers": _peers,
+    "rows": _rows,
     "turns": _turns,
     "containers": _containers,
     "tables": _tables,

@@ -3,11 +3,13 @@
     .venv/bin/python scripts/lock_tool.py ministack 1.5.33
     .venv/bin/python scripts/lock_tool.py checkov 3.3.30
     .venv/bin/python scripts/lock_tool.py benchmarks
+    .venv/bin/python scripts/lock_tool.py "dlt[postgres]" 1.31.0
 
 Writes local/deploy/emulator.txt or terraform_cli/checkov.txt, for scripts/emulator.sh and scripts/checkov.sh.
 They are separate from Pipfile.lock because these tools pin their own botocore. Afterwards run `make audit`,
 or `make deploy-local` and tests/deploy: they say which of our corrections the new emulator no longer needs.
-The benchmarks' requirements, from benchmarks/requirements.in, are separate because nobody else needs them.
+The benchmarks' requirements, from benchmarks/requirements.in, are separate because nobody else needs them;
+dlt's, in benchmarks/requirements-dlt.txt, because they would decide the versions of the others.
 """
 
 import json
@@ -35,6 +37,7 @@ _TOOLS = {
     "ministack": (_ROOT / "local" / "deploy" / "emulator.txt", list(_LINUX.values())),
     "checkov": (_ROOT / "terraform_cli" / "checkov.txt", [*_LINUX.values(), *_MAC.values()]),
     "benchmarks": (_ROOT / "benchmarks" / "requirements.txt", [*_LINUX.values(), *_MAC.values()]),
+    "dlt[postgres]": (_ROOT / "benchmarks" / "requirements-dlt.txt", [*_LINUX.values(), *_MAC.values()]),
 }
 _HEAD = "# Made by scripts/lock_tool.py, which says how to renew it.\n"
 
