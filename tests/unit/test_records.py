@@ -409,3 +409,9 @@ def test_records_are_read_alike_together_and_one_by_one(path: tuple[str, ...], v
     unusual["kinesis"]["data"] = "!"
     together, one_by_one = outcome({"Records": records}), outcome({"Records": [*records, unusual]})
     assert together == (one_by_one if isinstance(one_by_one, str) else one_by_one[:-1])
+
+
+def test_a_boolean_between_two_arrivals_is_found() -> None:
+    records = [kinesis_record(b"{}", position, arrival_seconds=position) for position in range(3)]
+    records[1]["kinesis"]["approximateArrivalTimestamp"] = True
+    assert "approximateArrivalTimestamp is true" in outcome({"Records": records})
