@@ -100,7 +100,7 @@ deploy-local: setup ## deploy dev-stack to an emulator, send an update, destroy;
 .PHONY: peers
 peers: setup
 	@bash scripts/tool_venv.sh "what the benchmarks compare with" benchmarks/requirements.txt .local/benchmarks
-	@bash scripts/tool_venv.sh dlt benchmarks/requirements-dlt.txt $(PEERS)-dlt
+	@bash scripts/tool_venv.sh dlt benchmarks/requirements-dlt.txt .local/benchmarks-dlt
 
 bench: peers ## measure the processor beside its peers, in 15 minutes (QUICK=1: in 3, and change no document)
 	@$(BIN)/python -m benchmarks $(if $(QUICK),$(if $(filter 1,$(QUICK)),--quick,$(error QUICK is '$(QUICK)'; accepted: 1)))

@@ -60,7 +60,9 @@ def _measure(parts: list[str], *, quick: bool) -> dict[str, Any]:
     }
     with start_benchmark_servers() as servers:
         for name in parts:
+            started = time.monotonic()
             _add(results, PARTS[name](servers, quick=quick))
+            say(f"  {name}: {time.monotonic() - started:.0f} s")
     results["load_after"] = load()
     results["dollars"] = dollars(results.get("peers", []))
     return results

@@ -1,5 +1,6 @@
 """How our cost grows: with concurrent processes, with few hot products, and with the table."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from time import perf_counter
@@ -12,6 +13,7 @@ from benchmarks.servers import REGION, BenchmarkServers
 from benchmarks.worker import Worker
 
 _CONTAINERS = (1, 2, 4, 10)
+_QUICK_CONTAINERS = (1, 10)
 _BATCH = 100
 _FIRST = 30_000
 _TABLES = (10_000, 100_000, 1_000_000)
@@ -27,6 +29,7 @@ FROM generate_series(0, {} - 1) AS number,
 def containers(servers: BenchmarkServers, *, quick: bool) -> dict[str, Any]:
     """Run 1 to 10 processes at the same time, on the week and where all records are of 50 products."""
     filled = fill_week(servers)
+    counts = _QUICK_CONTAINERS if quick else _CONTAINERS
     ratios: dict[str, Ratio] = {}
     rows = []
     with servers.delayed(REGION) as region:
@@ -36,12 +39,14 @@ def containers(servers: BenchmarkServers, *, quick: bool) -> dict[str, Any]:
             with ExitStack() as stack:
                 workers = [
                     stack.enter_context(Worker("ours", region.addresses(database)))
-                    for _ in range(max(_CONTAINERS))
+                    for _ in range(max(counts))
                 ]
-                speeds, failed = _speeds(workers, feed, rounds=2 if quick else 5, batches=8 if quick else 20)
+                speeds, failed = _speeds(
+                    workers, feed, counts, rounds=2 if quick else 5, batches=8 if quick else 20
+                )
             over_one = {
                 count: ratio_of([one / alone for one, alone in zip(speeds[count], speeds[1], strict=True)])
-                for count in _CONTAINERS
+                for count in counts
             }
             ratios[f"containers_10_over_1{ending}"] = over_one[10]
             rows += [
@@ -58,13 +63,13 @@ def containers(servers: BenchmarkServers, *, quick: bool) -> dict[str, Any]:
 
 
 def _speeds(
-    workers: list[Worker], feed: str, *, rounds: int, batches: int
+    workers: list[Worker], feed: str, counts: Sequence[int], *, rounds: int, batches: int
 ) -> tuple[dict[int, list[float]], int]:
     """Return records a second by the number of processes, round by round, and the records that failed."""
     position, failed = _FIRST, 0
-    speeds: dict[int, list[float]] = {count: [] for count in _CONTAINERS}
+    speeds: dict[int, list[float]] = {count: [] for count in counts}
     for number in range(-1, rounds):
-        for name in order([str(count) for count in _CONTAINERS], number):
+        for name in order([str(count) for count in counts], number):
             count = int(name)
             for shard, worker in enumerate(workers[:count]):
                 # In turns, so that all of them are at the same time of the feed.
