@@ -97,23 +97,19 @@ cost: setup ## print what STACK costs a month for RECORDS_PER_DAY, by AWS's list
 deploy-local: setup ## deploy dev-stack to an emulator, send an update, destroy; then again (ONCE=1: only once)
 	@$(BIN)/python -m local deploy $(if $(ONCE),$(if $(filter 1,$(ONCE)),--once,$(error ONCE is '$(ONCE)'; accepted: 1)))
 
-# The peers' libraries are beside .venv, so that nothing else depends on them.
-PEERS := .local/benchmarks
-BENCH := PYTHONPATH=$(PEERS)/venv/lib/python3.13/site-packages $(BIN)/python
-
 .PHONY: peers
 peers: setup
-	@bash scripts/tool_venv.sh "what the benchmarks compare with" benchmarks/requirements.txt $(PEERS)
+	@bash scripts/tool_venv.sh "what the benchmarks compare with" benchmarks/requirements.txt .local/benchmarks
 	@bash scripts/tool_venv.sh dlt benchmarks/requirements-dlt.txt $(PEERS)-dlt
 
 bench: peers ## measure the processor beside its peers, in 15 minutes (QUICK=1: in 3, and change no document)
-	@$(BENCH) -m benchmarks $(if $(QUICK),$(if $(filter 1,$(QUICK)),--quick,$(error QUICK is '$(QUICK)'; accepted: 1)))
+	@$(BIN)/python -m benchmarks $(if $(QUICK),$(if $(filter 1,$(QUICK)),--quick,$(error QUICK is '$(QUICK)'; accepted: 1)))
 
 bench-gate: setup ## fail if the processor takes more CPU time, beside the bulk work, than benchmarks/results.json says
 	@$(BIN)/python -m benchmarks.gate
 
 profile: peers ## draw a flame graph of large batches into .local/benchmarks/profile.svg
-	@$(BENCH) -m benchmarks.profile
+	@$(BIN)/python -m benchmarks.profile
 
 bench-synth: setup ## measure what bypassing the provider binding's __init__ saves
 	@$(BIN)/python scripts/bench_synth.py

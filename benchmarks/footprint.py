@@ -13,8 +13,8 @@ _MB = 1024 * 1024
 
 
 def first_batch(servers: BenchmarkServers, *, quick: bool) -> dict[str, Any]:
-    """Compare new processes: imports, connections and 100 records; ours and the bulk way on aioboto3."""
-    seconds: dict[str, list[float]] = {"ours": [], "bulk": []}
+    """Compare new processes: imports, connections and 100 records; ours and the bulk way."""
+    seconds: dict[str, list[float]] = {"ours": [], "plain_build": []}
     with servers.delayed(REGION) as region:
         for name in seconds:
             servers.new_database(name)
@@ -25,7 +25,7 @@ def first_batch(servers: BenchmarkServers, *, quick: bool) -> dict[str, Any]:
                 with Worker(name, region.addresses(name), first=first) as worker:
                     if number >= 0:
                         seconds[name].append(worker.first_batch)
-    ratio = ratio_of([ours / bulk for ours, bulk in zip(*seconds.values(), strict=True)])
+    ratio = ratio_of([ours / plain for ours, plain in zip(*seconds.values(), strict=True)])
     say(f"first batch: {ratio.median:.2f} of the plain build's time")
     return {"ratios": {"first_batch": asdict(ratio)}}
 

@@ -94,7 +94,7 @@ def table(servers: BenchmarkServers, *, quick: bool) -> dict[str, Any]:
             workers[database] = stack.enter_context(Worker("ours", servers.addresses(database)))
         servers.execute("postgres", "CHECKPOINT")
         runs: dict[str, list[float]] = {name: [] for name in workers}
-        for number in range(-1, 4 if quick else 12):
+        for number in range(-1, 8 if quick else 40):
             for name in order(list(workers), number):
                 feed = Feed(f"even:{name.removeprefix('rows_')}")
                 (run,) = workers[name].run(feed, [((number + 1) * 1_000, 1_000)])

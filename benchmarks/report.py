@@ -101,6 +101,23 @@ def _turns(results: Mapping[str, Any]) -> Iterator[str]:
         yield f"| {number} | {'; '.join(sorted(sent))} |"
 
 
+def _containers(results: Mapping[str, Any]) -> Iterator[str]:
+    yield "| feed | processes | records a second over one | failed records |"
+    yield "|---|---|---|---|"
+    for row in results["containers"]:
+        over_one = _short(row["over_one"]["median"])
+        yield f"| {row['feed']} | {row['containers']} | {over_one} | {row['failed']} |"
+    yield ""
+    yield f"Deadlocks that PostgreSQL counted in the whole run: {results['deadlocks']}."
+
+
+def _tables(results: Mapping[str, Any]) -> Iterator[str]:
+    yield "| rows | time a record over that of the smallest |"
+    yield "|---|---|"
+    for row in results["tables"]:
+        yield f"| {row['rows']:,} | {_short(row['over_least']['median'])} |"
+
+
 def _dollars(results: Mapping[str, Any]) -> Iterator[str]:
     yield "| records | MB | ours | of it Lambda | S3 | Kinesis | Powertools | reference |"
     yield "|---|---|---|---|---|---|---|---|"
@@ -123,6 +140,8 @@ _TABLES: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     "peers": _peers,
     "rows": _rows,
     "turns": _turns,
+    "containers": _containers,
+    "tables": _tables,
     "dollars": _dollars,
 }
 

@@ -21,7 +21,6 @@ from local.servers import PostgresAddress, PostgresServer, ValkeyServer
 from local.servers.loopback import HOST
 from processor import migrate
 
-BUCKET = "benchmark"
 _TEMPLATE = "migrated"
 # A quarter of 2 GB, as RDS would give; checkpoints by time, as on a server that is not tiny.
 _SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "4GB", "max_connections": "200"}
@@ -56,7 +55,8 @@ class BenchmarkServers:
             redis_host=self._valkey.host,
             redis_port=self._valkey.port,
             s3_url=f"http://{HOST}:{self._s3_port}",
-            bucket=BUCKET,
+            # One for each, since some name their objects alike.
+            bucket=f"benchmark-{database}",
         )
 
     def new_database(self, name: str, *, copy_of: str = _TEMPLATE) -> None:

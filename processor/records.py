@@ -60,6 +60,9 @@ def read_event(event: object) -> list[Record]:
     if not isinstance(records, list):
         held = f'"Records" is {shown(records)}' if _has_records(event) else _shape(event)
         raise EventError(f'the event has no list "Records": {held}; a Kinesis batch is accepted')
+    together = _read_together(records)
+    if together is not None:
+        return together
     return [_read_record(position, record) for position, record in enumerate(records, 1)]
 
 
@@ -75,6 +78,37 @@ def expand(record: Record) -> Iterator[Record]:
         return
     for sub_sequence, (partition_key, data) in enumerate(unpacked):
         yield record._replace(sub_sequence=sub_sequence, partition_key=partition_key, data=data)
+
+
+def _read_together(records: list[Any]) -> list[Record] | None:
+    """Return what `_read_record` makes of each, in half the time; None if anything is unusual."""
+    try:
+        kinesis = [record["kinesis"] for record in records]
+        sources = {record["eventSource"] for record in records}
+        shards = [record["eventID"].rpartition(":")[0] for record in records]
+        sequence_numbers = [item["sequenceNumber"] for item in kinesis]
+        partition_keys = [item.get("partitionKey") for item in kinesis]
+        seconds = [item["approximateArrivalTimestamp"] for item in kinesis]
+        encoded = [item["data"] for item in kinesis]
+        data = [binascii.a2b_base64(each, strict_mode=True) for each in encoded]
+        is_sound = (
+            sources == {"aws:kinesis"}
+            and all(map(_is_shard, set(shards)))
+            and all(map(_SEQUENCE_NUMBER.fullmatch, sequence_numbers))
+            and set(map(type, partition_keys)) <= {str, type(None)}
+            and set(map(type, seconds)) <= {float, int}
+            and set(map(type, encoded)) == {str}
+            and all(map(_is_arrival, (min(seconds), max(seconds))))
+        )
+        arrivals_ms = [round(second * 1000) for second in seconds]
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
+        return None
+    if not is_sound:
+        return None
+    columns = zip(shards, sequence_numbers, partition_keys, arrivals_ms, data, strict=True)
+    return [
+        Record(shard, number, 0, key, arrival_ms, each) for shard, number, key, arrival_ms, each in columns
+    ]
 
 
 def _read_record(position: int, record: Any) -> Record:

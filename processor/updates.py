@@ -73,7 +73,8 @@ def version_text(event_time: str, record: Record) -> str:
 
 
 def _validate(fields: dict[str, Any], record: Record) -> Update:
-    _check_schema(fields)
+    if "schema_version" in fields:
+        _check_schema(fields["schema_version"])
     product_id = read_product_id(fields)
     supplier = read_supplier(fields)
     values = _values(fields)
@@ -84,13 +85,9 @@ def _validate(fields: dict[str, Any], record: Record) -> Update:
     return Update(product_id, values, version_text(event_time, record), supplier, record)
 
 
-def _check_schema(fields: dict[str, Any]) -> None:
-    if "schema_version" in fields:
-        version = fields["schema_version"]
-        if type(version) is not int or version != 1:
-            raise InvalidRecordError(
-                Reason.UNKNOWN_SCHEMA, f"schema_version is {shown(version)}; 1 is accepted"
-            )
+def _check_schema(version: object) -> None:
+    if type(version) is not int or version != 1:
+        raise InvalidRecordError(Reason.UNKNOWN_SCHEMA, f"schema_version is {shown(version)}; 1 is accepted")
 
 
 def _values(fields: dict[str, Any]) -> dict[str, object]:

@@ -9,17 +9,18 @@ def s3_client(session: Any, addresses: Addresses) -> Any:
     """Return a client of boto3."""
     from botocore.config import Config
 
-    return session.client("s3", **_options(addresses), config=Config(s3={"addressing_style": "path"}))
+    return session.client("s3", **options(addresses), config=Config(s3={"addressing_style": "path"}))
 
 
 def async_s3_client(session: Any, addresses: Addresses) -> Any:
     """Return a context manager that opens a client of aioboto3."""
     from aiobotocore.config import AioConfig
 
-    return session.client("s3", **_options(addresses), config=AioConfig(s3={"addressing_style": "path"}))
+    return session.client("s3", **options(addresses), config=AioConfig(s3={"addressing_style": "path"}))
 
 
-def _options(addresses: Addresses) -> dict[str, str]:
+def options(addresses: Addresses) -> dict[str, Any]:
+    """Return the options of every client of AWS."""
     return {
         "endpoint_url": addresses.s3_url,
         "region_name": "us-east-1",
