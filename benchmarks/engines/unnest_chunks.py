@@ -3,8 +3,8 @@
 - Debezium's JDBC sink with `dialect.postgres.unnest.insert.enabled` (off by default) sends INSERT … SELECT *
   FROM UNNEST(one array a column) ON CONFLICT (key) DO UPDATE SET every column = EXCLUDED's, `batch.size` rows
   each.
-- RisingWave's PostgreSQL sink sends INSERT … VALUES with a parameter a value, `max_batch_rows` (1,024) rows
-  each, and the same ON CONFLICT.
+- RisingWave's PostgreSQL sink sends INSERT … VALUES with a parameter for each value and the same ON CONFLICT;
+  its option `max_batch_rows` is 1,024. In between, releases of 2025 and 2026 sent single rows, pipelined.
 
 Neither compares versions: the last to write wins, and NULL overwrites. Each is here as it is (`blind`), and
 Debezium's shape also with our comparison of versions. A statement is its own transaction; Debezium's COMMIT,
@@ -13,6 +13,7 @@ one more round trip, is left out.
 
 import asyncio
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -49,10 +50,15 @@ def arrays(changes: Changes) -> list[list[Any]]:
     return [list(column) for column in zip(*rows(changes), strict=True)]
 
 
+async def _connect(dsn: str) -> "asyncpg.Connection[asyncpg.Record]":
+    # However long a statement is, it is prepared once.
+    return await asyncpg.connect(dsn, max_cacheable_statement_size=0)
+
+
 class _Statements(Engine):
     def open(self, addresses: Addresses) -> None:
         self._runner = asyncio.Runner()
-        self._connection = self._runner.run(asyncpg.connect(addresses.postgres.dsn))
+        self._connection = self._runner.run(_connect(addresses.postgres.dsn))
 
     def prepare(self, event: dict[str, Any]) -> Changes:
         return prepared(event)
@@ -101,6 +107,7 @@ class ValuesChunksBlind(_Statements):
         return blind_upsert(_from_values(len(changes))), chain.from_iterable(rows(changes))
 
 
+@lru_cache(maxsize=2)
 def _from_values(count: int) -> str:
     """Return a FROM item with one parameter per value."""
     width = len(COLUMNS)
