@@ -8,7 +8,7 @@ SAMPLE ?=
 STACK ?= dev-stack
 RECORDS_PER_DAY ?= 1000000
 
-.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities bench-synth misconfigure diff drift deploy destroy bootstrap preflight cost deploy-local docs lock clean
+.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities cdktn lint-workflows bench-synth misconfigure diff drift deploy destroy bootstrap preflight cost deploy-local docs lock clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,12 @@ provider-lock: setup ## write the hashes of the AWS provider to .terraform.lock.
 
 audit: setup ## scan every stack with checkov; what it may find is in terraform_cli/accepted_findings.toml
 	@$(BIN)/python -m terraform_cli audit
+
+cdktn: setup ## synthesize every stack with CDK Terrain too, the fork of cdktf: the output must be the same
+	@bash scripts/cdktn.sh
+
+lint-workflows: setup ## check the workflows in .github with jactionlint
+	@bash scripts/lint_workflows.sh
 
 sbom: setup ## write the packages that Lambda runs to dist/sbom.cdx.json (CycloneDX)
 	@$(BIN)/python -m lambda_packages.sbom

@@ -163,7 +163,9 @@ def main() -> None:
     try:
         bootstrap = chosen_bootstrap(os.environ)
         if bootstrap is not None:
-            build_bootstrap(bootstrap).synth()
+            app = build_bootstrap(bootstrap)
+            app.synth()
+            pin_provider(Path(app.outdir), os.environ)
             return
         deployment_packages = current_deployment_packages()
         app = build_app(os.environ, deployment_packages, today=today)
@@ -185,10 +187,13 @@ def main() -> None:
 def pin_provider(outdir: Path, variables: Mapping[str, str], lock: Path = _LOCK) -> None:
     """Copy the provider's hashes, if they are known, to where Terraform looks for them in each stack.
 
-    Not with `CATALOG_WIDE_PROVIDER`, which accepts versions that the hashes are not of.
+    Not with `CATALOG_WIDE_PROVIDER`, which accepts versions that the hashes are not of; those of an earlier
+    synthesis are removed then.
     """
-    if lock.is_file() and variables.get("CATALOG_WIDE_PROVIDER") != "1":
-        for stack in (outdir / "stacks").iterdir():
+    is_pinned = lock.is_file() and variables.get("CATALOG_WIDE_PROVIDER") != "1"
+    for stack in (outdir / "stacks").iterdir():
+        (stack / PROVIDER_LOCK).unlink(missing_ok=True)
+        if is_pinned:
             shutil.copyfile(lock, stack / PROVIDER_LOCK)
 
 

@@ -11,6 +11,7 @@ from main import build_app, chosen_bootstrap, chosen_deployment, chosen_environm
 from stacks.code_assets import DeploymentPackages
 from stacks.config.environments import ENVIRONMENTS
 from stacks.config.settings import SettingsError
+from stacks.provider_binding import PROVIDER_LOCK
 from tests.infrastructure.conftest import PERMANENT
 from tests.support.synthesized import THROWAWAY, TODAY, Stack
 
@@ -160,3 +161,5 @@ def test_main_alone_writes_every_stack(home: dict[str, str], tmp_path: Path) -> 
     manifest = json.loads((tmp_path / "cdktf.out" / "manifest.json").read_text())
     assert set(manifest["stacks"]) == {f"{name}-stack" for name in PERMANENT}
     assert [path.name for path in tmp_path.iterdir()] == ["cdktf.out"]
+    for stack in (tmp_path / "cdktf.out" / "stacks").iterdir():
+        assert (stack / PROVIDER_LOCK).read_bytes() == (ROOT / PROVIDER_LOCK).read_bytes()
