@@ -7,7 +7,7 @@ ONCE ?=
 SAMPLE ?=
 STACK ?= dev-stack
 
-.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities bench-synth misconfigure diff drift deploy destroy bootstrap preflight deploy-local docs lock clean
+.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities bench-synth misconfigure diff drift deploy destroy bootstrap preflight key-policy deploy-local docs lock clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -88,6 +88,9 @@ bootstrap: setup ## make the bucket for the state, and roles for workflows, afte
 
 preflight: setup ## ask the account whether STACK can be deployed: quotas, zones, names, the state's bucket
 	@$(BIN)/python -m preflight $(STACK)
+
+key-policy: setup ## print the policy that the key of STACK needs (encryption_key_arn)
+	@$(BIN)/python scripts/key_policy.py $(STACK)
 
 deploy-local: setup ## deploy dev-stack to an emulator, send an update, destroy; then again (ONCE=1: only once)
 	@$(BIN)/python -m local deploy $(if $(ONCE),$(if $(filter 1,$(ONCE)),--once,$(error ONCE is '$(ONCE)'; accepted: 1)))

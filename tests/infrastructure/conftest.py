@@ -5,12 +5,15 @@ from dataclasses import replace
 import pytest
 
 from main import chosen_environments
-from stacks.config.environments import DEV, PROD
+from stacks.config.environments import DEV, ENVIRONMENTS, PROD
 from stacks.config.settings import OnDemand
 from tests.support.synthesized import Stack, synthesize_environment
 
 PERMANENT = ("dev", "staging", "prod")
 """A new environment is added here, and its logical ids to logical_ids.json."""
+
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+"""The team's own key, where an environment has one."""
 
 LONGEST_NAME = "x" * 20
 """The longest that a throwaway environment may have."""
@@ -74,3 +77,14 @@ def longest(tmp_path_factory: pytest.TempPathFactory) -> Stack:
 def unlayered_dev(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """dev-stack before the first `make package`."""
     return synthesize_environment(DEV, tmp_path_factory.mktemp("unlayered"), layers=False).readable()
+
+
+@pytest.fixture(scope="session")
+def encrypted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stack]:
+    """Permanent environments' stacks with a key, by environment name."""
+    return {
+        each.name: synthesize_environment(
+            replace(each, encryption_key_arn=KEY), tmp_path_factory.mktemp(each.name)
+        ).readable()
+        for each in ENVIRONMENTS
+    }

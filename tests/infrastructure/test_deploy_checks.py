@@ -21,6 +21,7 @@ READY = Deployment(
     state_region=None,
     wide_provider_versions=False,
     permissions_boundary=None,
+    role_path=None,
     deployment_packages=DeploymentPackages(code=Path("code.zip"), layers={"arm64": Path("layer.zip")}),
 )
 NOTIFYING = replace(PROD, alarms=replace(PROD.alarms, emails=("on-call@shop.example",)))

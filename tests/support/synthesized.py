@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from stacks.config.environments import Environment
+from stacks.config.environments import ENVIRONMENTS, Environment
 from stacks.config.settings import Architecture
 
 if TYPE_CHECKING:
@@ -104,13 +104,16 @@ def synthesize_environment(
     return _synthesized(app)[environment.stack_id]
 
 
-def synthesize_bootstrap(variables: Mapping[str, str], directory: Path) -> Stack:
+def synthesize_bootstrap(
+    variables: Mapping[str, str], directory: Path, environments: Sequence[Environment] = ENVIRONMENTS
+) -> Stack:
     """Return the bootstrap stack, as `main.py` writes it with these environment variables."""
     from main import build_bootstrap, chosen_bootstrap
 
     config = chosen_bootstrap({"CATALOG_BOOTSTRAP": "1", **variables})
     assert config is not None
-    (stack,) = _synthesized(build_bootstrap(config, outdir=str(directory / "cdktf.out"))).values()
+    app = build_bootstrap(config, environments, outdir=str(directory / "cdktf.out"))
+    (stack,) = _synthesized(app).values()
     return stack
 
 
