@@ -50,13 +50,7 @@ class Database(Construct):
         # Kept in the state from then on, so that the next instance's final snapshot has another name.
         first_planned = Fn.formatdate("YYYYMMDDhhmmss", Fn.plantimestamp())
         identifier = config.physical_name("product-catalog")
-        group = SecurityGroup(
-            self,
-            "Group",
-            name=config.physical_name("product-catalog-database"),
-            description="PostgreSQL of the product catalog",
-            vpc_id=network.vpc_id,
-        )
+        group = self._security_group(config, network)
         self.listener = Listener(name="Database", members=group, port=POSTGRES_PORT)
         monitoring = (
             DatabaseMonitoring(
@@ -132,6 +126,15 @@ class Database(Construct):
             )
             for name in _EXPORTED_LOGS
         ]
+
+    def _security_group(self, config: Environment, network: Network) -> SecurityGroup:
+        return SecurityGroup(
+            self,
+            "Group",
+            name=config.physical_name("product-catalog-database"),
+            description="PostgreSQL of the product catalog",
+            vpc_id=network.vpc_id,
+        )
 
     def _subnet_group(self, config: Environment, network: Network) -> str:
         return DbSubnetGroup(

@@ -77,9 +77,7 @@ class PrivateFunction(Construct):
             "Rights",
             name="rights",
             role=role.name,
-            policy=document(
-                self, "May", [*_every_function_may(logs), *decrypt_variables(config, name), *statements]
-            ),
+            policy=document(self, "May", [*_every_function_may(config, name, logs), *statements]),
         )
         function = LambdaFunction(
             self,
@@ -116,7 +114,7 @@ class PrivateFunction(Construct):
         return IamRole(self, "Role", name=name, assume_role_policy=document(self, "Trust", [assume]))
 
 
-def _every_function_may(logs: CloudwatchLogGroup) -> list[Statement]:
+def _every_function_may(config: Environment, name: str, logs: CloudwatchLogGroup) -> list[Statement]:
     """Return what Lambda itself requires of a role; `*` where AWS supports no narrower resource.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions,
@@ -127,4 +125,5 @@ def _every_function_may(logs: CloudwatchLogGroup) -> list[Statement]:
         allow("AttachToNetwork", _NETWORK_INTERFACES, ["*"]),
         deny_function_code("OnlyLambdaAttaches", _NETWORK_INTERFACES),
         allow("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"]),
+        *decrypt_variables(config, name),
     ]

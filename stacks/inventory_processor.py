@@ -95,6 +95,4 @@ class InventoryProcessor(Construct):
             # So that new code finds the tables, roles and passwords that it expects.
             depends_on=[migrations.invocation],
         )
-        self.name = function.name
-        self.arn = function.arn
-        self.rights = function.rights
+        self.name, self.arn, self.rights = function.name, function.arn, function.rights

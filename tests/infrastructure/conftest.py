@@ -40,7 +40,8 @@ def prod_from_ci(tmp_path_factory: pytest.TempPathFactory) -> Stack:
         "CATALOG_STATE_REGION": "eu-west-1",
         "CATALOG_WIDE_PROVIDER": "1",
         "CATALOG_ARCHITECTURE": "x86_64",
-        "CATALOG_PERMISSIONS_BOUNDARY": "arn:aws:iam::123456789012:policy/product-catalog-functions",
+        "CATALOG_ROLE_PATH": "/team/",
+        "CATALOG_PERMISSIONS_BOUNDARY": "arn:aws:iam::123456789012:policy/team/product-catalog-functions",
     }
     (prod,) = [found for found in chosen_environments(variables) if found.name == "prod"]
     directory = tmp_path_factory.mktemp("prod-from-ci")
