@@ -15,7 +15,7 @@ _NEEDED = {"KeyState": "Enabled", "KeySpec": "SYMMETRIC_DEFAULT", "KeyUsage": "E
 
 
 def encryption_key(account: Account, environment: Environment) -> Iterator[Finding]:
-    """Check that the key is there, enabled and symmetric, and that its policy names the services."""
+    """Check that the key is there and usable, that its policy names the services, and that it stays."""
     arn = environment.encryption_key_arn
     if arn is None:
         return
@@ -38,6 +38,8 @@ def encryption_key(account: Account, environment: Environment) -> Iterator[Findi
             check="key", found="not there", needed="a key", remedy="create it, or correct encryption_key_arn"
         )
         return
+    if account.is_deployed:
+        yield from _unchanged(account, environment, arn)
     is_usable = all(key[name] == value for name, value in _NEEDED.items())
     yield Finding(
         check="key",
@@ -55,6 +57,20 @@ def encryption_key(account: Account, environment: Environment) -> Iterator[Findi
         needed=", ".join(sorted(needed)),
         remedy=f"make key-policy STACK={environment.stack_id}" if missing else "",
     )
+
+
+def _unchanged(account: Account, environment: Environment, arn: str) -> Iterator[Finding]:
+    """Check that the database that is there has the key; another key replaces it, and the cache."""
+    identifier = environment.physical_name("product-catalog")
+    found = account.every("rds", "describe_db_instances", "DBInstances", DBInstanceIdentifier=identifier)
+    for instance in found:
+        earlier = instance.get("KmsKeyId", "none")
+        yield Finding(
+            check="key: of the database",
+            found=earlier,
+            needed=arn,
+            remedy="" if earlier == arn else "keep the earlier key: another one replaces database and cache",
+        )
 
 
 def _services(policy: str) -> set[str]:
