@@ -1,19 +1,25 @@
 """Stacks, each synthesized once per session, which takes about two seconds."""
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from main import chosen_environments
-from stacks.config.environments import DEV, ENVIRONMENTS, PROD
+from stacks.config.environments import DEV, PROD
 from stacks.config.settings import OnDemand
-from tests.support.synthesized import Stack, synthesize_environment
+from tests.support.synthesized import (
+    ENCRYPTED,
+    MISCONFIGURED,
+    Stack,
+    read_stacks,
+    synthesize_encrypted,
+    synthesize_environment,
+)
 
 PERMANENT = ("dev", "staging", "prod")
 """A new environment is added here, and its logical ids to logical_ids.json."""
-
-KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-"""The team's own key, where an environment has one."""
 
 LONGEST_NAME = "x" * 20
 """The longest that a throwaway environment may have."""
@@ -82,10 +88,7 @@ def unlayered_dev(tmp_path_factory: pytest.TempPathFactory) -> Stack:
 
 @pytest.fixture(scope="session")
 def encrypted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stack]:
-    """Permanent environments' stacks with a key, by environment name."""
-    return {
-        each.name: synthesize_environment(
-            replace(each, encryption_key_arn=KEY), tmp_path_factory.mktemp(each.name)
-        ).readable()
-        for each in ENVIRONMENTS
-    }
+    """Permanent environments' stacks with a key of the team's, by environment name."""
+    if folder := os.environ.get(MISCONFIGURED):
+        return read_stacks(Path(folder) / ENCRYPTED)
+    return synthesize_encrypted(tmp_path_factory.mktemp(ENCRYPTED))

@@ -12,8 +12,7 @@ from stacks.catalog_stack import Deployment
 from stacks.code_assets import DeploymentPackages
 from stacks.config.environments import DEV, ENVIRONMENTS, PROD, STAGING
 from stacks.deploy_checks import notes, refusals
-from tests.infrastructure.conftest import KEY
-from tests.support.synthesized import TODAY, Stack, small_deployment_packages
+from tests.support.synthesized import KEY, TODAY, Stack, small_deployment_packages
 from tests.support.terraform_runs import terraform_run
 
 READY = Deployment(

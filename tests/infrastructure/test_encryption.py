@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.infrastructure.conftest import KEY
 from tests.infrastructure.test_arguments import arguments
-from tests.support.synthesized import Stack
+from tests.support.synthesized import KEY, Stack
 
 # Arguments about keys that have no key, and why.
 WITHOUT = {

@@ -9,7 +9,6 @@ import pytest
 
 from stacks.config.environments import ENVIRONMENTS, PROD
 from stacks.key_policy import key_policy
-from tests.infrastructure.conftest import KEY
 from tests.infrastructure.test_bootstrap import ACCOUNT, REFERENCES, VARIABLES
 from tests.infrastructure.test_permissions import (
     ADMINISTRATOR,
@@ -22,7 +21,7 @@ from tests.infrastructure.test_permissions import (
 )
 from tests.support.iam_policies import Policy, policy
 from tests.support.recording_proxy import Use
-from tests.support.synthesized import Stack, synthesize_bootstrap
+from tests.support.synthesized import KEY, Stack, synthesize_bootstrap
 
 OTHER_KEY = KEY.replace("1234abcd", "abcd1234")
 FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:"

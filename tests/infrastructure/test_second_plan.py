@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.infrastructure.conftest import KEY
 from tests.infrastructure.test_bootstrap import ACCOUNT
 from tests.support.stub_rds import stub_rds
-from tests.support.synthesized import Stack
+from tests.support.synthesized import KEY, Stack
 from tests.support.terraform_runs import configuration, terraform_run
 
 

@@ -10,11 +10,10 @@ import pytest
 from stacks.config.environments import DEV, ENVIRONMENTS, throwaway
 from stacks.config.settings import SettingsError
 from stacks.config.tags import OUR_TAGS
-from tests.infrastructure.conftest import KEY
 from tests.infrastructure.test_bootstrap import ACCOUNT, REFERENCES, VARIABLES
 from tests.support.iam_policies import Policy, policy
 from tests.support.recording_proxy import Use
-from tests.support.synthesized import Stack, synthesize_bootstrap, synthesize_environment
+from tests.support.synthesized import KEY, Stack, synthesize_bootstrap, synthesize_environment
 
 TEAM = {"Owner": "catalog team", "CostCenter": "4711"}
 
