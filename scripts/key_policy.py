@@ -1,4 +1,4 @@
-"""Print the policy that a stack's key needs, for all environments that use it; nothing is changed.
+"""Print the policy that the key of a stack needs, for all environments that use it; nothing is changed.
 
 With `ENVIRONMENT_SUFFIX`, the throwaway environment is one of them.
 """
@@ -13,29 +13,19 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from stacks.config.environments import ENVIRONMENTS, throwaway
 from stacks.config.settings import SettingsError
-from stacks.key_policy import key_policy
+from stacks.key_policy import policy_for
 
 
-def policy_for(stack: str, suffix: str | None) -> str:
-    """Return the policy as JSON.
-
-    Raises: SettingsError.
-    """
-    environments = [*ENVIRONMENTS, throwaway(suffix)] if suffix else [*ENVIRONMENTS]
-    keys = {environment.stack_id: environment.encryption_key_arn for environment in environments}
-    if stack not in keys:
-        raise SettingsError(f"STACK is {stack!r}; accepted: {', '.join(keys)}")
-    key = keys[stack]
-    if key is None:
-        raise SettingsError(
-            f"encryption_key_arn of {stack} is None; accepted: a key, in stacks/config/environments.py"
-        )
-    using = [environment for environment in environments if environment.encryption_key_arn == key]
-    return json.dumps(key_policy(key, using), indent=2)
+def main() -> None:
+    """Print it, or exit with one line that says why there is none."""
+    suffix = os.environ.get("ENVIRONMENT_SUFFIX")
+    try:
+        environments = [*ENVIRONMENTS, throwaway(suffix)] if suffix else [*ENVIRONMENTS]
+        policy = policy_for(sys.argv[1], environments)
+    except SettingsError as error:
+        sys.exit(str(error))
+    sys.stdout.write(f"{json.dumps(policy, indent=2)}\n")
 
 
 if __name__ == "__main__":
-    try:
-        sys.stdout.write(f"{policy_for(sys.argv[1], os.environ.get('ENVIRONMENT_SUFFIX'))}\n")
-    except SettingsError as error:
-        sys.exit(str(error))
+    main()

@@ -11,6 +11,24 @@ from typing import Any
 from stacks.bootstrap.deploy_rights import resources
 from stacks.config.encryption_key import parse_key_arn
 from stacks.config.environments import Environment
+from stacks.config.settings import SettingsError
+
+
+def policy_for(stack_id: str, environments: Sequence[Environment]) -> dict[str, Any]:
+    """Return the policy of the key that a stack uses, for all of these environments that use it.
+
+    Raises: SettingsError if there is no such stack, or if it has no key.
+    """
+    keys = {environment.stack_id: environment.encryption_key_arn for environment in environments}
+    if stack_id not in keys:
+        raise SettingsError(f"STACK is {stack_id!r}; accepted: {', '.join(keys)}")
+    key_arn = keys[stack_id]
+    if key_arn is None:
+        raise SettingsError(
+            f"encryption_key_arn of {stack_id} is None; accepted: a key's ARN, in "
+            "stacks/config/environments.py"
+        )
+    return key_policy(key_arn, [each for each in environments if each.encryption_key_arn == key_arn])
 
 
 def key_policy(key_arn: str, environments: Sequence[Environment]) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from stacks.config.environments import ENVIRONMENTS, PROD
-from stacks.key_policy import key_policy
+from stacks.config.environments import DEV, ENVIRONMENTS, PROD, STAGING
+from stacks.config.settings import SettingsError
+from stacks.key_policy import key_policy, policy_for
 from tests.infrastructure.test_bootstrap import ACCOUNT, REFERENCES, VARIABLES
 from tests.infrastructure.test_permissions import (
     ADMINISTRATOR,
@@ -218,11 +219,26 @@ def test_iam_policies_count_and_no_other_principal_has_rights() -> None:
     ]
 
 
-def test_a_key_of_several_environments_has_one_policy() -> None:
-    (_, logs, *_) = key_policy(KEY, ENVIRONMENTS)["Statement"]
-    arns = logs["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
-    assert {name for name in ("-dev", "-staging", "-prod") for arn in arns if name in arn} == {
-        "-dev",
-        "-staging",
-        "-prod",
-    }
+def test_the_printed_policy_is_for_all_environments_that_use_the_stack_s_key() -> None:
+    dev, prod = (replace(each, encryption_key_arn=KEY) for each in (DEV, PROD))
+    staging = replace(STAGING, encryption_key_arn=OTHER_KEY)
+    assert policy_for("dev-stack", [dev, staging, prod]) == key_policy(KEY, [dev, prod])
+    text = json.dumps(key_policy(KEY, [dev, prod]))
+    assert ("-dev" in text, "-staging" in text, "-prod" in text) == (True, False, True)
+
+
+@pytest.mark.parametrize(
+    ("stack_id", "refusal"),
+    [
+        ("test-stack", "^STACK is 'test-stack'; accepted: dev-stack, staging-stack, prod-stack$"),
+        ("dev-stack", "^encryption_key_arn of dev-stack is None; accepted: a key's ARN, in "),
+    ],
+)
+def test_without_a_key_there_is_no_policy(stack_id: str, refusal: str) -> None:
+    with pytest.raises(SettingsError, match=refusal):
+        policy_for(stack_id, ENVIRONMENTS)
+
+
+def test_a_policy_for_all_environments_fits() -> None:
+    """KMS accepts 32 KiB: https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html."""
+    assert len(json.dumps(key_policy(KEY, ENVIRONMENTS), indent=2)) < 32 * 1024
