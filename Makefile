@@ -6,8 +6,9 @@ KEEP ?=
 ONCE ?=
 SAMPLE ?=
 STACK ?= dev-stack
+RECORDS_PER_DAY ?= 1000000
 
-.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities bench-synth misconfigure diff drift deploy destroy bootstrap preflight key-policy deploy-local docs lock clean
+.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities bench-synth misconfigure diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs lock clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -91,6 +92,9 @@ preflight: setup ## ask the account whether STACK can be deployed: quotas, zones
 
 key-policy: setup ## print the policy that the key of STACK needs (encryption_key_arn)
 	@$(BIN)/python scripts/key_policy.py $(STACK)
+
+cost: setup ## print what STACK costs a month for RECORDS_PER_DAY, by AWS's list prices (default: every stack)
+	@$(BIN)/python -m costs $(if $(filter file,$(origin STACK)),,$(STACK)) --records-per-day "$(RECORDS_PER_DAY)"
 
 deploy-local: setup ## deploy dev-stack to an emulator, send an update, destroy; then again (ONCE=1: only once)
 	@$(BIN)/python -m local deploy $(if $(ONCE),$(if $(filter 1,$(ONCE)),--once,$(error ONCE is '$(ONCE)'; accepted: 1)))

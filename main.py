@@ -32,6 +32,8 @@ import stacks.provider_binding  # noqa: F401
 # isort: split
 from cdktf import App
 
+from costs.prices import read_prices
+from costs.report import summary
 from lambda_packages import DIST, PackagingError, build_code, find_layer
 from stacks.bootstrap.bootstrap_stack import Bootstrap, BootstrapStack
 from stacks.catalog_stack import CatalogStack, Deployment
@@ -173,15 +175,15 @@ def main() -> None:
             return
         deployment_packages = current_deployment_packages()
         app = build_app(os.environ, deployment_packages, today=today)
-        lines = list(
-            notes(
-                chosen_environments(os.environ),
-                chosen_deployment(os.environ, deployment_packages),
-                today=today,
-            )
-        )
+        environments = chosen_environments(os.environ)
+        deployment = chosen_deployment(os.environ, deployment_packages)
     except (PackagingError, SettingsError) as error:
         sys.exit(str(error))
+    prices = read_prices()
+    lines = [
+        *(summary(environment, prices) for environment in environments),
+        *notes(environments, deployment, today=today),
+    ]
     app.synth()
     pin_provider(Path(app.outdir), os.environ)
     # On standard output, since cdktf shows standard error as an error.

@@ -31,8 +31,9 @@ from stacks.flow_logs import FlowLogs
 from stacks.invalidation_drain import InvalidationDrain
 from stacks.inventory_processor import InventoryProcessor
 from stacks.migrations import Migrations
-from stacks.monitoring.alarms import Alarms, Watched
+from stacks.monitoring.alarms import Alarms
 from stacks.monitoring.dashboard import Dashboard
+from stacks.monitoring.metrics import Watched
 from stacks.network import Network
 from stacks.provider_binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
 from stacks.quarantine import Quarantine

@@ -139,7 +139,7 @@ class Environment:
             )
 
     def _check_connections(self) -> None:
-        allowed = int(MAX_CONNECTIONS[self.database.instance_class] * _SHARE_OF_CONNECTIONS)
+        allowed = self.allowed_connections
         if self.most_connections > allowed:
             largest = allowed // (2 * self.planned_concurrency)
             raise SettingsError(
@@ -163,6 +163,11 @@ class Environment:
     def most_connections(self) -> int:
         """How many database connections the function may hold: frozen execution environments keep theirs."""
         return 2 * self.planned_concurrency * self.function.pool_size
+
+    @property
+    def allowed_connections(self) -> int:
+        """How many of the database's connections the function may hold."""
+        return int(MAX_CONNECTIONS[self.database.instance_class] * _SHARE_OF_CONNECTIONS)
 
     def check_support(self, today: date) -> Support:
         """Return which versions get no more security fixes, and which will get none within 90 days."""

@@ -8,9 +8,9 @@ from cdktf_cdktf_provider_aws.cloudwatch_dashboard import CloudwatchDashboard
 from constructs import Construct
 
 from stacks.config.environments import Environment
-from stacks.monitoring.alarms import Watched, alarm_definitions
+from stacks.monitoring.alarm_definitions import alarm_definitions
 from stacks.monitoring.dashboard_sections import Graph, Section, Series, sections
-from stacks.monitoring.metrics import Calculated, Metric
+from stacks.monitoring.metrics import Calculated, Metric, Watched
 
 # CloudWatch's grid has 24 columns.
 _COLUMNS = 24

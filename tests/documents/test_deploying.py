@@ -1,5 +1,9 @@
 """docs/deploying.md: the resource types, costs and quotas are those of the stacks."""
 
+from costs.driver import total
+from costs.fixed import fixed_drivers
+from costs.prices import read_prices
+from costs.report import summary
 from stacks.config.environments import ENVIRONMENTS, Environment
 from tests.support.documents import document, names_in
 from tests.support.synthesized import Stack
@@ -21,7 +25,7 @@ def test_the_rights_name_each_kind_of_resource(stacks: dict[str, Stack]) -> None
     assert named == kinds | BY_CONFIGURATION
 
 
-def paid_by_the_hour(environment: Environment) -> list[str]:
+def paid_at_rest(environment: Environment) -> list[str]:
     """Return an environment's column of the costs."""
     cache, database = environment.cache, environment.database
     return [
@@ -30,6 +34,7 @@ def paid_by_the_hour(environment: Environment) -> list[str]:
         f"{1 + cache.replicas} × {cache.node_type}",
         str(len(environment.network.zone_ids)),
         str(environment.network.nat_gateways),
+        f"${total(fixed_drivers(environment, read_prices())):,.0f}",
     ]
 
 
@@ -37,7 +42,12 @@ def test_the_costs_are_the_environments() -> None:
     names = [environment.name for environment in ENVIRONMENTS]
     rows = DEPLOYING.table("part", *names)
     columns = [[row[position] for row in rows] for position in range(1, len(names) + 1)]
-    assert columns == [paid_by_the_hour(environment) for environment in ENVIRONMENTS]
+    assert columns == [paid_at_rest(environment) for environment in ENVIRONMENTS]
+
+
+def test_the_line_of_a_synthesis_is_prods() -> None:
+    (prod,) = [environment for environment in ENVIRONMENTS if environment.name == "prod"]
+    assert f"\n`{summary(prod, read_prices())}`\n" in DEPLOYING.text
 
 
 def test_the_quota_of_concurrency_is_what_environments_reserve() -> None:

@@ -170,6 +170,8 @@ def test_main_alone_writes_every_stack(home: dict[str, str], tmp_path: Path) -> 
     )
     assert (run.returncode, run.stderr) == (0, "")
     assert "prod-stack cannot be deployed: CATALOG_ACCOUNT_ID is not set: " in run.stdout
+    capacities = [line for line in run.stdout.splitlines() if " records/s by shards, " in line]
+    assert [line.partition(":")[0] for line in capacities] == [f"{name}-stack" for name in PERMANENT]
     manifest = json.loads((tmp_path / "cdktf.out" / "manifest.json").read_text())
     assert set(manifest["stacks"]) == {f"{name}-stack" for name in PERMANENT}
     assert [path.name for path in tmp_path.iterdir()] == ["cdktf.out"]
