@@ -15,7 +15,7 @@ from preflight.state_bucket import state_bucket
 from stacks.catalog_stack import Deployment
 from stacks.config.environments import Environment
 
-_OF_AN_ENVIRONMENT = (
+_CHECKS = (
     capacity.concurrency,
     capacity.vpcs,
     capacity.zones,
@@ -45,7 +45,7 @@ def run_checks(
     ]
     region = deployment.state_region or environment.region
     findings += _findings_of("state bucket", partial(state_bucket, account, deployment.state_bucket, region))
-    for check in _OF_AN_ENVIRONMENT:
+    for check in _CHECKS:
         findings += _findings_of(check.__name__, partial(check, account, environment))
     if account.is_deployed:
         findings.append(Finding(check="names", found="not compared: the stack is deployed", needed="free"))
