@@ -9,6 +9,7 @@ from stacks.cache import Cache
 from stacks.config.environments import Environment
 from stacks.credentials import Credentials
 from stacks.database import Database
+from stacks.encryption import decrypt_secrets
 from stacks.endpoints import Endpoints
 from stacks.network import Network
 from stacks.policies import Statement, allow, document
@@ -28,7 +29,7 @@ class SupplierAccess(Construct):
             self,
             config.physical_name("inventory-producer"),
             "Put inventory updates",
-            [stream.put_statement()],
+            stream.put_statements(),
         )
 
 
@@ -65,6 +66,7 @@ class ShopAccess(Construct):
             "Read the product catalog",
             [
                 allow("ReadLogin", ["secretsmanager:GetSecretValue"], [credentials.secret_arn]),
+                *decrypt_secrets(config, [credentials.secret_arn]),
                 cache.connect_statement(cache.shop),
             ],
         )

@@ -95,6 +95,7 @@ class Cache(Construct):
             transit_encryption_enabled=True,
             transit_encryption_mode="required",
             at_rest_encryption_enabled="true",
+            kms_key_id=config.encryption_key_arn,
             # Everything in the cache can be read again from the database.
             snapshot_retention_limit=0,
             apply_immediately=not config.is_kept,

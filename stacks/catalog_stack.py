@@ -12,6 +12,7 @@ from cdktf import (
     TerraformStack,
 )
 from cdktf_cdktf_provider_aws.data_aws_caller_identity import DataAwsCallerIdentity
+from cdktf_cdktf_provider_aws.iam_policy import IamPolicy
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags
 from constructs import Construct
@@ -52,6 +53,7 @@ class Deployment:
     `state_region`: the state bucket's; None: the stack's.
     `wide_provider_versions`: accept `WIDE_PROVIDER_VERSIONS` instead of only the binding's own version.
     `permissions_boundary`: the ARN of the policy that bounds the functions' roles; None: nothing bounds them.
+    `role_path`: where in IAM the roles and policies are, such as `/team/`; None: `/`.
     `deployment_packages`: the zip files that Lambda will run.
     """
 
@@ -60,6 +62,7 @@ class Deployment:
     state_region: str | None
     wide_provider_versions: bool
     permissions_boundary: str | None
+    role_path: str | None
     deployment_packages: DeploymentPackages
 
 
@@ -89,7 +92,7 @@ class CatalogStack(TerraformStack):
         self._create_functions()
         self._create_access()
         self._create_monitoring()
-        self._bound_roles(deployment)
+        self._place_roles(deployment)
         RemovalGuard(self, "Guard", config=config)
         self._create_outputs()
 
@@ -232,11 +235,13 @@ class CatalogStack(TerraformStack):
             self, "Dashboard", config=self._config, watched=watched, alarm_arns=self._alarms.alarm_arns
         )
 
-    def _bound_roles(self, deployment: Deployment) -> None:
-        if deployment.permissions_boundary is not None:
-            for node in self.node.find_all():
-                if isinstance(node, IamRole):
-                    node.permissions_boundary = deployment.permissions_boundary
+    def _place_roles(self, deployment: Deployment) -> None:
+        """Bound every role, and put roles and policies into the path of the deployment."""
+        for node in self.node.find_all():
+            if isinstance(node, IamRole) and deployment.permissions_boundary is not None:
+                node.permissions_boundary = deployment.permissions_boundary
+            if isinstance(node, IamRole | IamPolicy) and deployment.role_path is not None:
+                node.path = deployment.role_path
 
     def _create_outputs(self) -> None:
         # The ids of outputs and constructs share one namespace.
@@ -303,6 +308,7 @@ class CatalogStack(TerraformStack):
                         "Project": "product-catalog",
                         "Environment": self._config.name,
                         "ManagedBy": "cdktf",
+                        **self._config.tags,
                     }
                 )
             ],

@@ -7,6 +7,7 @@ from stacks.code_assets import CodeAssets
 from stacks.config.environments import Environment
 from stacks.credentials import Credentials
 from stacks.database import DATABASE_NAME, POSTGRES_PORT, Database
+from stacks.encryption import decrypt_secrets
 from stacks.endpoints import Endpoints
 from stacks.function import PrivateFunction
 from stacks.network import Network
@@ -66,6 +67,7 @@ class Migrations(Construct):
             },
             statements=[
                 allow("ReadLogins", ["secretsmanager:GetSecretValue"], list(secrets.values())),
+                *decrypt_secrets(config, list(secrets.values())),
             ],
             connects_to=[endpoints.secrets, database.listener],
         )

@@ -106,5 +106,10 @@ def arn_like(variable: str, pattern: str) -> DataAwsIamPolicyDocumentStatementCo
     return _condition("ArnLike", variable, pattern)
 
 
+def is_true(variable: str) -> DataAwsIamPolicyDocumentStatementCondition:
+    """Return the condition that a key of the request is true."""
+    return _condition("Bool", variable, "true")
+
+
 def _condition(test: str, variable: str, *values: str) -> DataAwsIamPolicyDocumentStatementCondition:
     return DataAwsIamPolicyDocumentStatementCondition(test=test, variable=variable, values=list(values))

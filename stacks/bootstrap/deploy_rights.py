@@ -67,6 +67,7 @@ BY_NAME: Mapping[str, tuple[str, ...]] = {
     "logs": (
         "arn:aws:logs:{region}:{account}:log-group:/aws/lambda/*-{name}*",
         "arn:aws:logs:{region}:{account}:log-group:/aws/rds/instance/*-{name}/*",
+        "arn:aws:logs:{region}:{account}:log-group:/aws/vpc/*-{name}*",
     ),
     "rds": (
         "arn:aws:rds:{region}:{account}:db:*-{name}",
@@ -178,6 +179,20 @@ OF_FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "Traces": ("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
 }
 """The most that a function's role may do; its own policy names the resources."""
+
+
+KEYS_OF_FUNCTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
+"""The most that a function's role may do with the keys of the environments that have one."""
+
+USING_KEY = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*")
+CREATED_WITH_KEY = ("elasticache", "kinesis", "lambda", "rds", "secretsmanager")
+"""The services that use a key with the rights of whoever creates a resource."""
+
+GRANTED_KEY = ("elasticache", "lambda", "rds", "secretsmanager")
+"""The services that make a grant, to use the key later:
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Overview.Encryption.Keys.html,
+https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/at-rest-encryption.html,
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html."""
 
 
 def resources(service: str, *, account_id: str, region: str, name: str) -> list[str]:

@@ -5,9 +5,11 @@ mean is in settings.py. CONTRIBUTING.md lists what else it needs; the tests ask 
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+from stacks.config.encryption_key import parse_key_arn
 from stacks.config.instance_classes import MAX_CONNECTIONS
 from stacks.config.regions import ZONE_IDS
 from stacks.config.settings import (
@@ -27,6 +29,7 @@ from stacks.config.settings import (
     StreamSettings,
 )
 from stacks.config.supported_versions import END_OF_LIFE
+from stacks.config.tags import check_tags
 
 ARCHIVE_DAYS = 1095
 """Three years: how long we must be able to prove what suppliers sent."""
@@ -53,12 +56,17 @@ class Support:
 class Environment:
     """One stack's settings; every physical name ends with `name`.
 
+    `encryption_key_arn`: the team's own KMS key, which then encrypts everything that the stack keeps; None:
+    keys of AWS. Another key replaces the database and the cache (docs/adr/0022). `tags`: the team's own.
+
     Checks here involve two parts; those of a single part are in `settings`.
     """
 
     name: str
     region: str
     removal: Removal
+    encryption_key_arn: str | None
+    tags: Mapping[str, str]
     network: NetworkSettings
     stream: StreamSettings
     archive: ArchiveSettings
@@ -74,6 +82,8 @@ class Environment:
         if not _NAME.fullmatch(self.name) or len(self.name) > _LONGEST_NAME:
             raise SettingsError(f"name is {self.name!r}; accepted: {ACCEPTED_NAMES}")
         self._check_region()
+        self._check_encryption_key()
+        check_tags(self.tags)
         self._check_retention()
         self._check_concurrency()
         self._check_connections()
@@ -89,6 +99,15 @@ class Environment:
             raise SettingsError(
                 f"network.zone_ids has {', '.join(missing)}; accepted in {self.region}: {', '.join(offered)} "
                 "(stacks/config/regions.py)"
+            )
+
+    def _check_encryption_key(self) -> None:
+        if self.encryption_key_arn is None:
+            return
+        region = parse_key_arn(self.encryption_key_arn).region
+        if region != self.region:
+            raise SettingsError(
+                f"encryption_key_arn is of a key in {region}; accepted: a key in {self.region} (region)"
             )
 
     def _check_retention(self) -> None:
@@ -195,6 +214,8 @@ DEV = Environment(
     name="dev",
     region="us-east-1",
     removal=Removal.WITH_CONTENTS,
+    encryption_key_arn=None,
+    tags={},
     network=NetworkSettings(cidr="10.40.0.0/16", zone_ids=("use1-az1", "use1-az2"), nat_gateways=0),
     stream=StreamSettings(capacity=Provisioned(shard_count=2), retention_hours=168),
     archive=ArchiveSettings(
@@ -240,6 +261,8 @@ STAGING = Environment(
     name="staging",
     region="us-east-1",
     removal=Removal.WHEN_EMPTY,
+    encryption_key_arn=None,
+    tags={},
     network=NetworkSettings(cidr="10.41.0.0/16", zone_ids=("use1-az1", "use1-az2"), nat_gateways=0),
     stream=StreamSettings(capacity=Provisioned(shard_count=2), retention_hours=168),
     archive=ArchiveSettings(
@@ -285,6 +308,8 @@ PROD = Environment(
     name="prod",
     region="us-east-1",
     removal=Removal.NEVER,
+    encryption_key_arn=None,
+    tags={},
     network=NetworkSettings(
         cidr="10.42.0.0/16", zone_ids=("use1-az1", "use1-az2", "use1-az4"), nat_gateways=0
     ),

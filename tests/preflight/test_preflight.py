@@ -1,7 +1,7 @@
 """`make preflight` against moto; each fault that is put into the account is one finding, by its name."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from functools import cache
@@ -11,7 +11,6 @@ from typing import Any
 import botocore.session
 import pytest
 from botocore.awsrequest import AWSResponse, HeadersDict
-from moto import mock_aws
 
 from main import chosen_deployment
 from preflight.account import Account, Clients, identify, is_deployed
@@ -53,15 +52,6 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     folders = synthesize(tmp_path_factory.mktemp("names"), os.environ)
     (folder,) = [folder for folder in folders if folder.name == "dev-stack"]
     return names_of(folder, account_id=ACCOUNT)
-
-
-@pytest.fixture
-def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
-    """Clients of an empty account that has everything dev-stack needs."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "none")
-    with mock_aws():
-        yield clients_that_answer(ENOUGH)
 
 
 def clients_that_answer(answers: Answers) -> Clients:

@@ -97,7 +97,7 @@ def _holds(statement: Statement, context: Mapping[str, str]) -> bool:
     for condition in statement["condition"]:
         value = context.get(condition["variable"])
         match condition["test"]:
-            case "StringEquals":
+            case "StringEquals" | "Bool":
                 holds = value in condition["values"]
             case "ArnLike":
                 holds = value is not None and any(_matches(found, value) for found in condition["values"])
