@@ -47,14 +47,6 @@ def key_policy(key_arn: str, environments: Sequence[Environment]) -> dict[str, A
             for arn in resources(service, account_id=key.account_id, region=key.region, name=environment.name)
         ]
 
-    def from_ours(source_arns: list[str]) -> dict[str, Any]:
-        return {
-            "StringEquals": {"aws:SourceAccount": key.account_id},
-            "ArnLike": {"aws:SourceArn": source_arns},
-        }
-
-    buckets = [arn for arn in arns("s3") if not arn.endswith("/*")]
-    alarms = [arn for arn in arns("cloudwatch") if ":alarm:" in arn]
     log_groups = {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": arns("logs")}}
     data_keys = ["kms:Decrypt", "kms:GenerateDataKey"]
     return {
@@ -73,19 +65,22 @@ def key_policy(key_arn: str, environments: Sequence[Environment]) -> dict[str, A
                 ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
                 log_groups,
             ),
-            # Of failed batches, to the queue, and of alarms, to the topic.
-            _service("Notifications", "s3", data_keys, from_ours(buckets)),
-            _service("Alarms", "cloudwatch", data_keys, from_ours(alarms)),
+            # Of failed batches, to the queue, and of alarms, to the topic; the policies of these name our
+            # bucket and our alarms. AWS documents no condition for the key, and alarms that fail are silent.
+            _service("Notifications", "s3", data_keys),
+            _service("Alarms", "cloudwatch", data_keys),
         ],
     }
 
 
-def _service(sid: str, service: str, actions: list[str], condition: Mapping[str, Any]) -> dict[str, Any]:
+def _service(
+    sid: str, service: str, actions: list[str], condition: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     return {
         "Sid": sid,
         "Effect": "Allow",
         "Principal": {"Service": f"{service}.amazonaws.com"},
         "Action": actions,
         "Resource": "*",
-        "Condition": condition,
+        **({"Condition": condition} if condition else {}),
     }
