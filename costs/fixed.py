@@ -16,8 +16,6 @@ DRAIN_METRICS = 2
 
 # The administrator's, which RDS creates, the processor's and the shop's.
 _SECRETS = 3
-# Every part is encrypted with a key of AWS's own, which costs nothing by the month.
-_CUSTOMER_MANAGED_KEYS = 0
 # The hours that a stream keeps records for its base price.
 _BASE_RETENTION_HOURS = 24
 _VCPUS = {"micro": 2, "small": 2, "medium": 2, "large": 2, "xlarge": 4, "2xlarge": 8}
@@ -31,7 +29,6 @@ def fixed_drivers(environment: Environment, prices: Prices) -> list[Driver]:
         _cache(environment, prices),
         *_network(environment, prices),
         _secrets(prices),
-        _keys(prices),
         *_monitoring(environment, prices),
         *_drain(environment, prices),
     ]
@@ -118,15 +115,6 @@ def _secrets(prices: Prices) -> Driver:
         count=_SECRETS,
         price=prices.of("secretsmanager", "secret"),
         kinds=("aws_secretsmanager_secret",),
-    )
-
-
-def _keys(prices: Prices) -> Driver:
-    return Driver(
-        name="KMS keys",
-        count=_CUSTOMER_MANAGED_KEYS,
-        price=prices.of("kms", "customer-managed key"),
-        kinds=("aws_kms_key",),
     )
 
 

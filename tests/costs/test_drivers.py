@@ -52,7 +52,6 @@ def dollars(driver: Driver) -> float:
         # 2, 2 and 3 zones × 730 h × $0.01.
         ("Secrets Manager's endpoint", 14.60, 14.60, 21.90),
         ("NAT gateways", 0.00, 0.00, 0.00),
-        ("KMS keys", 0.00, 0.00, 0.00),
         ("secrets", 1.20, 1.20, 1.20),
         ("dashboard", 3.00, 3.00, 3.00),
         # 0.27 GB a month of an instance, two of them × $0.50.

@@ -60,7 +60,7 @@ def test_the_table_of_prod() -> None:
     assert float(rows["= a month"][-1]) == pytest.approx(
         584.98 + float(rows["= for 1,000,000 records a day"][-1]), abs=0.011
     )
-    assert "nothing for: NAT gateways, NAT gateways' addresses, KMS keys" in lines
+    assert "nothing for: NAT gateways, NAT gateways' addresses" in lines
     assert "batches a day of 10.6 records, assumed to take 39 ms each" in "\n".join(lines)
     assert max(map(len, [*lines, *footer(PRICES).splitlines()])) <= 120
 

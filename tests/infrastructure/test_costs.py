@@ -74,7 +74,6 @@ def test_counts_are_those_of_the_stack(observed: dict[str, Stack], name: str) ->
     # RDS creates one more, for the administrator.
     assert found["secrets"] == len(stack.all("aws_secretsmanager_secret")) + 1
     assert found["dashboard"] == len(stack.all("aws_cloudwatch_dashboard"))
-    assert found["KMS keys"] == len(stack.all("aws_kms_key"))
     assert found["NAT gateways"] == len(stack.all("aws_nat_gateway")) * HOURS_PER_MONTH
     assert found["NAT gateways' addresses"] == len(stack.all("aws_eip")) * HOURS_PER_MONTH
     interfaces = sum(
