@@ -22,8 +22,8 @@ HANDLER = "processor.handler.handler"
 class InventoryProcessor(Construct):
     """The function that the event source mapping and the drain's schedule invoke.
 
-    `name`, `arn`: the function's. `rights`: the policy of its role, which Lambda checks when the event source
-    mapping is created.
+    `name`, `arn`, `role_arn`: the function's. `rights`: the policy of its role, which Lambda checks when the
+    event source mapping is created.
     """
 
     def __init__(
@@ -94,4 +94,5 @@ class InventoryProcessor(Construct):
         )
         self.name = function.name
         self.arn = function.arn
+        self.role_arn = function.role_arn
         self.rights = function.rights

@@ -1,8 +1,9 @@
-"""Who may connect to whom in the private network: only the connections declared with `Connection`."""
+"""Who may connect to whom: only what is declared with `Connection`, or `Admission` for whole networks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cdktf import ITerraformDependable
+from cdktf import ITerraformDependable, TerraformIterator, Token
 from cdktf_cdktf_provider_aws.security_group import SecurityGroup as AwsSecurityGroup
 from cdktf_cdktf_provider_aws.security_group import SecurityGroupTimeouts
 from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityGroupEgressRule
@@ -30,6 +31,13 @@ class SecurityGroup(Construct):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExistingSecurityGroup:
+    """A security group of somebody else, to which rules are added."""
+
+    id: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Listener:
     """A TCP port and who listens on it: a group's members, or a service with a prefix list of addresses.
 
@@ -38,7 +46,7 @@ class Listener:
 
     name: str
     port: int
-    members: SecurityGroup | None = None
+    members: SecurityGroup | ExistingSecurityGroup | None = None
     prefix_list_id: str | None = None
 
 
@@ -75,3 +83,31 @@ class Connection(Construct):
                 to_port=target.port,
             )
             self.rules.append(ingress)
+
+
+class Admission(Construct):
+    """Security group rules that let every address of some ranges connect to the members of a group."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        description: str,
+        cidrs: Sequence[str],
+        group: SecurityGroup,
+        port: int,
+    ) -> None:
+        super().__init__(scope, id_)
+        each = TerraformIterator.from_list(list(cidrs))
+        VpcSecurityGroupIngressRule(
+            self,
+            "Ingress",
+            for_each=each,
+            description=description,
+            security_group_id=group.id,
+            cidr_ipv4=Token.as_string(each.value),
+            ip_protocol="tcp",
+            from_port=port,
+            to_port=port,
+        )

@@ -28,8 +28,8 @@ def paid_by_the_hour(environment: Environment) -> list[str]:
         str(environment.stream.capacity.planned_shards),
         database.instance_class + (", in two zones" if database.multi_az else ""),
         f"{1 + cache.replicas} × {cache.node_type}",
-        str(len(environment.network.zone_ids)),
-        str(environment.network.nat_gateways),
+        str(environment.network.vpc.endpoint_interfaces),
+        str(environment.network.vpc.nat_gateways),
     ]
 
 
