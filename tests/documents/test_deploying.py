@@ -5,8 +5,15 @@ from tests.support.documents import document, names_in
 from tests.support.synthesized import Stack
 
 DEPLOYING = document("docs/deploying.md")
-# Only where `alarms.emails` names somebody.
-BY_CONFIGURATION = {"aws_sns_topic_subscription"}
+# Where `alarms.emails` names somebody, with NAT gateways, in an existing VPC, with a shop's network.
+BY_CONFIGURATION = {
+    "aws_eip",
+    "aws_internet_gateway",
+    "aws_nat_gateway",
+    "aws_prefix_list",
+    "aws_route",
+    "aws_sns_topic_subscription",
+}
 
 
 def test_the_rights_name_each_kind_of_resource(stacks: dict[str, Stack]) -> None:
