@@ -61,14 +61,13 @@ class ShopAccess(Construct):
         for listener in (endpoints.secrets, database.listener, cache.listener):
             Connection(self, source=self.security_group, target=listener)
         if config.network.shop_network is not None:
-            for part, listener in ((database, database.listener), (cache, cache.listener)):
+            for listener in (database.listener, cache.listener):
                 Admission(
                     self,
                     f"NetworkTo{listener.name}",
                     description="From the shop's network",
                     cidrs=config.network.shop_network.cidrs,
-                    group=part.security_group,
-                    port=listener.port,
+                    target=listener,
                 )
         self.policy_arn = _policy(
             self,

@@ -47,8 +47,7 @@ class Cache(Construct):
     """An encrypted replication group; with replicas it fails over automatically.
 
     `host`: the primary's. `cluster_id`: IAM logins are signed for it. `node_ids`: values of CloudWatch's
-    dimension CacheClusterId. `processor`, `shop`: the users. `security_group`: its group. `listener`: the
-    target of connections.
+    dimension CacheClusterId. `processor`, `shop`: the users. `listener`: the target of connections.
     """
 
     def __init__(self, scope: Construct, id_: str, *, config: Environment, network: Network) -> None:
@@ -58,7 +57,6 @@ class Cache(Construct):
         group = SecurityGroup(
             self, "Group", name=name, description="Cache of the product catalog", vpc_id=network.vpc_id
         )
-        self.security_group = group
         self.listener = Listener(name="Cache", members=group, port=REDIS_PORT)
         self.processor = CacheUser(
             self, "Processor", name=config.physical_name("inventory-processor"), access=PROCESSOR_MAY

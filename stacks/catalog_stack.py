@@ -241,7 +241,7 @@ class CatalogStack(TerraformStack):
 
     def _create_outputs(self) -> None:
         # The ids of outputs and constructs share one namespace.
-        outputs: tuple[tuple[str, str | list[str], str], ...] = (
+        outputs: tuple[tuple[str, str | list[str] | None, str], ...] = (
             ("KinesisStreamName", self._stream.name, "Kinesis stream for inventory updates"),
             ("DatabaseEndpoint", self._database.host, "Host of the catalog's PostgreSQL"),
             ("RedisEndpoint", self._cache.host, "Host of the cache's primary"),
@@ -280,8 +280,8 @@ class CatalogStack(TerraformStack):
                 self._network.private_route_table_ids,
                 "Route tables of the private subnets",
             ),
-            ("DatabaseSecurityGroupId", self._database.security_group.id, "Security group of the database"),
-            ("CacheSecurityGroupId", self._cache.security_group.id, "Security group of the cache"),
+            ("DatabaseSecurityGroupId", self._database.listener.group_id, "Security group of the database"),
+            ("CacheSecurityGroupId", self._cache.listener.group_id, "Security group of the cache"),
         )
         for id_, value, description in outputs:
             TerraformOutput(self, id_, value=value, description=description)

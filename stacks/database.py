@@ -37,7 +37,7 @@ class Database(Construct):
     Terraform's state.
 
     `identifier`, `resource_id`, `host`: the instance's. `admin_secret_arn`: the administrator's login.
-    `security_group`: its group. `listener`: the target of connections.
+    `listener`: the target of connections.
     """
 
     def __init__(
@@ -57,7 +57,6 @@ class Database(Construct):
             description="PostgreSQL of the product catalog",
             vpc_id=network.vpc_id,
         )
-        self.security_group = group
         self.listener = Listener(name="Database", members=group, port=POSTGRES_PORT)
         monitoring = (
             DatabaseMonitoring(

@@ -62,14 +62,17 @@ class Endpoints(Construct):
         existing = vpc if isinstance(vpc, ExistingVpc) else None
         self._s3_endpoint = None if existing and existing.has_s3_endpoint else self._create_s3(network)
         self.s3 = Listener(name="S3", port=HTTPS, prefix_list_id=self._s3_prefix_list_id())
-        self._secrets_endpoint: VpcEndpoint | None = None
-        group: SecurityGroup | ExistingSecurityGroup
         if existing and existing.secrets_endpoint_group_id:
-            group = ExistingSecurityGroup(id=existing.secrets_endpoint_group_id)
+            group: SecurityGroup | ExistingSecurityGroup = ExistingSecurityGroup(
+                id=existing.secrets_endpoint_group_id
+            )
+            self._secrets_endpoint = None
         else:
             group = self._create_secrets_group(network)
             self._secrets_endpoint = self._create_secrets(network, group)
         self.secrets = Listener(name="Secrets", port=HTTPS, members=group)
+        if self._secrets_endpoint is not None:
+            Admission(self, "Vpc", description="From the VPC", cidrs=network.cidrs, target=self.secrets)
         self.all = [each for each in (self._s3_endpoint, self._secrets_endpoint) if each is not None]
 
     def restrict(
@@ -119,15 +122,13 @@ class Endpoints(Construct):
         return DataAwsPrefixList(self, "S3Addresses", name=self._service("s3")).id
 
     def _create_secrets_group(self, network: Network) -> SecurityGroup:
-        group = SecurityGroup(
+        return SecurityGroup(
             self,
             "Group",
             name=self._config.physical_name("product-catalog-secrets"),
             description="Endpoint of Secrets Manager",
             vpc_id=network.vpc_id,
         )
-        Admission(self, "Vpc", description="From the VPC", cidrs=network.cidrs, group=group, port=HTTPS)
-        return group
 
     def _create_secrets(self, network: Network, group: SecurityGroup) -> VpcEndpoint:
         return VpcEndpoint(

@@ -49,6 +49,11 @@ class Listener:
     members: SecurityGroup | ExistingSecurityGroup | None = None
     prefix_list_id: str | None = None
 
+    @property
+    def group_id(self) -> str | None:
+        """The id of the members' group."""
+        return None if self.members is None else self.members.id
+
 
 class Connection(Construct):
     """Security group rules that let the members of a group connect to a listener.
@@ -64,7 +69,7 @@ class Connection(Construct):
             "Egress",
             description=f"To {target.name}",
             security_group_id=source.id,
-            referenced_security_group_id=None if members is None else members.id,
+            referenced_security_group_id=target.group_id,
             prefix_list_id=target.prefix_list_id,
             ip_protocol="tcp",
             from_port=target.port,
@@ -86,7 +91,7 @@ class Connection(Construct):
 
 
 class Admission(Construct):
-    """Security group rules that let every address of some ranges connect to the members of a group."""
+    """Security group rules that let every address of some ranges connect to a listener."""
 
     def __init__(
         self,
@@ -95,19 +100,20 @@ class Admission(Construct):
         *,
         description: str,
         cidrs: Sequence[str],
-        group: SecurityGroup,
-        port: int,
+        target: Listener,
     ) -> None:
         super().__init__(scope, id_)
+        if target.members is None:
+            raise ValueError(f"{target.name} has no security group to which rules could be added")
         each = TerraformIterator.from_list(list(cidrs))
         VpcSecurityGroupIngressRule(
             self,
             "Ingress",
             for_each=each,
             description=description,
-            security_group_id=group.id,
+            security_group_id=target.members.id,
             cidr_ipv4=Token.as_string(each.value),
             ip_protocol="tcp",
-            from_port=port,
-            to_port=port,
+            from_port=target.port,
+            to_port=target.port,
         )

@@ -67,7 +67,7 @@ def gateway(ec2: Any, vpc: ExistingVpc) -> None:
     )
 
 
-def interface(ec2: Any, vpc: ExistingVpc) -> str:
+def interface(ec2: Any, vpc: ExistingVpc, *, private_dns: bool = True) -> str:
     """Create an endpoint of Secrets Manager; returns its security group."""
     group = ec2.create_security_group(GroupName="endpoint", Description="endpoint", VpcId=vpc.vpc_id)
     group_id: str = group["GroupId"]
@@ -77,7 +77,7 @@ def interface(ec2: Any, vpc: ExistingVpc) -> str:
         VpcEndpointType="Interface",
         SubnetIds=list(vpc.private_subnet_ids),
         SecurityGroupIds=[group_id],
-        PrivateDnsEnabled=True,
+        PrivateDnsEnabled=private_dns,
     )
     return group_id
 
@@ -117,6 +117,14 @@ def no_support(ec2: Any, vpc: ExistingVpc) -> None:
 def test_what_is_wrong_with_the_vpc(clients: Clients, vpc: ExistingVpc, change: Change, check: str) -> None:
     change(clients("ec2"), vpc)
     assert list(found(clients, vpc)) == [check.format(vpc_id=vpc.vpc_id)]
+
+
+def test_an_endpoint_without_private_dns_names_is_in_nobodys_way(clients: Clients, vpc: ExistingVpc) -> None:
+    group_id = interface(clients("ec2"), vpc, private_dns=False)
+    assert found(clients, vpc) == {}
+    assert found(clients, replace(vpc, secrets_endpoint_group_id=group_id)) == {
+        "endpoint of Secrets Manager": "none with private DNS names"
+    }
 
 
 def test_the_endpoints_of_a_deployed_stack_are_its_own(clients: Clients, vpc: ExistingVpc) -> None:
