@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cdktf import (
+    Fn,
     LocalBackend,
     Precondition,
     S3Backend,
@@ -274,10 +275,15 @@ class CatalogStack(TerraformStack):
             ("AlarmTopicArn", self._alarms.topic_arn, "Topic that alarms notify"),
             ("DashboardName", self._dashboard.dashboard_name, "CloudWatch dashboard"),
             ("VpcId", self._network.vpc_id, "VPC of database, cache and functions"),
-            ("PrivateSubnetIds", self._network.private_subnet_ids, "Private subnets, one per zone"),
+            # As expressions, since a Python list makes cdktf 0.21 print a warning of Node.
+            (
+                "PrivateSubnetIds",
+                Fn.tolist(self._network.private_subnet_ids),
+                "Private subnets, one per zone",
+            ),
             (
                 "PrivateRouteTableIds",
-                self._network.private_route_table_ids,
+                Fn.tolist(self._network.private_route_table_ids),
                 "Route tables of the private subnets",
             ),
             ("DatabaseSecurityGroupId", self._database.listener.group_id, "Security group of the database"),

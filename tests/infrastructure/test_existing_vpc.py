@@ -49,8 +49,8 @@ def test_everything_is_in_the_private_subnets_of_the_vpc(guest_dev: Stack, guest
         assert {group["vpc_id"] for group in stack.all("aws_security_group").values()} == {VPC.vpc_id}
         outputs = {id_: output["value"] for id_, output in stack.document["output"].items()}
         assert outputs["VpcId"] == VPC.vpc_id
-        assert outputs["PrivateSubnetIds"] == subnet_ids
-        assert outputs["PrivateRouteTableIds"] == list(VPC.private_route_table_ids)
+        assert outputs["PrivateSubnetIds"] == f"${{tolist({json.dumps(subnet_ids)})}}"
+        assert outputs["PrivateRouteTableIds"] == f"${{tolist({json.dumps(VPC.private_route_table_ids)})}}"
 
 
 def test_endpoints_are_created_where_the_vpc_has_none(guest_dev: Stack) -> None:

@@ -129,8 +129,8 @@ OUTPUTS = {
 }
 # One per zone.
 LISTS = {
-    "PrivateSubnetIds": "${{aws_route_table_association.Network_Private{zone}RoutesOf.subnet_id}}",
-    "PrivateRouteTableIds": "${{aws_route_table_association.Network_Private{zone}RoutesOf.route_table_id}}",
+    "PrivateSubnetIds": "aws_route_table_association.Network_Private{}RoutesOf.subnet_id",
+    "PrivateRouteTableIds": "aws_route_table_association.Network_Private{}RoutesOf.route_table_id",
 }
 
 
@@ -178,7 +178,7 @@ def test_outputs_keep_their_names(readable: dict[str, Stack], name: str) -> None
     zones = range(1, 1 + len(readable[name].all("aws_subnet")))
     assert {id_: output["value"] for id_, output in outputs.items()} == {
         **{id_: value.replace("{name}", name) for id_, value in OUTPUTS.items()},
-        **{id_: [value.format(zone=zone) for zone in zones] for id_, value in LISTS.items()},
+        **{id_: f"${{tolist([{', '.join(map(value.format, zones))}])}}" for id_, value in LISTS.items()},
     }
     assert all(output["description"] for output in outputs.values())
 
