@@ -88,7 +88,7 @@ def _cache(environment: Environment, prices: Prices) -> Driver:
 
 def _network(environment: Environment, prices: Prices) -> Iterator[Driver]:
     """Yield what the network costs: one interface of the endpoint per zone, and NAT gateways."""
-    interfaces, gateways = len(environment.network.zone_ids), environment.network.nat_gateways
+    interfaces, gateways = environment.network.vpc.endpoint_interfaces, environment.network.vpc.nat_gateways
     yield Driver(
         name="Secrets Manager's endpoint",
         count=interfaces * HOURS_PER_MONTH,

@@ -9,8 +9,10 @@ from botocore.parsers import ResponseParserError
 from preflight import capacity
 from preflight.account import Account
 from preflight.encryption_key import encryption_key
+from preflight.existing_vpc import existing_vpc
 from preflight.findings import Finding
 from preflight.names import Names, taken_names
+from preflight.shop_network import shop_network
 from preflight.state_bucket import state_bucket
 from stacks.catalog_stack import Deployment
 from stacks.config.environments import Environment
@@ -23,6 +25,8 @@ _CHECKS = (
     capacity.cache_node_type,
     capacity.service_linked_roles,
     encryption_key,
+    existing_vpc,
+    shop_network,
 )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cdktf import (
+    Fn,
     LocalBackend,
     Precondition,
     S3Backend,
@@ -90,6 +91,7 @@ class CatalogStack(TerraformStack):
         self._create_storage()
         self._create_network()
         self._create_functions()
+        self._restrict_endpoints()
         self._create_access()
         self._create_monitoring()
         self._place_roles(deployment)
@@ -146,24 +148,7 @@ class CatalogStack(TerraformStack):
             database=self._database,
         )
         self._cache = Cache(self, "Cache", config=config, network=self._network)
-        self._endpoints = Endpoints(
-            self,
-            "Endpoints",
-            config=config,
-            network=self._network,
-            account_id=self._account_id,
-            written_objects_arns=[
-                self._archive.objects_arn,
-                self._quarantine.records_arn,
-                self._quarantine.survivors_arn,
-            ],
-            listed_bucket_arns=[self._quarantine.bucket_arn],
-            read_secret_arns=[
-                self._database.admin_secret_arn,
-                self._writer.secret_arn,
-                self._reader.secret_arn,
-            ],
-        )
+        self._endpoints = Endpoints(self, "Endpoints", config=config, network=self._network)
 
     def _create_functions(self) -> None:
         """Create the functions and what invokes the processor."""
@@ -203,6 +188,24 @@ class CatalogStack(TerraformStack):
             quarantine=self._quarantine,
         )
         InvalidationDrain(self, "Drain", config=config, processor=self._processor)
+
+    def _restrict_endpoints(self) -> None:
+        """Bind the functions to what they need, once their roles are known."""
+        self._endpoints.restrict(
+            account_id=self._account_id,
+            role_arns=[self._processor.role_arn, self._migrations.role_arn],
+            written_objects_arns=[
+                self._archive.objects_arn,
+                self._quarantine.records_arn,
+                self._quarantine.survivors_arn,
+            ],
+            listed_bucket_arns=[self._quarantine.bucket_arn],
+            read_secret_arns=[
+                self._database.admin_secret_arn,
+                self._writer.secret_arn,
+                self._reader.secret_arn,
+            ],
+        )
 
     def _create_access(self) -> None:
         """Create the policies and the security group for suppliers and the shop."""
@@ -245,7 +248,7 @@ class CatalogStack(TerraformStack):
 
     def _create_outputs(self) -> None:
         # The ids of outputs and constructs share one namespace.
-        for id_, value, description in (
+        outputs: tuple[tuple[str, str | list[str] | None, str], ...] = (
             ("KinesisStreamName", self._stream.name, "Kinesis stream for inventory updates"),
             ("DatabaseEndpoint", self._database.host, "Host of the catalog's PostgreSQL"),
             ("RedisEndpoint", self._cache.host, "Host of the cache's primary"),
@@ -277,7 +280,22 @@ class CatalogStack(TerraformStack):
             ("ShopCacheUser", self._cache.shop.name, "The shop's user of the cache"),
             ("AlarmTopicArn", self._alarms.topic_arn, "Topic that alarms notify"),
             ("DashboardName", self._dashboard.dashboard_name, "CloudWatch dashboard"),
-        ):
+            ("VpcId", self._network.vpc_id, "VPC of database, cache and functions"),
+            # As expressions, since a Python list makes cdktf 0.21 print a warning of Node.
+            (
+                "PrivateSubnetIds",
+                Fn.tolist(self._network.private_subnet_ids),
+                "Private subnets, one per zone",
+            ),
+            (
+                "PrivateRouteTableIds",
+                Fn.tolist(self._network.private_route_table_ids),
+                "Route tables of the private subnets",
+            ),
+            ("DatabaseSecurityGroupId", self._database.listener.group_id, "Security group of the database"),
+            ("CacheSecurityGroupId", self._cache.listener.group_id, "Security group of the cache"),
+        )
+        for id_, value, description in outputs:
             TerraformOutput(self, id_, value=value, description=description)
 
     def _configure_backend(self, deployment: Deployment) -> None:

@@ -36,7 +36,7 @@ _NETWORK_INTERFACES = (
 class PrivateFunction(Construct):
     """A function, created after everything it needs to start: rights, security group rules and a log group.
 
-    `name`, `arn`: the function's. `rights`: the policy of its role.
+    `name`, `arn`: the function's. `role_arn`, `rights`: its role's, and the role's policy.
     """
 
     def __init__(
@@ -108,6 +108,7 @@ class PrivateFunction(Construct):
         )
         self.name = function.function_name
         self.arn = function.arn
+        self.role_arn = role.arn
 
     def _role(self, name: str) -> IamRole:
         assume = allow_service("Assume", "lambda.amazonaws.com", ["sts:AssumeRole"])

@@ -23,8 +23,8 @@ HANDLER = "processor.handler.handler"
 class InventoryProcessor(Construct):
     """The function that the event source mapping and the drain's schedule invoke.
 
-    `name`, `arn`: the function's. `rights`: the policy of its role, which Lambda checks when the event source
-    mapping is created.
+    `name`, `arn`, `role_arn`: the function's. `rights`: the policy of its role, which Lambda checks when the
+    event source mapping is created.
     """
 
     def __init__(
@@ -96,3 +96,4 @@ class InventoryProcessor(Construct):
             depends_on=[migrations.invocation],
         )
         self.name, self.arn, self.rights = function.name, function.arn, function.rights
+        self.role_arn = function.role_arn

@@ -24,7 +24,7 @@ class Migrations(Construct):
 
     Nothing else logs in as the administrator. It runs in the private network, since the database is there.
 
-    `name`: the function's. `invocation`: whatever needs the schema must depend on it.
+    `name`, `role_arn`: the function's. `invocation`: whatever needs the schema must depend on it.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Migrations(Construct):
             connects_to=[endpoints.secrets, database.listener],
         )
         self.name = function.name
+        self.role_arn = function.role_arn
         self.invocation = LambdaInvocation(
             self,
             "Invocation",

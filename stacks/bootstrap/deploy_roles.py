@@ -172,7 +172,7 @@ class DeployRoles(Construct):
             ),
             allow("Roles", rights.CHANGING_ROLES, roles),
             allow_if(
-                "PassRoles", ["iam:PassRole"], roles, [equals("iam:PassedToService", "lambda.amazonaws.com")]
+                "PassRoles", ["iam:PassRole"], roles, [equals("iam:PassedToService", *rights.ROLES_ARE_FOR)]
             ),
             allow("Policies", rights.CHANGING_POLICIES, policies),
             allow_if(

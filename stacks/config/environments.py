@@ -11,6 +11,7 @@ from datetime import date, timedelta
 
 from stacks.config.encryption_key import parse_key_arn
 from stacks.config.instance_classes import MAX_CONNECTIONS
+from stacks.config.network_settings import ExistingVpc, NetworkSettings, NewVpc
 from stacks.config.regions import ZONE_IDS
 from stacks.config.settings import (
     AlarmSettings,
@@ -20,7 +21,6 @@ from stacks.config.settings import (
     EventSourceSettings,
     FunctionSettings,
     LogSettings,
-    NetworkSettings,
     ObjectLock,
     Provisioned,
     QuarantineSettings,
@@ -84,6 +84,7 @@ class Environment:
         self._check_region()
         self._check_encryption_key()
         check_tags(self.tags)
+        self._check_flow_logs()
         self._check_retention()
         self._check_concurrency()
         self._check_connections()
@@ -95,10 +96,18 @@ class Environment:
                 "ship (to add a region: scripts/rds_certificates.py, then stacks/config/regions.py)"
             )
         offered = ZONE_IDS[self.region]
-        if missing := [zone_id for zone_id in self.network.zone_ids if zone_id not in offered]:
+        vpc = self.network.vpc
+        if isinstance(vpc, NewVpc) and (missing := [id_ for id_ in vpc.zone_ids if id_ not in offered]):
             raise SettingsError(
-                f"network.zone_ids has {', '.join(missing)}; accepted in {self.region}: {', '.join(offered)} "
-                "(stacks/config/regions.py)"
+                f"network.vpc.zone_ids has {', '.join(missing)}; accepted in {self.region}: "
+                f"{', '.join(offered)} (stacks/config/regions.py)"
+            )
+
+    def _check_flow_logs(self) -> None:
+        if isinstance(self.network.vpc, ExistingVpc) and self.logs.network_flows:
+            raise SettingsError(
+                "logs.network_flows is True; accepted in an existing VPC: False, since its flow logs, which "
+                "show everybody's connections, are its owner's"
             )
 
     def _check_encryption_key(self) -> None:
@@ -216,7 +225,10 @@ DEV = Environment(
     removal=Removal.WITH_CONTENTS,
     encryption_key_arn=None,
     tags={},
-    network=NetworkSettings(cidr="10.40.0.0/16", zone_ids=("use1-az1", "use1-az2"), nat_gateways=0),
+    network=NetworkSettings(
+        vpc=NewVpc(cidr="10.40.0.0/16", zone_ids=("use1-az1", "use1-az2"), nat_gateways=0),
+        shop_network=None,
+    ),
     stream=StreamSettings(capacity=Provisioned(shard_count=2), retention_hours=168),
     archive=ArchiveSettings(
         intelligent_tiering_days=30,
@@ -263,7 +275,10 @@ STAGING = Environment(
     removal=Removal.WHEN_EMPTY,
     encryption_key_arn=None,
     tags={},
-    network=NetworkSettings(cidr="10.41.0.0/16", zone_ids=("use1-az1", "use1-az2"), nat_gateways=0),
+    network=NetworkSettings(
+        vpc=NewVpc(cidr="10.41.0.0/16", zone_ids=("use1-az1", "use1-az2"), nat_gateways=0),
+        shop_network=None,
+    ),
     stream=StreamSettings(capacity=Provisioned(shard_count=2), retention_hours=168),
     archive=ArchiveSettings(
         intelligent_tiering_days=30,
@@ -311,7 +326,8 @@ PROD = Environment(
     encryption_key_arn=None,
     tags={},
     network=NetworkSettings(
-        cidr="10.42.0.0/16", zone_ids=("use1-az1", "use1-az2", "use1-az4"), nat_gateways=0
+        vpc=NewVpc(cidr="10.42.0.0/16", zone_ids=("use1-az1", "use1-az2", "use1-az4"), nat_gateways=0),
+        shop_network=None,
     ),
     stream=StreamSettings(capacity=Provisioned(shard_count=4), retention_hours=168),
     archive=ArchiveSettings(
@@ -356,8 +372,8 @@ PROD = Environment(
 ENVIRONMENTS = (DEV, STAGING, PROD)
 
 
-def throwaway(suffix: str) -> Environment:
-    """Return dev's settings with another name.
+def throwaway(suffix: str, *, base: Environment = DEV) -> Environment:
+    """Return dev's settings with another name, and without the way to a shop, which leads from dev's own VPC.
 
     Raises: SettingsError.
     """
@@ -367,7 +383,10 @@ def throwaway(suffix: str) -> Environment:
             f"ENVIRONMENT_SUFFIX is {suffix!r}; accepted: any name except {', '.join(reserved)}, "
             "which already have stacks"
         )
+    network = base.network
+    if isinstance(network.vpc, NewVpc):
+        network = replace(network, shop_network=None)
     try:
-        return replace(DEV, name=suffix)
+        return replace(base, name=suffix, network=network)
     except SettingsError as error:
         raise SettingsError(f"ENVIRONMENT_SUFFIX is {suffix!r}; accepted: {ACCEPTED_NAMES}") from error

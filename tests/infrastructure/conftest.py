@@ -9,6 +9,7 @@ import pytest
 from main import chosen_environments
 from stacks.config.environments import DEV, PROD
 from stacks.config.settings import OnDemand
+from tests.support.networks import EXISTING, PEERED, WITH_ENDPOINTS, in_new_vpc
 from tests.support.synthesized import (
     ENCRYPTED,
     MISCONFIGURED,
@@ -57,7 +58,7 @@ def prod_from_ci(tmp_path_factory: pytest.TempPathFactory) -> Stack:
 @pytest.fixture(scope="session")
 def open_dev(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """dev-stack with one NAT gateway."""
-    environment = replace(DEV, network=replace(DEV.network, nat_gateways=1))
+    environment = replace(DEV, network=in_new_vpc(DEV, nat_gateways=1))
     return synthesize_environment(environment, tmp_path_factory.mktemp("open")).readable()
 
 
@@ -67,10 +68,31 @@ def irish_prod(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     environment = replace(
         PROD,
         region="eu-west-1",
-        network=replace(PROD.network, zone_ids=("euw1-az1", "euw1-az2", "euw1-az3"), nat_gateways=2),
+        network=in_new_vpc(PROD, zone_ids=("euw1-az1", "euw1-az2", "euw1-az3"), nat_gateways=2),
         stream=replace(PROD.stream, capacity=OnDemand(expected_shards=4)),
     )
     return synthesize_environment(environment, tmp_path_factory.mktemp("irish")).readable()
+
+
+@pytest.fixture(scope="session")
+def peered_dev(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """dev-stack with a shop in a network of its own."""
+    environment = replace(DEV, network=PEERED)
+    return synthesize_environment(environment, tmp_path_factory.mktemp("peered")).readable()
+
+
+@pytest.fixture(scope="session")
+def guest_dev(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """dev-stack in an existing VPC without endpoints."""
+    environment = replace(DEV, network=EXISTING)
+    return synthesize_environment(environment, tmp_path_factory.mktemp("guest")).readable()
+
+
+@pytest.fixture(scope="session")
+def guest_prod(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """prod-stack in an existing VPC that has both endpoints, with a shop in a network of its own."""
+    environment = replace(PROD, network=WITH_ENDPOINTS, logs=replace(PROD.logs, network_flows=False))
+    return synthesize_environment(environment, tmp_path_factory.mktemp("guest-prod")).readable()
 
 
 @pytest.fixture(scope="session")

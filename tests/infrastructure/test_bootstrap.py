@@ -126,7 +126,17 @@ def test_nobody_stores_a_key(bootstrap: Stack) -> None:
         ),
         ("ec2:CreateVpc", "*", IN_REGION),
         ("iam:CreateRole", ROLE, {"iam:PermissionsBoundary": BOUNDARY}),
+        ("ec2:CreateFlowLogs", "*", IN_REGION),
+        # Another connection to the shop's network.
+        ("ec2:ReplaceRoute", "*", IN_REGION),
+        (
+            "logs:CreateLogGroup",
+            f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/vpc/product-catalog-prod",
+            {},
+        ),
         ("iam:PassRole", ROLE, {"iam:PassedToService": "lambda.amazonaws.com"}),
+        ("iam:PassRole", ROLE, {"iam:PassedToService": "vpc-flow-logs.amazonaws.com"}),
+        ("iam:PassRole", ROLE, {"iam:PassedToService": "monitoring.rds.amazonaws.com"}),
     ],
 )
 def test_a_deploy_may(bootstrap: Stack, action: str, resource: str, context: Mapping[str, str]) -> None:
@@ -207,6 +217,18 @@ def test_the_boundary_allows_what_functions_need(bootstrap: Stack, part: str) ->
     assert all(boundary.allows(Use(action, "*"), own) for action in ALLOWED[f"{part}_Private_May"])
     assert not boundary.allows(Use("s3:PutObject", "*"), {"aws:ResourceAccount": "999999999999"})
     assert not boundary.allows(Use("iam:CreateUser", "*"), own)
+
+
+def test_the_boundary_allows_what_the_roles_that_log_need(bootstrap: Stack, prod_from_ci: Stack) -> None:
+    (document,) = [
+        body
+        for name, body in bootstrap.all("aws_iam_policy_document").items()
+        if name == "FunctionBoundary_May"
+    ]
+    boundary = policy(document["statement"], {})
+    for name in ("FlowLogs_May", "Database_Monitoring_May"):
+        for grant in policy(prod_from_ci.named("aws_iam_policy_document", name)["statement"], {}).grants():
+            assert boundary.allows(Use(grant.action, "*")), grant
 
 
 def test_every_role_has_the_boundary_that_is_set(prod_from_ci: Stack) -> None:

@@ -12,10 +12,11 @@ from costs.load import DEFAULT_RECORDS_PER_DAY, Load
 from costs.prices import HOURS_PER_MONTH, read_prices
 from costs.usage import usage_drivers
 from stacks.config.environments import DEV, PROD, STAGING, Environment
+from tests.support.networks import in_new_vpc
 from tests.support.synthesized import Stack, synthesize_bootstrap
 
 PRICES = read_prices()
-OPEN = replace(DEV, network=replace(DEV.network, nat_gateways=1))
+OPEN = replace(DEV, network=in_new_vpc(DEV, nat_gateways=1))
 ENVIRONMENTS = {"dev": DEV, "staging": STAGING, "prod": PROD, "open": OPEN}
 
 
