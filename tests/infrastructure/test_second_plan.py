@@ -16,9 +16,8 @@ def test_the_parameter_group_has_no_change_after_it_was_applied(
     readable: dict[str, Stack], tmp_path: Path
 ) -> None:
     group = dict(readable["prod"].only("aws_db_parameter_group"))
-    with terraform_run(tmp_path) as run, stub_rds() as rds:
-        provider = {"endpoints": [{"rds": rds.endpoint_url}]}
-        run.configure(configuration(provider, {"aws_db_parameter_group": {"parameters": group}}))
+    with stub_rds() as rds, terraform_run(tmp_path, endpoint_urls={"rds": rds.endpoint_url}) as run:
+        run.configure(configuration({"aws_db_parameter_group": {"parameters": group}}))
         run.run("apply", "-auto-approve")
         run.run("plan", "-detailed-exitcode", expected=0)
 
@@ -44,7 +43,7 @@ def test_a_cache_that_aws_upgraded_is_not_replaced(readable: dict[str, Stack], t
         "security_group_names": [],
     }
     with terraform_run(tmp_path) as run:
-        run.configure(configuration({}, {kind: {"cache": group}}) | {"check": named})
+        run.configure(configuration({kind: {"cache": group}}) | {"check": named})
         (tmp_path / "terraform.tfstate").write_text(json.dumps(state(kind, "cache", deployed)))
         planned = run.run("plan", "-refresh=false")
     assert "must be replaced" not in planned
