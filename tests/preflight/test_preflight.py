@@ -64,6 +64,8 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
     """Clients of an empty account that has everything dev-stack needs."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "none")
+    # moto would make hundreds of machine images for each test.
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     with mock_aws():
         yield clients_that_answer(ENOUGH)
 
