@@ -22,9 +22,12 @@ START_SECONDS = 30.0
 
 # The tests start this program and end it in every possible way.
 PARENT = """
-import json, os, sys
+import json, os, signal, sys
 from local.servers import start_servers
 
+# As in a terminal: a shell ignores the first in what it starts with "&", and nohup the second.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 with start_servers() as servers:
     all_servers = servers.postgres, servers.valkey, servers.moto
     print(json.dumps({
