@@ -92,8 +92,8 @@ def test_a_vpc_that_lacks_something_ends_the_plan(guest_dev: Stack, servers: Ser
 
     one, two = (subnet(vpc_id, f"10.60.{number}.0/24", f"use1-az{number}") for number in (1, 2))
     wrong = subnet(other_id, "10.60.1.0/24", "use1-az1")
-    with terraform_run(tmp_path) as terraform:
-        terraform.configure(part_of(guest_dev, url, vpc_id, one, wrong))
+    with terraform_run(tmp_path, endpoint_urls={"ec2": url}) as terraform:
+        terraform.configure(part_of(guest_dev, vpc_id, one, wrong))
         ec2.modify_vpc_attribute(VpcId=vpc_id, EnableDnsSupport={"Value": False})
         refused = " ".join(terraform.run("plan", expected=1).replace("│", "").split())
         assert f"DNS support is off in {vpc_id}: turn it on." in refused
@@ -105,7 +105,7 @@ def test_a_vpc_that_lacks_something_ends_the_plan(guest_dev: Stack, servers: Ser
         ec2.modify_vpc_attribute(VpcId=vpc_id, EnableDnsSupport={"Value": True})
         ec2.modify_vpc_attribute(VpcId=vpc_id, EnableDnsHostnames={"Value": True})
         ec2.associate_vpc_cidr_block(VpcId=vpc_id, CidrBlock="100.64.0.0/16")
-        terraform.configure(part_of(guest_dev, url, vpc_id, one, two))
+        terraform.configure(part_of(guest_dev, vpc_id, one, two))
         rule = 'aws_vpc_security_group_ingress_rule.Endpoints_Vpc_Ingress["{}"]'
         assert terraform.changes() == {
             "aws_security_group.Endpoints_Group": ["create"],
@@ -114,7 +114,7 @@ def test_a_vpc_that_lacks_something_ends_the_plan(guest_dev: Stack, servers: Ser
         }
 
 
-def part_of(stack: Stack, url: str, vpc_id: str, *subnet_ids: str) -> Any:
+def part_of(stack: Stack, vpc_id: str, *subnet_ids: str) -> Any:
     """Return the stack's data of the VPC and the endpoint's group, for a VPC that moto has."""
     data = {kind: stack.document["data"][kind] for kind in ("aws_vpc", "aws_subnet")}
     resources = {
@@ -124,7 +124,7 @@ def part_of(stack: Stack, url: str, vpc_id: str, *subnet_ids: str) -> Any:
             ("aws_vpc_security_group_ingress_rule", "Endpoints_Vpc_Ingress"),
         )
     }
-    text = json.dumps({**configuration({"endpoints": [{"ec2": url}]}, resources), "data": data})
+    text = json.dumps({**configuration(resources), "data": data})
     for ours, theirs in zip((VPC.vpc_id, *VPC.private_subnet_ids), (vpc_id, *subnet_ids), strict=True):
         text = text.replace(ours, theirs)
     return json.loads(text)

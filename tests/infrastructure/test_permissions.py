@@ -1,3 +1,5 @@
+import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -130,6 +132,17 @@ def test_nothing_else_gives_a_role_rights(stack: Stack) -> None:
 def test_others_are_given_a_policy_to_attach(stack: Stack, part: str) -> None:
     policy = stack.named("aws_iam_policy", f"{part}_Policy")
     assert policy["policy"] == f"${{data.aws_iam_policy_document.{part}_May.json}}"
+
+
+def test_no_two_statements_of_a_policy_are_equal_or_have_the_same_name(stack: Stack) -> None:
+    """IAM refuses a name twice. Of two equal statements one would stay when the other is removed."""
+    for document in stack.all("aws_iam_policy_document"):
+        found = list(statements(stack, document))
+        names = [statement["sid"] for statement in found]
+        assert len(set(names)) == len(names), document
+        assert all(re.fullmatch("[0-9A-Za-z]+", name) for name in names), document
+        contents = [json.dumps({**statement, "sid": ""}, sort_keys=True) for statement in found]
+        assert len(set(contents)) == len(contents), document
 
 
 def test_no_statement_is_wider_than_aws_requires(stack: Stack) -> None:

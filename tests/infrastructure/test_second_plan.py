@@ -19,9 +19,8 @@ def test_the_parameter_group_has_no_change_after_it_was_applied(
     readable: dict[str, Stack], tmp_path: Path
 ) -> None:
     group = dict(readable["prod"].only("aws_db_parameter_group"))
-    with terraform_run(tmp_path) as run, stub_rds() as rds:
-        provider = {"endpoints": [{"rds": rds.endpoint_url}]}
-        run.configure(configuration(provider, {"aws_db_parameter_group": {"parameters": group}}))
+    with stub_rds() as rds, terraform_run(tmp_path, endpoint_urls={"rds": rds.endpoint_url}) as run:
+        run.configure(configuration({"aws_db_parameter_group": {"parameters": group}}))
         run.run("apply", "-auto-approve")
         run.run("plan", "-detailed-exitcode", expected=0)
 
@@ -47,7 +46,7 @@ def test_a_cache_that_aws_upgraded_is_not_replaced(readable: dict[str, Stack], t
         "security_group_names": [],
     }
     with terraform_run(tmp_path) as run:
-        run.configure(configuration({}, {kind: {"cache": group}}) | {"check": named})
+        run.configure(configuration({kind: {"cache": group}}) | {"check": named})
         (tmp_path / "terraform.tfstate").write_text(json.dumps(state(kind, "cache", deployed)))
         planned = run.run("plan", "-refresh=false")
     assert "must be replaced" not in planned
@@ -82,7 +81,7 @@ def test_prod_refuses_another_key_where_it_would_replace_what_is_kept(
     earlier = {name: value for name, value in block.items() if name != "lifecycle"}
     earlier |= {"id": "deployed", "kms_key_id": KEY.replace("1234abcd", "abcd1234")}
     with terraform_run(tmp_path) as run:
-        run.configure(configuration({}, {kind: {"kept": block}}))
+        run.configure(configuration({kind: {"kept": block}}))
         (tmp_path / "terraform.tfstate").write_text(json.dumps(state(kind, "kept", earlier)))
         refused = " ".join(run.run("plan", "-refresh=false", expected=1).split())
     assert "Instance cannot be destroyed" in refused

@@ -11,6 +11,9 @@ _ACTIONS = "infrastructure/test_permissions.py::test_exactly_these_actions_on_ex
 _INTERFACES = (
     "infrastructure/test_permissions.py::test_only_lambda_itself_may_create_and_delete_network_interfaces"
 )
+_STATEMENTS = (
+    "infrastructure/test_permissions.py::test_no_two_statements_of_a_policy_are_equal_or_have_the_same_name"
+)
 _TRUST = "infrastructure/test_permissions.py::test_a_role_is_only_for_lambda_and_has_one_policy"
 _CONNECTIONS = "infrastructure/test_network.py::test_exactly_these_connections_are_allowed"
 _NETWORK = "infrastructure/test_network.py::"
@@ -68,6 +71,36 @@ PROCESSING = [
         "aws_lambda_permission.Drain_MayInvoke",
         _DRAIN,
         ("a function that any schedule may invoke", "source_arn", REMOVED),
+        ("a permission that is replaced", "statement_id", "Drain"),
+    ),
+    *mistakes_in(
+        "aws_cloudwatch_event_target.Drain_Target",
+        _DRAIN,
+        ("a target that is replaced", "target_id", "drain"),
+    ),
+    *mistakes_in(
+        _PROCESSOR,
+        "infrastructure/test_functions.py::test_changed_deployment_packages_have_another_hash",
+        ("the layer as the code", "filename", "assets/Packages_Dependencies/0/layer-arm64.zip"),
+    ),
+    *mistakes_in(
+        f"{_POLICY}Alarms_Publish",
+        _STATEMENTS,
+        ("two statements of one name", "statement.0.sid", "TlsOnly"),
+        ("a name that IAM refuses", "statement.0.sid", "alarms of this account"),
+    ),
+    *mistakes_in(
+        f"{_POLICY}Shop_May",
+        _STATEMENTS,
+        (
+            "a statement twice",
+            "statement.2",
+            {
+                "sid": "Again",
+                "actions": ["secretsmanager:GetSecretValue"],
+                "resources": ["${aws_secretsmanager_secret.Reader_Secret.arn}"],
+            },
+        ),
     ),
     *mistakes_in(
         "aws_lambda_function_event_invoke_config.Drain_NoRetries",
