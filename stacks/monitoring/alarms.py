@@ -1,7 +1,5 @@
 """The alarms, and the topic and subscriptions through which people are notified."""
 
-from dataclasses import dataclass
-
 from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import (
     CloudwatchMetricAlarm,
@@ -14,10 +12,8 @@ from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 from constructs import Construct
 
 from stacks.config.environments import Environment
-from stacks.monitoring.cache_alarms import cache_alarms
-from stacks.monitoring.database_alarms import database_alarms
-from stacks.monitoring.metrics import AlarmDefinition, Calculated, Comparison, Metric, Source, Sources
-from stacks.monitoring.pipeline_alarms import pipeline_alarms
+from stacks.monitoring.alarm_definitions import alarm_definitions
+from stacks.monitoring.metrics import AlarmDefinition, Calculated, Comparison, Metric, Watched
 from stacks.policies import allow_service, deny_plain_http, document, equals
 
 _OPERATORS: dict[Comparison, str] = {
@@ -25,40 +21,6 @@ _OPERATORS: dict[Comparison, str] = {
     ">=": "GreaterThanOrEqualToThreshold",
     "<": "LessThanThreshold",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Watched:
-    """The watched parts of a stack, by the names that are the dimensions of their metrics.
-
-    `mapping_uuid`: the event source mapping's; it counts events only if its metrics include `EventCount`.
-    """
-
-    stream_name: str
-    function_name: str
-    migrations_name: str
-    mapping_uuid: str
-    queue_name: str
-    database_identifier: str
-    cache_node_ids: tuple[str, ...]
-
-    def sources(self, environment: str) -> Sources:
-        """Return the sources of the metrics of the environment with this name."""
-        return Sources(
-            stream=Source("AWS/Kinesis", {"StreamName": self.stream_name}),
-            # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
-            mapping=Source("AWS/Lambda", {"EventSourceMappingUUID": self.mapping_uuid}),
-            function=Source("AWS/Lambda", {"FunctionName": self.function_name}),
-            migrations=Source("AWS/Lambda", {"FunctionName": self.migrations_name}),
-            processor=Source(
-                "ProductCatalog", {"service": "inventory-processor", "environment": environment}
-            ),
-            queue=Source("AWS/SQS", {"QueueName": self.queue_name}),
-            database=Source("AWS/RDS", {"DBInstanceIdentifier": self.database_identifier}),
-            cache_nodes=tuple(
-                Source("AWS/ElastiCache", {"CacheClusterId": node_id}) for node_id in self.cache_node_ids
-            ),
-        )
 
 
 class Alarms(Construct):
@@ -71,13 +33,14 @@ class Alarms(Construct):
         self, scope: Construct, id_: str, *, config: Environment, watched: Watched, account_id: str
     ) -> None:
         super().__init__(scope, id_)
-        # Not encrypted: alarms cannot publish with the AWS-managed key, whose policy nobody can change, and
-        # names and numbers that are sent by e-mail anyway are not worth a key of our own.
+        # Without the team's key not encrypted: alarms cannot publish with the AWS-managed key, whose policy
+        # nobody can change, and names and numbers that are sent by e-mail anyway are not worth another key.
         # https://repost.aws/knowledge-center/cloudwatch-configure-alarm-sns
         topic = SnsTopic(
             self,
             "Topic",
             name=config.physical_name("catalog-alarms"),
+            kms_master_key_id=config.encryption_key_arn,
             # Of a new topic, everybody would have to confirm the subscription again.
             lifecycle=TerraformResourceLifecycle(prevent_destroy=config.is_kept),
         )
@@ -127,12 +90,6 @@ class Alarms(Construct):
             # No action when it ends: a new alarm ends too, with its first evaluation, and would notify.
             alarm_actions=[self.topic_arn],
         )
-
-
-def alarm_definitions(config: Environment, watched: Watched) -> tuple[AlarmDefinition, ...]:
-    """Return the definition of every alarm of an environment."""
-    of = watched.sources(config.name)
-    return (*pipeline_alarms(config, of), *database_alarms(config, of), *cache_alarms(of))
 
 
 def _queries(calculated: Calculated, seconds: int) -> list[CloudwatchMetricAlarmMetricQuery]:

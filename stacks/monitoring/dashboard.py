@@ -8,9 +8,9 @@ from cdktf_cdktf_provider_aws.cloudwatch_dashboard import CloudwatchDashboard
 from constructs import Construct
 
 from stacks.config.environments import Environment
-from stacks.monitoring.alarms import Watched, alarm_definitions
+from stacks.monitoring.alarm_definitions import alarm_definitions
 from stacks.monitoring.dashboard_sections import Graph, Section, Series, sections
-from stacks.monitoring.metrics import Calculated, Metric
+from stacks.monitoring.metrics import Calculated, Metric, Watched
 
 # CloudWatch's grid has 24 columns.
 _COLUMNS = 24
@@ -41,9 +41,8 @@ class Dashboard(Construct):
     ) -> None:
         super().__init__(scope, id_)
         self.dashboard_name = config.physical_name("product-catalog")
-        shown = sections(
-            watched.sources(config.name), {alarm.name: alarm for alarm in alarm_definitions(config, watched)}
-        )
+        alarms = {alarm.name: alarm for alarm in alarm_definitions(config, watched)}
+        shown = sections(config, watched.sources(config.name), alarms)
         CloudwatchDashboard(
             self,
             "Dashboard",

@@ -99,3 +99,37 @@ class Sources:
         return Search(
             expression=f"SEARCH('{{{schema}}} MetricName=\"RecordsRejectedByReason\" {values}', 'Sum')"
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """The watched parts of a stack, by the names that are the dimensions of their metrics.
+
+    `mapping_uuid`: the event source mapping's; it counts events only if its metrics include `EventCount`.
+    """
+
+    stream_name: str
+    function_name: str
+    migrations_name: str
+    mapping_uuid: str
+    queue_name: str
+    database_identifier: str
+    cache_node_ids: tuple[str, ...]
+
+    def sources(self, environment: str) -> Sources:
+        """Return the sources of the metrics of the environment with this name."""
+        return Sources(
+            stream=Source("AWS/Kinesis", {"StreamName": self.stream_name}),
+            # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+            mapping=Source("AWS/Lambda", {"EventSourceMappingUUID": self.mapping_uuid}),
+            function=Source("AWS/Lambda", {"FunctionName": self.function_name}),
+            migrations=Source("AWS/Lambda", {"FunctionName": self.migrations_name}),
+            processor=Source(
+                "ProductCatalog", {"service": "inventory-processor", "environment": environment}
+            ),
+            queue=Source("AWS/SQS", {"QueueName": self.queue_name}),
+            database=Source("AWS/RDS", {"DBInstanceIdentifier": self.database_identifier}),
+            cache_nodes=tuple(
+                Source("AWS/ElastiCache", {"CacheClusterId": node_id}) for node_id in self.cache_node_ids
+            ),
+        )

@@ -1,12 +1,23 @@
 """docs/deploying.md: the resource types, costs and quotas are those of the stacks."""
 
+from costs.driver import total
+from costs.fixed import fixed_drivers
+from costs.prices import read_prices
+from costs.report import summary
 from stacks.config.environments import ENVIRONMENTS, Environment
 from tests.support.documents import document, names_in
 from tests.support.synthesized import Stack
 
 DEPLOYING = document("docs/deploying.md")
-# Only where `alarms.emails` names somebody.
-BY_CONFIGURATION = {"aws_sns_topic_subscription"}
+# Where `alarms.emails` names somebody, with NAT gateways, in an existing VPC, with a shop's network.
+BY_CONFIGURATION = {
+    "aws_eip",
+    "aws_internet_gateway",
+    "aws_nat_gateway",
+    "aws_prefix_list",
+    "aws_route",
+    "aws_sns_topic_subscription",
+}
 
 
 def test_the_rights_name_each_kind_of_resource(stacks: dict[str, Stack]) -> None:
@@ -21,15 +32,16 @@ def test_the_rights_name_each_kind_of_resource(stacks: dict[str, Stack]) -> None
     assert named == kinds | BY_CONFIGURATION
 
 
-def paid_by_the_hour(environment: Environment) -> list[str]:
+def paid_at_rest(environment: Environment) -> list[str]:
     """Return an environment's column of the costs."""
     cache, database = environment.cache, environment.database
     return [
         str(environment.stream.capacity.planned_shards),
         database.instance_class + (", in two zones" if database.multi_az else ""),
         f"{1 + cache.replicas} × {cache.node_type}",
-        str(len(environment.network.zone_ids)),
-        str(environment.network.nat_gateways),
+        str(environment.network.vpc.endpoint_interfaces),
+        str(environment.network.vpc.nat_gateways),
+        f"${total(fixed_drivers(environment, read_prices())):,.0f}",
     ]
 
 
@@ -37,7 +49,12 @@ def test_the_costs_are_the_environments() -> None:
     names = [environment.name for environment in ENVIRONMENTS]
     rows = DEPLOYING.table("part", *names)
     columns = [[row[position] for row in rows] for position in range(1, len(names) + 1)]
-    assert columns == [paid_by_the_hour(environment) for environment in ENVIRONMENTS]
+    assert columns == [paid_at_rest(environment) for environment in ENVIRONMENTS]
+
+
+def test_the_line_of_a_synthesis_is_prods() -> None:
+    (prod,) = [environment for environment in ENVIRONMENTS if environment.name == "prod"]
+    assert f"\n`{summary(prod, read_prices())}`\n" in DEPLOYING.text
 
 
 def test_the_quota_of_concurrency_is_what_environments_reserve() -> None:

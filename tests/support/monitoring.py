@@ -42,8 +42,9 @@ def synthesize_observability(config: Environment, outdir: Path) -> Stack:
     from cdktf import App, TerraformStack
     from cdktf_cdktf_provider_aws.provider import AwsProvider
 
-    from stacks.monitoring.alarms import Alarms, Watched
+    from stacks.monitoring.alarms import Alarms
     from stacks.monitoring.dashboard import Dashboard
+    from stacks.monitoring.metrics import Watched
 
     app = App(outdir=str(outdir), stack_traces=False)
     stack = TerraformStack(app, config.stack_id)
