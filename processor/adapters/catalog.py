@@ -7,8 +7,8 @@ import asyncpg
 
 from processor.adapters.postgres import OPERATION_SECONDS, Database
 from processor.adapters.upsert import (
-    FROM_ARRAYS,
     FROM_JSON,
+    FROM_TEXTS,
     WRITTEN,
     columns,
     fits_statement,
@@ -24,10 +24,10 @@ from processor.records import Record
 if TYPE_CHECKING:
     from processor.adapters.postgres import Connection
 
-_UPSERT = upsert_statement(FROM_ARRAYS)
+_UPSERT = upsert_statement(FROM_TEXTS)
 _UPSERT_ONE = upsert_statement(FROM_JSON)
 _FITS_ONE = fits_statement(FROM_JSON)
-_OUTDATED = outdated_statement(FROM_ARRAYS)
+_OUTDATED = outdated_statement(FROM_TEXTS)
 # A CHECK, or a value that is too long, out of range or not in the database's encoding. `apply_one_by_one`
 # finds out whose fault it is.
 _REFUSED = frozenset({"23514", "22001", "22003", "22021", "22P05"})
@@ -94,10 +94,10 @@ class PostgresCatalog:
     async def upsert(
         self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
     ) -> Upserted:
-        arrays = columns(changes)
+        texts = columns(changes)
         try:
             (row,) = await self._database.run(
-                lambda connection: connection.fetch(_UPSERT, *arrays),
+                lambda connection: connection.fetch(_UPSERT, *texts),
                 within_seconds=within_seconds,
                 divisible=True,
             )
@@ -125,9 +125,9 @@ class PostgresCatalog:
     async def outdated(
         self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
     ) -> list[Change]:
-        arrays = columns(changes)
+        texts = columns(changes)
         rows = await self._database.run(
-            lambda connection: connection.fetch(_OUTDATED, *arrays), within_seconds=within_seconds
+            lambda connection: connection.fetch(_OUTDATED, *texts), within_seconds=within_seconds
         )
         outdated = {row["product_id"] for row in rows}
         return [change for change in changes if change.product_id in outdated]
