@@ -10,6 +10,7 @@ reads these environment variables for the stacks:
 - `CATALOG_ARCHITECTURE`: `arm64` or `x86_64` for every function, overriding the environment's settings.
 - `CATALOG_WIDE_PROVIDER`: `1` accepts versions of the AWS provider other than the binding's own.
 - `CATALOG_PERMISSIONS_BOUNDARY`: the ARN of a policy that bounds the functions' roles.
+- `CATALOG_ROLE_PATH`: the path of every role and policy in IAM, such as `/team/`.
 - `CATALOG_BOOTSTRAP`: `1` writes only `bootstrap-stack`, which makes the bucket for the state.
 - `CATALOG_REPOSITORY`: adds roles for this repository's workflows to it, `owner/name`.
 - `CATALOG_TRUSTS_GITHUB`: `1` where the account has GitHub's identity provider already.
@@ -19,7 +20,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -48,6 +49,9 @@ _LOCK = Path(__file__).with_name(PROVIDER_LOCK)
 _STATE_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ACCOUNT = re.compile("[0-9]{12}")
 _BOUNDARY = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:policy/[\w+=,.@/-]+", re.ASCII)
+# IAM's 512 characters, but only those that need no care elsewhere. Paths that begin with /aws- are AWS's.
+_ROLE_PATH = re.compile(r"(?!/aws-)(?=.{1,512}\Z)(/[\w+=,.@-]+)+/|/", re.ASCII)
+_ACCEPTED_PATH = "a path in IAM such as '/team/', with a slash at both ends"
 # GitHub's names, to which it may add ids: repo:octo@123/shop@456:environment:prod
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.@-]+/[A-Za-z0-9_.@-]+")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[1-9]")
@@ -87,6 +91,7 @@ def chosen_deployment(variables: Mapping[str, str], deployment_packages: Deploym
         permissions_boundary=_matching(
             variables, "CATALOG_PERMISSIONS_BOUNDARY", _BOUNDARY, "a policy's ARN"
         ),
+        role_path=_matching(variables, "CATALOG_ROLE_PATH", _ROLE_PATH, _ACCEPTED_PATH),
         deployment_packages=deployment_packages,
     )
 
@@ -110,15 +115,18 @@ def chosen_bootstrap(variables: Mapping[str, str]) -> Bootstrap | None:
         state_bucket=state_bucket,
         state_region=region or ENVIRONMENTS[0].region,
         repository=_matching(variables, "CATALOG_REPOSITORY", _REPOSITORY, "'owner/name'"),
+        role_path=_matching(variables, "CATALOG_ROLE_PATH", _ROLE_PATH, _ACCEPTED_PATH),
         creates_issuer=_chosen(variables, "CATALOG_TRUSTS_GITHUB", ("0", "1")) != "1",
         wide_provider_versions=_chosen(variables, "CATALOG_WIDE_PROVIDER", ("0", "1")) == "1",
     )
 
 
-def build_bootstrap(config: Bootstrap, *, outdir: str | None = None) -> App:
-    """Return the app with only the bootstrap stack, for the permanent environments."""
+def build_bootstrap(
+    config: Bootstrap, environments: Sequence[Environment] = ENVIRONMENTS, *, outdir: str | None = None
+) -> App:
+    """Return the app with only the bootstrap stack, for these environments."""
     app = App(outdir=outdir, stack_traces=False)
-    BootstrapStack(app, config=config, environments=ENVIRONMENTS)
+    BootstrapStack(app, config=config, environments=environments)
     return app
 
 
@@ -163,7 +171,9 @@ def main() -> None:
     try:
         bootstrap = chosen_bootstrap(os.environ)
         if bootstrap is not None:
-            build_bootstrap(bootstrap).synth()
+            app = build_bootstrap(bootstrap)
+            app.synth()
+            pin_provider(Path(app.outdir), os.environ)
             return
         deployment_packages = current_deployment_packages()
         app = build_app(os.environ, deployment_packages, today=today)
@@ -185,10 +195,13 @@ def main() -> None:
 def pin_provider(outdir: Path, variables: Mapping[str, str], lock: Path = _LOCK) -> None:
     """Copy the provider's hashes, if they are known, to where Terraform looks for them in each stack.
 
-    Not with `CATALOG_WIDE_PROVIDER`, which accepts versions that the hashes are not of.
+    Not with `CATALOG_WIDE_PROVIDER`, which accepts versions that the hashes are not of; those of an earlier
+    synthesis are removed then.
     """
-    if lock.is_file() and variables.get("CATALOG_WIDE_PROVIDER") != "1":
-        for stack in (outdir / "stacks").iterdir():
+    is_pinned = lock.is_file() and variables.get("CATALOG_WIDE_PROVIDER") != "1"
+    for stack in (outdir / "stacks").iterdir():
+        (stack / PROVIDER_LOCK).unlink(missing_ok=True)
+        if is_pinned:
             shutil.copyfile(lock, stack / PROVIDER_LOCK)
 
 

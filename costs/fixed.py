@@ -16,8 +16,6 @@ DRAIN_METRICS = 2
 
 # The administrator's, which RDS creates, the processor's and the shop's.
 _SECRETS = 3
-# Every part is encrypted with a key of AWS's own, which costs nothing by the month.
-_CUSTOMER_MANAGED_KEYS = 0
 # The hours that a stream keeps records for its base price.
 _BASE_RETENTION_HOURS = 24
 _VCPUS = {"micro": 2, "small": 2, "medium": 2, "large": 2, "xlarge": 4, "2xlarge": 8}
@@ -31,7 +29,6 @@ def fixed_drivers(environment: Environment, prices: Prices) -> list[Driver]:
         _cache(environment, prices),
         *_network(environment, prices),
         _secrets(prices),
-        _keys(prices),
         *_monitoring(environment, prices),
         *_drain(environment, prices),
     ]
@@ -91,7 +88,7 @@ def _cache(environment: Environment, prices: Prices) -> Driver:
 
 def _network(environment: Environment, prices: Prices) -> Iterator[Driver]:
     """Yield what the network costs: one interface of the endpoint per zone, and NAT gateways."""
-    interfaces, gateways = len(environment.network.zone_ids), environment.network.nat_gateways
+    interfaces, gateways = environment.network.vpc.endpoint_interfaces, environment.network.vpc.nat_gateways
     yield Driver(
         name="Secrets Manager's endpoint",
         count=interfaces * HOURS_PER_MONTH,
@@ -118,15 +115,6 @@ def _secrets(prices: Prices) -> Driver:
         count=_SECRETS,
         price=prices.of("secretsmanager", "secret"),
         kinds=("aws_secretsmanager_secret",),
-    )
-
-
-def _keys(prices: Prices) -> Driver:
-    return Driver(
-        name="KMS keys",
-        count=_CUSTOMER_MANAGED_KEYS,
-        price=prices.of("kms", "customer-managed key"),
-        kinds=("aws_kms_key",),
     )
 
 

@@ -16,9 +16,9 @@ from stacks.config.environments import Environment
 
 NOT_COUNTED = (
     "taxes, discounts and the free tier; data between zones and out of AWS; what the shop and suppliers do; "
-    "rejected records and failed batches; retries; cold starts; requests to KMS and Secrets Manager; e-mails "
-    "of alarms; what PostgreSQL logs; CPU credits of t4g; storage that grows by itself; old deployment "
-    "packages; Terraform's state"
+    "rejected records and failed batches; retries; cold starts; a customer-managed key and requests to it; "
+    "requests to Secrets Manager; e-mails of alarms; what PostgreSQL logs; CPU credits of t4g; storage that "
+    "grows by itself; old deployment packages; Terraform's state"
 )
 _YEAR_DAYS = 365
 _COLUMNS = 120

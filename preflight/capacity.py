@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Mapping
 
 from preflight.account import Account
+from preflight.existing_vpc import subnets
 from preflight.findings import Finding
 from stacks.config.environments import Environment
+from stacks.config.network_settings import ExistingVpc
 from stacks.deploy_checks import UNRESERVED_CONCURRENCY
 
 _VPCS_PER_REGION = "L-F678F1CE"
+_ZONES = "network.vpc.zone_ids, or private_subnet_ids in an existing VPC"
 _SERVICE_LINKED_ROLES = ("AWSServiceRoleForElastiCache", "AWSServiceRoleForRDS")
 
 
@@ -32,7 +35,9 @@ def concurrency(account: Account, environment: Environment) -> Iterator[Finding]
 
 
 def vpcs(account: Account, environment: Environment) -> Iterator[Finding]:
-    """Check that one more VPC fits into the region."""
+    """Check that one more VPC fits into the region, if the stack creates one."""
+    if isinstance(environment.network.vpc, ExistingVpc):
+        return
     count = sum(1 for _ in account.every("ec2", "describe_vpcs", "Vpcs"))
     found = account.clients("service-quotas").get_service_quota(ServiceCode="vpc", QuotaCode=_VPCS_PER_REGION)
     quota = int(found["Quota"]["Value"])
@@ -50,13 +55,13 @@ def vpcs(account: Account, environment: Environment) -> Iterator[Finding]:
 def zones(account: Account, environment: Environment) -> Iterator[Finding]:
     """Check that the account has the environment's zones."""
     states = {zone["ZoneId"]: zone["State"] for zone in _zones(account)}
-    wanted = environment.network.zone_ids
+    wanted = _zone_ids(account, environment)
     missing = [zone_id for zone_id in wanted if states.get(zone_id) != "available"]
     yield Finding(
         check="availability zones",
         found=", ".join(f"{zone_id} {states.get(zone_id, 'not there')}" for zone_id in wanted),
         needed="available",
-        remedy=f"choose others than {', '.join(missing)}: network.zone_ids" if missing else "",
+        remedy=f"choose others than {', '.join(missing)}: {_ZONES}" if missing else "",
     )
 
 
@@ -78,13 +83,13 @@ def database_class(account: Account, environment: Environment) -> Iterator[Findi
         and (option["MultiAZCapable"] or not settings.multi_az)
         for zone in option["AvailabilityZones"]  # type: ignore[attr-defined]
     }
-    wanted = environment.network.zone_ids
+    wanted = _zone_ids(account, environment)
     missing = [zone_id for zone_id in wanted if zone_id not in offered]
     yield Finding(
         check=settings.instance_class,
         found=", ".join(sorted(filter(None, offered))) or "offered in no zone",
         needed=f"PostgreSQL {settings.engine_version} in {', '.join(wanted)}",
-        remedy="another database.instance_class or other network.zone_ids" if missing else "",
+        remedy=f"another database.instance_class, or other {_ZONES}" if missing else "",
     )
 
 
@@ -122,6 +127,14 @@ def service_linked_roles(account: Account, environment: Environment) -> Iterator
             found="there" if name in there else "not there: AWS creates it",
             needed="nothing" if name in there else "iam:CreateServiceLinkedRole",
         )
+
+
+def _zone_ids(account: Account, environment: Environment) -> tuple[str, ...]:
+    """Return the zones of the private subnets."""
+    vpc = environment.network.vpc
+    if isinstance(vpc, ExistingVpc):
+        return tuple(subnet["AvailabilityZoneId"] for subnet in subnets(account, vpc))
+    return vpc.zone_ids
 
 
 def _zones(account: Account) -> list[Mapping[str, str]]:

@@ -8,19 +8,25 @@ from botocore.parsers import ResponseParserError
 
 from preflight import capacity
 from preflight.account import Account
+from preflight.encryption_key import encryption_key
+from preflight.existing_vpc import existing_vpc
 from preflight.findings import Finding
 from preflight.names import Names, taken_names
+from preflight.shop_network import shop_network
 from preflight.state_bucket import state_bucket
 from stacks.catalog_stack import Deployment
 from stacks.config.environments import Environment
 
-_CAPACITY = (
+_CHECKS = (
     capacity.concurrency,
     capacity.vpcs,
     capacity.zones,
     capacity.database_class,
     capacity.cache_node_type,
     capacity.service_linked_roles,
+    encryption_key,
+    existing_vpc,
+    shop_network,
 )
 
 
@@ -43,7 +49,7 @@ def run_checks(
     ]
     region = deployment.state_region or environment.region
     findings += _findings_of("state bucket", partial(state_bucket, account, deployment.state_bucket, region))
-    for check in _CAPACITY:
+    for check in _CHECKS:
         findings += _findings_of(check.__name__, partial(check, account, environment))
     if account.is_deployed:
         findings.append(Finding(check="names", found="not compared: the stack is deployed", needed="free"))

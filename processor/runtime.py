@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import aioboto3
 from aiobotocore.config import AioConfig
+from botocore.handlers import add_expect_header
 from redis.asyncio import Redis
 
 from processor.adapters.cache import RedisCache
@@ -100,6 +101,8 @@ class Runtime:
         )
         enter = self._resources.enter_async_context
         s3 = await enter(self._session.client("s3", config=config))
+        # It would first ask S3 whether to send the object, which takes as long as the put itself.
+        s3.meta.events.unregister("before-call.s3", add_expect_header)
         secrets_manager = await enter(self._session.client("secretsmanager", config=config))
 
         self._database = Database(

@@ -2,14 +2,16 @@
 
     .venv/bin/python scripts/lock_tool.py ministack 1.5.33
     .venv/bin/python scripts/lock_tool.py checkov 3.3.30
-    .venv/bin/python scripts/lock_tool.py benchmarks
+    .venv/bin/python scripts/lock_tool.py cdktn-provider-aws 25.8.1
+    .venv/bin/python scripts/lock_tool.py jactionlint 2.3.0
     .venv/bin/python scripts/lock_tool.py "dlt[postgres]" 1.31.0
+    .venv/bin/python scripts/lock_tool.py benchmarks
 
-Writes local/deploy/emulator.txt or terraform_cli/checkov.txt, for scripts/emulator.sh and scripts/checkov.sh.
-They are separate from Pipfile.lock because these tools pin their own botocore. Afterwards run `make audit`,
-or `make deploy-local` and tests/deploy: they say which of our corrections the new emulator no longer needs.
-The benchmarks' requirements, from benchmarks/requirements.in, are separate because nobody else needs them;
-dlt's, in benchmarks/requirements-dlt.txt, because they would decide the versions of the others.
+Writes the file of pins that scripts/tool_venv.sh installs the tool from. They are not in Pipfile.lock because
+ministack and checkov pin their own botocore, cdktn needs a newer jsii, dlt would decide the versions of others,
+and nobody else needs what benchmarks/requirements.in names. Afterwards run what uses the tool: `make audit`,
+`make cdktn`, `make lint-workflows`, `make bench`, or `make deploy-local` and tests/deploy, which say which of
+our corrections the new emulator no longer needs.
 """
 
 import json
@@ -38,6 +40,8 @@ _TOOLS = {
     "checkov": (_ROOT / "terraform_cli" / "checkov.txt", [*_LINUX.values(), *_MAC.values()]),
     "benchmarks": (_ROOT / "benchmarks" / "requirements.txt", [*_LINUX.values(), *_MAC.values()]),
     "dlt[postgres]": (_ROOT / "benchmarks" / "requirements-dlt.txt", [*_LINUX.values(), *_MAC.values()]),
+    "cdktn-provider-aws": (_ROOT / "terraform_cli" / "cdktn.txt", [*_LINUX.values(), *_MAC.values()]),
+    "jactionlint": (_ROOT / "scripts" / "jactionlint.txt", [*_LINUX.values(), *_MAC.values()]),
 }
 _HEAD = "# Made by scripts/lock_tool.py, which says how to renew it.\n"
 

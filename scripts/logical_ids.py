@@ -17,6 +17,7 @@ sys.path.insert(0, str(PROJECT))
 from stacks.config.environments import DEV  # noqa: E402 see above
 from tests.infrastructure.test_arguments import ARGUMENTS, arguments, observed_stacks  # noqa: E402
 from tests.infrastructure.test_stacks import LOGICAL_IDS, logical_ids  # noqa: E402
+from tests.support.networks import in_new_vpc  # noqa: E402
 from tests.support.synthesized import synthesize, synthesize_environment  # noqa: E402
 
 
@@ -25,7 +26,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         stacks = synthesize({}, Path(directory))
         (Path(directory) / "open").mkdir()
-        open_network = replace(DEV.network, nat_gateways=1)
+        open_network = in_new_vpc(DEV, nat_gateways=1)
         open_dev = synthesize_environment(replace(DEV, network=open_network), Path(directory) / "open")
     readable = {name.removesuffix("-stack"): stack.readable() for name, stack in stacks.items()}
     found = arguments(observed_stacks(readable, open_dev.readable()))

@@ -9,10 +9,11 @@ from stacks.cache import Cache
 from stacks.config.environments import Environment
 from stacks.credentials import Credentials
 from stacks.database import Database
+from stacks.encryption import decrypt_secrets
 from stacks.endpoints import Endpoints
 from stacks.network import Network
 from stacks.policies import Statement, allow, document
-from stacks.security_group import Connection, SecurityGroup
+from stacks.security_group import Admission, Connection, SecurityGroup
 from stacks.stream import InventoryStream
 
 
@@ -28,14 +29,15 @@ class SupplierAccess(Construct):
             self,
             config.physical_name("inventory-producer"),
             "Put inventory updates",
-            [stream.put_statement()],
+            stream.put_statements(),
         )
 
 
 class ShopAccess(Construct):
     """A policy and a security group for the shop's service, which let it read products.
 
-    With both it can log in to the database as a role that may only read, and to the cache as its own user.
+    With both it can log in to the database as a role that may only read, and to the cache as its own user. A
+    shop in a network of its own (`network.shop_network`) is admitted by its addresses.
 
     `policy_arn`: the policy to attach. `security_group`: the group to join.
     """
@@ -59,12 +61,22 @@ class ShopAccess(Construct):
         )
         for listener in (endpoints.secrets, database.listener, cache.listener):
             Connection(self, source=self.security_group, target=listener)
+        if config.network.shop_network is not None:
+            for listener in (database.listener, cache.listener):
+                Admission(
+                    self,
+                    f"NetworkTo{listener.name}",
+                    description="From the shop's network",
+                    cidrs=config.network.shop_network.cidrs,
+                    target=listener,
+                )
         self.policy_arn = _policy(
             self,
             name,
             "Read the product catalog",
             [
                 allow("ReadLogin", ["secretsmanager:GetSecretValue"], [credentials.secret_arn]),
+                *decrypt_secrets(config, [credentials.secret_arn]),
                 cache.connect_statement(cache.shop),
             ],
         )

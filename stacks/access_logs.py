@@ -51,6 +51,9 @@ class AccessLogs(Construct):
             "Private",
             name=config.global_name("product-catalog-access", account_id=account_id),
             removal=config.removal,
+            # S3 cannot deliver into a bucket that a KMS key encrypts:
+            # https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
+            encryption_key_arn=None,
             allows=delivery,
         )
         bucket.add_lifecycle_rules(

@@ -33,6 +33,7 @@ class Archive(Construct):
             "Private",
             name=config.global_name("product-inventory-archive", account_id=account_id),
             removal=config.removal,
+            encryption_key_arn=config.encryption_key_arn,
             lockable=lock is not None,
         )
         self.bucket_name = bucket.name

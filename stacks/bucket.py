@@ -39,6 +39,7 @@ class PrivateBucket(Construct):
     A function that uses another bucket needs it in its `statements` (such as `inventory_processor`'s) and in
     the S3 endpoint's policy (`Endpoints` in `catalog_stack`).
 
+    `encryption_key_arn`: the key that encrypts new objects; None: S3's own.
     `allows`: given the bucket's ARN, returns what its policy allows to others.
 
     `name`, `arn`: the bucket's. `versioning`: the resource that anything about versions must depend on.
@@ -52,6 +53,7 @@ class PrivateBucket(Construct):
         *,
         name: str,
         removal: Removal,
+        encryption_key_arn: str | None,
         lockable: bool = False,
         allows: Callable[[str], Sequence[Statement]] = lambda _arn: (),
     ) -> None:
@@ -72,6 +74,7 @@ class PrivateBucket(Construct):
             bucket=self.bucket.id,
             versioning_configuration=S3BucketVersioningVersioningConfiguration(status="Enabled"),
         )
+        self._encrypt(encryption_key_arn)
         self._make_private(self.bucket, allows(self.arn))
 
     def add_lifecycle_rules(self, rules: Sequence[S3BucketLifecycleConfigurationRule]) -> None:
@@ -87,21 +90,25 @@ class PrivateBucket(Construct):
             depends_on=[self.versioning],
         )
 
-    def _make_private(self, bucket: S3Bucket, statements: Sequence[Statement]) -> None:
+    def _encrypt(self, key_arn: str | None) -> None:
         S3BucketServerSideEncryptionConfigurationA(
             self,
             "Encryption",
-            bucket=bucket.id,
+            bucket=self.bucket.id,
             rule=[
                 S3BucketServerSideEncryptionConfigurationRuleA(
                     apply_server_side_encryption_by_default=(
                         S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA(
-                            sse_algorithm="AES256"
+                            sse_algorithm="aws:kms" if key_arn else "AES256", kms_master_key_id=key_arn
                         )
-                    )
+                    ),
+                    # One request to KMS for many objects.
+                    bucket_key_enabled=True if key_arn else None,
                 )
             ],
         )
+
+    def _make_private(self, bucket: S3Bucket, statements: Sequence[Statement]) -> None:
         S3BucketOwnershipControls(
             self,
             "Ownership",

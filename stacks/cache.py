@@ -24,7 +24,7 @@ SHOP_MAY = f"on {_KEYS} -@all +ping +get +getrange +set +del +evalsha +script|lo
 class CacheUser(Construct):
     """A user that logs in with an IAM role, since a password could not be kept out of Terraform's state.
 
-    `name`, `arn`: the user's.
+    `id`, `name`, `arn`: the user's.
     """
 
     def __init__(self, scope: Construct, id_: str, *, name: str, access: str) -> None:
@@ -39,6 +39,7 @@ class CacheUser(Construct):
             access_string=access,
             authentication_mode=ElasticacheUserAuthenticationMode(type="iam"),
         )
+        self.id = user.user_id
         self.name = user.user_name
         self.arn = user.arn
 
@@ -67,7 +68,7 @@ class Cache(Construct):
             "Users",
             user_group_id=name,
             engine="valkey",
-            user_ids=[self.processor.name, self.shop.name],
+            user_ids=[self.processor.id, self.shop.id],
         )
         subnets = ElasticacheSubnetGroup(
             self,
@@ -95,6 +96,7 @@ class Cache(Construct):
             transit_encryption_enabled=True,
             transit_encryption_mode="required",
             at_rest_encryption_enabled="true",
+            kms_key_id=config.encryption_key_arn,
             # Everything in the cache can be read again from the database.
             snapshot_retention_limit=0,
             apply_immediately=not config.is_kept,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cdktf import (
+    Fn,
     LocalBackend,
     Precondition,
     S3Backend,
@@ -12,6 +13,7 @@ from cdktf import (
     TerraformStack,
 )
 from cdktf_cdktf_provider_aws.data_aws_caller_identity import DataAwsCallerIdentity
+from cdktf_cdktf_provider_aws.iam_policy import IamPolicy
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags
 from constructs import Construct
@@ -52,6 +54,7 @@ class Deployment:
     `state_region`: the state bucket's; None: the stack's.
     `wide_provider_versions`: accept `WIDE_PROVIDER_VERSIONS` instead of only the binding's own version.
     `permissions_boundary`: the ARN of the policy that bounds the functions' roles; None: nothing bounds them.
+    `role_path`: where in IAM the roles and policies are, such as `/team/`; None: `/`.
     `deployment_packages`: the zip files that Lambda will run.
     """
 
@@ -60,6 +63,7 @@ class Deployment:
     state_region: str | None
     wide_provider_versions: bool
     permissions_boundary: str | None
+    role_path: str | None
     deployment_packages: DeploymentPackages
 
 
@@ -87,9 +91,10 @@ class CatalogStack(TerraformStack):
         self._create_storage()
         self._create_network()
         self._create_functions()
+        self._restrict_endpoints()
         self._create_access()
         self._create_monitoring()
-        self._bound_roles(deployment)
+        self._place_roles(deployment)
         RemovalGuard(self, "Guard", config=config)
         self._create_outputs()
 
@@ -143,24 +148,7 @@ class CatalogStack(TerraformStack):
             database=self._database,
         )
         self._cache = Cache(self, "Cache", config=config, network=self._network)
-        self._endpoints = Endpoints(
-            self,
-            "Endpoints",
-            config=config,
-            network=self._network,
-            account_id=self._account_id,
-            written_objects_arns=[
-                self._archive.objects_arn,
-                self._quarantine.records_arn,
-                self._quarantine.survivors_arn,
-            ],
-            listed_bucket_arns=[self._quarantine.bucket_arn],
-            read_secret_arns=[
-                self._database.admin_secret_arn,
-                self._writer.secret_arn,
-                self._reader.secret_arn,
-            ],
-        )
+        self._endpoints = Endpoints(self, "Endpoints", config=config, network=self._network)
 
     def _create_functions(self) -> None:
         """Create the functions and what invokes the processor."""
@@ -201,6 +189,24 @@ class CatalogStack(TerraformStack):
         )
         InvalidationDrain(self, "Drain", config=config, processor=self._processor)
 
+    def _restrict_endpoints(self) -> None:
+        """Bind the functions to what they need, once their roles are known."""
+        self._endpoints.restrict(
+            account_id=self._account_id,
+            role_arns=[self._processor.role_arn, self._migrations.role_arn],
+            written_objects_arns=[
+                self._archive.objects_arn,
+                self._quarantine.records_arn,
+                self._quarantine.survivors_arn,
+            ],
+            listed_bucket_arns=[self._quarantine.bucket_arn],
+            read_secret_arns=[
+                self._database.admin_secret_arn,
+                self._writer.secret_arn,
+                self._reader.secret_arn,
+            ],
+        )
+
     def _create_access(self) -> None:
         """Create the policies and the security group for suppliers and the shop."""
         self._suppliers = SupplierAccess(self, "Suppliers", config=self._config, stream=self._stream)
@@ -232,15 +238,17 @@ class CatalogStack(TerraformStack):
             self, "Dashboard", config=self._config, watched=watched, alarm_arns=self._alarms.alarm_arns
         )
 
-    def _bound_roles(self, deployment: Deployment) -> None:
-        if deployment.permissions_boundary is not None:
-            for node in self.node.find_all():
-                if isinstance(node, IamRole):
-                    node.permissions_boundary = deployment.permissions_boundary
+    def _place_roles(self, deployment: Deployment) -> None:
+        """Bound every role, and put roles and policies into the path of the deployment."""
+        for node in self.node.find_all():
+            if isinstance(node, IamRole) and deployment.permissions_boundary is not None:
+                node.permissions_boundary = deployment.permissions_boundary
+            if isinstance(node, IamRole | IamPolicy) and deployment.role_path is not None:
+                node.path = deployment.role_path
 
     def _create_outputs(self) -> None:
         # The ids of outputs and constructs share one namespace.
-        for id_, value, description in (
+        outputs: tuple[tuple[str, str | list[str] | None, str], ...] = (
             ("KinesisStreamName", self._stream.name, "Kinesis stream for inventory updates"),
             ("DatabaseEndpoint", self._database.host, "Host of the catalog's PostgreSQL"),
             ("RedisEndpoint", self._cache.host, "Host of the cache's primary"),
@@ -272,7 +280,22 @@ class CatalogStack(TerraformStack):
             ("ShopCacheUser", self._cache.shop.name, "The shop's user of the cache"),
             ("AlarmTopicArn", self._alarms.topic_arn, "Topic that alarms notify"),
             ("DashboardName", self._dashboard.dashboard_name, "CloudWatch dashboard"),
-        ):
+            ("VpcId", self._network.vpc_id, "VPC of database, cache and functions"),
+            # As expressions, since a Python list makes cdktf 0.21 print a warning of Node.
+            (
+                "PrivateSubnetIds",
+                Fn.tolist(self._network.private_subnet_ids),
+                "Private subnets, one per zone",
+            ),
+            (
+                "PrivateRouteTableIds",
+                Fn.tolist(self._network.private_route_table_ids),
+                "Route tables of the private subnets",
+            ),
+            ("DatabaseSecurityGroupId", self._database.listener.group_id, "Security group of the database"),
+            ("CacheSecurityGroupId", self._cache.listener.group_id, "Security group of the cache"),
+        )
+        for id_, value, description in outputs:
             TerraformOutput(self, id_, value=value, description=description)
 
     def _configure_backend(self, deployment: Deployment) -> None:
@@ -303,6 +326,7 @@ class CatalogStack(TerraformStack):
                         "Project": "product-catalog",
                         "Environment": self._config.name,
                         "ManagedBy": "cdktf",
+                        **self._config.tags,
                     }
                 )
             ],

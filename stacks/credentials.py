@@ -37,6 +37,7 @@ class Credentials(Construct):
             "Secret",
             name=config.physical_name(name),
             description=f"Login of the database role {username}",
+            kms_key_id=config.encryption_key_arn,
             recovery_window_in_days=_RECOVERY_DAYS if config.is_kept else 0,
             lifecycle=TerraformResourceLifecycle(prevent_destroy=config.is_kept),
         )

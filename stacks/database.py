@@ -50,13 +50,7 @@ class Database(Construct):
         # Kept in the state from then on, so that the next instance's final snapshot has another name.
         first_planned = Fn.formatdate("YYYYMMDDhhmmss", Fn.plantimestamp())
         identifier = config.physical_name("product-catalog")
-        group = SecurityGroup(
-            self,
-            "Group",
-            name=config.physical_name("product-catalog-database"),
-            description="PostgreSQL of the product catalog",
-            vpc_id=network.vpc_id,
-        )
+        group = self._security_group(config, network)
         self.listener = Listener(name="Database", members=group, port=POSTGRES_PORT)
         monitoring = (
             DatabaseMonitoring(
@@ -77,6 +71,7 @@ class Database(Construct):
             db_name=DATABASE_NAME,
             username=ADMINISTRATOR,
             manage_master_user_password=True,
+            master_user_secret_kms_key_id=config.encryption_key_arn,
             port=POSTGRES_PORT,
             db_subnet_group_name=self._subnet_group(config, network),
             vpc_security_group_ids=[group.id],
@@ -85,6 +80,7 @@ class Database(Construct):
             parameter_group_name=self._parameter_group(config),
             storage_type="gp3",
             storage_encrypted=True,
+            kms_key_id=config.encryption_key_arn,
             allocated_storage=settings.storage_gb,
             max_allocated_storage=settings.storage_limit_gb,
             backup_retention_period=settings.backup_retention_days,
@@ -98,6 +94,7 @@ class Database(Construct):
             database_insights_mode="advanced" if settings.detailed_insights else "standard",
             performance_insights_enabled=settings.detailed_insights,
             performance_insights_retention_period=_INSIGHTS_DAYS if settings.detailed_insights else None,
+            performance_insights_kms_key_id=config.encryption_key_arn if settings.detailed_insights else None,
             enabled_cloudwatch_logs_exports=list(_EXPORTED_LOGS) if settings.log_exports else None,
             monitoring_interval=settings.monitoring_seconds or None,
             monitoring_role_arn=monitoring.role_arn if monitoring else None,
@@ -124,10 +121,20 @@ class Database(Construct):
                 f"{name.title()}Log",
                 name=f"/aws/rds/instance/{identifier}/{name}",
                 retention_in_days=config.logs.retention_days,
+                kms_key_id=config.encryption_key_arn,
                 lifecycle=TerraformResourceLifecycle(prevent_destroy=config.is_kept),
             )
             for name in _EXPORTED_LOGS
         ]
+
+    def _security_group(self, config: Environment, network: Network) -> SecurityGroup:
+        return SecurityGroup(
+            self,
+            "Group",
+            name=config.physical_name("product-catalog-database"),
+            description="PostgreSQL of the product catalog",
+            vpc_id=network.vpc_id,
+        )
 
     def _subnet_group(self, config: Environment, network: Network) -> str:
         return DbSubnetGroup(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from stacks.catalog_stack import Deployment
+from stacks.config.encryption_key import parse_key_arn
 from stacks.config.environments import Environment
 
 UNRESERVED_CONCURRENCY = 100
@@ -16,6 +17,14 @@ UNRESERVED_CONCURRENCY = 100
 def refusals(environment: Environment, deployment: Deployment, *, today: date) -> list[str]:
     """Return why an environment must not be deployed; each sentence says what to do."""
     found = list(environment.check_support(today).ended)
+    if environment.encryption_key_arn and deployment.account_id:
+        owner = parse_key_arn(environment.encryption_key_arn).account_id
+        if owner != deployment.account_id:
+            found.append(
+                f"encryption_key_arn of {environment.name} is of a key in account {owner}, and "
+                f"CATALOG_ACCOUNT_ID is {deployment.account_id}: the key and what it encrypts must be in one "
+                "account"
+            )
     if environment.is_kept:
         name = environment.name
         if not environment.alarms.emails:

@@ -34,6 +34,7 @@ class FlowLogs(Construct):
             "Logs",
             name=f"/aws/vpc/{config.physical_name('product-catalog')}",
             retention_in_days=config.logs.retention_days,
+            kms_key_id=config.encryption_key_arn,
             lifecycle=TerraformResourceLifecycle(prevent_destroy=config.is_kept),
         )
         assume = allow_service(

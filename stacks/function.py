@@ -17,6 +17,7 @@ from constructs import Construct
 
 from stacks.code_assets import CodeAssets
 from stacks.config.environments import Environment
+from stacks.encryption import decrypt_variables
 from stacks.endpoints import Endpoints
 from stacks.network import Network
 from stacks.policies import Statement, allow, allow_service, deny_function_code, document
@@ -35,7 +36,7 @@ _NETWORK_INTERFACES = (
 class PrivateFunction(Construct):
     """A function, created after everything it needs to start: rights, security group rules and a log group.
 
-    `name`, `arn`: the function's. `rights`: the policy of its role.
+    `name`, `arn`: the function's. `role_arn`, `rights`: its role's, and the role's policy.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class PrivateFunction(Construct):
             "Logs",
             name=f"/aws/lambda/{name}",
             retention_in_days=config.logs.retention_days,
+            kms_key_id=config.encryption_key_arn,
             lifecycle=TerraformResourceLifecycle(prevent_destroy=config.is_kept),
         )
         role = self._role(config.physical_name(f"{base_name}-role"))
@@ -75,7 +77,7 @@ class PrivateFunction(Construct):
             "Rights",
             name="rights",
             role=role.name,
-            policy=document(self, "May", [*_every_function_may(logs), *statements]),
+            policy=document(self, "May", [*_every_function_may(config, name, logs), *statements]),
         )
         function = LambdaFunction(
             self,
@@ -91,6 +93,7 @@ class PrivateFunction(Construct):
             timeout=timeout_seconds,
             memory_size=memory_mb,
             reserved_concurrent_executions=reserved_concurrency,
+            kms_key_arn=config.encryption_key_arn,
             environment=LambdaFunctionEnvironment(variables=dict(environment)),
             vpc_config=LambdaFunctionVpcConfig(
                 subnet_ids=network.private_subnet_ids, security_group_ids=[group.id]
@@ -105,13 +108,14 @@ class PrivateFunction(Construct):
         )
         self.name = function.function_name
         self.arn = function.arn
+        self.role_arn = role.arn
 
     def _role(self, name: str) -> IamRole:
         assume = allow_service("Assume", "lambda.amazonaws.com", ["sts:AssumeRole"])
         return IamRole(self, "Role", name=name, assume_role_policy=document(self, "Trust", [assume]))
 
 
-def _every_function_may(logs: CloudwatchLogGroup) -> list[Statement]:
+def _every_function_may(config: Environment, name: str, logs: CloudwatchLogGroup) -> list[Statement]:
     """Return what Lambda itself requires of a role; `*` where AWS supports no narrower resource.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions,
@@ -122,4 +126,5 @@ def _every_function_may(logs: CloudwatchLogGroup) -> list[Statement]:
         allow("AttachToNetwork", _NETWORK_INTERFACES, ["*"]),
         deny_function_code("OnlyLambdaAttaches", _NETWORK_INTERFACES),
         allow("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"]),
+        *decrypt_variables(config, name),
     ]

@@ -8,6 +8,7 @@ from stacks.code_assets import CodeAssets
 from stacks.config.environments import Environment
 from stacks.credentials import Credentials
 from stacks.database import DATABASE_NAME, POSTGRES_PORT, Database
+from stacks.encryption import decrypt_secrets, encrypt_objects
 from stacks.endpoints import Endpoints
 from stacks.function import PrivateFunction
 from stacks.migrations import Migrations
@@ -22,8 +23,8 @@ HANDLER = "processor.handler.handler"
 class InventoryProcessor(Construct):
     """The function that the event source mapping and the drain's schedule invoke.
 
-    `name`, `arn`: the function's. `rights`: the policy of its role, which Lambda checks when the event source
-    mapping is created.
+    `name`, `arn`, `role_arn`: the function's. `rights`: the policy of its role, which Lambda checks when the
+    event source mapping is created.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class InventoryProcessor(Construct):
                 "REDIS_CLUSTER_ID": cache.cluster_id,
             },
             statements=[
-                stream.read_statement(),
+                *stream.read_statements(),
                 allow(
                     "WriteRecords",
                     ["s3:PutObject"],
@@ -83,15 +84,16 @@ class InventoryProcessor(Construct):
                 # Lambda requires these two for the on-failure destination:
                 # https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
                 allow("WriteFailedBatches", ["s3:PutObject"], [quarantine.failed_batches_arn]),
+                *encrypt_objects(config, [archive.bucket_arn, quarantine.bucket_arn]),
                 # The processor lists survivors.
                 allow("ListQuarantine", ["s3:ListBucket"], [quarantine.bucket_arn]),
                 allow("ReadLogin", ["secretsmanager:GetSecretValue"], [credentials.secret_arn]),
+                *decrypt_secrets(config, [credentials.secret_arn]),
                 cache.connect_statement(cache.processor),
             ],
             connects_to=[endpoints.s3, endpoints.secrets, database.listener, cache.listener],
             # So that new code finds the tables, roles and passwords that it expects.
             depends_on=[migrations.invocation],
         )
-        self.name = function.name
-        self.arn = function.arn
-        self.rights = function.rights
+        self.name, self.arn, self.rights = function.name, function.arn, function.rights
+        self.role_arn = function.role_arn

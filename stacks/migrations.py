@@ -7,6 +7,7 @@ from stacks.code_assets import CodeAssets
 from stacks.config.environments import Environment
 from stacks.credentials import Credentials
 from stacks.database import DATABASE_NAME, POSTGRES_PORT, Database
+from stacks.encryption import decrypt_secrets
 from stacks.endpoints import Endpoints
 from stacks.function import PrivateFunction
 from stacks.network import Network
@@ -23,7 +24,7 @@ class Migrations(Construct):
 
     Nothing else logs in as the administrator. It runs in the private network, since the database is there.
 
-    `name`: the function's. `invocation`: whatever needs the schema must depend on it.
+    `name`, `role_arn`: the function's. `invocation`: whatever needs the schema must depend on it.
     """
 
     def __init__(
@@ -66,10 +67,12 @@ class Migrations(Construct):
             },
             statements=[
                 allow("ReadLogins", ["secretsmanager:GetSecretValue"], list(secrets.values())),
+                *decrypt_secrets(config, list(secrets.values())),
             ],
             connects_to=[endpoints.secrets, database.listener],
         )
         self.name = function.name
+        self.role_arn = function.role_arn
         self.invocation = LambdaInvocation(
             self,
             "Invocation",

@@ -68,14 +68,31 @@ def allow_service(
     )
 
 
-def allow_account(sid: str, account_id: str, actions: Sequence[str], resources: Sequence[str]) -> Statement:
+def allow_account(
+    sid: str,
+    account_id: str,
+    actions: Sequence[str],
+    resources: Sequence[str],
+    conditions: Sequence[DataAwsIamPolicyDocumentStatementCondition] = (),
+) -> Statement:
     """Return a statement for an endpoint's policy that allows principals of the account these actions."""
+    own = equals("aws:PrincipalAccount", account_id)
+    return allow_anybody(sid, actions, resources, [own, *conditions])
+
+
+def allow_anybody(
+    sid: str,
+    actions: Sequence[str],
+    resources: Sequence[str],
+    conditions: Sequence[DataAwsIamPolicyDocumentStatementCondition],
+) -> Statement:
+    """Return a statement for an endpoint's policy that allows these actions under all conditions."""
     return Statement(
         sid=sid,
         actions=list(actions),
         resources=list(resources),
         principals=[DataAwsIamPolicyDocumentStatementPrincipals(type="*", identifiers=["*"])],
-        condition=[equals("aws:PrincipalAccount", account_id)],
+        condition=list(conditions),
     )
 
 
@@ -101,9 +118,19 @@ def arn_equals(variable: str, *arns: str) -> DataAwsIamPolicyDocumentStatementCo
     return _condition("ArnEquals", variable, *arns)
 
 
+def arn_differs(variable: str, *arns: str) -> DataAwsIamPolicyDocumentStatementCondition:
+    """Return the condition that a key of the request is none of these ARNs, or that there is no such key."""
+    return _condition("ArnNotEquals", variable, *arns)
+
+
 def arn_like(variable: str, pattern: str) -> DataAwsIamPolicyDocumentStatementCondition:
     """Return the condition that a key of the request is an ARN that matches this pattern."""
     return _condition("ArnLike", variable, pattern)
+
+
+def is_true(variable: str) -> DataAwsIamPolicyDocumentStatementCondition:
+    """Return the condition that a key of the request is true."""
+    return _condition("Bool", variable, "true")
 
 
 def _condition(test: str, variable: str, *values: str) -> DataAwsIamPolicyDocumentStatementCondition:

@@ -39,6 +39,7 @@ class Quarantine(Construct):
             "Private",
             name=config.global_name("inventory-quarantine", account_id=account_id),
             removal=config.removal,
+            encryption_key_arn=config.encryption_key_arn,
         )
         self.bucket_name = bucket.name
         self.bucket_arn = bucket.arn
@@ -58,7 +59,9 @@ class Quarantine(Construct):
             "Queue",
             name=config.physical_name("inventory-processor-dlq"),
             message_retention_seconds=QUEUE_RETENTION_SECONDS,
-            sqs_managed_sse_enabled=True,
+            # With the one, the provider accepts no value of the other.
+            sqs_managed_sse_enabled=None if config.encryption_key_arn else True,
+            kms_master_key_id=config.encryption_key_arn,
             lifecycle=TerraformResourceLifecycle(prevent_destroy=config.is_kept),
         )
         self.queue_name = queue.name

@@ -1,8 +1,9 @@
-"""Who may connect to whom in the private network: only the connections declared with `Connection`."""
+"""Who may connect to whom: only what is declared with `Connection`, or `Admission` for whole networks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cdktf import ITerraformDependable
+from cdktf import ITerraformDependable, TerraformIterator, Token
 from cdktf_cdktf_provider_aws.security_group import SecurityGroup as AwsSecurityGroup
 from cdktf_cdktf_provider_aws.security_group import SecurityGroupTimeouts
 from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityGroupEgressRule
@@ -30,6 +31,13 @@ class SecurityGroup(Construct):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExistingSecurityGroup:
+    """A security group of somebody else, to which rules are added."""
+
+    id: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Listener:
     """A TCP port and who listens on it: a group's members, or a service with a prefix list of addresses.
 
@@ -38,8 +46,13 @@ class Listener:
 
     name: str
     port: int
-    members: SecurityGroup | None = None
+    members: SecurityGroup | ExistingSecurityGroup | None = None
     prefix_list_id: str | None = None
+
+    @property
+    def group_id(self) -> str | None:
+        """The id of the members' group."""
+        return None if self.members is None else self.members.id
 
 
 class Connection(Construct):
@@ -56,7 +69,7 @@ class Connection(Construct):
             "Egress",
             description=f"To {target.name}",
             security_group_id=source.id,
-            referenced_security_group_id=None if members is None else members.id,
+            referenced_security_group_id=target.group_id,
             prefix_list_id=target.prefix_list_id,
             ip_protocol="tcp",
             from_port=target.port,
@@ -75,3 +88,32 @@ class Connection(Construct):
                 to_port=target.port,
             )
             self.rules.append(ingress)
+
+
+class Admission(Construct):
+    """Security group rules that let every address of some ranges connect to a listener."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        description: str,
+        cidrs: Sequence[str],
+        target: Listener,
+    ) -> None:
+        super().__init__(scope, id_)
+        if target.members is None:
+            raise ValueError(f"{target.name} has no security group to which rules could be added")
+        each = TerraformIterator.from_list(list(cidrs))
+        VpcSecurityGroupIngressRule(
+            self,
+            "Ingress",
+            for_each=each,
+            description=description,
+            security_group_id=target.members.id,
+            cidr_ipv4=Token.as_string(each.value),
+            ip_protocol="tcp",
+            from_port=target.port,
+            to_port=target.port,
+        )

@@ -6,6 +6,7 @@ from constructs import Construct
 
 from stacks.config.environments import Environment
 from stacks.config.settings import Provisioned
+from stacks.encryption import decrypt_stream, encrypt_stream
 from stacks.policies import Statement, allow
 
 
@@ -20,6 +21,7 @@ class InventoryStream(Construct):
 
     def __init__(self, scope: Construct, id_: str, *, config: Environment) -> None:
         super().__init__(scope, id_)
+        self._config = config
         capacity = config.stream.capacity
         shard_count = capacity.shard_count if isinstance(capacity, Provisioned) else None
         stream = KinesisStream(
@@ -32,39 +34,33 @@ class InventoryStream(Construct):
             shard_count=shard_count,
             retention_period=config.stream.retention_hours,
             encryption_type="KMS",
-            kms_key_id="alias/aws/kinesis",
+            kms_key_id=config.encryption_key_arn or "alias/aws/kinesis",
             lifecycle=TerraformResourceLifecycle(prevent_destroy=config.is_kept),
         )
         self.name = stream.name
         self.arn = stream.arn
 
-    def read_statement(self) -> Statement:
-        """Return the statement that an event source mapping requires of its function's role.
+    def read_statements(self) -> list[Statement]:
+        """Return the statements that an event source mapping requires of its function's role.
 
         https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-create.html; AWS's managed policy also
         allows listing all streams, which only the console needs.
         """
-        return allow(
-            "ReadStream",
-            [
-                "kinesis:DescribeStream",
-                "kinesis:DescribeStreamSummary",
-                "kinesis:GetRecords",
-                "kinesis:GetShardIterator",
-                "kinesis:ListShards",
-            ],
-            [self.arn],
-        )
+        actions = [
+            "kinesis:DescribeStream",
+            "kinesis:DescribeStreamSummary",
+            "kinesis:GetRecords",
+            "kinesis:GetShardIterator",
+            "kinesis:ListShards",
+        ]
+        return [allow("ReadStream", actions, [self.arn]), *decrypt_stream(self._config, self.arn)]
 
-    def put_statement(self) -> Statement:
-        """Return the statement that producers need, including the Kinesis Producer Library."""
-        return allow(
-            "PutRecords",
-            [
-                "kinesis:DescribeStreamSummary",
-                "kinesis:ListShards",
-                "kinesis:PutRecord",
-                "kinesis:PutRecords",
-            ],
-            [self.arn],
-        )
+    def put_statements(self) -> list[Statement]:
+        """Return the statements that producers need, including the Kinesis Producer Library."""
+        actions = [
+            "kinesis:DescribeStreamSummary",
+            "kinesis:ListShards",
+            "kinesis:PutRecord",
+            "kinesis:PutRecords",
+        ]
+        return [allow("PutRecords", actions, [self.arn]), *encrypt_stream(self._config, self.arn)]

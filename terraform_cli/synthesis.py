@@ -12,14 +12,20 @@ class SynthesisError(Exception):
     """`main.py` exited with an error; the message is its output."""
 
 
-def synthesize(outdir: Path, variables: Mapping[str, str]) -> list[Path]:
+def synthesize(
+    outdir: Path,
+    variables: Mapping[str, str],
+    *,
+    project: Path = ROOT,
+    python: Path = Path(sys.executable),
+) -> list[Path]:
     """Run `main.py` with these environment variables and return every stack's folder, named by its id.
 
     Raises: SynthesisError.
     """
-    run = subprocess.run(
-        [sys.executable, "main.py"],
-        cwd=ROOT,
+    run = subprocess.run(  # noqa: S603
+        [python, "main.py"],
+        cwd=project,
         env={**variables, "CDKTF_OUTDIR": str(outdir)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -2,11 +2,13 @@
 
 import asyncio
 import base64
+import fcntl
 import gzip
 import json
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import aioboto3
@@ -45,18 +47,47 @@ def publish_state(pipeline: Pipeline) -> Iterator[None]:
         "redis_host": servers.valkey.address.host,
         "redis_port": servers.valkey.address.port,
     }
-    STATE.touch(mode=0o600)
-    STATE.write_text(json.dumps(state))
-    try:
+    with hold_state(STATE, state):
         yield
-    finally:
-        if _read_state() == state:
-            STATE.unlink(missing_ok=True)
+
+
+@contextmanager
+def hold_state(path: Path, state: Mapping[str, Any]) -> Iterator[None]:
+    """Keep the state in a file, locked for as long as the block lasts; the lock ends with the process.
+
+    A process id would not do: after a crash another process may get it. Raises: KeptRunError.
+    """
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise KeptRunError("there is a kept run already; stop that one first") from None
+        file.truncate()
+        json.dump(state, file)
+        file.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def held_state(path: Path) -> dict[str, Any] | None:
+    """Return the state that a running process holds; None if there is none, or its process has ended."""
+    try:
+        with path.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                state: dict[str, Any] = json.load(file)
+                return state
+    except (OSError, ValueError):
+        pass
+    return None
 
 
 def refuse_second_run() -> None:
     """Raise KeptRunError if there is a kept run already: the commands would not know which one to use."""
-    if (state := _read_state()) is not None:
+    if (state := held_state(STATE)) is not None:
         raise KeptRunError(f"there is a kept run already, process {state['pid']}; stop that one first")
 
 
@@ -177,15 +208,6 @@ def _client(service: str, state: Mapping[str, Any]) -> Any:
 
 
 def _state() -> dict[str, Any]:
-    if (state := _read_state()) is None:
+    if (state := held_state(STATE)) is None:
         raise KeptRunError("there is no kept run: start one in another terminal with `make local KEEP=1`")
-    return state
-
-
-def _read_state() -> dict[str, Any] | None:
-    try:
-        state: dict[str, Any] = json.loads(STATE.read_text())
-        os.kill(state["pid"], 0)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
     return state

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import aioboto3
@@ -50,13 +51,10 @@ async def open_account(
 
     The variables are those of the processor and of the migrations function.
     """
-    session = aioboto3.Session(
-        aws_access_key_id="local",
-        aws_secret_access_key="local",  # noqa: S106
-        region_name=REGION,
-    )
+    session = _session()
     config = AioConfig(s3={"addressing_style": "path"}, retries={"mode": "standard"})
-    options: dict[str, Any] = {"endpoint_url": endpoint_url, "config": config}
+    # The emulator speaks HTTP: without verify=False each client would read every root certificate.
+    options: dict[str, Any] = {"endpoint_url": endpoint_url, "config": config, "verify": False}
     async with AsyncExitStack() as stack:
         kinesis = await stack.enter_async_context(session.client("kinesis", **options))
         s3 = await stack.enter_async_context(session.client("s3", **options))
@@ -95,6 +93,16 @@ async def open_account(
             quarantine_bucket=quarantine,
             variables=variables,
         )
+
+
+@cache
+def _session() -> aioboto3.Session:
+    """Return the session of all accounts, which reads the descriptions of the services once."""
+    return aioboto3.Session(
+        aws_access_key_id="local",
+        aws_secret_access_key="local",  # noqa: S106
+        region_name=REGION,
+    )
 
 
 async def _make_secrets(

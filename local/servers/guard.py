@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 _GENTLE_SECONDS = 0.4
@@ -75,22 +75,26 @@ def remove_directory(directory: Path) -> None:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def running_processes() -> dict[int, int]:
-    """Return the parent of each running process. Zombies are left out: they hold no resources."""
+def running_processes(among: Iterable[int] | None = None) -> dict[int, int]:
+    """Return the parent of each running process, or of those among these.
+
+    Zombies are left out: they hold no resources.
+    """
     if Path("/proc/self/stat").exists():
-        return _processes_of_proc()
+        if among is None:
+            among = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal()]
+        return _processes_of_proc(among)
     return _processes_of_ps()
 
 
-def _processes_of_proc() -> dict[int, int]:
+def _processes_of_proc(processes: Iterable[int]) -> dict[int, int]:
     parents = {}
-    for directory in Path("/proc").iterdir():
-        if directory.name.isdecimal():
-            with contextlib.suppress(FileNotFoundError, PermissionError, ProcessLookupError):
-                # The command's name is in parentheses and may contain any character.
-                state, parent = (directory / "stat").read_bytes().rpartition(b")")[2].split()[:2]
-                if state not in {b"Z", b"X"}:
-                    parents[int(directory.name)] = int(parent)
+    for pid in processes:
+        with contextlib.suppress(FileNotFoundError, PermissionError, ProcessLookupError):
+            # The command's name is in parentheses and may contain any character.
+            state, parent = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[:2]
+            if state not in {b"Z", b"X"}:
+                parents[pid] = int(parent)
     return parents
 
 
@@ -110,9 +114,9 @@ def process_tree(root: int) -> list[int]:
     return tree
 
 
-def _wait_until_gone(processes: Iterable[int], timeout_seconds: float) -> bool:
+def _wait_until_gone(processes: Sequence[int], timeout_seconds: float) -> bool:
     deadline = time.monotonic() + timeout_seconds
-    while not running_processes().keys().isdisjoint(processes):
+    while not running_processes(processes).keys().isdisjoint(processes):
         if time.monotonic() >= deadline:
             return False
         time.sleep(_POLL_SECONDS)

@@ -39,6 +39,7 @@ class Bootstrap:
 
     `repository`: the one whose workflows may deploy, as in the subject of its tokens (`owner/name`, or with
     the ids that GitHub adds to both names); None: no roles.
+    `role_path`: where in IAM all roles and policies are, such as `/team/`; None: `/`.
     `creates_issuer`: False where the account has GitHub's identity provider; it can have only one.
     """
 
@@ -46,6 +47,7 @@ class Bootstrap:
     state_bucket: str
     state_region: str
     repository: str | None
+    role_path: str | None
     creates_issuer: bool
     wide_provider_versions: bool
 
@@ -57,13 +59,21 @@ class BootstrapStack(TerraformStack):
         super().__init__(scope, STACK_ID)
         # Terraform runs in cdktf.out/stacks/<stack>, as in CatalogStack.
         LocalBackend(self, path=f"../../../terraform.{STACK_ID}.tfstate")
-        self._configure_provider(config)
-        bucket = PrivateBucket(self, "State", name=config.state_bucket, removal=Removal.NEVER)
+        self._configure_provider(config, environments)
+        bucket = PrivateBucket(
+            self, "State", name=config.state_bucket, removal=Removal.NEVER, encryption_key_arn=None
+        )
         bucket.add_lifecycle_rules(_lifecycle_rules())
         TerraformOutput(
             self, "StateBucket", value=bucket.name, description="S3 bucket of the Terraform state"
         )
-        boundary = FunctionBoundary(self, "FunctionBoundary", account_id=config.account_id)
+        boundary = FunctionBoundary(
+            self,
+            "FunctionBoundary",
+            account_id=config.account_id,
+            role_path=config.role_path,
+            key_arns=sorted({each.encryption_key_arn for each in environments if each.encryption_key_arn}),
+        )
         TerraformOutput(
             self,
             "PermissionsBoundaryArn",
@@ -92,6 +102,7 @@ class BootstrapStack(TerraformStack):
                 environment.name,
                 config=environment,
                 account_id=config.account_id,
+                role_path=config.role_path,
                 bucket_arn=bucket.arn,
                 boundary_arn=boundary.arn,
                 issuer=ISSUER,
@@ -99,13 +110,19 @@ class BootstrapStack(TerraformStack):
                 repository=repository,
             )
 
-    def _configure_provider(self, config: Bootstrap) -> None:
+    def _configure_provider(self, config: Bootstrap, environments: Sequence[Environment]) -> None:
+        # This stack is everybody's, so of the team's tags it has those that do not differ.
+        shared = set.intersection(*({*environment.tags.items()} for environment in environments))
         AwsProvider(
             self,
             "Aws",
             region=config.state_region,
             allowed_account_ids=[config.account_id],
-            default_tags=[AwsProviderDefaultTags(tags={"Project": "product-catalog", "ManagedBy": "cdktf"})],
+            default_tags=[
+                AwsProviderDefaultTags(
+                    tags={"Project": "product-catalog", "ManagedBy": "cdktf", **dict(sorted(shared))}
+                )
+            ],
         )
         self.add_override("terraform.required_version", TERRAFORM_VERSIONS)
         self.add_override(

@@ -67,6 +67,7 @@ BY_NAME: Mapping[str, tuple[str, ...]] = {
     "logs": (
         "arn:aws:logs:{region}:{account}:log-group:/aws/lambda/*-{name}*",
         "arn:aws:logs:{region}:{account}:log-group:/aws/rds/instance/*-{name}/*",
+        "arn:aws:logs:{region}:{account}:log-group:/aws/vpc/*-{name}*",
     ),
     "rds": (
         "arn:aws:rds:{region}:{account}:db:*-{name}",
@@ -92,6 +93,7 @@ NETWORK = (
     "ec2:AttachInternetGateway",
     "ec2:AuthorizeSecurityGroupEgress",
     "ec2:AuthorizeSecurityGroupIngress",
+    "ec2:CreateFlowLogs",
     "ec2:CreateInternetGateway",
     "ec2:CreateNatGateway",
     "ec2:CreateRoute",
@@ -101,6 +103,7 @@ NETWORK = (
     "ec2:CreateTags",
     "ec2:CreateVpc",
     "ec2:CreateVpcEndpoint",
+    "ec2:DeleteFlowLogs",
     "ec2:DeleteInternetGateway",
     "ec2:DeleteNatGateway",
     "ec2:DeleteRoute",
@@ -118,6 +121,7 @@ NETWORK = (
     "ec2:ModifyVpcAttribute",
     "ec2:ModifyVpcEndpoint",
     "ec2:ReleaseAddress",
+    "ec2:ReplaceRoute",
     "ec2:ReplaceRouteTableAssociation",
     "ec2:RevokeSecurityGroupEgress",
     "ec2:RevokeSecurityGroupIngress",
@@ -154,10 +158,20 @@ CHANGING_POLICIES = (
     "iam:UntagPolicy",
 )
 
+ROLES_ARE_FOR = ("lambda.amazonaws.com", "monitoring.rds.amazonaws.com", "vpc-flow-logs.amazonaws.com")
+
 SERVICE_LINKED_ROLES = ("elasticache.amazonaws.com", "rds.amazonaws.com")
 
 OF_FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "Logs": ("logs:CreateLogStream", "logs:PutLogEvents"),
+    # Of the database's operating system and of connections: the roles that log them have the boundary, too.
+    "LogsOfAws": (
+        "logs:CreateLogGroup",
+        "logs:DescribeLogGroups",
+        "logs:DescribeLogStreams",
+        "logs:GetLogEvents",
+        "logs:PutRetentionPolicy",
+    ),
     "Networks": (
         "ec2:AssignPrivateIpAddresses",
         "ec2:CreateNetworkInterface",
@@ -177,7 +191,21 @@ OF_FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "Storage": ("s3:ListBucket", "s3:PutObject", "secretsmanager:GetSecretValue"),
     "Traces": ("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
 }
-"""The most that a function's role may do; its own policy names the resources."""
+"""The most that a role of a stack may do; its own policy names the resources."""
+
+
+KEYS_OF_FUNCTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
+"""The most that a function's role may do with the keys of the environments that have one."""
+
+USING_KEY = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*")
+CREATED_WITH_KEY = ("elasticache", "kinesis", "lambda", "rds", "secretsmanager")
+"""The services that use a key with the rights of whoever creates a resource."""
+
+GRANTED_KEY = ("elasticache", "lambda", "rds", "secretsmanager")
+"""The services that make a grant, to use the key later:
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Overview.Encryption.Keys.html,
+https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/at-rest-encryption.html,
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html."""
 
 
 def resources(service: str, *, account_id: str, region: str, name: str) -> list[str]:

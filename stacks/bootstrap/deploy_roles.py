@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 
 from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
+    DataAwsIamPolicyDocumentStatementCondition as Condition,
+)
+from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
     DataAwsIamPolicyDocumentStatementPrincipals as Principals,
 )
 from cdktf_cdktf_provider_aws.iam_policy import IamPolicy
@@ -12,7 +15,7 @@ from constructs import Construct
 
 from stacks.bootstrap import deploy_rights as rights
 from stacks.config.environments import Environment
-from stacks.policies import Statement, allow, allow_if, arn_like, document, equals
+from stacks.policies import Statement, allow, allow_if, arn_like, document, equals, is_true
 
 _BOUNDARY = "product-catalog-functions"
 
@@ -20,7 +23,9 @@ _BOUNDARY = "product-catalog-functions"
 class FunctionBoundary(Construct):
     """The permissions boundary of the functions' roles; `arn`: its ARN."""
 
-    def __init__(self, scope: Construct, id_: str, *, account_id: str) -> None:
+    def __init__(
+        self, scope: Construct, id_: str, *, account_id: str, role_path: str | None, key_arns: Sequence[str]
+    ) -> None:
         super().__init__(scope, id_)
         own_account = [equals("aws:ResourceAccount", account_id)]
         statements = [
@@ -28,15 +33,18 @@ class FunctionBoundary(Construct):
             allow_if(sid, actions, ["*"], own_account) if sid == "Storage" else allow(sid, actions, ["*"])
             for sid, actions in rights.OF_FUNCTIONS.items()
         ]
+        if key_arns:
+            statements.append(allow("Keys", rights.KEYS_OF_FUNCTIONS, key_arns))
         IamPolicy(
             self,
             "Policy",
             name=_BOUNDARY,
+            path=role_path,
             description="The most that functions of the product catalog may do",
             policy=document(self, "May", statements),
         )
         # Not the resource's attribute: the roles' conditions are then the same text before it exists.
-        self.arn = f"arn:aws:iam::{account_id}:policy/{_BOUNDARY}"
+        self.arn = f"arn:aws:iam::{account_id}:policy{role_path or '/'}{_BOUNDARY}"
 
 
 class DeployRoles(Construct):
@@ -53,6 +61,7 @@ class DeployRoles(Construct):
         *,
         config: Environment,
         account_id: str,
+        role_path: str | None,
         bucket_arn: str,
         boundary_arn: str,
         issuer: str,
@@ -62,6 +71,7 @@ class DeployRoles(Construct):
         super().__init__(scope, id_)
         self._config = config
         self._account_id = account_id
+        self._role_path = role_path
         self._issuer = issuer
         self._issuer_arn = issuer_arn
         self._repository = repository
@@ -78,6 +88,9 @@ class DeployRoles(Construct):
                 ["secretsmanager:GetSecretValue"],
                 [self._resources("secretsmanager")[0]],
             ),
+            # Without it, Lambda returns no environment variables, and every plan would set them again.
+            *self._key_policy(),
+            *self._key("RefreshEncrypted", ["kms:Decrypt"], ["lambda", "secretsmanager"]),
         ]
         self._role("Plan", f"{config.name}-plan", [*reading, allow("WritePlans", ["s3:PutObject"], [plans])])
         self._role(
@@ -88,6 +101,13 @@ class DeployRoles(Construct):
                 allow("WriteState", ["s3:PutObject"], [state]),
                 allow("ReadPlans", ["s3:GetObject"], [plans]),
                 *self._services(),
+                *self._key("UseKey", rights.USING_KEY, rights.CREATED_WITH_KEY),
+                *self._key(
+                    "GrantKey",
+                    ["kms:CreateGrant"],
+                    rights.GRANTED_KEY,
+                    [is_true("kms:GrantIsForAWSResource")],
+                ),
                 *self._roles(boundary_arn),
             ],
         )
@@ -106,6 +126,7 @@ class DeployRoles(Construct):
             self,
             f"{id_}Role",
             name=self._config.physical_name(f"product-catalog-{id_.lower()}"),
+            path=self._role_path,
             assume_role_policy=document(self, f"{id_}Trust", [trust]),
         )
         # An inline policy may have 10,240 characters, a managed one 6,144.
@@ -136,10 +157,10 @@ class DeployRoles(Construct):
 
     def _roles(self, boundary_arn: str) -> list[Statement]:
         """Return the rights on the functions' roles and on the policies for suppliers and the shop."""
-        account = f"arn:aws:iam::{self._account_id}"
-        roles = [f"{account}:role/{self._config.physical_name('*-role')}"]
+        account, path = f"arn:aws:iam::{self._account_id}", self._role_path or "/"
+        roles = [f"{account}:role{path}{self._config.physical_name('*-role')}"]
         policies = [
-            f"{account}:policy/{self._config.physical_name(base)}"
+            f"{account}:policy{path}{self._config.physical_name(base)}"
             for base in ("inventory-producer", "product-shop")
         ]
         return [
@@ -151,7 +172,7 @@ class DeployRoles(Construct):
             ),
             allow("Roles", rights.CHANGING_ROLES, roles),
             allow_if(
-                "PassRoles", ["iam:PassRole"], roles, [equals("iam:PassedToService", "lambda.amazonaws.com")]
+                "PassRoles", ["iam:PassRole"], roles, [equals("iam:PassedToService", *rights.ROLES_ARE_FOR)]
             ),
             allow("Policies", rights.CHANGING_POLICIES, policies),
             allow_if(
@@ -161,6 +182,22 @@ class DeployRoles(Construct):
                 [equals("iam:AWSServiceName", *rights.SERVICE_LINKED_ROLES)],
             ),
         ]
+
+    def _key_policy(self) -> list[Statement]:
+        """Return the right that `make preflight` needs on the environment's own key, if it has one."""
+        key_arn = self._config.encryption_key_arn
+        return [allow("ReadKeyPolicy", ["kms:GetKeyPolicy"], [key_arn])] if key_arn else []
+
+    def _key(
+        self, sid: str, actions: Sequence[str], services: Sequence[str], conditions: Sequence[Condition] = ()
+    ) -> list[Statement]:
+        """Return the rights on the environment's own key, if it has one, through these services only."""
+        if self._config.encryption_key_arn is None:
+            return []
+        through = equals(
+            "kms:ViaService", *(f"{service}.{self._config.region}.amazonaws.com" for service in services)
+        )
+        return [allow_if(sid, actions, [self._config.encryption_key_arn], [through, *conditions])]
 
     def _resources(self, service: str) -> list[str]:
         return rights.resources(

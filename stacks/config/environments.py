@@ -5,10 +5,13 @@ mean is in settings.py. CONTRIBUTING.md lists what else it needs; the tests ask 
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+from stacks.config.encryption_key import parse_key_arn
 from stacks.config.instance_classes import MAX_CONNECTIONS
+from stacks.config.network_settings import ExistingVpc, NetworkSettings, NewVpc
 from stacks.config.regions import ZONE_IDS
 from stacks.config.settings import (
     AlarmSettings,
@@ -18,7 +21,6 @@ from stacks.config.settings import (
     EventSourceSettings,
     FunctionSettings,
     LogSettings,
-    NetworkSettings,
     ObjectLock,
     Provisioned,
     QuarantineSettings,
@@ -27,6 +29,7 @@ from stacks.config.settings import (
     StreamSettings,
 )
 from stacks.config.supported_versions import END_OF_LIFE
+from stacks.config.tags import check_tags
 
 ARCHIVE_DAYS = 1095
 """Three years: how long we must be able to prove what suppliers sent."""
@@ -53,12 +56,17 @@ class Support:
 class Environment:
     """One stack's settings; every physical name ends with `name`.
 
+    `encryption_key_arn`: the team's own KMS key, which then encrypts everything that the stack keeps; None:
+    keys of AWS. Another key replaces the database and the cache (docs/adr/0022). `tags`: the team's own.
+
     Checks here involve two parts; those of a single part are in `settings`.
     """
 
     name: str
     region: str
     removal: Removal
+    encryption_key_arn: str | None
+    tags: Mapping[str, str]
     network: NetworkSettings
     stream: StreamSettings
     archive: ArchiveSettings
@@ -74,6 +82,9 @@ class Environment:
         if not _NAME.fullmatch(self.name) or len(self.name) > _LONGEST_NAME:
             raise SettingsError(f"name is {self.name!r}; accepted: {ACCEPTED_NAMES}")
         self._check_region()
+        self._check_encryption_key()
+        check_tags(self.tags)
+        self._check_flow_logs()
         self._check_retention()
         self._check_concurrency()
         self._check_connections()
@@ -85,10 +96,27 @@ class Environment:
                 "ship (to add a region: scripts/rds_certificates.py, then stacks/config/regions.py)"
             )
         offered = ZONE_IDS[self.region]
-        if missing := [zone_id for zone_id in self.network.zone_ids if zone_id not in offered]:
+        vpc = self.network.vpc
+        if isinstance(vpc, NewVpc) and (missing := [id_ for id_ in vpc.zone_ids if id_ not in offered]):
             raise SettingsError(
-                f"network.zone_ids has {', '.join(missing)}; accepted in {self.region}: {', '.join(offered)} "
-                "(stacks/config/regions.py)"
+                f"network.vpc.zone_ids has {', '.join(missing)}; accepted in {self.region}: "
+                f"{', '.join(offered)} (stacks/config/regions.py)"
+            )
+
+    def _check_flow_logs(self) -> None:
+        if isinstance(self.network.vpc, ExistingVpc) and self.logs.network_flows:
+            raise SettingsError(
+                "logs.network_flows is True; accepted in an existing VPC: False, since its flow logs, which "
+                "show everybody's connections, are its owner's"
+            )
+
+    def _check_encryption_key(self) -> None:
+        if self.encryption_key_arn is None:
+            return
+        region = parse_key_arn(self.encryption_key_arn).region
+        if region != self.region:
+            raise SettingsError(
+                f"encryption_key_arn is of a key in {region}; accepted: a key in {self.region} (region)"
             )
 
     def _check_retention(self) -> None:
@@ -195,7 +223,12 @@ DEV = Environment(
     name="dev",
     region="us-east-1",
     removal=Removal.WITH_CONTENTS,
-    network=NetworkSettings(cidr="10.40.0.0/16", zone_ids=("use1-az1", "use1-az2"), nat_gateways=0),
+    encryption_key_arn=None,
+    tags={},
+    network=NetworkSettings(
+        vpc=NewVpc(cidr="10.40.0.0/16", zone_ids=("use1-az1", "use1-az2"), nat_gateways=0),
+        shop_network=None,
+    ),
     stream=StreamSettings(capacity=Provisioned(shard_count=2), retention_hours=168),
     archive=ArchiveSettings(
         intelligent_tiering_days=30,
@@ -240,7 +273,12 @@ STAGING = Environment(
     name="staging",
     region="us-east-1",
     removal=Removal.WHEN_EMPTY,
-    network=NetworkSettings(cidr="10.41.0.0/16", zone_ids=("use1-az1", "use1-az2"), nat_gateways=0),
+    encryption_key_arn=None,
+    tags={},
+    network=NetworkSettings(
+        vpc=NewVpc(cidr="10.41.0.0/16", zone_ids=("use1-az1", "use1-az2"), nat_gateways=0),
+        shop_network=None,
+    ),
     stream=StreamSettings(capacity=Provisioned(shard_count=2), retention_hours=168),
     archive=ArchiveSettings(
         intelligent_tiering_days=30,
@@ -285,8 +323,11 @@ PROD = Environment(
     name="prod",
     region="us-east-1",
     removal=Removal.NEVER,
+    encryption_key_arn=None,
+    tags={},
     network=NetworkSettings(
-        cidr="10.42.0.0/16", zone_ids=("use1-az1", "use1-az2", "use1-az4"), nat_gateways=0
+        vpc=NewVpc(cidr="10.42.0.0/16", zone_ids=("use1-az1", "use1-az2", "use1-az4"), nat_gateways=0),
+        shop_network=None,
     ),
     stream=StreamSettings(capacity=Provisioned(shard_count=4), retention_hours=168),
     archive=ArchiveSettings(
@@ -331,8 +372,8 @@ PROD = Environment(
 ENVIRONMENTS = (DEV, STAGING, PROD)
 
 
-def throwaway(suffix: str) -> Environment:
-    """Return dev's settings with another name.
+def throwaway(suffix: str, *, base: Environment = DEV) -> Environment:
+    """Return dev's settings with another name, and without the way to a shop, which leads from dev's own VPC.
 
     Raises: SettingsError.
     """
@@ -342,7 +383,10 @@ def throwaway(suffix: str) -> Environment:
             f"ENVIRONMENT_SUFFIX is {suffix!r}; accepted: any name except {', '.join(reserved)}, "
             "which already have stacks"
         )
+    network = base.network
+    if isinstance(network.vpc, NewVpc):
+        network = replace(network, shop_network=None)
     try:
-        return replace(DEV, name=suffix)
+        return replace(base, name=suffix, network=network)
     except SettingsError as error:
         raise SettingsError(f"ENVIRONMENT_SUFFIX is {suffix!r}; accepted: {ACCEPTED_NAMES}") from error

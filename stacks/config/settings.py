@@ -1,12 +1,13 @@
 """The settings of each part; the error for a wrong value names the field and the accepted values.
 
+Those of the network are in network_settings.py.
+
 Fields have no default, so that environments.py shows what an environment pays for and what protects it.
 """
 
 import re
 from dataclasses import dataclass
 from enum import Enum
-from ipaddress import IPv4Network
 from typing import Literal, get_args
 
 from stacks.config.instance_classes import MAX_CONNECTIONS
@@ -17,7 +18,8 @@ class SettingsError(ValueError):
     """A setting that cannot be deployed; the message names the field, its value and the accepted values."""
 
 
-def _require_range(field: str, value: int, low: int, high: int) -> None:
+def require_range(field: str, value: int, low: int, high: int) -> None:
+    """Raise SettingsError unless the value is in the range, both ends included."""
     if not low <= value <= high:
         raise SettingsError(f"{field} is {value}; accepted: {low} to {high}")
 
@@ -66,38 +68,13 @@ LockMode = Literal["GOVERNANCE", "COMPLIANCE"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkSettings:
-    """The private network.
-
-    `cidr`: a /16 to /20, of which each zone gets a sixteenth for a private and one for a public subnet.
-    `zone_ids`: the availability zones, at least two. Another id or another order replaces subnets.
-    `nat_gateways`: the number of zones with one, in a public subnet; nothing here needs the internet.
-    """
-
-    cidr: str
-    zone_ids: tuple[str, ...]
-    nat_gateways: int
-
-    def __post_init__(self) -> None:
-        try:
-            prefix_length = IPv4Network(self.cidr).prefixlen
-        except ValueError as error:
-            raise SettingsError(f"network.cidr is {self.cidr!r}; accepted: such as '10.40.0.0/16'") from error
-        _require_range("network.cidr's prefix length", prefix_length, 16, 20)
-        _require_range("the number of network.zone_ids", len(self.zone_ids), 2, 6)
-        if len(set(self.zone_ids)) < len(self.zone_ids):
-            raise SettingsError(f"network.zone_ids is {self.zone_ids}; accepted: each zone once")
-        _require_range("network.nat_gateways", self.nat_gateways, 0, len(self.zone_ids))
-
-
-@dataclass(frozen=True, kw_only=True)
 class Provisioned:
     """A stream with a fixed number of shards, billed by the shard hour."""
 
     shard_count: int
 
     def __post_init__(self) -> None:
-        _require_range("stream.capacity.shard_count", self.shard_count, 1, 10_000)
+        require_range("stream.capacity.shard_count", self.shard_count, 1, 10_000)
 
     @property
     def planned_shards(self) -> int:
@@ -112,7 +89,7 @@ class OnDemand:
     expected_shards: int
 
     def __post_init__(self) -> None:
-        _require_range("stream.capacity.expected_shards", self.expected_shards, 1, 10_000)
+        require_range("stream.capacity.expected_shards", self.expected_shards, 1, 10_000)
 
     @property
     def planned_shards(self) -> int:
@@ -131,7 +108,7 @@ class StreamSettings:
     retention_hours: int
 
     def __post_init__(self) -> None:
-        _require_range("stream.retention_hours", self.retention_hours, 24, 8760)
+        require_range("stream.retention_hours", self.retention_hours, 24, 8760)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +125,7 @@ class ObjectLock:
     def __post_init__(self) -> None:
         if self.mode not in get_args(LockMode):
             raise SettingsError(f"archive.object_lock.mode is {self.mode!r}; accepted: {get_args(LockMode)}")
-        _require_range("archive.object_lock.days", self.days, 1, 36_500)
+        require_range("archive.object_lock.days", self.days, 1, 36_500)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,19 +145,19 @@ class ArchiveSettings:
     object_lock: ObjectLock | None
 
     def __post_init__(self) -> None:
-        _require_range("archive.intelligent_tiering_days", self.intelligent_tiering_days, 0, 36_500)
-        _require_range(
+        require_range("archive.intelligent_tiering_days", self.intelligent_tiering_days, 0, 36_500)
+        require_range(
             "archive.glacier_instant_retrieval_days",
             self.glacier_instant_retrieval_days,
             self.intelligent_tiering_days + 1,
             36_500,
         )
-        _require_range("archive.tiering_above_bytes", self.tiering_above_bytes, 0, 5 * 1024**4)
-        _require_range(
+        require_range("archive.tiering_above_bytes", self.tiering_above_bytes, 0, 5 * 1024**4)
+        require_range(
             "archive.expiry_days", self.expiry_days, self.glacier_instant_retrieval_days + 1, 36_500
         )
-        _require_range("archive.noncurrent_days", self.noncurrent_days, 1, 36_500)
-        _require_range("archive.incomplete_upload_days", self.incomplete_upload_days, 1, 36_500)
+        require_range("archive.noncurrent_days", self.noncurrent_days, 1, 36_500)
+        require_range("archive.incomplete_upload_days", self.incomplete_upload_days, 1, 36_500)
         if self.object_lock is not None and self.object_lock.days > self.expiry_days:
             raise SettingsError(
                 f"archive.object_lock.days is {self.object_lock.days}; accepted: 1 to {self.expiry_days} "
@@ -200,9 +177,9 @@ class QuarantineSettings:
     incomplete_upload_days: int
 
     def __post_init__(self) -> None:
-        _require_range("quarantine.expiry_days", self.expiry_days, 1, 36_500)
-        _require_range("quarantine.noncurrent_days", self.noncurrent_days, 1, 36_500)
-        _require_range("quarantine.incomplete_upload_days", self.incomplete_upload_days, 1, 36_500)
+        require_range("quarantine.expiry_days", self.expiry_days, 1, 36_500)
+        require_range("quarantine.noncurrent_days", self.noncurrent_days, 1, 36_500)
+        require_range("quarantine.incomplete_upload_days", self.incomplete_upload_days, 1, 36_500)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,17 +211,17 @@ class DatabaseSettings:
     def __post_init__(self) -> None:
         _require_one_of("database.engine_version", self.engine_version, tuple(END_OF_LIFE["PostgreSQL"]))
         _require_one_of("database.instance_class", self.instance_class, tuple(MAX_CONNECTIONS))
-        _require_range("database.credentials_version", self.credentials_version, 1, 1_000_000)
+        require_range("database.credentials_version", self.credentials_version, 1, 1_000_000)
         # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html: gp3 is 20 GiB to 64 TiB.
-        _require_range("database.storage_gb", self.storage_gb, 20, 65_536)
+        require_range("database.storage_gb", self.storage_gb, 20, 65_536)
         # RDS requires room to grow by at least a tenth.
-        _require_range(
+        require_range(
             "database.storage_limit_gb", self.storage_limit_gb, -(-self.storage_gb * 11 // 10), 65_536
         )
-        _require_range("database.backup_retention_days", self.backup_retention_days, 0, 35)
+        require_range("database.backup_retention_days", self.backup_retention_days, 0, 35)
         # MonitoringInterval in RDS's reference of CreateDBInstance.
         _require_one_of("database.monitoring_seconds", self.monitoring_seconds, (0, 1, 5, 10, 15, 30, 60))
-        _require_range("database.idle_session_timeout_seconds", self.idle_session_timeout_seconds, 60, 86_400)
+        require_range("database.idle_session_timeout_seconds", self.idle_session_timeout_seconds, 60, 86_400)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,7 +240,7 @@ class CacheSettings:
         _require_one_of("cache.engine_version", self.engine_version, tuple(END_OF_LIFE["Valkey"]))
         if not re.fullmatch(r"cache\.[a-z0-9]+\.[a-z0-9]+", self.node_type):
             raise SettingsError(f"cache.node_type is {self.node_type!r}; accepted: such as 'cache.t4g.micro'")
-        _require_range("cache.replicas", self.replicas, 0, 5)
+        require_range("cache.replicas", self.replicas, 0, 5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,12 +261,12 @@ class FunctionSettings:
     def __post_init__(self) -> None:
         _require_one_of("function.runtime", self.runtime, tuple(END_OF_LIFE["Lambda runtime"]))
         _require_one_of("function.architecture", self.architecture, get_args(Architecture))
-        _require_range("function.memory_mb", self.memory_mb, 256, 10_240)
+        require_range("function.memory_mb", self.memory_mb, 256, 10_240)
         # With less, the safety margin of a batch's deadline leaves too little time for the work.
-        _require_range("function.timeout_seconds", self.timeout_seconds, 10, 900)
+        require_range("function.timeout_seconds", self.timeout_seconds, 10, 900)
         if self.reserved_concurrency is not None:
-            _require_range("function.reserved_concurrency", self.reserved_concurrency, 1, 10_000)
-        _require_range("function.pool_size", self.pool_size, 1, 100)
+            require_range("function.reserved_concurrency", self.reserved_concurrency, 1, 10_000)
+        require_range("function.pool_size", self.pool_size, 1, 100)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,7 +285,7 @@ class LogSettings:
     def __post_init__(self) -> None:
         _require_one_of("logs.retention_days", self.retention_days, LOG_RETENTION_DAYS)
         if self.bucket_access_days is not None:
-            _require_range("logs.bucket_access_days", self.bucket_access_days, 1, 36_500)
+            require_range("logs.bucket_access_days", self.bucket_access_days, 1, 36_500)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,11 +304,11 @@ class EventSourceSettings:
     maximum_record_age_hours: int
 
     def __post_init__(self) -> None:
-        _require_range("event_source.batch_size", self.batch_size, 1, 10_000)
+        require_range("event_source.batch_size", self.batch_size, 1, 10_000)
         # Lambda requires a window for more than ten records.
-        _require_range("event_source.window_seconds", self.window_seconds, int(self.batch_size > 10), 300)
-        _require_range("event_source.parallelization_factor", self.parallelization_factor, 1, 10)
-        _require_range("event_source.maximum_record_age_hours", self.maximum_record_age_hours, 1, 168)
+        require_range("event_source.window_seconds", self.window_seconds, int(self.batch_size > 10), 300)
+        require_range("event_source.parallelization_factor", self.parallelization_factor, 1, 10)
+        require_range("event_source.maximum_record_age_hours", self.maximum_record_age_hours, 1, 168)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -351,4 +328,4 @@ class AlarmSettings:
                 raise SettingsError(
                     f"alarms.emails holds {email!r}; accepted: an address such as 'a@b.example'"
                 )
-        _require_range("alarms.iterator_age_minutes", self.iterator_age_minutes, 1, 1440)
+        require_range("alarms.iterator_age_minutes", self.iterator_age_minutes, 1, 1440)

@@ -33,13 +33,14 @@ class Alarms(Construct):
         self, scope: Construct, id_: str, *, config: Environment, watched: Watched, account_id: str
     ) -> None:
         super().__init__(scope, id_)
-        # Not encrypted: alarms cannot publish with the AWS-managed key, whose policy nobody can change, and
-        # names and numbers that are sent by e-mail anyway are not worth a key of our own.
+        # Without the team's key not encrypted: alarms cannot publish with the AWS-managed key, whose policy
+        # nobody can change, and names and numbers that are sent by e-mail anyway are not worth another key.
         # https://repost.aws/knowledge-center/cloudwatch-configure-alarm-sns
         topic = SnsTopic(
             self,
             "Topic",
             name=config.physical_name("catalog-alarms"),
+            kms_master_key_id=config.encryption_key_arn,
             # Of a new topic, everybody would have to confirm the subscription again.
             lifecycle=TerraformResourceLifecycle(prevent_destroy=config.is_kept),
         )

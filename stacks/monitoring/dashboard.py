@@ -41,9 +41,8 @@ class Dashboard(Construct):
     ) -> None:
         super().__init__(scope, id_)
         self.dashboard_name = config.physical_name("product-catalog")
-        shown = sections(
-            watched.sources(config.name), {alarm.name: alarm for alarm in alarm_definitions(config, watched)}
-        )
+        alarms = {alarm.name: alarm for alarm in alarm_definitions(config, watched)}
+        shown = sections(config, watched.sources(config.name), alarms)
         CloudwatchDashboard(
             self,
             "Dashboard",

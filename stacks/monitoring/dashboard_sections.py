@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from stacks.config.environments import Environment
+from stacks.monitoring.database_alarms import busiest_statements
 from stacks.monitoring.metrics import AlarmDefinition, Calculated, Metric, Search, Sources, Statistic
 
 Series = Metric | Calculated | Search
@@ -28,12 +30,12 @@ class Section:
     graphs: Sequence[Graph]
 
 
-def sections(of: Sources, alarm: Mapping[str, AlarmDefinition]) -> list[Section]:
+def sections(config: Environment, of: Sources, alarm: Mapping[str, AlarmDefinition]) -> list[Section]:
     """Return the sections from the top; `alarm`: every alarm by its name."""
     return [
         _behind(of, alarm),
         _lost(of, alarm),
-        _database(of, alarm),
+        _database(config, of, alarm),
         _cache(of, alarm),
         _function(of, alarm),
     ]
@@ -117,10 +119,10 @@ def _lost(of: Sources, alarm: Mapping[str, AlarmDefinition]) -> Section:
     )
 
 
-def _database(of: Sources, alarm: Mapping[str, AlarmDefinition]) -> Section:
+def _database(config: Environment, of: Sources, alarm: Mapping[str, AlarmDefinition]) -> Section:
     return Section(
         "How is the database?",
-        "If updates are late and the database is busy, look at its top statements in Database Insights.",
+        f"If updates are late and the database is busy, look at {busiest_statements(config)}.",
         [
             Graph(
                 "CPU (%)",

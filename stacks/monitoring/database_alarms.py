@@ -36,7 +36,7 @@ def database_alarms(config: Environment, of: Sources) -> Iterator[AlarmDefinitio
         periods=3,
         missing="missing",
         meaning="The database's CPU is at 80 % or more: pages are slow where the cache misses, and updates "
-        "will be late next. Look first at its top statements (Database Insights), then at the cache's hit "
+        f"will be late next. Look first at {busiest_statements(config)}, then at the cache's hit "
         f"rate; {instance_class} may be too small.",
     )
     yield AlarmDefinition(
@@ -66,3 +66,10 @@ def database_alarms(config: Environment, of: Sources) -> Iterator[AlarmDefinitio
         "those of the shop's pages and of updates are refused. Look first at who holds them: "
         f"application_name in pg_stat_activity. The processor has at most {config.most_connections}.",
     )
+
+
+def busiest_statements(config: Environment) -> str:
+    """Return where an operator finds what the database is busy with."""
+    if config.database.detailed_insights:
+        return "its top statements in Database Insights"
+    return "the running statements in pg_stat_activity (Database Insights is off here)"

@@ -23,6 +23,7 @@ from tests.support.deployed_functions import (
     ACCOUNT_ID,
     STACK_IDS,
     Function,
+    block_of,
     migrations,
     processor,
     references,
@@ -32,14 +33,13 @@ from tests.support.deployed_functions import (
 )
 from tests.support.deployed_mapping import mapping_settings
 from tests.support.events import SHARD, kinesis_event, kinesis_record, sequence
-from tests.support.iam_policies import Grant, Policy, policy
+from tests.support.iam_policies import NO_CONTEXT, Grant, Policy, policy
 from tests.support.real_servers import ALL_DONE, Services, environment_variables, open_services, until
 from tests.support.recording_proxy import Use, recorded
 from tests.support.synthesized import Stack
 
 GOOD = '{"product_id": "a", "inventory": 1}'
 SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
-IN_THIS_ACCOUNT = {"aws:PrincipalAccount": ACCOUNT_ID}
 
 EVERY_FUNCTION = {
     "ec2:AssignPrivateIpAddresses": "Lambda attaches the function to the network",
@@ -172,7 +172,9 @@ def names_in(stack: Stack, account: Account) -> dict[str, str]:
     use only what it is given there; nothing else has a name.
     """
     names = {"${data.aws_caller_identity.Account.account_id}": ACCOUNT_ID}
+    names |= {f"${{data.aws_partition.{id_}.partition}}": "aws" for id_ in stack.all("aws_partition")}
     for function in (processor(stack), migrations(stack)):
+        names[function.block["role"]] = role_arn(stack, function)
         for variable, reference in function.variables.items():
             if reference.startswith("${") and variable in account.variables:
                 names[reference] = account.variables[variable]
@@ -207,6 +209,19 @@ def role_of(stack: Stack, function: Function, used: Used) -> Policy:
 def unused(granted: set[Grant], uses: frozenset[Use]) -> set[str]:
     """Return the actions of grants that no use needs."""
     return {grant.action for grant in granted if not any(grant.covers(use) for use in uses)}
+
+
+def role_arn(stack: Stack, function: Function) -> str:
+    """Return the ARN that AWS gives a function's role."""
+    return f"arn:aws:iam::{ACCOUNT_ID}:role/{block_of(stack, function.block['role'])['name']}"
+
+
+def signed_by(arn: str, *, account_id: str = ACCOUNT_ID) -> dict[str, str]:
+    """Return the context of a request; of an assumed role's session the ARN is the role's.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
+    """
+    return {"aws:PrincipalAccount": account_id, "aws:PrincipalArn": arn}
 
 
 def endpoint(stack: Stack, service: str, used: Used) -> Policy:
@@ -283,18 +298,58 @@ def test_lambda_may_use_a_role_only_for_our_resources(
                 assert grant.resource == wanted.get(service, "*"), grant
 
 
+@pytest.mark.parametrize("service", ["s3", "secretsmanager"])
 @pytest.mark.parametrize("stack_id", STACK_IDS)
-def test_endpoints_allow_what_is_used_and_nothing_else(
-    stacks: dict[str, Stack], used: Used, stack_id: str
+def test_endpoints_allow_the_functions_what_they_use_and_nothing_else(
+    stacks: dict[str, Stack], used: Used, stack_id: str, service: str
 ) -> None:
     """Check the functions' uses: they reach S3 and Secrets Manager only there; Lambda itself does not."""
     stack = stacks[stack_id]
+    through = endpoint(stack, service, used)
     uses = used.processor | used.migrations
-    for service in ("s3", "secretsmanager"):
-        through = endpoint(stack, service, used)
-        asked = {use for use in uses if use.action.startswith(f"{service}:")}
-        for use in asked:
-            assert through.allows(use, IN_THIS_ACCOUNT), use
-            assert not through.allows(use, {"aws:PrincipalAccount": "999999999999"}), use
-        assert unused(through.grants(), frozenset(asked)) == set()
+    asked = frozenset(use for use in uses if use.action.startswith(f"{service}:"))
     assert {use.action.split(":")[0] for use in uses} == {"s3", "secretsmanager"}
+    for function, own in ((processor(stack), used.processor), (migrations(stack), used.migrations)):
+        context = signed_by(role_arn(stack, function))
+        for use in asked & own:
+            assert through.allows(use, context), use
+        assert unused(through.grants(context), asked) == set()
+
+
+@pytest.mark.parametrize("stack_id", STACK_IDS)
+def test_endpoints_are_free_for_others_of_the_account_and_closed_to_other_accounts(
+    stacks: dict[str, Stack], used: Used, stack_id: str
+) -> None:
+    stack = stacks[stack_id]
+    shop = signed_by(f"arn:aws:iam::{ACCOUNT_ID}:role/shop")
+    stolen = signed_by("arn:aws:iam::999999999999:user/somebody", account_id="999999999999")
+    for use in (
+        Use("s3:GetObject", "arn:aws:s3:::images-of-the-shop/1.png"),
+        Use("s3:PutObject", "arn:aws:s3:::a-partner-of-the-shop/orders.csv"),
+        Use("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:us-east-1:1:secret:of-the-shop"),
+        Use("secretsmanager:ListSecrets", "*"),
+        *used.processor,
+    ):
+        through = endpoint(stack, use.action.split(":")[0], used)
+        assert through.allows(use, shop), use
+        assert not through.allows(use, stolen), use
+        assert not through.allows(use, NO_CONTEXT), use
+
+
+@pytest.mark.parametrize("stack_id", STACK_IDS)
+def test_services_may_read_from_aws_s_own_buckets(
+    stacks: dict[str, Stack], used: Used, stack_id: str
+) -> None:
+    """Those reads are anonymous, or signed by an account of AWS."""
+    stack = stacks[stack_id]
+    through = endpoint(stack, "s3", used)
+    aws = signed_by("arn:aws:iam::111111111111:role/ecr", account_id="111111111111")
+    for bucket in ("prod-us-east-1-starport-layer-bucket", "al2023-repos-us-east-1-de612dc2"):
+        for context in (NO_CONTEXT, aws):
+            assert through.allows(Use("s3:GetObject", f"arn:aws:s3:::{bucket}/1"), context)
+            assert not through.allows(Use("s3:PutObject", f"arn:aws:s3:::{bucket}/1"), context)
+        ours = signed_by(role_arn(stack, processor(stack)))
+        assert not through.allows(Use("s3:GetObject", f"arn:aws:s3:::{bucket}/1"), ours)
+    # Anybody could have such a name.
+    for bucket in ("prod-us-east-1-starport-layer-bucket-2", "al2023-repos-us-east-1-mine"):
+        assert not through.allows(Use("s3:GetObject", f"arn:aws:s3:::{bucket}/1"), NO_CONTEXT)

@@ -11,7 +11,8 @@ from costs.prices import DAYS_PER_MONTH, read_prices
 from costs.processor import batch_ms, gb_seconds
 from costs.usage import usage_drivers
 from stacks.config.environments import DEV, PROD, STAGING, Environment
-from stacks.config.settings import NetworkSettings, OnDemand, Provisioned
+from stacks.config.settings import OnDemand, Provisioned
+from tests.support.networks import WITH_ENDPOINTS, in_new_vpc
 
 PRICES = read_prices()
 LOAD = Load(records_per_day=1_000_000)
@@ -52,7 +53,6 @@ def dollars(driver: Driver) -> float:
         # 2, 2 and 3 zones × 730 h × $0.01.
         ("Secrets Manager's endpoint", 14.60, 14.60, 21.90),
         ("NAT gateways", 0.00, 0.00, 0.00),
-        ("KMS keys", 0.00, 0.00, 0.00),
         ("secrets", 1.20, 1.20, 1.20),
         ("dashboard", 3.00, 3.00, 3.00),
         # 0.27 GB a month of an instance, two of them × $0.50.
@@ -66,11 +66,14 @@ def test_what_is_fixed(name: str, dev: float, staging: float, prod: float) -> No
 
 
 def test_nat_gateways_have_addresses() -> None:
-    network = NetworkSettings(cidr="10.40.0.0/16", zone_ids=DEV.network.zone_ids, nat_gateways=2)
-    found = fixed(replace(DEV, network=network))
+    found = fixed(replace(DEV, network=in_new_vpc(DEV, nat_gateways=2)))
     # AWS's example: $0.045 an hour each; an address is $0.005 an hour.
     assert dollars(found["NAT gateways"]) == 65.70
     assert dollars(found["NAT gateways' addresses"]) == 7.30
+
+
+def test_endpoints_of_an_existing_vpc_are_paid_by_its_owner() -> None:
+    assert fixed(replace(DEV, network=WITH_ENDPOINTS))["Secrets Manager's endpoint"].count == 0
 
 
 def test_a_stream_of_aws_s_example() -> None:

@@ -12,10 +12,11 @@ from costs.prices import read_prices
 from costs.report import footer, summary, table
 from stacks.config.environments import DEV, ENVIRONMENTS, PROD, Environment
 from tests.support.documents import PROJECT
+from tests.support.networks import in_new_vpc
 
 PRICES = read_prices()
 LOAD = Load(records_per_day=1_000_000)
-IRISH = replace(DEV, region="eu-west-1", network=replace(DEV.network, zone_ids=("euw1-az1", "euw1-az2")))
+IRISH = replace(DEV, region="eu-west-1", network=in_new_vpc(DEV, zone_ids=("euw1-az1", "euw1-az2")))
 UNPRICED = replace(DEV, cache=replace(DEV.cache, node_type="cache.z9g.huge"))
 
 
@@ -60,7 +61,7 @@ def test_the_table_of_prod() -> None:
     assert float(rows["= a month"][-1]) == pytest.approx(
         584.98 + float(rows["= for 1,000,000 records a day"][-1]), abs=0.011
     )
-    assert "nothing for: NAT gateways, NAT gateways' addresses, KMS keys" in lines
+    assert "nothing for: NAT gateways, NAT gateways' addresses" in lines
     assert "batches a day of 10.6 records, assumed to take 39 ms each" in "\n".join(lines)
     assert max(map(len, [*lines, *footer(PRICES).splitlines()])) <= 120
 

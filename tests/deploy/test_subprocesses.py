@@ -51,10 +51,12 @@ async def test_a_cancellation_ends_the_program_and_its_children(tmp_path: Path) 
 
 
 _PARENT = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from local.deploy import subprocesses
 
+# A shell ignores it in what it starts with "&".
+signal.signal(signal.SIGINT, signal.default_int_handler)
 asyncio.run(subprocesses.run([sys.executable, "-c", sys.argv[1]], directory=Path("/"), variables={},
             log_path=Path(sys.argv[2]), on_line=lambda line: print(line, flush=True)))
 """

@@ -9,8 +9,15 @@ from tests.support.documents import document, names_in
 from tests.support.synthesized import Stack
 
 DEPLOYING = document("docs/deploying.md")
-# Only where `alarms.emails` names somebody.
-BY_CONFIGURATION = {"aws_sns_topic_subscription"}
+# Where `alarms.emails` names somebody, with NAT gateways, in an existing VPC, with a shop's network.
+BY_CONFIGURATION = {
+    "aws_eip",
+    "aws_internet_gateway",
+    "aws_nat_gateway",
+    "aws_prefix_list",
+    "aws_route",
+    "aws_sns_topic_subscription",
+}
 
 
 def test_the_rights_name_each_kind_of_resource(stacks: dict[str, Stack]) -> None:
@@ -32,8 +39,8 @@ def paid_at_rest(environment: Environment) -> list[str]:
         str(environment.stream.capacity.planned_shards),
         database.instance_class + (", in two zones" if database.multi_az else ""),
         f"{1 + cache.replicas} × {cache.node_type}",
-        str(len(environment.network.zone_ids)),
-        str(environment.network.nat_gateways),
+        str(environment.network.vpc.endpoint_interfaces),
+        str(environment.network.vpc.nat_gateways),
         f"${total(fixed_drivers(environment, read_prices())):,.0f}",
     ]
 

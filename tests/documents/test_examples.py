@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -13,13 +14,14 @@ import pytest
 
 from local.emulated_aws.account import REGION
 from processor.updates import Update, decode
+from stacks.config.environments import DEV
 from tests.support.documents import PROJECT, Block, blocks, document
 from tests.support.events import record
 from tests.support.real_servers import Services, environment_variables
 
 # tests/integration/test_add_a_field.py runs its steps.
 ADD_A_FIELD = "CONTRIBUTING.md"
-TESTED = {ADD_A_FIELD: 1, "docs/suppliers.md": 1, "docs/shop.md": 2}
+TESTED = {ADD_A_FIELD: 1, "docs/deploying.md": 2, "docs/suppliers.md": 1, "docs/shop.md": 2}
 STREAM = "inventory-updates-dev"
 
 
@@ -51,6 +53,13 @@ async def test_each_statement_in_sql_runs(services: Services, block: Block) -> N
     await transaction.start()
     await services.database.execute(block.text)
     await transaction.rollback()
+
+
+def test_the_networks_are_accepted() -> None:
+    """An existing VPC, and a shop's network beside a VPC of ours."""
+    assert replace(DEV, network=execute(example("docs/deploying.md"))["network"])
+    shop_network = execute(example("docs/deploying.md", 1))["shop_network"]
+    assert replace(DEV.network, shop_network=shop_network)
 
 
 async def test_the_producer_puts_updates(services: Services) -> None:

@@ -1,13 +1,23 @@
 """Stacks, each synthesized once per session, which takes about two seconds."""
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from main import chosen_environments
 from stacks.config.environments import DEV, PROD
 from stacks.config.settings import OnDemand
-from tests.support.synthesized import Stack, synthesize_environment
+from tests.support.networks import EXISTING, PEERED, WITH_ENDPOINTS, in_new_vpc
+from tests.support.synthesized import (
+    ENCRYPTED,
+    MISCONFIGURED,
+    Stack,
+    read_stacks,
+    synthesize_encrypted,
+    synthesize_environment,
+)
 
 PERMANENT = ("dev", "staging", "prod")
 """A new environment is added here, and its logical ids to logical_ids.json."""
@@ -37,7 +47,8 @@ def prod_from_ci(tmp_path_factory: pytest.TempPathFactory) -> Stack:
         "CATALOG_STATE_REGION": "eu-west-1",
         "CATALOG_WIDE_PROVIDER": "1",
         "CATALOG_ARCHITECTURE": "x86_64",
-        "CATALOG_PERMISSIONS_BOUNDARY": "arn:aws:iam::123456789012:policy/product-catalog-functions",
+        "CATALOG_ROLE_PATH": "/team/",
+        "CATALOG_PERMISSIONS_BOUNDARY": "arn:aws:iam::123456789012:policy/team/product-catalog-functions",
     }
     (prod,) = [found for found in chosen_environments(variables) if found.name == "prod"]
     directory = tmp_path_factory.mktemp("prod-from-ci")
@@ -47,7 +58,7 @@ def prod_from_ci(tmp_path_factory: pytest.TempPathFactory) -> Stack:
 @pytest.fixture(scope="session")
 def open_dev(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """dev-stack with one NAT gateway."""
-    environment = replace(DEV, network=replace(DEV.network, nat_gateways=1))
+    environment = replace(DEV, network=in_new_vpc(DEV, nat_gateways=1))
     return synthesize_environment(environment, tmp_path_factory.mktemp("open")).readable()
 
 
@@ -57,10 +68,31 @@ def irish_prod(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     environment = replace(
         PROD,
         region="eu-west-1",
-        network=replace(PROD.network, zone_ids=("euw1-az1", "euw1-az2", "euw1-az3"), nat_gateways=2),
+        network=in_new_vpc(PROD, zone_ids=("euw1-az1", "euw1-az2", "euw1-az3"), nat_gateways=2),
         stream=replace(PROD.stream, capacity=OnDemand(expected_shards=4)),
     )
     return synthesize_environment(environment, tmp_path_factory.mktemp("irish")).readable()
+
+
+@pytest.fixture(scope="session")
+def peered_dev(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """dev-stack with a shop in a network of its own."""
+    environment = replace(DEV, network=PEERED)
+    return synthesize_environment(environment, tmp_path_factory.mktemp("peered")).readable()
+
+
+@pytest.fixture(scope="session")
+def guest_dev(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """dev-stack in an existing VPC without endpoints."""
+    environment = replace(DEV, network=EXISTING)
+    return synthesize_environment(environment, tmp_path_factory.mktemp("guest")).readable()
+
+
+@pytest.fixture(scope="session")
+def guest_prod(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """prod-stack in an existing VPC that has both endpoints, with a shop in a network of its own."""
+    environment = replace(PROD, network=WITH_ENDPOINTS, logs=replace(PROD.logs, network_flows=False))
+    return synthesize_environment(environment, tmp_path_factory.mktemp("guest-prod")).readable()
 
 
 @pytest.fixture(scope="session")
@@ -74,3 +106,11 @@ def longest(tmp_path_factory: pytest.TempPathFactory) -> Stack:
 def unlayered_dev(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """dev-stack before the first `make package`."""
     return synthesize_environment(DEV, tmp_path_factory.mktemp("unlayered"), layers=False).readable()
+
+
+@pytest.fixture(scope="session")
+def encrypted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stack]:
+    """Permanent environments' stacks with a key of the team's, by environment name."""
+    if folder := os.environ.get(MISCONFIGURED):
+        return read_stacks(Path(folder) / ENCRYPTED)
+    return synthesize_encrypted(tmp_path_factory.mktemp(ENCRYPTED))

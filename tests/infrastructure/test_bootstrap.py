@@ -126,7 +126,17 @@ def test_nobody_stores_a_key(bootstrap: Stack) -> None:
         ),
         ("ec2:CreateVpc", "*", IN_REGION),
         ("iam:CreateRole", ROLE, {"iam:PermissionsBoundary": BOUNDARY}),
+        ("ec2:CreateFlowLogs", "*", IN_REGION),
+        # Another connection to the shop's network.
+        ("ec2:ReplaceRoute", "*", IN_REGION),
+        (
+            "logs:CreateLogGroup",
+            f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/vpc/product-catalog-prod",
+            {},
+        ),
         ("iam:PassRole", ROLE, {"iam:PassedToService": "lambda.amazonaws.com"}),
+        ("iam:PassRole", ROLE, {"iam:PassedToService": "vpc-flow-logs.amazonaws.com"}),
+        ("iam:PassRole", ROLE, {"iam:PassedToService": "monitoring.rds.amazonaws.com"}),
     ],
 )
 def test_a_deploy_may(bootstrap: Stack, action: str, resource: str, context: Mapping[str, str]) -> None:
@@ -209,9 +219,21 @@ def test_the_boundary_allows_what_functions_need(bootstrap: Stack, part: str) ->
     assert not boundary.allows(Use("iam:CreateUser", "*"), own)
 
 
+def test_the_boundary_allows_what_the_roles_that_log_need(bootstrap: Stack, prod_from_ci: Stack) -> None:
+    (document,) = [
+        body
+        for name, body in bootstrap.all("aws_iam_policy_document").items()
+        if name == "FunctionBoundary_May"
+    ]
+    boundary = policy(document["statement"], {})
+    for name in ("FlowLogs_May", "Database_Monitoring_May"):
+        for grant in policy(prod_from_ci.named("aws_iam_policy_document", name)["statement"], {}).grants():
+            assert boundary.allows(Use(grant.action, "*")), grant
+
+
 def test_every_role_has_the_boundary_that_is_set(prod_from_ci: Stack) -> None:
     found = {role.get("permissions_boundary") for role in prod_from_ci.all("aws_iam_role").values()}
-    assert found == {BOUNDARY}
+    assert found == {BOUNDARY.replace("policy/", "policy/team/")}
 
 
 def test_without_a_repository_there_are_no_roles(tmp_path: Path) -> None:
@@ -249,16 +271,15 @@ def test_it_is_applied_once_and_kept(bootstrap: Stack, servers: Servers, tmp_pat
     document = json.loads(json.dumps(bootstrap.document))
     # The provider waits for minutes, since moto does not return every argument of it.
     del document["resource"]["aws_s3_bucket_lifecycle_configuration"]
-    url = servers.moto.endpoint_url
+    local = configuration({})
     provider = document["provider"]["aws"][0]
-    provider |= configuration({"endpoints": [dict.fromkeys(("iam", "s3", "sts"), url)]}, {})["provider"][
-        "aws"
-    ]
+    provider |= local["provider"]["aws"]
     provider |= {"region": "eu-west-1", "s3_use_path_style": True, "skip_requesting_account_id": False}
-    document["terraform"] = configuration({}, {})["terraform"]
-    with terraform_run(tmp_path) as terraform:
+    document["terraform"] = local["terraform"]
+    endpoint_urls = dict.fromkeys(("iam", "s3", "sts"), servers.moto.endpoint_url)
+    with terraform_run(tmp_path, endpoint_urls=endpoint_urls) as terraform:
         terraform.configure(document)
         terraform.run("apply", "-auto-approve")
-        assert terraform.changes() == {}
+        terraform.run("plan", "-detailed-exitcode", expected=0)
         refused = terraform.run("plan", "-destroy", "-refresh=false", expected=1)
     assert "Instance cannot be destroyed" in refused

@@ -69,8 +69,8 @@ def test_only_its_users_can_log_in(stack: Stack) -> None:
     users = stack.only("aws_elasticache_user_group")
     assert users["engine"] == "valkey"
     assert users["user_ids"] == [
-        "${aws_elasticache_user.Cache_Processor_User.user_name}",
-        "${aws_elasticache_user.Cache_Shop_User.user_name}",
+        "${aws_elasticache_user.Cache_Processor_User.user_id}",
+        "${aws_elasticache_user.Cache_Shop_User.user_id}",
     ]
 
 

@@ -153,3 +153,13 @@ def test_no_password_is_in_the_stack(stack: Stack) -> None:
     assert len(passwords) == len(mentions) == len(ROLES)
     for password in passwords:
         assert password.startswith("${ephemeral.aws_secretsmanager_random_password.")
+
+
+def test_only_where_insights_are_on_are_operators_sent_there(stack: Stack) -> None:
+    instance = stack.only("aws_db_instance")
+    on = instance["database_insights_mode"] == "advanced"
+    alarm = stack.named("aws_cloudwatch_metric_alarm", "Alarms_DatabaseCpu")["alarm_description"]
+    dashboard = stack.only("aws_cloudwatch_dashboard")["dashboard_body"]
+    for text in (alarm, dashboard):
+        assert ("its top statements in Database Insights" in text) is on
+        assert ("pg_stat_activity (Database Insights is off here)" in text) is not on

@@ -12,7 +12,7 @@ from stacks.catalog_stack import Deployment
 from stacks.code_assets import DeploymentPackages
 from stacks.config.environments import DEV, ENVIRONMENTS, PROD, STAGING
 from stacks.deploy_checks import notes, refusals
-from tests.support.synthesized import TODAY, Stack, small_deployment_packages
+from tests.support.synthesized import KEY, TODAY, Stack, small_deployment_packages
 from tests.support.terraform_runs import terraform_run
 
 READY = Deployment(
@@ -21,6 +21,7 @@ READY = Deployment(
     state_region=None,
     wide_provider_versions=False,
     permissions_boundary=None,
+    role_path=None,
     deployment_packages=DeploymentPackages(code=Path("code.zip"), layers={"arm64": Path("layer.zip")}),
 )
 NOTIFYING = replace(PROD, alarms=replace(PROD.alarms, emails=("on-call@shop.example",)))
@@ -43,6 +44,17 @@ def test_prod_is_not_deployed_without(environment: object, deployment: Deploymen
     (found,) = refusals(environment, deployment, today=TODAY)  # type: ignore[arg-type]
     assert found.startswith(refusal)
     assert "; set it to " in found or "; add an address " in found
+
+
+def test_a_key_of_another_account_refuses_the_deploy() -> None:
+    of_another = replace(DEV, encryption_key_arn=KEY.replace("123456789012", "999999999999"))
+    (found,) = refusals(of_another, READY, today=TODAY)
+    assert found.startswith(
+        "encryption_key_arn of dev is of a key in account 999999999999, and CATALOG_ACCOUNT_ID "
+    )
+    assert refusals(replace(DEV, encryption_key_arn=KEY), READY, today=TODAY) == []
+    # Nobody has said which account it is; preflight asks.
+    assert refusals(of_another, replace(READY, account_id=None), today=TODAY) == []
 
 
 def test_dev_and_staging_need_none_of_it() -> None:

@@ -13,8 +13,10 @@ from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBacken
 
 from stacks.config.environments import DEV, ENVIRONMENTS, PROD, STAGING, Environment, throwaway
 from stacks.config.instance_classes import MAX_CONNECTIONS
+from stacks.config.network_settings import NetworkSettings
 from stacks.config.regions import ZONE_IDS
-from stacks.config.settings import NetworkSettings, ObjectLock, OnDemand, Provisioned, Removal, SettingsError
+from stacks.config.settings import ObjectLock, OnDemand, Provisioned, Removal, SettingsError
+from tests.support.networks import EXISTING, PEERED, WITH_ENDPOINTS, in_new_vpc
 from tests.support.synthesized import TODAY
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +45,13 @@ def test_a_wrong_suffix_is_refused_in_one_line(suffix: str) -> None:
     assert re.fullmatch(rf"ENVIRONMENT_SUFFIX is {re.escape(repr(suffix))}; accepted: .+", str(refusal.value))
 
 
+def test_a_throwaway_environment_has_no_way_to_a_shop() -> None:
+    """A peering connection leads from one VPC, dev's."""
+    assert throwaway("pr-42", base=replace(DEV, network=PEERED)).network == DEV.network
+    in_existing_vpc = replace(DEV, network=WITH_ENDPOINTS)
+    assert throwaway("pr-42", base=in_existing_vpc) == replace(in_existing_vpc, name="pr-42")
+
+
 def test_only_prod_is_kept() -> None:
     assert [each.name for each in ENVIRONMENTS if each.removal is Removal.NEVER] == ["prod"]
     assert PROD.database.multi_az
@@ -54,7 +63,7 @@ def test_only_prod_is_kept() -> None:
 
 
 def in_zones(*zone_ids: str) -> NetworkSettings:
-    return replace(DEV.network, zone_ids=zone_ids)
+    return in_new_vpc(DEV, zone_ids=zone_ids)
 
 
 def lock(days: int) -> ObjectLock:
@@ -90,6 +99,7 @@ def lock(days: int) -> ObjectLock:
         environment(DEV, function={"pool_size": 8}),
         lambda: replace(PROD, removal=Removal.WHEN_EMPTY),
         lambda: replace(PROD, region="us-west-1", network=in_zones("usw1-az1", "usw1-az3")),
+        lambda: replace(DEV, network=EXISTING, region="eu-west-1"),
     ],
 )
 def test_accepted_combinations(make: Callable[[], Environment]) -> None:
@@ -169,16 +179,20 @@ def test_accepted_combinations(make: Callable[[], Environment]) -> None:
         # It lacks the instance families.
         (
             lambda: replace(DEV, network=in_zones("use1-az1", "use1-az3")),
-            "network.zone_ids has use1-az3; accepted in us-east-1: use1-az1, use1-az2, use1-az4, ",
+            "network.vpc.zone_ids has use1-az3; accepted in us-east-1: use1-az1, use1-az2, use1-az4, ",
         ),
         # A region with two zones.
         (
             lambda: replace(PROD, region="us-west-1", network=in_zones("usw1-az1", "usw1-az2", "usw1-az3")),
-            "network.zone_ids has usw1-az2; accepted in us-west-1: usw1-az1, usw1-az3",
+            "network.vpc.zone_ids has usw1-az2; accepted in us-west-1: usw1-az1, usw1-az3",
         ),
         (
             lambda: replace(DEV, region="eu-west-1"),
-            "network.zone_ids has use1-az1, use1-az2; accepted in eu-west-1: euw1-az1, ",
+            "network.vpc.zone_ids has use1-az1, use1-az2; accepted in eu-west-1: euw1-az1, ",
+        ),
+        (
+            lambda: replace(PROD, network=WITH_ENDPOINTS),
+            "logs.network_flows is True; accepted in an existing VPC: False, since its flow logs, ",
         ),
     ],
 )

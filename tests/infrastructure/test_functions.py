@@ -1,3 +1,4 @@
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -154,9 +155,12 @@ def test_pending_invalidations_are_drained_every_minute(stack: Stack) -> None:
     assert rule["schedule_expression"] == "rate(1 minute)"
     assert rule.get("state", "ENABLED") == "ENABLED"
     target = stack.only("aws_cloudwatch_event_target")
+    # Another id would replace the target, or the permission: for a moment nothing drains.
+    assert target["target_id"] == "processor"
     assert target["rule"] == "${aws_cloudwatch_event_rule.Drain_Schedule.name}"
     assert target["arn"] == "${aws_lambda_function.Processor_Private_Function.arn}"
     permission = stack.only("aws_lambda_permission")
+    assert permission["statement_id"] == "Schedule"
     assert permission["principal"] == "events.amazonaws.com"
     assert permission["action"] == "lambda:InvokeFunction"
     assert permission["source_arn"] == "${aws_cloudwatch_event_rule.Drain_Schedule.arn}"
@@ -184,6 +188,7 @@ def test_the_architecture_of_all_functions_is_chosen(prod_from_ci: Stack) -> Non
 def test_changed_deployment_packages_have_another_hash(stack: Stack) -> None:
     """SHA-256 in base64, as Lambda reports it: `openssl dgst -sha256 -binary | base64`."""
     for function in stack.all("aws_lambda_function").values():
+        assert function["filename"].endswith("/code.zip")
         assert function["source_code_hash"] == "JuoIlK19xhWlSLBfEW8HamerY/BkUhdOJDjbcWOTxeE="
     layer = stack.only("aws_lambda_layer_version")
     assert layer["source_code_hash"] == "KSKxj4e1EZeIsqSUq2sA22pNx0yQROkiMKEboSDb9QA="
@@ -198,7 +203,7 @@ def test_without_a_layer_only_a_precondition_that_fails_is_added(
         return {**stack.document, "resource": resources}
 
     assert without_layer(unlayered_dev) == without_layer(readable["dev"])
-    layer = dict(unlayered_dev.only("aws_lambda_layer_version"))
+    layer = deepcopy(dict(unlayered_dev.only("aws_lambda_layer_version")))
     (refusal,) = layer["lifecycle"]["precondition"]
     assert refusal["condition"] == '${fileexists("${path.module}/layer-that-is-not-built.zip")}'
     assert refusal["error_message"].startswith("The layer for arm64 was not built")

@@ -11,6 +11,7 @@ from main import build_app, chosen_bootstrap, chosen_deployment, chosen_environm
 from stacks.code_assets import DeploymentPackages
 from stacks.config.environments import ENVIRONMENTS
 from stacks.config.settings import SettingsError
+from stacks.provider_binding import PROVIDER_LOCK
 from tests.infrastructure.conftest import PERMANENT
 from tests.support.synthesized import THROWAWAY, TODAY, Stack
 
@@ -32,6 +33,7 @@ def test_an_empty_variable_counts_as_unset() -> None:
         "CATALOG_ARCHITECTURE",
         "CATALOG_WIDE_PROVIDER",
         "CATALOG_PERMISSIONS_BOUNDARY",
+        "CATALOG_ROLE_PATH",
         "CATALOG_BOOTSTRAP",
     )
     empty = dict.fromkeys(variables, "")
@@ -83,6 +85,10 @@ def test_environment_variables_say_how_to_deploy(prod_from_ci: Stack) -> None:
         ("CATALOG_WIDE_PROVIDER", "1"),
         ("CATALOG_ARCHITECTURE", "arm64"),
         ("CATALOG_ARCHITECTURE", "x86_64"),
+        ("CATALOG_ROLE_PATH", "/"),
+        ("CATALOG_ROLE_PATH", "/team/"),
+        ("CATALOG_ROLE_PATH", "/teams/catalog_1+=,.@-/"),
+        ("CATALOG_ROLE_PATH", f"/{'a' * 510}/"),
     ],
 )
 def test_a_valid_environment_variable_is_accepted(variable: str, value: str) -> None:
@@ -120,6 +126,16 @@ def test_a_region_without_its_bucket_is_refused() -> None:
         ("CATALOG_ARCHITECTURE", "aarch64"),
         ("CATALOG_ARCHITECTURE", "ARM64"),
         ("CATALOG_PERMISSIONS_BOUNDARY", "product-catalog-functions"),
+        ("CATALOG_ROLE_PATH", "team"),
+        ("CATALOG_ROLE_PATH", "/team"),
+        ("CATALOG_ROLE_PATH", "team/"),
+        ("CATALOG_ROLE_PATH", "//"),
+        ("CATALOG_ROLE_PATH", "/a//b/"),
+        ("CATALOG_ROLE_PATH", "/a b/"),
+        ("CATALOG_ROLE_PATH", "/*/"),
+        ("CATALOG_ROLE_PATH", "/team/\n"),
+        ("CATALOG_ROLE_PATH", f"/{'a' * 511}/"),
+        ("CATALOG_ROLE_PATH", "/aws-service-role/lambda.amazonaws.com/"),
     ],
 )
 def test_a_wrong_environment_variable_is_refused_in_one_line(variable: str, value: str) -> None:
@@ -160,3 +176,5 @@ def test_main_alone_writes_every_stack(home: dict[str, str], tmp_path: Path) -> 
     manifest = json.loads((tmp_path / "cdktf.out" / "manifest.json").read_text())
     assert set(manifest["stacks"]) == {f"{name}-stack" for name in PERMANENT}
     assert [path.name for path in tmp_path.iterdir()] == ["cdktf.out"]
+    for stack in (tmp_path / "cdktf.out" / "stacks").iterdir():
+        assert (stack / PROVIDER_LOCK).read_bytes() == (ROOT / PROVIDER_LOCK).read_bytes()

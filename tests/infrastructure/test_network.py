@@ -9,6 +9,11 @@ from tests.infrastructure.conftest import PERMANENT
 from tests.support.synthesized import Stack
 
 ACCOUNT = "${data.aws_caller_identity.Account.account_id}"
+NOT_THE_FUNCTIONS = {
+    "test": "ArnNotEquals",
+    "variable": "aws:PrincipalArn",
+    "values": [f"${{aws_iam_role.{part}_Private_Role.arn}}" for part in ("Processor", "Migrations")],
+}
 ZONE_IDS = ("use1-az1", "use1-az2", "use1-az4")
 ZONE_COUNTS = {"dev": 2, "staging": 2, "prod": 3}
 
@@ -24,7 +29,6 @@ CONNECTIONS = {
     ("Shop_Group", "Database_Group", 5432),
     ("Shop_Group", "Cache_Group", 6379),
 }
-
 
 CIDRS = {"dev": "10.40.0.0/16", "staging": "10.41.0.0/16", "prod": "10.42.0.0/16"}
 
@@ -108,51 +112,69 @@ def test_endpoints_are_in_every_private_subnet(readable: dict[str, Stack], name:
     assert secrets["security_group_ids"] == ["${aws_security_group.Endpoints_Group.id}"]
 
 
-@pytest.mark.parametrize(
-    ("endpoint", "access", "allowed"),
-    [
-        (
-            "Endpoints_S3",
-            "Endpoints_S3Access",
-            {
-                ("Write", "s3:PutObject"): [
-                    "${aws_s3_bucket.Archive_Private_Bucket.arn}/inventory/*",
-                    "${aws_s3_bucket.Quarantine_Private_Bucket.arn}/quarantine/*",
-                    "${aws_s3_bucket.Quarantine_Private_Bucket.arn}/survivors/*",
-                ],
-                ("List", "s3:ListBucket"): ["${aws_s3_bucket.Quarantine_Private_Bucket.arn}"],
-            },
+def of_the_account(sid: str, action: str, resources: list[str], *, bound: bool = True) -> dict[str, Any]:
+    """Return a statement for principals of the account; not `bound`: but not for the functions' roles."""
+    own = {"test": "StringEquals", "variable": "aws:PrincipalAccount", "values": [ACCOUNT]}
+    return {
+        "sid": sid,
+        "actions": [action],
+        "resources": resources,
+        "principals": [{"type": "*", "identifiers": ["*"]}],
+        "condition": [own] if bound else [own, NOT_THE_FUNCTIONS],
+    }
+
+
+ENDPOINTS = {
+    "S3": [
+        of_the_account(
+            "Write",
+            "s3:PutObject",
+            [
+                "${aws_s3_bucket.Archive_Private_Bucket.arn}/inventory/*",
+                "${aws_s3_bucket.Quarantine_Private_Bucket.arn}/quarantine/*",
+                "${aws_s3_bucket.Quarantine_Private_Bucket.arn}/survivors/*",
+            ],
         ),
-        (
-            "Endpoints_Secrets",
-            "Endpoints_SecretsAccess",
-            {
-                ("Read", "secretsmanager:GetSecretValue"): [
-                    "${aws_db_instance.Database_Instance.master_user_secret[0].secret_arn}",
-                    "${aws_secretsmanager_secret.Writer_Secret.arn}",
-                    "${aws_secretsmanager_secret.Reader_Secret.arn}",
-                ]
-            },
-        ),
+        of_the_account("List", "s3:ListBucket", ["${aws_s3_bucket.Quarantine_Private_Bucket.arn}"]),
+        of_the_account("Others", "s3:*", ["*"], bound=False),
     ],
-)
-def test_endpoints_serve_only_this_account_and_our_resources(
-    stack: Stack, endpoint: str, access: str, allowed: dict[tuple[str, str], list[str]]
+    "Secrets": [
+        of_the_account(
+            "Read",
+            "secretsmanager:GetSecretValue",
+            [
+                "${aws_db_instance.Database_Instance.master_user_secret[0].secret_arn}",
+                "${aws_secretsmanager_secret.Writer_Secret.arn}",
+                "${aws_secretsmanager_secret.Reader_Secret.arn}",
+            ],
+        ),
+        of_the_account("Others", "secretsmanager:*", ["*"], bound=False),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_endpoints_bind_the_functions_and_let_others_of_the_account_through(
+    stack: Stack, guest_dev: Stack, name: str
 ) -> None:
-    assert (
-        stack.named("aws_vpc_endpoint", endpoint)["policy"]
-        == f"${{data.aws_iam_policy_document.{access}.json}}"
-    )
-    assert stack.named("aws_iam_policy_document", access)["statement"] == [
-        {
-            "sid": sid,
-            "actions": [action],
-            "resources": resources,
-            "principals": [{"type": "*", "identifiers": ["*"]}],
-            "condition": [{"test": "StringEquals", "variable": "aws:PrincipalAccount", "values": [ACCOUNT]}],
-        }
-        for (sid, action), resources in allowed.items()
-    ]
+    for each in (stack, guest_dev):
+        policy = each.named("aws_vpc_endpoint", f"Endpoints_{name}")["policy"]
+        assert policy == f"${{data.aws_iam_policy_document.Endpoints_{name}Access.json}}"
+        statements = each.named("aws_iam_policy_document", f"Endpoints_{name}Access")["statement"]
+        assert statements[: len(ENDPOINTS[name])] == ENDPOINTS[name]
+        reading = statements[len(ENDPOINTS[name]) :]
+        assert [statement["sid"] for statement in reading] == (["ReadFromAws"] if name == "S3" else [])
+
+
+def test_what_anybody_may_do_is_read_from_aws_s_own_buckets(stack: Stack) -> None:
+    """By their whole names: anybody could create a bucket whose name begins like one of AWS's."""
+    (*_, reading) = stack.named("aws_iam_policy_document", "Endpoints_S3Access")["statement"]
+    assert (reading["actions"], reading["condition"]) == (["s3:GetObject"], [NOT_THE_FUNCTIONS])
+    assert len(reading["resources"]) == 13
+    for resource in reading["resources"]:
+        bucket = resource.removeprefix("arn:${data.aws_partition.Endpoints_Partition.partition}:s3:::")
+        assert re.fullmatch(r"[a-z0-9-]+/\*", bucket), resource
+        assert "us-east-1" in bucket or bucket == "amazoncloudwatch-agent/*"
 
 
 def test_the_default_security_group_allows_nothing(stack: Stack) -> None:
@@ -162,13 +184,10 @@ def test_the_default_security_group_allows_nothing(stack: Stack) -> None:
 
 
 def test_exactly_these_connections_are_allowed(stack: Stack) -> None:
-    egress = stack.all("aws_vpc_security_group_egress_rule").values()
-    ingress = stack.all("aws_vpc_security_group_ingress_rule").values()
-    assert {(own(rule), other(rule), port(rule)) for rule in egress} == CONNECTIONS
-    # A gateway endpoint has no group that could allow anything.
-    assert {(other(rule), own(rule), port(rule)) for rule in ingress} == {
-        connection for connection in CONNECTIONS if connection[1] != "Endpoints_S3"
-    }
+    cidr = stack.only("aws_vpc")["cidr_block"]
+    assert connections(stack) == CONNECTIONS
+    # Private DNS names lead the whole VPC to the endpoint.
+    assert admitted(stack) == {(f'${{toset(["{cidr}"])}}', "Endpoints_Group", 443)}
 
 
 def test_groups_have_no_inline_rules(stack: Stack) -> None:
@@ -243,18 +262,44 @@ def routes(stack: Stack) -> set[tuple[str, str]]:
     return found
 
 
+def connections(stack: Stack) -> set[tuple[str, str, int]]:
+    """Return source → target and port between groups; the rules on both sides must be the same ones."""
+    egress = stack.all("aws_vpc_security_group_egress_rule").values()
+    ingress = stack.all("aws_vpc_security_group_ingress_rule").values()
+    found = {(own(rule), other(rule), port(rule)) for rule in egress}
+    # A gateway endpoint has no group that could allow anything.
+    assert {(other(rule), own(rule), port(rule)) for rule in ingress if "for_each" not in rule} == {
+        connection for connection in found if connection[1] not in ("Endpoints_S3", "Endpoints_S3Addresses")
+    }
+    return found
+
+
+def admitted(stack: Stack) -> set[tuple[str, str, int]]:
+    """Return address ranges → target and port."""
+    found = set()
+    for rule in stack.all("aws_vpc_security_group_ingress_rule").values():
+        if "for_each" in rule:
+            assert rule["cidr_ipv4"] == "${each.value}"
+            assert not {"cidr_ipv6", "prefix_list_id", "referenced_security_group_id"} & set(rule)
+            found.add((rule["for_each"], own(rule), port(rule)))
+    return found
+
+
 def own(rule: Mapping[str, Any]) -> str:
+    """Return the group that has the rule; one of somebody else by its id."""
     return address(rule["security_group_id"]).removeprefix("aws_security_group.")
 
 
 def other(rule: Mapping[str, Any]) -> str:
     """Return the group, or the endpoint with a prefix list, on the rule's other side."""
     (key,) = {"cidr_ipv4", "cidr_ipv6", "prefix_list_id", "referenced_security_group_id"} & set(rule)
-    kind, _, logical_id = address(rule[key]).partition(".")
-    assert kind == {
-        "prefix_list_id": "aws_vpc_endpoint",
-        "referenced_security_group_id": "aws_security_group",
-    }.get(key), f"{key} is no part of this network"
+    kind, _, logical_id = address(rule[key]).removeprefix("data.").partition(".")
+    if key == "referenced_security_group_id" and kind.startswith("sg-"):
+        return kind
+    assert kind in {
+        "prefix_list_id": ("aws_vpc_endpoint", "aws_prefix_list"),
+        "referenced_security_group_id": ("aws_security_group",),
+    }.get(key, ()), f"{key} is no part of this network"
     return logical_id
 
 

@@ -1,3 +1,5 @@
+import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -29,6 +31,8 @@ ON_ANYTHING = {
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",
 }
+
+OF_ENDPOINTS = {"Endpoints_S3Access", "Endpoints_SecretsAccess"}
 
 Grants = Mapping[str, set[str]]
 
@@ -130,8 +134,20 @@ def test_others_are_given_a_policy_to_attach(stack: Stack, part: str) -> None:
     assert policy["policy"] == f"${{data.aws_iam_policy_document.{part}_May.json}}"
 
 
-def test_no_statement_is_wider_than_aws_requires(stack: Stack) -> None:
+def test_no_two_statements_of_a_policy_are_equal_or_have_the_same_name(stack: Stack) -> None:
+    """IAM refuses a name twice. Of two equal statements one would stay when the other is removed."""
     for document in stack.all("aws_iam_policy_document"):
+        found = list(statements(stack, document))
+        names = [statement["sid"] for statement in found]
+        assert len(set(names)) == len(names), document
+        assert all(re.fullmatch("[0-9A-Za-z]+", name) for name in names), document
+        contents = [json.dumps({**statement, "sid": ""}, sort_keys=True) for statement in found]
+        assert len(set(contents)) == len(contents), document
+
+
+def test_no_statement_is_wider_than_aws_requires(stack: Stack) -> None:
+    """But in policies of endpoints, which give nobody a right; test_network.py has them."""
+    for document in set(stack.all("aws_iam_policy_document")) - OF_ENDPOINTS:
         for statement in statements(stack, document):
             if statement.get("effect") == "Deny":
                 continue

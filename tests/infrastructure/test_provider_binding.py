@@ -23,7 +23,7 @@ def test_only_the_submodules_in_use_are_imported(stacks: dict[str, Stack]) -> No
     assert stacks
     assert f"{PACKAGE}.kinesis_stream" in sys.modules
     imported = [name for name in sys.modules if name.startswith(f"{PACKAGE}.") and name.count(".") == 1]
-    assert len(imported) < 60, "the package's __init__ ran: it imports all of its 1,550 submodules"
+    assert len(imported) < 100, "the package's __init__ ran: it imports all of its 1,550 submodules"
 
 
 def test_a_submodule_is_usable_and_the_assembly_is_loaded() -> None:

@@ -1,4 +1,7 @@
-"""The values that each part's settings refuse, with the field, the value and what is accepted."""
+"""The values that each part's settings refuse, with the field, the value and what is accepted.
+
+test_network_settings.py has the network's.
+"""
 
 import re
 import subprocess
@@ -11,7 +14,6 @@ from typing import Any
 import pytest
 
 from stacks.config.environments import DEV, PROD, Environment
-from stacks.config.regions import ZONE_IDS
 from stacks.config.settings import ObjectLock, OnDemand, Provisioned, SettingsError
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +26,6 @@ def part(name: str, **settings: Any) -> Callable[[], object]:
 
 # Part, field, and the lowest and highest value that is accepted with dev's other settings.
 RANGES = [
-    ("network", "nat_gateways", 0, len(DEV.network.zone_ids)),
     ("stream", "retention_hours", 24, 8760),
     ("archive", "intelligent_tiering_days", 0, DEV.archive.glacier_instant_retrieval_days - 1),
     (
@@ -110,9 +111,6 @@ def test_no_setting_has_a_default() -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        part("network", cidr="10.0.0.0/16"),
-        part("network", cidr="10.0.0.0/20"),
-        part("network", zone_ids=ZONE_IDS["us-east-1"], nat_gateways=5),
         part("event_source", batch_size=10, window_seconds=0),
         part("function", reserved_concurrency=None),
         part("function", architecture="x86_64"),
@@ -145,20 +143,6 @@ def test_accepted_values(make: Callable[[], object]) -> None:
             lambda: OnDemand(expected_shards=10_001),
             "stream.capacity.expected_shards is 10001; accepted: 1 to 10000",
         ),
-        (part("network", cidr="10.0.0.0/15"), "network.cidr's prefix length is 15; accepted: 16 to 20"),
-        (part("network", cidr="10.0.0.0/21"), "network.cidr's prefix length is 21; accepted: 16 to 20"),
-        # An address in the network, not of the network.
-        (
-            part("network", cidr="10.0.0.1/16"),
-            "network.cidr is '10.0.0.1/16'; accepted: such as '10.40.0.0/16'",
-        ),
-        (part("network", cidr="fd00::/16"), "network.cidr is 'fd00::/16'; accepted: such as '10.40.0.0/16'"),
-        (part("network", zone_ids=("use1-az1",)), "the number of network.zone_ids is 1; accepted: 2 to 6"),
-        (
-            part("network", zone_ids=("use1-az1", "use1-az1")),
-            "network.zone_ids is ('use1-az1', 'use1-az1'); accepted: each zone once",
-        ),
-        (part("network", cidr=""), "network.cidr is ''; accepted: such as '10.40.0.0/16'"),
         (
             lambda: ObjectLock(mode="governance", days=1),  # type: ignore[arg-type]
             "archive.object_lock.mode is 'governance'; accepted: ('GOVERNANCE', 'COMPLIANCE')",

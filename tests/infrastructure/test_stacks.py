@@ -122,6 +122,15 @@ OUTPUTS = {
     "ShopSecurityGroupId": "${aws_security_group.Shop_Group.id}",
     "ShopCacheUser": "${aws_elasticache_user.Cache_Shop_User.user_name}",
     "CacheClusterId": "${aws_elasticache_replication_group.Cache_ReplicationGroup.replication_group_id}",
+    # For the network around this one.
+    "VpcId": "${aws_vpc.Network_Vpc.id}",
+    "DatabaseSecurityGroupId": "${aws_security_group.Database_Group.id}",
+    "CacheSecurityGroupId": "${aws_security_group.Cache_Group.id}",
+}
+# One per zone.
+LISTS = {
+    "PrivateSubnetIds": "aws_route_table_association.Network_Private{}RoutesOf.subnet_id",
+    "PrivateRouteTableIds": "aws_route_table_association.Network_Private{}RoutesOf.route_table_id",
 }
 
 
@@ -146,10 +155,10 @@ def test_only_prod_keeps_what_holds_state(readable: dict[str, Stack], name: str)
 
 
 def test_of_every_kind_of_resource_it_is_known_whether_it_holds_state(
-    readable: dict[str, Stack], open_dev: Stack
+    readable: dict[str, Stack], open_dev: Stack, guest_prod: Stack, peered_dev: Stack
 ) -> None:
     """A new kind is added to HOLD_STATE, or to HOLD_NO_STATE."""
-    for stack in (*readable.values(), open_dev):
+    for stack in (*readable.values(), open_dev, guest_prod, peered_dev):
         kinds = set(stack.document["resource"])
         assert not kinds - set(HOLD_STATE) - HOLD_NO_STATE
         assert set(HOLD_STATE) <= kinds
@@ -166,8 +175,10 @@ def test_every_log_group_obeys_one_setting(
 @pytest.mark.parametrize("name", ALL)
 def test_outputs_keep_their_names(readable: dict[str, Stack], name: str) -> None:
     outputs = readable[name].document["output"]
+    zones = range(1, 1 + len(readable[name].all("aws_subnet")))
     assert {id_: output["value"] for id_, output in outputs.items()} == {
-        id_: value.replace("{name}", name) for id_, value in OUTPUTS.items()
+        **{id_: value.replace("{name}", name) for id_, value in OUTPUTS.items()},
+        **{id_: f"${{tolist([{', '.join(map(value.format, zones))}])}}" for id_, value in LISTS.items()},
     }
     assert all(output["description"] for output in outputs.values())
 
@@ -210,7 +221,7 @@ def test_no_account_is_written_down(stack: Stack, prod_from_ci: Stack) -> None:
     found = [string for string in prod_from_ci.strings() if twelve_digits.search(string)]
     assert set(found) == {
         "123456789012",
-        "arn:aws:iam::123456789012:policy/product-catalog-functions",
+        "arn:aws:iam::123456789012:policy/team/product-catalog-functions",
     }, "allowed_account_ids and the permissions boundary"
 
 

@@ -1,13 +1,15 @@
 """The local tools: what they say about a record, and which of the shell's variables they ignore."""
 
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from urllib.request import proxy_bypass
 
 import pytest
 
-from local.demo.kept_run import explain_no_change
+from local.demo.kept_run import KeptRunError, explain_no_change, held_state, hold_state
 from local.emulated_aws.function_service import PROJECT
 from local.servers import Servers
 from local.servers.isolation import stay_on_this_machine
@@ -68,6 +70,37 @@ def test_the_shells_exceptions_from_its_proxy_stay() -> None:
             assert proxy_bypass(host)
         assert not proxy_bypass("registry.example")
     assert not {"AWS_PROFILE", "PGSSLMODE"} & set(variables)
+
+
+HOLDS = """
+import os, signal, sys
+from pathlib import Path
+from local.demo.kept_run import hold_state
+
+with hold_state(Path(sys.argv[1]), {"pid": os.getpid()}):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_run_is_kept_until_it_ends(tmp_path: Path) -> None:
+    path = tmp_path / "kept-run.json"
+    assert held_state(path) is None
+    with hold_state(path, {"pid": 1}):
+        assert held_state(path) == {"pid": 1}
+        with pytest.raises(KeptRunError, match="already"), hold_state(path, {"pid": 2}):
+            pass
+        assert held_state(path) == {"pid": 1}
+    assert held_state(path) is None
+
+
+def test_a_run_that_was_killed_is_no_kept_run_whoever_has_its_process_id(tmp_path: Path) -> None:
+    path = tmp_path / "kept-run.json"
+    subprocess.run([sys.executable, "-c", HOLDS, path], cwd=PROJECT, check=False)  # noqa: S603
+    assert path.exists()
+    path.write_text(json.dumps({"pid": os.getpid()}))
+    assert held_state(path) is None
+    with hold_state(path, {"pid": 2}):
+        assert held_state(path) == {"pid": 2}
 
 
 @pytest.mark.parametrize(("argument", "kept"), [("KEEP=1", True), ("KEEP=", False)])

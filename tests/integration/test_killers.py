@@ -40,13 +40,13 @@ async def attempts(services: Services) -> int:
 
 
 async def kill_at_work(services: Services, function: FunctionService, number: int) -> None:
-    """Kill the process while it works on the record for this many times."""
+    """Kill the process while it works on the record, which is archived already, for this many times."""
 
-    async def marked() -> bool:
-        return await attempts(services) == number
+    async def marked_and_archived() -> bool:
+        return await attempts(services) == number and bool(await services.archive_lines())
 
     work: asyncio.Task[Any] = asyncio.create_task(function.invoke(OLD))
-    await until(marked)
+    await until(marked_and_archived)
     function.kill_busy()
     with pytest.raises(FunctionError):
         await work
@@ -66,7 +66,9 @@ async def test_after_three_deaths_the_record_is_quarantined_unparsed(
         await lock.close()
     (line,) = await services.quarantine_lines()
     assert (line["reason"], line["sequence_number"]) == ("killed_process", sequence(0))
-    assert [archived["sequence_number"] for archived in await services.archive_lines()] == [sequence(0)]
+    archived = await services.archive_lines()
+    assert {line["sequence_number"] for line in archived} == {sequence(0)}
+    assert sorted(line["verdict"] for line in archived) == ["accepted", "killed_process"]
     assert await attempts(services) == 0
     assert await services.row("a") is None
 

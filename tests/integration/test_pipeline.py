@@ -122,7 +122,13 @@ async def test_every_record_sent_is_where_it_must_be(pipeline: Running) -> None:
 
 
 async def test_killed_environments_lose_and_double_nothing(pipeline: Running) -> None:
-    """Repeatedly kill processes (kill -9) as soon as they have reached the database."""
+    """Repeatedly kill processes (kill -9) as soon as they have reached the database.
+
+    One product is locked meanwhile, so that there is an unfinished batch whenever they are killed.
+    """
+    feed = some(800)
+    locked = next(record.partition_key for record in feed if record.good)
+    lock = await asyncpg.connect(pipeline.services.postgres.dsn)
 
     async def at_the_database() -> bool:
         connected = await pipeline.services.database.fetchval(
@@ -134,12 +140,18 @@ async def test_killed_environments_lose_and_double_nothing(pipeline: Running) ->
     async def more_errors_than(count: int) -> bool:
         return pipeline.mapping.progress.function_errors > count
 
-    sending = asyncio.create_task(pipeline.send(some(800)))
-    for _ in range(4):
-        await until(at_the_database)
-        errors = pipeline.mapping.progress.function_errors
-        pipeline.function.kill_busy()
-        await until(partial(more_errors_than, errors))
+    await lock.execute(
+        "INSERT INTO products (product_id, inventory, last_updated) VALUES ($1, 0, 'epoch')", locked
+    )
+    sending = asyncio.create_task(pipeline.send(feed))
+    async with lock.transaction():
+        await lock.execute("SELECT FROM products WHERE product_id = $1 FOR UPDATE", locked)
+        for _ in range(4):
+            await until(at_the_database)
+            errors = pipeline.mapping.progress.function_errors
+            pipeline.function.kill_busy()
+            await until(partial(more_errors_than, errors))
+    await lock.close()
     sent = await sending
     await pipeline.mapping.wait_until_done()
     assert pipeline.mapping.progress.function_errors >= 4

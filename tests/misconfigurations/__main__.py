@@ -18,7 +18,15 @@ import pytest
 from stacks.config.environments import PROD
 from tests.misconfigurations.misconfiguration import Misconfiguration
 from tests.misconfigurations.seeded import SEEDED
-from tests.support.synthesized import MISCONFIGURED, THROWAWAY, Stack, synthesize, write_stacks
+from tests.support.synthesized import (
+    ENCRYPTED,
+    MISCONFIGURED,
+    THROWAWAY,
+    Stack,
+    synthesize,
+    synthesize_encrypted,
+    write_stacks,
+)
 
 TESTS = Path(__file__).parents[1]
 # The synthesis imported typeguard, which is a plugin too.
@@ -50,22 +58,30 @@ def survivors_of(chosen: Sequence[Misconfiguration], directory: Path) -> list[Mi
     """Return those that are not caught; raise RuntimeError if a test fails without a mistake."""
     stacks = synthesize({"ENVIRONMENT_SUFFIX": THROWAWAY}, directory)
     readable = {name: stack.readable() for name, stack in stacks.items()}
-    if tests_fail(sorted({each.caught_by for each in chosen}), readable, directory):
+    (directory / ENCRYPTED).mkdir()
+    encrypted = synthesize_encrypted(directory / ENCRYPTED)
+    if tests_fail(sorted({each.caught_by for each in chosen}), readable, encrypted, directory):
         raise RuntimeError("a test fails without any mistake: make test tells which")
     survivors = []
     for each in chosen:
-        wrong = {**readable, PROD.stack_id: each.made_in(readable[PROD.stack_id])}
-        if tests_fail([each.caught_by], wrong, directory):
+        if each.with_key:
+            wrong = readable, {**encrypted, PROD.name: each.made_in(encrypted[PROD.name])}
+        else:
+            wrong = {**readable, PROD.stack_id: each.made_in(readable[PROD.stack_id])}, encrypted
+        if tests_fail([each.caught_by], *wrong, directory):
             sys.stdout.write(f"caught      {each.name}, by {each.caught_by}\n")
         else:
             survivors.append(each)
     return survivors
 
 
-def tests_fail(names: Sequence[str], stacks: dict[str, Stack], directory: Path) -> bool:
+def tests_fail(
+    names: Sequence[str], stacks: dict[str, Stack], encrypted: dict[str, Stack], directory: Path
+) -> bool:
     """Return whether one of the tests fails with these stacks; raise RuntimeError if pytest finds none."""
     folder = directory / "misconfigured"
     write_stacks(stacks, folder)
+    write_stacks(encrypted, folder / ENCRYPTED)
     os.environ[MISCONFIGURED] = str(folder)
     try:
         with redirect_stdout(StringIO()) as output:

@@ -24,6 +24,7 @@ class Misconfiguration:
 
     `name`: what is wrong. `block`: the address, such as `aws_vpc.Network_Vpc`, or a section of the document.
     `argument`: its path in the block, with the indexes of lists. `value`: the wrong value, or `REMOVED`.
+    `with_key`: the stack is prod's with a key of the team's.
     `caught_by`: the test that fails, such as `test_network.py::test_nothing_leads_to_the_internet`.
     """
 
@@ -32,6 +33,7 @@ class Misconfiguration:
     argument: str
     value: Any
     caught_by: str
+    with_key: bool = False
 
     def made_in(self, stack: Stack) -> Stack:
         """Return the stack with the mistake; raise KeyError if there is no such block or no change."""

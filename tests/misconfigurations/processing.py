@@ -11,9 +11,15 @@ _ACTIONS = "infrastructure/test_permissions.py::test_exactly_these_actions_on_ex
 _INTERFACES = (
     "infrastructure/test_permissions.py::test_only_lambda_itself_may_create_and_delete_network_interfaces"
 )
+_STATEMENTS = (
+    "infrastructure/test_permissions.py::test_no_two_statements_of_a_policy_are_equal_or_have_the_same_name"
+)
 _TRUST = "infrastructure/test_permissions.py::test_a_role_is_only_for_lambda_and_has_one_policy"
 _CONNECTIONS = "infrastructure/test_network.py::test_exactly_these_connections_are_allowed"
-_ENDPOINTS = "infrastructure/test_network.py::test_endpoints_serve_only_this_account_and_our_resources"
+_NETWORK = "infrastructure/test_network.py::"
+_ENDPOINTS = f"{_NETWORK}test_endpoints_bind_the_functions_and_let_others_of_the_account_through"
+_OF_AWS = f"{_NETWORK}test_what_anybody_may_do_is_read_from_aws_s_own_buckets"
+
 _EVENT_SOURCE = "aws_lambda_event_source_mapping.EventSource_Mapping"
 _PROCESSOR = "aws_lambda_function.Processor_Private_Function"
 _POLICY = "data.aws_iam_policy_document."
@@ -65,6 +71,36 @@ PROCESSING = [
         "aws_lambda_permission.Drain_MayInvoke",
         _DRAIN,
         ("a function that any schedule may invoke", "source_arn", REMOVED),
+        ("a permission that is replaced", "statement_id", "Drain"),
+    ),
+    *mistakes_in(
+        "aws_cloudwatch_event_target.Drain_Target",
+        _DRAIN,
+        ("a target that is replaced", "target_id", "drain"),
+    ),
+    *mistakes_in(
+        _PROCESSOR,
+        "infrastructure/test_functions.py::test_changed_deployment_packages_have_another_hash",
+        ("the layer as the code", "filename", "assets/Packages_Dependencies/0/layer-arm64.zip"),
+    ),
+    *mistakes_in(
+        f"{_POLICY}Alarms_Publish",
+        _STATEMENTS,
+        ("two statements of one name", "statement.0.sid", "TlsOnly"),
+        ("a name that IAM refuses", "statement.0.sid", "alarms of this account"),
+    ),
+    *mistakes_in(
+        f"{_POLICY}Shop_May",
+        _STATEMENTS,
+        (
+            "a statement twice",
+            "statement.2",
+            {
+                "sid": "Again",
+                "actions": ["secretsmanager:GetSecretValue"],
+                "resources": ["${aws_secretsmanager_secret.Reader_Secret.arn}"],
+            },
+        ),
     ),
     *mistakes_in(
         "aws_lambda_function_event_invoke_config.Drain_NoRetries",
@@ -89,6 +125,7 @@ PROCESSING = [
         "aws_iam_role.Processor_Private_Role",
         _ARGUMENTS,
         ("a role with a managed policy", "managed_policy_arns", ["arn"]),
+        ("a role in another path", "path", "/other/"),
     ),
     *mistakes_in(
         f"{_POLICY}Processor_Private_May",
@@ -131,6 +168,30 @@ PROCESSING = [
         _ENDPOINTS,
         ("an endpoint for every account", "statement.0.condition", REMOVED),
         ("an endpoint for every bucket", "statement.0.resources.0", "*"),
+        ("functions that may write to any bucket", "statement.2.condition.1", REMOVED),
+        ("a function that is not bound", "statement.2.condition.1.values.1", REMOVED),
+        ("stolen keys of another account", "statement.2.condition.0", REMOVED),
+        ("an endpoint for our functions alone", "statement.2.actions.0", "s3:GetObject"),
+    ),
+    *mistakes_in(
+        f"{_POLICY}Endpoints_S3Access",
+        _OF_AWS,
+        ("anybody who may write to buckets of AWS", "statement.3.actions.0", "s3:PutObject"),
+        ("buckets that only begin like those of AWS", "statement.3.resources.1", "arn:aws:s3:::al2023-*/*"),
+        ("functions that read from buckets of AWS", "statement.3.condition", []),
+    ),
+    *mistakes_in(
+        f"{_POLICY}Endpoints_SecretsAccess",
+        _ENDPOINTS,
+        ("functions that may read any secret", "statement.1.condition.1.variable", "aws:SourceArn"),
+        ("a shop that cannot read its own secrets", "statement.1.resources.0", "arn"),
+    ),
+    *mistakes_in(
+        "aws_vpc_security_group_ingress_rule.Endpoints_Vpc_Ingress",
+        _CONNECTIONS,
+        ("an endpoint that everybody may reach", "for_each", '${toset(["0.0.0.0/0"])}'),
+        ("every port of the endpoint", "from_port", 0),
+        ("the VPC in the database", "security_group_id", "${aws_security_group.Database_Group.id}"),
     ),
     *mistakes_in(
         "aws_vpc_endpoint.Endpoints_Secrets",

@@ -62,6 +62,7 @@ TERRAFORM = [
         "provider",
         _PROVIDER,
         ("no tags", "aws.0.default_tags", []),
+        ("a name that each plan would take away again", "aws.0.default_tags.0.tags.Name", "catalog"),
         ("ignored tags", "aws.0.ignore_tags", [{"keys": ["Environment"]}]),
     ),
     *mistakes_in(

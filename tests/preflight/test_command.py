@@ -3,32 +3,42 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 
 import pytest
 
 from local.servers import Servers
+from preflight.__main__ import main
 from terraform_cli.synthesis import ROOT
 
+NOTHING = {
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+}
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}
 
-def run(stack: str, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CATALOG_"))}
-    nowhere = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull}
-    return subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "preflight", stack],
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Environment variables without a setting of ours or of AWS's."""
+    for name in os.environ:
+        if name.startswith(("AWS_", "CATALOG_")):
+            monkeypatch.delenv(name)
+    for name, value in NOTHING.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+@pytest.mark.usefixtures("alone")
+def test_the_command_prints_the_table(servers: Servers) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "preflight", "dev-stack"],
         cwd=ROOT,
-        env={**kept, **nowhere, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, **variables},
+        env={**os.environ, **CREDENTIALS, "AWS_ENDPOINT_URL": servers.moto.endpoint_url},
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}
-
-
-def test_the_command_prints_the_table(servers: Servers) -> None:
-    ended = run("dev-stack", {**CREDENTIALS, "AWS_ENDPOINT_URL": servers.moto.endpoint_url})
     assert ended.returncode == 1, ended.stderr
     lines = ended.stdout.splitlines()
     assert lines[0].split() == ["check", "found", "needed", "what", "to", "do"]
@@ -56,7 +66,15 @@ def test_the_command_prints_the_table(servers: Servers) -> None:
     ],
 )
 def test_where_nothing_can_be_checked_one_line_says_why(
-    stack: str, variables: dict[str, str], line: str
+    stack: str,
+    variables: dict[str, str],
+    line: str,
+    alone: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    ended = run(stack, variables)
-    assert (ended.returncode, ended.stdout.splitlines(), ended.stderr) == (3, [line], "")
+    for name, value in variables.items():
+        alone.setenv(name, value)
+    alone.setattr(sys, "argv", ["preflight", stack])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, *capfd.readouterr()) == (3, f"{line}\n", "")

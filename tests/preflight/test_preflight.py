@@ -1,7 +1,6 @@
 """`make preflight` against moto; each fault that is put into the account is one finding, by its name."""
 
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from functools import cache
@@ -11,7 +10,7 @@ from typing import Any
 import botocore.session
 import pytest
 from botocore.awsrequest import AWSResponse, HeadersDict
-from moto import mock_aws
+from botocore.loaders import Loader
 
 from main import chosen_deployment
 from preflight.account import Account, Clients, identify, is_deployed
@@ -21,7 +20,7 @@ from preflight.names import LISTINGS, names_of
 from stacks.code_assets import DeploymentPackages
 from stacks.config.environments import DEV, PROD
 from stacks.deploy_checks import refusals
-from terraform_cli.synthesis import synthesize
+from tests.support.synthesized import Stack, write_stacks
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -47,26 +46,22 @@ STATES = {"CATALOG_ACCOUNT_ID": ACCOUNT, "CATALOG_STATE_BUCKET": "states"}
 Put = Callable[[Clients], object]
 
 
+LOADER = Loader()
+"""Reads the description of each service once for all tests."""
+
+
 @pytest.fixture(scope="module")
-def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+def names(stacks: Mapping[str, Stack], tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Physical names of dev-stack."""
-    folders = synthesize(tmp_path_factory.mktemp("names"), os.environ)
-    (folder,) = [folder for folder in folders if folder.name == "dev-stack"]
-    return names_of(folder, account_id=ACCOUNT)
-
-
-@pytest.fixture
-def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
-    """Clients of an empty account that has everything dev-stack needs."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "none")
-    with mock_aws():
-        yield clients_that_answer(ENOUGH)
+    outdir = tmp_path_factory.mktemp("names")
+    write_stacks(stacks, outdir)
+    return names_of(outdir / "stacks" / "dev-stack", account_id=ACCOUNT)
 
 
 def clients_that_answer(answers: Answers) -> Clients:
     """Return clients for moto, but with these answers to operations; a number: that status and no right."""
     session = botocore.session.Session()
+    session.register_component("data_loader", LOADER)
 
     @cache
     def client(service: str) -> Any:

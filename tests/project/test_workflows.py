@@ -103,7 +103,8 @@ def test_each_job_has_the_role_of_its_environment(job: str, kind: str, suffix: s
     assert found["environment"] == f"${{{{ inputs.environment }}}}{suffix}"
     (login,) = [step["with"] for step in found["steps"] if "configure-aws" in step.get("uses", "")]
     assert login["role-to-assume"] == (
-        f"arn:aws:iam::${{{{ vars.CATALOG_ACCOUNT_ID }}}}:role/product-catalog-{kind}-"
+        "arn:aws:iam::${{ vars.CATALOG_ACCOUNT_ID }}:role${{ vars.CATALOG_ROLE_PATH || '/' }}"
+        f"product-catalog-{kind}-"
         "${{ inputs.environment }}"
     )
     assert login["allowed-account-ids"] == "${{ vars.CATALOG_ACCOUNT_ID }}"

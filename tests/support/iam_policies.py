@@ -43,12 +43,12 @@ class Policy:
         }
         return effects == {"Allow"}
 
-    def grants(self) -> set[Grant]:
-        """Return everything that the policy allows, ignoring conditions."""
+    def grants(self, context: Mapping[str, str] | None = None) -> set[Grant]:
+        """Return everything that the policy allows in a context; without one, ignoring conditions."""
         return {
             grant
             for statement in self.statements
-            if effect(statement) == "Allow"
+            if effect(statement) == "Allow" and (context is None or _holds(statement, context))
             for grant in grants(statement)
         }
 
@@ -97,8 +97,11 @@ def _holds(statement: Statement, context: Mapping[str, str]) -> bool:
     for condition in statement["condition"]:
         value = context.get(condition["variable"])
         match condition["test"]:
-            case "StringEquals":
+            case "StringEquals" | "Bool":
                 holds = value in condition["values"]
+            case "ArnNotEquals":
+                # Also true where the request has no such key.
+                holds = value not in condition["values"]
             case "ArnLike":
                 holds = value is not None and any(_matches(found, value) for found in condition["values"])
             case "Null":

@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from stacks.config.environments import Environment
+from stacks.config.environments import ENVIRONMENTS, Environment
 from stacks.config.settings import Architecture
 
 if TYPE_CHECKING:
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 THROWAWAY = "pr-42"
 MISCONFIGURED = "MISCONFIGURED_STACKS"
 """The environment variable that names a folder of synthesized stacks to test."""
+
+ENCRYPTED = "encrypted"
+"""The folder in it of those with a key."""
+
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+"""The team's own key, where an environment has one."""
 
 TODAY = date(2026, 11, 21)
 
@@ -104,13 +110,27 @@ def synthesize_environment(
     return _synthesized(app)[environment.stack_id]
 
 
-def synthesize_bootstrap(variables: Mapping[str, str], directory: Path) -> Stack:
+def synthesize_encrypted(directory: Path) -> dict[str, Stack]:
+    """Return the permanent environments' stacks with a key of the team's, by environment name, readable."""
+    stacks = {}
+    for environment in ENVIRONMENTS:
+        folder = directory / environment.name
+        folder.mkdir()
+        stack = synthesize_environment(replace(environment, encryption_key_arn=KEY), folder)
+        stacks[environment.name] = stack.readable()
+    return stacks
+
+
+def synthesize_bootstrap(
+    variables: Mapping[str, str], directory: Path, environments: Sequence[Environment] = ENVIRONMENTS
+) -> Stack:
     """Return the bootstrap stack, as `main.py` writes it with these environment variables."""
     from main import build_bootstrap, chosen_bootstrap
 
     config = chosen_bootstrap({"CATALOG_BOOTSTRAP": "1", **variables})
     assert config is not None
-    (stack,) = _synthesized(build_bootstrap(config, outdir=str(directory / "cdktf.out"))).values()
+    app = build_bootstrap(config, environments, outdir=str(directory / "cdktf.out"))
+    (stack,) = _synthesized(app).values()
     return stack
 
 

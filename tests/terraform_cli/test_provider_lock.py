@@ -11,9 +11,10 @@ from main import pin_provider
 from stacks.provider_binding import PROVIDER_LOCK, PROVIDER_VERSION
 from terraform_cli import Mirror, Terraform, TerraformError
 from terraform_cli.configuration import configured
+from terraform_cli.mirror import SOURCE
 from terraform_cli.provider import require_provider
 from terraform_cli.provider_lock import PLATFORMS, lock_provider
-from terraform_cli.synthesis import ROOT
+from terraform_cli.synthesis import ROOT, synthesize
 from tests.support.terraform_runs import available_provider
 
 HASH = re.compile(r'"h1:[A-Za-z0-9+/=]+"')
@@ -81,9 +82,23 @@ def test_every_stack_gets_the_hashes_of_the_exact_version(
     stacks = [tmp_path / "stacks" / name for name in ("dev-stack", "prod-stack")]
     for stack in stacks:
         stack.mkdir(parents=True)
+        (stack / PROVIDER_LOCK).write_text("those of an earlier synthesis")
     (tmp_path / "lock").write_text("hashes")
     pin_provider(tmp_path, variables, tmp_path / "lock")
-    assert [(stack / PROVIDER_LOCK).is_file() for stack in stacks] == [pinned, pinned]
+    for stack in stacks:
+        found = [path.read_text() for path in stack.iterdir()]
+        assert found == (["hashes"] if pinned else [])
+
+
+def test_the_bootstrap_stack_gets_them_too(tmp_path: Path) -> None:
+    settings = {
+        "CATALOG_BOOTSTRAP": "1",
+        "CATALOG_ACCOUNT_ID": "123456789012",
+        "CATALOG_STATE_BUCKET": "no-such-bucket",
+        "CATALOG_WIDE_PROVIDER": "",
+    }
+    (stack,) = synthesize(tmp_path, {**os.environ, **settings})
+    assert (stack / PROVIDER_LOCK).read_bytes() == (ROOT / PROVIDER_LOCK).read_bytes()
 
 
 def test_without_hashes_stacks_are_synthesized_all_the_same(tmp_path: Path) -> None:
@@ -93,12 +108,12 @@ def test_without_hashes_stacks_are_synthesized_all_the_same(tmp_path: Path) -> N
 
 
 def test_the_kept_hashes_are_of_the_bindings_version() -> None:
-    file = ROOT / PROVIDER_LOCK
-    if not file.is_file():
-        pytest.skip(
-            f"THERE IS NO {PROVIDER_LOCK}: make provider-lock, on a machine with Terraform's registry"
-        )
-    text = file.read_text()
+    text = (ROOT / PROVIDER_LOCK).read_text()
+    assert f'provider "{SOURCE}" {{' in text
     assert f"version     = {json.dumps(PROVIDER_VERSION)}" in text
-    # One of each platform's archive, which Terraform computes; the registry's own are `zh:`.
-    assert len(HASH.findall(text)) == len(PLATFORMS)
+    hashes = re.findall(r'^    "(.*)",$', text, re.MULTILINE)
+    assert all(re.fullmatch("h1:[A-Za-z0-9+/]{43}=|zh:[0-9a-f]{64}", each) for each in hashes)
+    assert hashes == sorted(set(hashes)), "Terraform would write the file anew"
+    # `zh:` are of the archives, signed by the registry; `h1:` of what is in them, for unpacked mirrors.
+    assert len(HASH.findall(text)) >= len(PLATFORMS)
+    assert len(hashes) - len(HASH.findall(text)) >= len(PLATFORMS)

@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 
 from local.demo.feed import WEEK, read_feed
 from processor.common_json import read_common_object
+from processor.errors import EventError
 from processor.event_time import parse_event_time, read_event_time
 from processor.json_object import parse_object
 from processor.json_values import NumberText
 from processor.product import REGISTERS
 from processor.reasons import InvalidRecordError
+from processor.records import Record, read_event
 from processor.registers import InvalidValueError
-from tests.support.events import ARRIVAL_MS
+from tests.support.events import ARRIVAL_MS, kinesis_record
 
 UPDATE = b'{"product_id":"p1","inventory":3,"price":19.99,"event_time":"2026-01-31T08:30:00Z"}'
 # What the careful parser accepts or rejects for a reason that the fast one must not miss.
@@ -196,3 +198,73 @@ def test_both_ways_to_read_an_amount_agree(amount: str) -> None:
 
     # An exponent, even of 0, is for the careful way.
     assert cents(amount) == cents(f"{amount}e0")
+
+
+MEMBERS = [
+    ("kinesis", "sequenceNumber"),
+    ("kinesis", "partitionKey"),
+    ("kinesis", "approximateArrivalTimestamp"),
+    ("kinesis", "data"),
+    ("kinesis",),
+    ("eventSource",),
+    ("eventID",),
+]
+STRANGE: list[Any] = [
+    *(
+        None,
+        True,
+        0,
+        -1,
+        1.5,
+        10**30,
+        float("nan"),
+        float("inf"),
+        -0.001,
+        253_402_300_799.999,
+        253_402_300_800,
+    ),
+    *(
+        "",
+        "0",
+        "01",
+        "1,2",
+        "7" * 129,
+        "7" * 130,
+        "shard:1",
+        "sh ard:1",
+        ":",
+        "QQ==",
+        "QQ",
+        "QR==",
+        "Q\n",
+        "é",
+    ),
+    *(b"QQ==", [], {}, ["x"], {"data": "QQ=="}, "aws:kinesis"),
+]
+
+
+def outcome(event: object) -> list[Record] | str:
+    try:
+        return read_event(event)
+    except EventError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("path", MEMBERS, ids=".".join)
+@pytest.mark.parametrize("value", STRANGE, ids=lambda value: repr(value)[:20])
+def test_records_are_read_alike_together_and_one_by_one(path: tuple[str, ...], value: object) -> None:
+    strange = kinesis_record(b"{}", 1)
+    holder = strange["kinesis"] if len(path) > 1 else strange
+    holder[path[-1]] = value
+    records = [kinesis_record(b"{}", 0), strange, kinesis_record(b"{}", 2)]
+    # Data that is not base64 is unusual, so these are read one by one.
+    unusual = kinesis_record(b"{}", 3)
+    unusual["kinesis"]["data"] = "!"
+    together, one_by_one = outcome({"Records": records}), outcome({"Records": [*records, unusual]})
+    assert together == (one_by_one if isinstance(one_by_one, str) else one_by_one[:-1])
+
+
+def test_a_boolean_between_two_arrivals_is_found() -> None:
+    records = [kinesis_record(b"{}", position, arrival_seconds=position) for position in range(3)]
+    records[1]["kinesis"]["approximateArrivalTimestamp"] = True
+    assert "approximateArrivalTimestamp is true" in outcome({"Records": records})
