@@ -8,8 +8,8 @@
     .venv/bin/python scripts/lock_tool.py benchmarks
 
 Writes the file of pins that scripts/tool_venv.sh installs the tool from. They are not in Pipfile.lock because
-ministack and checkov pin their own botocore, cdktn needs a newer jsii, dlt would decide the versions of others,
-and nobody else needs what benchmarks/requirements.in names. Afterwards run what uses the tool: `make audit`,
+ministack and checkov pin their own botocore, cdktn needs a newer jsii, dlt would decide others' versions, and
+nobody else needs what benchmarks/requirements.in names. Afterwards run what uses the tool: `make audit`,
 `make cdktn`, `make lint-workflows`, `make bench`, or `make deploy-local` and tests/deploy, which say which of
 our corrections the new emulator no longer needs.
 """
