@@ -13,6 +13,7 @@ from typing import Any
 import aioboto3
 import asyncpg
 import msgspec
+from botocore.handlers import add_expect_header
 from isal import igzip
 from redis.asyncio import Redis
 
@@ -57,6 +58,8 @@ class Bulk(Engine):
         self._bucket = addresses.bucket
         self._s3_context = async_s3_client(aioboto3.Session(), addresses)
         self._s3 = await self._s3_context.__aenter__()
+        # As ours does: a bound that waits for one more round trip would be none.
+        self._s3.meta.events.unregister("before-call.s3", add_expect_header)
         self._database = await asyncpg.connect(addresses.postgres.dsn)
         self._redis = Redis(host=addresses.redis_host, port=addresses.redis_port)
 
