@@ -132,6 +132,17 @@ class PrivateBucket(Construct):
         )
 
 
+def refuse_customer_provided_keys(scope: Construct) -> None:
+    """Refuse keys that come with a request (SSE-C), as S3 does for new buckets since April 2026.
+
+    Otherwise version 6.25 of the provider plans to remove what S3 has set, again and again:
+    https://github.com/hashicorp/terraform-provider-aws/pull/47359. Version 5 lacks the argument.
+    """
+    for node in scope.node.find_all():
+        if isinstance(node, S3BucketServerSideEncryptionConfigurationA):
+            node.add_override("rule.0.blocked_encryption_types", ["SSE-C"])
+
+
 def expiry_rules(
     *, expiry_days: int, noncurrent_days: int, incomplete_upload_days: int
 ) -> list[S3BucketLifecycleConfigurationRule]:

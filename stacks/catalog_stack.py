@@ -21,6 +21,7 @@ from constructs import Construct
 from stacks.access import ShopAccess, SupplierAccess
 from stacks.access_logs import AccessLogs
 from stacks.archive import Archive
+from stacks.bucket import refuse_customer_provided_keys
 from stacks.cache import Cache
 from stacks.code_assets import CodeAssets, DeploymentPackages
 from stacks.config.environments import Environment
@@ -95,6 +96,8 @@ class CatalogStack(TerraformStack):
         self._create_access()
         self._create_monitoring()
         self._place_roles(deployment)
+        if not deployment.wide_provider_versions:
+            refuse_customer_provided_keys(self)
         RemovalGuard(self, "Guard", config=config)
         self._create_outputs()
 

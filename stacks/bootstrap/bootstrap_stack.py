@@ -19,7 +19,7 @@ from cdktf_cdktf_provider_aws.s3_bucket_lifecycle_configuration import (
 from constructs import Construct
 
 from stacks.bootstrap.deploy_roles import DeployRoles, FunctionBoundary
-from stacks.bucket import PrivateBucket
+from stacks.bucket import PrivateBucket, refuse_customer_provided_keys
 from stacks.catalog_stack import TERRAFORM_VERSIONS
 from stacks.config.environments import Environment
 from stacks.config.settings import Removal
@@ -64,6 +64,8 @@ class BootstrapStack(TerraformStack):
             self, "State", name=config.state_bucket, removal=Removal.NEVER, encryption_key_arn=None
         )
         bucket.add_lifecycle_rules(_lifecycle_rules())
+        if not config.wide_provider_versions:
+            refuse_customer_provided_keys(self)
         TerraformOutput(
             self, "StateBucket", value=bucket.name, description="S3 bucket of the Terraform state"
         )

@@ -12,6 +12,8 @@ from stacks.config.settings import SettingsError, require_range
 _PRIVATE = tuple(
     IPv4Network(cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
 )
+# https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
+_USED_BY_AWS = IPv4Network("172.17.0.0/16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,12 @@ class NewVpc:
 
     def __post_init__(self) -> None:
         network = _network("network.vpc.cidr", self.cidr)
+        _require_private("network.vpc.cidr", network)
+        if network.overlaps(_USED_BY_AWS):
+            raise SettingsError(
+                f"network.vpc.cidr is {self.cidr!r}; accepted: ranges outside {_USED_BY_AWS}, which "
+                "services of AWS use themselves"
+            )
         require_range("network.vpc.cidr's prefix length", network.prefixlen, 16, 20)
         require_range("the number of network.vpc.zone_ids", len(self.zone_ids), 2, 6)
         _require_different("network.vpc.zone_ids", self.zone_ids)
@@ -99,9 +107,7 @@ class ShopNetwork:
         networks = [_network(field, cidr) for cidr in self.cidrs]
         for network in networks:
             require_range(f"the prefix length of {network} in {field}", network.prefixlen, 16, 28)
-            if not any(network.subnet_of(private) for private in _PRIVATE):
-                accepted = ", ".join(map(str, _PRIVATE))
-                raise SettingsError(f"{field} has {network}; accepted: parts of {accepted}")
+            _require_private(field, network)
         for one, other in combinations(networks, 2):
             if one.overlaps(other):
                 raise SettingsError(f"{field} has {one} and {other}; accepted: ranges that do not overlap")
@@ -146,9 +152,19 @@ class NetworkSettings:
 
 def _network(field: str, cidr: str) -> IPv4Network:
     try:
-        return IPv4Network(cidr)
-    except ValueError as error:
-        raise SettingsError(f"{field} has {cidr!r}; accepted: such as '10.40.0.0/16'") from error
+        network = IPv4Network(cidr)
+    except ValueError:
+        network = None
+    # A network mask in place of the prefix length is for Terraform no range.
+    if network is None or str(network) != cidr:
+        raise SettingsError(f"{field} has {cidr!r}; accepted: such as '10.40.0.0/16'")
+    return network
+
+
+def _require_private(field: str, network: IPv4Network) -> None:
+    if not any(network.subnet_of(private) for private in _PRIVATE):
+        accepted = ", ".join(map(str, _PRIVATE))
+        raise SettingsError(f"{field} has {network}; accepted: parts of {accepted}")
 
 
 def _require_ids(field: str, prefix: str, ids: Sequence[str]) -> None:

@@ -21,8 +21,12 @@ def check_tags(tags: Mapping[str, str]) -> None:
 
     Raises: SettingsError.
     """
+    if not isinstance(tags, Mapping):
+        raise SettingsError(f"tags is {tags!r}; accepted: such as {{'CostCentre': '4711'}}")
     if len(tags) > _MOST_TAGS:
         raise SettingsError(f"tags has {len(tags)} keys; accepted: at most {_MOST_TAGS}")
+    if strange := [item for pair in tags.items() for item in pair if not isinstance(item, str)]:
+        raise SettingsError(f"tags has {strange[0]!r}; accepted: strings, such as {str(strange[0])!r}")
     # IAM does not distinguish upper and lower case.
     keys = [key.lower() for key in tags]
     if repeated := [key for key in tags if keys.count(key.lower()) > 1]:

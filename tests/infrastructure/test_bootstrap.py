@@ -60,7 +60,8 @@ def test_the_states_bucket_is_kept_private_versioned_and_encrypted(bootstrap: St
     versioning = bootstrap.only("aws_s3_bucket_versioning")["versioning_configuration"]
     assert versioning == {"status": "Enabled"}
     (rule,) = bootstrap.only("aws_s3_bucket_server_side_encryption_configuration")["rule"]
-    assert rule == {"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}
+    assert rule["apply_server_side_encryption_by_default"] == {"sse_algorithm": "AES256"}
+    assert rule["blocked_encryption_types"] == ["SSE-C"]
     block = bootstrap.only("aws_s3_bucket_public_access_block")
     assert {argument for argument, value in block.items() if value is True} == {
         "block_public_acls",
@@ -266,8 +267,9 @@ def test_a_wrong_variable_is_refused(changed: dict[str, Any], refusal: str) -> N
 
 
 @pytest.mark.timeout(300)
-def test_it_is_applied_once_and_kept(bootstrap: Stack, servers: Servers, tmp_path: Path) -> None:
+def test_it_is_applied_once_and_kept(servers: Servers, tmp_path: Path) -> None:
     """Apply to moto: the second plan is empty, and a destroy is refused."""
+    bootstrap = synthesize_bootstrap({**VARIABLES, "CATALOG_WIDE_PROVIDER": "1"}, tmp_path)
     document = json.loads(json.dumps(bootstrap.document))
     # The provider waits for minutes, since moto does not return every argument of it.
     del document["resource"]["aws_s3_bucket_lifecycle_configuration"]

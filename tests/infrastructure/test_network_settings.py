@@ -66,6 +66,18 @@ def test_accepted_networks(make: Callable[[], object]) -> None:
         # An address in the network, not of the network.
         (new(cidr="10.0.0.1/16"), "network.vpc.cidr has '10.0.0.1/16'; accepted: such as '10.40.0.0/16'"),
         (new(cidr="fd00::/16"), "network.vpc.cidr has 'fd00::/16'; accepted: such as '10.40.0.0/16'"),
+        *(
+            (
+                new(cidr=public),
+                f"network.vpc.cidr has {public}; accepted: parts of 10.0.0.0/8, 172.16.0.0/12, ",
+            )
+            for public in ("8.8.0.0/16", "127.0.0.0/16", "169.254.0.0/16", "224.0.0.0/16", "0.0.0.0/16")
+        ),
+        (
+            new(cidr="172.17.16.0/20"),
+            "network.vpc.cidr is '172.17.16.0/20'; accepted: ranges outside ",
+        ),
+        (new(cidr="10.40.0.0/255.255.0.0"), "network.vpc.cidr has '10.40.0.0/255.255.0.0'; accepted: such"),
         (new(cidr=""), "network.vpc.cidr has ''; accepted: such as '10.40.0.0/16'"),
         (new(zone_ids=("use1-az1",)), "the number of network.vpc.zone_ids is 1; accepted: 2 to 6"),
         (

@@ -208,3 +208,19 @@ def test_a_wrong_setting_is_refused_with_field_value_and_range(
 def test_settings_can_be_read_without_cdktf() -> None:
     code = "import sys, stacks.config.environments as _; sys.exit(bool({'cdktf', 'jsii'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)  # noqa: S603
+
+
+def test_a_wrong_setting_ends_every_command_with_one_line() -> None:
+    program = (
+        "from dataclasses import replace; from stacks.config.environments import DEV; replace(DEV, name='')"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("name is ''; accepted: ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_any_other_error_keeps_its_traceback() -> None:
+    program = "import stacks.config.environments; raise KeyError"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603
+    assert ended.stderr.startswith("Traceback")

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from stacks.config.environments import DEV
 from tests.infrastructure.conftest import PERMANENT
-from tests.support.synthesized import THROWAWAY, Stack
+from tests.support.synthesized import THROWAWAY, Stack, synthesize_environment
 
 ROOT = Path(__file__).parents[2]
 LOGICAL_IDS = Path(__file__).with_name("logical_ids.json")
@@ -96,8 +97,6 @@ ONLY_IN_PROVIDER_6 = {
     "aws_s3_bucket": {"bucket_namespace"},
     "aws_s3_bucket_public_access_block": {"skip_destroy"},
 }
-# In a rule of aws_s3_bucket_server_side_encryption_configuration.
-NESTED_ONLY_IN_PROVIDER_6 = {"blocked_encryption_types"}
 
 OUTPUTS = {
     # The four of docs/from-the-sketch.md.
@@ -261,8 +260,19 @@ def test_arguments_of_only_provider_6_are_avoided(stacks: dict[str, Stack], name
     for kind, logical_id, body in stack.blocks():
         refused = {"region"} | ONLY_IN_PROVIDER_6.get(kind, set())
         assert not refused & set(body), logical_id
-    for argument in NESTED_ONLY_IN_PROVIDER_6:
-        assert f'"{argument}"' not in json.dumps(stack.document)
+
+
+def test_keys_that_come_with_a_request_are_refused_where_the_provider_can(
+    readable: dict[str, Stack], tmp_path: Path
+) -> None:
+    kind = "aws_s3_bucket_server_side_encryption_configuration"
+    stacks = [readable[name] for name in ALL]
+    rules = [body["rule"][0] for stack in stacks for body in stack.all(kind).values()]
+    assert len(rules) >= 2 * len(ALL)
+    assert all(rule["blocked_encryption_types"] == ["SSE-C"] for rule in rules)
+    wide = synthesize_environment(DEV, tmp_path, variables={"CATALOG_WIDE_PROVIDER": "1"})
+    assert wide.all(kind)
+    assert "blocked_encryption_types" not in json.dumps(wide.document)
 
 
 @pytest.mark.parametrize("name", ALL)

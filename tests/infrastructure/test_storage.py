@@ -111,7 +111,14 @@ def test_prod_locks_archived_objects_for_three_years(readable: dict[str, Stack])
         (
             "aws_s3_bucket_server_side_encryption_configuration",
             "Encryption",
-            {"rule": [{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}]},
+            {
+                "rule": [
+                    {
+                        "apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"},
+                        "blocked_encryption_types": ["SSE-C"],
+                    }
+                ]
+            },
         ),
         (
             "aws_s3_bucket_lifecycle_configuration",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,12 +84,16 @@ def test_tags_that_every_service_accepts(tags: Mapping[str, str]) -> None:
         ({"Owner": "aws:a"}, "tags has 'Owner': 'aws:a'; accepted: "),
         ({"Owner": "${x}"}, "tags has 'Owner': '${x}'; accepted: "),
         ({"Owner": "a", "owner": "b"}, "tags has the keys Owner, owner; accepted: keys that differ by more "),
+        ({"CostCentre": 4711}, "tags has 4711; accepted: strings, such as '4711'"),
+        ({4711: "a"}, "tags has 4711; accepted: strings, such as '4711'"),
+        ({"Owner": None}, "tags has None; accepted: strings, "),
+        (["Owner"], "tags is ['Owner']; accepted: such as {'CostCentre': '4711'}"),
         ({f"tag {number}": "" for number in range(47)}, "tags has 47 keys; accepted: at most 46"),
         *(({name: "a"}, f"tags has the key '{name}'; accepted: any but Environment, ") for name in OUR_TAGS),
         ({"name": "a"}, "tags has the key 'name'; accepted: any but Environment, "),
     ],
 )
-def test_a_tag_that_aws_refuses_or_that_is_ours_is_refused(tags: Mapping[str, str], message: str) -> None:
+def test_a_tag_that_aws_refuses_or_that_is_ours_is_refused(tags: Any, message: str) -> None:
     with pytest.raises(SettingsError, match=f"^{re.escape(message)}"):
         replace(DEV, tags=tags)
 
