@@ -180,6 +180,13 @@ def _drain(environment: Environment, prices: Prices) -> Iterator[Driver]:
         price=prices.of("lambda", f"{architecture} GB-second"),
         kinds=function,
     )
+    # Each is the first invocation of its second, which X-Ray always records.
+    yield Driver(
+        name="drain: traces",
+        count=DRAINS_PER_MONTH / 1e6,
+        price=prices.of("xray", "million traces"),
+        kinds=function,
+    )
     logged = DRAINS_PER_MONTH * drain_log_bytes()
     yield ingestion("drain: logs", logged, prices)
     yield storage("drain: logs kept", logged, environment, prices)

@@ -15,7 +15,7 @@ WEEK_BY_HOUR = (
 )
 """The week's records in each hour of the day."""
 
-_SECONDS_PER_HOUR = 3600
+SECONDS_PER_HOUR = 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Load:
         return self._records_per_second(max(WEEK_BY_HOUR))
 
     def _records_per_second(self, of_the_week: int) -> float:
-        return self.records_per_day * of_the_week / sum(WEEK_BY_HOUR) / _SECONDS_PER_HOUR
+        return self.records_per_day * of_the_week / sum(WEEK_BY_HOUR) / SECONDS_PER_HOUR
 
     def batches(self, environment: Environment) -> Iterator[Batches]:
         """Yield the batches of each hour.
@@ -51,4 +51,4 @@ class Load:
         for of_the_week in WEEK_BY_HOUR:
             rate = self._records_per_second(of_the_week) / lanes
             seconds = min(settings.batch_size / rate, settings.window_seconds + 1 / rate)
-            yield Batches(per_day=lanes * _SECONDS_PER_HOUR / seconds, records=rate * seconds)
+            yield Batches(per_day=lanes * SECONDS_PER_HOUR / seconds, records=rate * seconds)

@@ -5,7 +5,7 @@ from math import ceil
 
 from costs.archive import archive_drivers
 from costs.driver import Driver
-from costs.load import RECORD_BYTES, Batches, Load
+from costs.load import RECORD_BYTES, SECONDS_PER_HOUR, Batches, Load
 from costs.logs import batch_log_bytes, ingestion, storage
 from costs.prices import BYTES_PER_GB, DAYS_PER_MONTH, Prices
 from costs.processor import batch_ms, gb_seconds
@@ -28,6 +28,7 @@ _FLOW_RECORDS_PER_DAY = 2 * 2 * 24 * 6
 _FLOW_RECORD_BYTES = 130
 # A line of S3's access log.
 _REQUEST_BYTES = 600
+_TRACED_SHARE = 0.05
 _GROUPS = ("aws_cloudwatch_log_group",)
 
 
@@ -39,6 +40,12 @@ def usage_drivers(environment: Environment, prices: Prices, load: Load) -> list[
     return [
         *_stream(environment, prices, load),
         *_function(environment, prices, batches),
+        Driver(
+            name="batches: traces",
+            count=sum(traced_of(batch.per_day) for batch in batches) * DAYS_PER_MONTH / 1e6,
+            price=prices.of("xray", "million traces"),
+            kinds=("aws_lambda_function",),
+        ),
         *_requests(environment, prices, batches),
         *archive_drivers(batches, archive, prices, days=full),
         _backups(environment, prices, load),
@@ -97,6 +104,15 @@ def _function(environment: Environment, prices: Prices, batches: Sequence[Batche
         price=prices.of("lambda", f"{function.architecture} GB-second"),
         kinds=kinds,
     )
+
+
+def traced_of(batches_in_an_hour: float) -> float:
+    """Return how many are traced: the first of each second, and a twentieth of the others.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
+    """
+    first = min(batches_in_an_hour, SECONDS_PER_HOUR)
+    return first + (batches_in_an_hour - first) * _TRACED_SHARE
 
 
 def _requests(environment: Environment, prices: Prices, batches: Sequence[Batches]) -> Iterator[Driver]:

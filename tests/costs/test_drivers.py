@@ -9,7 +9,7 @@ from costs.fixed import fixed_drivers
 from costs.load import Load
 from costs.prices import DAYS_PER_MONTH, read_prices
 from costs.processor import batch_ms, gb_seconds
-from costs.usage import usage_drivers
+from costs.usage import traced_of, usage_drivers
 from stacks.config.environments import DEV, PROD, STAGING, Environment
 from stacks.config.settings import OnDemand, Provisioned
 from tests.support.networks import WITH_ENDPOINTS, in_new_vpc
@@ -174,3 +174,10 @@ def test_dev_has_none_of_prod_s_logs() -> None:
         ("database backups, at most", "GB-month of backups"),
     ):
         assert found[driver].count == 0
+
+
+@pytest.mark.parametrize(("invocations", "traces"), [(1800, 1800), (3600, 3600), (7200, 3600 + 180)])
+def test_the_first_invocation_of_a_second_is_traced_and_a_twentieth_of_the_others(
+    invocations: float, traces: float
+) -> None:
+    assert traced_of(invocations) == traces

@@ -57,7 +57,7 @@ def test_the_table_of_prod() -> None:
     assert lines[0] == summary(PROD, PRICES)
     rows = {line[:29].rstrip(): line.split() for line in lines}
     assert rows["database instance"][-5:] == ["1,460", "db.m7g.large", "hour", "0.168", "245.28"]
-    assert rows["= at rest"][-1] == "584.98"
+    assert rows["= at rest"][-1] == "585.20"
     assert float(rows["= a month"][-1]) == pytest.approx(
         584.98 + float(rows["= for 1,000,000 records a day"][-1]), abs=0.011
     )
