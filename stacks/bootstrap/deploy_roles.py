@@ -82,6 +82,8 @@ class DeployRoles(Construct):
             allow("FindState", ["s3:ListBucket"], [bucket_arn]),
             allow("ReadState", ["s3:GetObject"], [state]),
             allow("LockState", ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], [f"{state}.tflock"]),
+            # To refresh a bucket, the provider sends HeadBucket.
+            allow("RefreshBuckets", ["s3:ListBucket"], [self._resources("s3")[0]]),
             # Terraform reads a secret's version to see whether it is still there.
             allow(
                 "RefreshSecrets",

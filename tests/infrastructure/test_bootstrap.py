@@ -142,7 +142,7 @@ def test_nobody_stores_a_key(bootstrap: Stack) -> None:
 def test_a_deploy_may(bootstrap: Stack, action: str, resource: str, context: Mapping[str, str]) -> None:
     assert rights(bootstrap, "prod_Deploy").allows(Use(action, resource), context)
     assert not rights(bootstrap, "prod_Plan").allows(Use(action, resource), context)
-    other = resource.replace("prod", "staging")
+    other = re.sub(r"\bprod\b", "staging", resource)
     if other != resource:
         assert not rights(bootstrap, "prod_Deploy").allows(Use(action, other), context)
 
@@ -190,6 +190,14 @@ def test_a_plan_only_reads_but_for_its_lock_and_its_plan(bootstrap: Stack) -> No
         ("s3:DeleteObject", f"{STATE}.tflock"),
         ("s3:PutObject", PLAN.replace("1.tgz", "*")),
     }
+
+
+def test_a_plan_refreshes_the_environment_s_buckets_and_no_other(bootstrap: Stack) -> None:
+    """HeadBucket takes ListBucket: https://github.com/hashicorp/terraform-provider-aws/issues/17195."""
+    plan = rights(bootstrap, "prod_Plan")
+    for base in ("product-inventory-archive", "inventory-quarantine", "product-catalog-access"):
+        assert plan.allows(Use("s3:ListBucket", f"arn:aws:s3:::{base}-{ACCOUNT}-prod"))
+        assert not plan.allows(Use("s3:ListBucket", f"arn:aws:s3:::{base}-{ACCOUNT}-dev"))
 
 
 def test_a_deploy_has_rights_in_every_service_of_the_stacks(bootstrap: Stack) -> None:
