@@ -127,6 +127,10 @@ NETWORK = (
     "ec2:RevokeSecurityGroupIngress",
 )
 
+PRIVATE_DNS = ("route53:AssociateVPCWithHostedZone", "route53:DisassociateVPCFromHostedZone")
+"""What EC2 needs of whoever creates or deletes an interface endpoint with private DNS. AWS knows the zone:
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html."""
+
 EVENT_SOURCE_MAPPINGS = (
     "lambda:CreateEventSourceMapping",
     "lambda:DeleteEventSourceMapping",

@@ -151,6 +151,8 @@ class DeployRoles(Construct):
                 for service in rights.BY_NAME
             ),
             allow_if("Network", rights.NETWORK, ["*"], [region]),
+            # Without the region: Route 53 is global.
+            allow("PrivateDns", rights.PRIVATE_DNS, ["*"]),
             allow_if(
                 "Mappings", rights.EVENT_SOURCE_MAPPINGS, ["*"], [arn_like("lambda:FunctionArn", functions)]
             ),

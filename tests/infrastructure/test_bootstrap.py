@@ -125,6 +125,9 @@ def test_nobody_stores_a_key(bootstrap: Stack) -> None:
             {},
         ),
         ("ec2:CreateVpc", "*", IN_REGION),
+        # An endpoint with private DNS.
+        ("route53:AssociateVPCWithHostedZone", "*", {}),
+        ("route53:DisassociateVPCFromHostedZone", "*", {}),
         ("iam:CreateRole", ROLE, {"iam:PermissionsBoundary": BOUNDARY}),
         ("ec2:CreateFlowLogs", "*", IN_REGION),
         # Another connection to the shop's network.
