@@ -77,15 +77,16 @@ BY_NAME: Mapping[str, tuple[str, ...]] = {
         "arn:aws:rds:{region}:{account}:subgrp:*-{name}",
     ),
     "s3": ("arn:aws:s3:::*-{account}-{name}", "arn:aws:s3:::*-{account}-{name}/*"),
-    # The second is the administrator's, which RDS creates with the deployer's rights.
-    "secretsmanager": (
-        "arn:aws:secretsmanager:{region}:{account}:secret:*-{name}-??????",
-        "arn:aws:secretsmanager:{region}:{account}:secret:rds!db-*",
-    ),
+    "secretsmanager": ("arn:aws:secretsmanager:{region}:{account}:secret:*-{name}-??????",),
     "sns": ("arn:aws:sns:{region}:{account}:*-{name}", "arn:aws:sns:{region}:{account}:*-{name}:*"),
     "sqs": ("arn:aws:sqs:{region}:{account}:*-{name}",),
 }
 """The resources on which a deploy may do everything that their service has."""
+
+ADMINISTRATORS_SECRET = ("secretsmanager:CreateSecret", "secretsmanager:TagResource")
+"""What RDS needs of whoever creates a database, beside `kms:DescribeKey`, to make its administrator's secret:
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html. Its name does not say whose
+database it is of, so nobody who deploys may read, change or delete it."""
 
 NETWORK = (
     "ec2:AllocateAddress",

@@ -144,7 +144,7 @@ class DeployRoles(Construct):
         """Return the rights on an environment's resources but its roles and policies."""
         region = equals("aws:RequestedRegion", self._config.region)
         functions = self._resources("lambda")[0]
-        mappings = f"arn:aws:lambda:{self._config.region}:{self._account_id}:event-source-mapping:*"
+        here = f"{self._config.region}:{self._account_id}"
         return [
             *(
                 allow(service.capitalize(), [f"{service}:*"], self._resources(service))
@@ -156,7 +156,16 @@ class DeployRoles(Construct):
             allow_if(
                 "Mappings", rights.EVENT_SOURCE_MAPPINGS, ["*"], [arn_like("lambda:FunctionArn", functions)]
             ),
-            allow("TagMappings", ["lambda:TagResource", "lambda:UntagResource"], [mappings]),
+            allow(
+                "TagMappings",
+                ["lambda:TagResource", "lambda:UntagResource"],
+                [f"arn:aws:lambda:{here}:event-source-mapping:*"],
+            ),
+            allow(
+                "AdministratorsSecret",
+                rights.ADMINISTRATORS_SECRET,
+                [f"arn:aws:secretsmanager:{here}:secret:rds!db-*"],
+            ),
         ]
 
     def _roles(self, boundary_arn: str) -> list[Statement]:

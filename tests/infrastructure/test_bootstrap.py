@@ -31,6 +31,7 @@ BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/product-catalog-functions"
 STATE = "arn:aws:s3:::states/product-catalog/prod-stack.tfstate"
 PLAN = "arn:aws:s3:::states/plans/prod-stack/1.tgz"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/inventory-processor-role-prod"
+ADMINISTRATOR = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:rds!db-0a1b2c3d-AbCdEf"
 IN_REGION = {"aws:RequestedRegion": "us-east-1"}
 
 
@@ -125,6 +126,9 @@ def test_nobody_stores_a_key(bootstrap: Stack) -> None:
             {},
         ),
         ("ec2:CreateVpc", "*", IN_REGION),
+        # The administrator's secret, which RDS makes with the deployer's rights.
+        ("secretsmanager:CreateSecret", ADMINISTRATOR, {}),
+        ("secretsmanager:TagResource", ADMINISTRATOR, {}),
         # An endpoint with private DNS.
         ("route53:AssociateVPCWithHostedZone", "*", {}),
         ("route53:DisassociateVPCFromHostedZone", "*", {}),
@@ -170,6 +174,11 @@ def test_a_deploy_may(bootstrap: Stack, action: str, resource: str, context: Map
         ("ec2:RunInstances", "*", IN_REGION),
         ("s3:DeleteObject", STATE, {}),
         ("s3:PutBucketPolicy", "arn:aws:s3:::states", {}),
+        # It may be another environment's.
+        ("secretsmanager:GetSecretValue", ADMINISTRATOR, {}),
+        ("secretsmanager:PutSecretValue", ADMINISTRATOR, {}),
+        ("secretsmanager:PutResourcePolicy", ADMINISTRATOR, {}),
+        ("secretsmanager:DeleteSecret", ADMINISTRATOR, {}),
         (
             "secretsmanager:GetSecretValue",
             f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:other-AbCdEf",
