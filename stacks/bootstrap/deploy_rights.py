@@ -138,6 +138,15 @@ EVENT_SOURCE_MAPPINGS = (
     "lambda:UpdateEventSourceMapping",
 )
 
+ROLES = (
+    "inventory-migrations-role",
+    "inventory-processor-role",
+    "product-catalog-flow-logs-role",
+    "product-catalog-monitoring-role",
+)
+POLICIES = ("inventory-producer", "product-shop")
+"""The stacks' own, by name: no pattern, since another team's role may end with an environment's name, too."""
+
 CHANGING_ROLES_RIGHTS = (
     "iam:CreateRole",
     "iam:DeleteRolePolicy",

@@ -171,11 +171,8 @@ class DeployRoles(Construct):
     def _roles(self, boundary_arn: str) -> list[Statement]:
         """Return the rights on the functions' roles and on the policies for suppliers and the shop."""
         account, path = f"arn:aws:iam::{self._account_id}", self._role_path or "/"
-        roles = [f"{account}:role{path}{self._config.physical_name('*-role')}"]
-        policies = [
-            f"{account}:policy{path}{self._config.physical_name(base)}"
-            for base in ("inventory-producer", "product-shop")
-        ]
+        roles = [f"{account}:role{path}{self._config.physical_name(base)}" for base in rights.ROLES]
+        policies = [f"{account}:policy{path}{self._config.physical_name(base)}" for base in rights.POLICIES]
         return [
             allow_if(
                 "BoundRoles",

@@ -31,6 +31,7 @@ BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/product-catalog-functions"
 STATE = "arn:aws:s3:::states/product-catalog/prod-stack.tfstate"
 PLAN = "arn:aws:s3:::states/plans/prod-stack/1.tgz"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/inventory-processor-role-prod"
+OTHERS_ROLE = f"arn:aws:iam::{ACCOUNT}:role/billing-role-prod"
 ADMINISTRATOR = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:rds!db-0a1b2c3d-AbCdEf"
 IN_REGION = {"aws:RequestedRegion": "us-east-1"}
 
@@ -165,6 +166,8 @@ def test_a_deploy_may(bootstrap: Stack, action: str, resource: str, context: Map
         ),
         ("iam:PutRolePolicy", f"arn:aws:iam::{ACCOUNT}:role/product-catalog-deploy-prod", {}),
         ("iam:DeleteRolePermissionsBoundary", ROLE, {}),
+        ("iam:UpdateAssumeRolePolicy", OTHERS_ROLE, {}),
+        ("iam:PassRole", OTHERS_ROLE, {"iam:PassedToService": "lambda.amazonaws.com"}),
         ("iam:AttachRolePolicy", ROLE, {"iam:PermissionsBoundary": BOUNDARY}),
         ("iam:CreatePolicyVersion", BOUNDARY, {}),
         ("iam:PassRole", ROLE, {"iam:PassedToService": "ec2.amazonaws.com"}),
@@ -216,6 +219,23 @@ def test_a_deploy_has_rights_in_every_service_of_the_stacks(bootstrap: Stack) ->
     prefixes = {name for row in DEPLOYING.table("service", "IAM prefix") for name in names_in(row[1])}
     granted = {grant.action.partition(":")[0] for grant in rights(bootstrap, "prod_Deploy").grants()}
     assert prefixes <= granted
+
+
+def test_a_deploy_changes_the_stack_s_own_roles_and_policies_alone(
+    prod_from_ci: Stack, tmp_path: Path
+) -> None:
+    stack = synthesize_bootstrap({**VARIABLES, "CATALOG_ROLE_PATH": "/team/"}, tmp_path).readable()
+    for kind in ("role", "policy"):
+        own = {
+            f"arn:aws:iam::{ACCOUNT}:{kind}/team/{body['name']}"
+            for body in prod_from_ci.all(f"aws_iam_{kind}").values()
+        }
+        changed = {
+            grant.resource
+            for grant in rights(stack, "prod_Deploy").grants()
+            if f":{kind}/" in grant.resource and "/aws-service-role/" not in grant.resource
+        }
+        assert changed == own
 
 
 def test_a_role_s_policy_fits(bootstrap: Stack) -> None:
