@@ -294,6 +294,11 @@ def test_an_identity_provider_that_exists_is_used(tmp_path: Path) -> None:
     [
         ({"CATALOG_ACCOUNT_ID": ""}, "^CATALOG_BOOTSTRAP is '1'; accepted: with CATALOG_ACCOUNT_ID and "),
         ({"CATALOG_STATE_BUCKET": ""}, "^CATALOG_BOOTSTRAP is '1'; accepted: with "),
+        (
+            {"CATALOG_STATE_BUCKET": f"states-{ACCOUNT}-prod"},
+            f"^CATALOG_STATE_BUCKET is 'states-{ACCOUNT}-prod'; accepted: a name that does not end with "
+            f"-{ACCOUNT}-prod, as prod-stack's own buckets do$",
+        ),
         ({"CATALOG_REPOSITORY": "octo"}, "^CATALOG_REPOSITORY is 'octo'; accepted: 'owner/name'$"),
         ({"CATALOG_REPOSITORY": "octo/*"}, "^CATALOG_REPOSITORY is "),
         ({"CATALOG_TRUSTS_GITHUB": "yes"}, "^CATALOG_TRUSTS_GITHUB is 'yes'; accepted: 0 or 1$"),
