@@ -65,9 +65,11 @@ BY_NAME: Mapping[str, tuple[str, ...]] = {
         "arn:aws:lambda:{region}:{account}:layer:*-{name}:*",
     ),
     "logs": (
-        "arn:aws:logs:{region}:{account}:log-group:/aws/lambda/*-{name}*",
+        "arn:aws:logs:{region}:{account}:log-group:/aws/lambda/*-{name}",
+        "arn:aws:logs:{region}:{account}:log-group:/aws/lambda/*-{name}:*",
         "arn:aws:logs:{region}:{account}:log-group:/aws/rds/instance/*-{name}/*",
-        "arn:aws:logs:{region}:{account}:log-group:/aws/vpc/*-{name}*",
+        "arn:aws:logs:{region}:{account}:log-group:/aws/vpc/*-{name}",
+        "arn:aws:logs:{region}:{account}:log-group:/aws/vpc/*-{name}:*",
     ),
     "rds": (
         "arn:aws:rds:{region}:{account}:db:*-{name}",

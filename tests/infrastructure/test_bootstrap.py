@@ -33,6 +33,7 @@ PLAN = "arn:aws:s3:::states/plans/prod-stack/1.tgz"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/inventory-processor-role-prod"
 OTHERS_ROLE = f"arn:aws:iam::{ACCOUNT}:role/billing-role-prod"
 ADMINISTRATOR = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:rds!db-0a1b2c3d-AbCdEf"
+LOGS = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:"
 IN_REGION = {"aws:RequestedRegion": "us-east-1"}
 
 
@@ -137,11 +138,8 @@ def test_nobody_stores_a_key(bootstrap: Stack) -> None:
         ("ec2:CreateFlowLogs", "*", IN_REGION),
         # Another connection to the shop's network.
         ("ec2:ReplaceRoute", "*", IN_REGION),
-        (
-            "logs:CreateLogGroup",
-            f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/vpc/product-catalog-prod",
-            {},
-        ),
+        ("logs:CreateLogGroup", f"{LOGS}/aws/vpc/product-catalog-prod", {}),
+        ("logs:PutRetentionPolicy", f"{LOGS}/aws/lambda/inventory-processor-prod:*", {}),
         ("iam:PassRole", ROLE, {"iam:PassedToService": "lambda.amazonaws.com"}),
         ("iam:PassRole", ROLE, {"iam:PassedToService": "vpc-flow-logs.amazonaws.com"}),
         ("iam:PassRole", ROLE, {"iam:PassedToService": "monitoring.rds.amazonaws.com"}),
@@ -177,7 +175,10 @@ def test_a_deploy_may(bootstrap: Stack, action: str, resource: str, context: Map
         ("ec2:RunInstances", "*", IN_REGION),
         ("s3:DeleteObject", STATE, {}),
         ("s3:PutBucketPolicy", "arn:aws:s3:::states", {}),
-        # It may be another environment's.
+        # Another team's, and another environment's.
+        ("logs:DeleteLogGroup", f"{LOGS}/aws/lambda/billing-production", {}),
+        ("logs:DeleteLogGroup", f"{LOGS}/aws/lambda/billing-production:*", {}),
+        ("logs:DeleteLogGroup", f"{LOGS}/aws/vpc/billing-production", {}),
         ("secretsmanager:GetSecretValue", ADMINISTRATOR, {}),
         ("secretsmanager:PutSecretValue", ADMINISTRATOR, {}),
         ("secretsmanager:PutResourcePolicy", ADMINISTRATOR, {}),

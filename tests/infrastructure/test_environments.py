@@ -38,7 +38,7 @@ def test_a_throwaway_environment_is_dev_under_another_name(suffix: str) -> None:
 def test_the_bootstrap_stack_s_name_is_no_environment_s() -> None:
     """Without a state bucket, its state would be in the bootstrap stack's file."""
     with pytest.raises(
-        SettingsError, match="^ENVIRONMENT_SUFFIX is 'bootstrap'; accepted: any name except .*bootstrap, "
+        SettingsError, match=r"^ENVIRONMENT_SUFFIX is 'bootstrap'; accepted: any name except .*bootstrap, "
     ):
         throwaway("bootstrap")
 
