@@ -79,7 +79,11 @@ BY_NAME: Mapping[str, tuple[str, ...]] = {
         "arn:aws:rds:{region}:{account}:subgrp:*-{name}",
     ),
     "s3": ("arn:aws:s3:::*-{account}-{name}", "arn:aws:s3:::*-{account}-{name}/*"),
-    "secretsmanager": ("arn:aws:secretsmanager:{region}:{account}:secret:*-{name}-??????",),
+    # By name: a plan reads their passwords.
+    "secretsmanager": (
+        "arn:aws:secretsmanager:{region}:{account}:secret:product-catalog-db-credentials-{name}-??????",
+        "arn:aws:secretsmanager:{region}:{account}:secret:product-catalog-db-reader-{name}-??????",
+    ),
     "sns": ("arn:aws:sns:{region}:{account}:*-{name}", "arn:aws:sns:{region}:{account}:*-{name}:*"),
     "sqs": ("arn:aws:sqs:{region}:{account}:*-{name}",),
 }

@@ -88,7 +88,7 @@ class DeployRoles(Construct):
             allow(
                 "RefreshSecrets",
                 ["secretsmanager:GetSecretValue"],
-                [self._resources("secretsmanager")[0]],
+                self._resources("secretsmanager"),
             ),
             # Without it, Lambda returns no environment variables, and every plan would set them again.
             *self._key_policy(),

@@ -216,6 +216,16 @@ def test_a_plan_refreshes_the_environment_s_buckets_and_no_other(bootstrap: Stac
         assert not plan.allows(Use("s3:ListBucket", f"arn:aws:s3:::{base}-{ACCOUNT}-dev"))
 
 
+def test_a_plan_reads_the_stack_s_own_secrets_alone(bootstrap: Stack, prod_from_ci: Stack) -> None:
+    names = [body["name"] for body in prod_from_ci.all("aws_secretsmanager_secret").values()]
+    read = {
+        grant.resource
+        for grant in rights(bootstrap, "prod_Plan").grants()
+        if grant.action == "secretsmanager:GetSecretValue"
+    }
+    assert read == {f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:{name}-??????" for name in names}
+
+
 def test_a_deploy_has_rights_in_every_service_of_the_stacks(bootstrap: Stack) -> None:
     prefixes = {name for row in DEPLOYING.table("service", "IAM prefix") for name in names_in(row[1])}
     granted = {grant.action.partition(":")[0] for grant in rights(bootstrap, "prod_Deploy").grants()}
