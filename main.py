@@ -109,6 +109,13 @@ def chosen_bootstrap(variables: Mapping[str, str]) -> Bootstrap | None:
         raise SettingsError(
             "CATALOG_BOOTSTRAP is '1'; accepted: with CATALOG_ACCOUNT_ID and CATALOG_STATE_BUCKET"
         )
+    for environment in ENVIRONMENTS:
+        # The deploy role may do everything to such buckets.
+        if state_bucket.endswith(ending := environment.global_name("", account_id=account_id)):
+            raise SettingsError(
+                f"CATALOG_STATE_BUCKET is {state_bucket!r}; accepted: a name that does not end with "
+                f"{ending}, as {environment.stack_id}'s own buckets do"
+            )
     region = _matching(variables, "CATALOG_STATE_REGION", _REGION, "a region such as 'eu-west-1'")
     return Bootstrap(
         account_id=account_id,

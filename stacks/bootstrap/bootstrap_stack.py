@@ -21,11 +21,11 @@ from constructs import Construct
 from stacks.bootstrap.deploy_roles import DeployRoles, FunctionBoundary
 from stacks.bucket import PrivateBucket, refuse_customer_provided_keys
 from stacks.catalog_stack import TERRAFORM_VERSIONS
-from stacks.config.environments import Environment
+from stacks.config.environments import BOOTSTRAP, Environment
 from stacks.config.settings import Removal
 from stacks.provider_binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
 
-STACK_ID = "bootstrap-stack"
+STACK_ID = f"{BOOTSTRAP}-stack"
 ISSUER = "token.actions.githubusercontent.com"
 
 # How long an earlier state, and a plan that nobody applied, can still be read.

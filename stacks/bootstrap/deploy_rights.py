@@ -65,9 +65,11 @@ BY_NAME: Mapping[str, tuple[str, ...]] = {
         "arn:aws:lambda:{region}:{account}:layer:*-{name}:*",
     ),
     "logs": (
-        "arn:aws:logs:{region}:{account}:log-group:/aws/lambda/*-{name}*",
+        "arn:aws:logs:{region}:{account}:log-group:/aws/lambda/*-{name}",
+        "arn:aws:logs:{region}:{account}:log-group:/aws/lambda/*-{name}:*",
         "arn:aws:logs:{region}:{account}:log-group:/aws/rds/instance/*-{name}/*",
-        "arn:aws:logs:{region}:{account}:log-group:/aws/vpc/*-{name}*",
+        "arn:aws:logs:{region}:{account}:log-group:/aws/vpc/*-{name}",
+        "arn:aws:logs:{region}:{account}:log-group:/aws/vpc/*-{name}:*",
     ),
     "rds": (
         "arn:aws:rds:{region}:{account}:db:*-{name}",
@@ -77,15 +79,20 @@ BY_NAME: Mapping[str, tuple[str, ...]] = {
         "arn:aws:rds:{region}:{account}:subgrp:*-{name}",
     ),
     "s3": ("arn:aws:s3:::*-{account}-{name}", "arn:aws:s3:::*-{account}-{name}/*"),
-    # The second is the administrator's, which RDS creates with the deployer's rights.
+    # By name: a plan reads their passwords.
     "secretsmanager": (
-        "arn:aws:secretsmanager:{region}:{account}:secret:*-{name}-??????",
-        "arn:aws:secretsmanager:{region}:{account}:secret:rds!db-*",
+        "arn:aws:secretsmanager:{region}:{account}:secret:product-catalog-db-credentials-{name}-??????",
+        "arn:aws:secretsmanager:{region}:{account}:secret:product-catalog-db-reader-{name}-??????",
     ),
     "sns": ("arn:aws:sns:{region}:{account}:*-{name}", "arn:aws:sns:{region}:{account}:*-{name}:*"),
     "sqs": ("arn:aws:sqs:{region}:{account}:*-{name}",),
 }
 """The resources on which a deploy may do everything that their service has."""
+
+ADMINISTRATORS_SECRET = ("secretsmanager:CreateSecret", "secretsmanager:TagResource")
+"""What RDS needs of whoever creates a database, beside `kms:DescribeKey`, to make its administrator's secret:
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html. Its name does not say whose
+database it is of, so nobody who deploys may read, change or delete it."""
 
 NETWORK = (
     "ec2:AllocateAddress",
@@ -127,11 +134,24 @@ NETWORK = (
     "ec2:RevokeSecurityGroupIngress",
 )
 
+PRIVATE_DNS = ("route53:AssociateVPCWithHostedZone", "route53:DisassociateVPCFromHostedZone")
+"""What EC2 needs of whoever creates or deletes an interface endpoint with private DNS. AWS knows the zone:
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html."""
+
 EVENT_SOURCE_MAPPINGS = (
     "lambda:CreateEventSourceMapping",
     "lambda:DeleteEventSourceMapping",
     "lambda:UpdateEventSourceMapping",
 )
+
+ROLES = (
+    "inventory-migrations-role",
+    "inventory-processor-role",
+    "product-catalog-flow-logs-role",
+    "product-catalog-monitoring-role",
+)
+POLICIES = ("inventory-producer", "product-shop")
+"""The stacks' own, by name: no pattern, since another team's role may end with an environment's name, too."""
 
 CHANGING_ROLES_RIGHTS = (
     "iam:CreateRole",

@@ -82,11 +82,13 @@ class DeployRoles(Construct):
             allow("FindState", ["s3:ListBucket"], [bucket_arn]),
             allow("ReadState", ["s3:GetObject"], [state]),
             allow("LockState", ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], [f"{state}.tflock"]),
+            # To refresh a bucket, the provider sends HeadBucket.
+            allow("RefreshBuckets", ["s3:ListBucket"], [self._resources("s3")[0]]),
             # Terraform reads a secret's version to see whether it is still there.
             allow(
                 "RefreshSecrets",
                 ["secretsmanager:GetSecretValue"],
-                [self._resources("secretsmanager")[0]],
+                self._resources("secretsmanager"),
             ),
             # Without it, Lambda returns no environment variables, and every plan would set them again.
             *self._key_policy(),
@@ -142,27 +144,35 @@ class DeployRoles(Construct):
         """Return the rights on an environment's resources but its roles and policies."""
         region = equals("aws:RequestedRegion", self._config.region)
         functions = self._resources("lambda")[0]
-        mappings = f"arn:aws:lambda:{self._config.region}:{self._account_id}:event-source-mapping:*"
+        here = f"{self._config.region}:{self._account_id}"
         return [
             *(
                 allow(service.capitalize(), [f"{service}:*"], self._resources(service))
                 for service in rights.BY_NAME
             ),
             allow_if("Network", rights.NETWORK, ["*"], [region]),
+            # Without the region: Route 53 is global.
+            allow("PrivateDns", rights.PRIVATE_DNS, ["*"]),
             allow_if(
                 "Mappings", rights.EVENT_SOURCE_MAPPINGS, ["*"], [arn_like("lambda:FunctionArn", functions)]
             ),
-            allow("TagMappings", ["lambda:TagResource", "lambda:UntagResource"], [mappings]),
+            allow(
+                "TagMappings",
+                ["lambda:TagResource", "lambda:UntagResource"],
+                [f"arn:aws:lambda:{here}:event-source-mapping:*"],
+            ),
+            allow(
+                "AdministratorsSecret",
+                rights.ADMINISTRATORS_SECRET,
+                [f"arn:aws:secretsmanager:{here}:secret:rds!db-*"],
+            ),
         ]
 
     def _roles(self, boundary_arn: str) -> list[Statement]:
         """Return the rights on the functions' roles and on the policies for suppliers and the shop."""
         account, path = f"arn:aws:iam::{self._account_id}", self._role_path or "/"
-        roles = [f"{account}:role{path}{self._config.physical_name('*-role')}"]
-        policies = [
-            f"{account}:policy{path}{self._config.physical_name(base)}"
-            for base in ("inventory-producer", "product-shop")
-        ]
+        roles = [f"{account}:role{path}{self._config.physical_name(base)}" for base in rights.ROLES]
+        policies = [f"{account}:policy{path}{self._config.physical_name(base)}" for base in rights.POLICIES]
         return [
             allow_if(
                 "BoundRoles",

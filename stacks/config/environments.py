@@ -34,6 +34,9 @@ from stacks.config.tags import check_tags
 ARCHIVE_DAYS = 1095
 """Three years: how long we must be able to prove what suppliers sent."""
 
+BOOTSTRAP = "bootstrap"
+"""The name that bootstrap-stack has in place of an environment's: their states may be in one folder."""
+
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # A longer one would exceed S3's 63 characters in a bucket's name and ElastiCache's 40 in a user's.
 _LONGEST_NAME = 20
@@ -377,7 +380,7 @@ def throwaway(suffix: str, *, base: Environment = DEV) -> Environment:
 
     Raises: SettingsError.
     """
-    reserved = [environment.name for environment in ENVIRONMENTS]
+    reserved = [*(environment.name for environment in ENVIRONMENTS), BOOTSTRAP]
     if suffix in reserved:
         raise SettingsError(
             f"ENVIRONMENT_SUFFIX is {suffix!r}; accepted: any name except {', '.join(reserved)}, "

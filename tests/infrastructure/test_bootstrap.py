@@ -31,6 +31,9 @@ BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/product-catalog-functions"
 STATE = "arn:aws:s3:::states/product-catalog/prod-stack.tfstate"
 PLAN = "arn:aws:s3:::states/plans/prod-stack/1.tgz"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/inventory-processor-role-prod"
+OTHERS_ROLE = f"arn:aws:iam::{ACCOUNT}:role/billing-role-prod"
+ADMINISTRATOR = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:rds!db-0a1b2c3d-AbCdEf"
+LOGS = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:"
 IN_REGION = {"aws:RequestedRegion": "us-east-1"}
 
 
@@ -126,15 +129,18 @@ def test_nobody_stores_a_key(bootstrap: Stack) -> None:
             {},
         ),
         ("ec2:CreateVpc", "*", IN_REGION),
+        # The administrator's secret, which RDS makes with the deployer's rights.
+        ("secretsmanager:CreateSecret", ADMINISTRATOR, {}),
+        ("secretsmanager:TagResource", ADMINISTRATOR, {}),
+        # An endpoint with private DNS.
+        ("route53:AssociateVPCWithHostedZone", "*", {}),
+        ("route53:DisassociateVPCFromHostedZone", "*", {}),
         ("iam:CreateRole", ROLE, {"iam:PermissionsBoundary": BOUNDARY}),
         ("ec2:CreateFlowLogs", "*", IN_REGION),
         # Another connection to the shop's network.
         ("ec2:ReplaceRoute", "*", IN_REGION),
-        (
-            "logs:CreateLogGroup",
-            f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/vpc/product-catalog-prod",
-            {},
-        ),
+        ("logs:CreateLogGroup", f"{LOGS}/aws/vpc/product-catalog-prod", {}),
+        ("logs:PutRetentionPolicy", f"{LOGS}/aws/lambda/inventory-processor-prod:*", {}),
         ("iam:PassRole", ROLE, {"iam:PassedToService": "lambda.amazonaws.com"}),
         ("iam:PassRole", ROLE, {"iam:PassedToService": "vpc-flow-logs.amazonaws.com"}),
         ("iam:PassRole", ROLE, {"iam:PassedToService": "monitoring.rds.amazonaws.com"}),
@@ -143,7 +149,7 @@ def test_nobody_stores_a_key(bootstrap: Stack) -> None:
 def test_a_deploy_may(bootstrap: Stack, action: str, resource: str, context: Mapping[str, str]) -> None:
     assert rights(bootstrap, "prod_Deploy").allows(Use(action, resource), context)
     assert not rights(bootstrap, "prod_Plan").allows(Use(action, resource), context)
-    other = resource.replace("prod", "staging")
+    other = re.sub(r"\bprod\b", "staging", resource)
     if other != resource:
         assert not rights(bootstrap, "prod_Deploy").allows(Use(action, other), context)
 
@@ -159,6 +165,8 @@ def test_a_deploy_may(bootstrap: Stack, action: str, resource: str, context: Map
         ),
         ("iam:PutRolePolicy", f"arn:aws:iam::{ACCOUNT}:role/product-catalog-deploy-prod", {}),
         ("iam:DeleteRolePermissionsBoundary", ROLE, {}),
+        ("iam:UpdateAssumeRolePolicy", OTHERS_ROLE, {}),
+        ("iam:PassRole", OTHERS_ROLE, {"iam:PassedToService": "lambda.amazonaws.com"}),
         ("iam:AttachRolePolicy", ROLE, {"iam:PermissionsBoundary": BOUNDARY}),
         ("iam:CreatePolicyVersion", BOUNDARY, {}),
         ("iam:PassRole", ROLE, {"iam:PassedToService": "ec2.amazonaws.com"}),
@@ -168,6 +176,14 @@ def test_a_deploy_may(bootstrap: Stack, action: str, resource: str, context: Map
         ("ec2:RunInstances", "*", IN_REGION),
         ("s3:DeleteObject", STATE, {}),
         ("s3:PutBucketPolicy", "arn:aws:s3:::states", {}),
+        # Another team's, and another environment's.
+        ("logs:DeleteLogGroup", f"{LOGS}/aws/lambda/billing-production", {}),
+        ("logs:DeleteLogGroup", f"{LOGS}/aws/lambda/billing-production:*", {}),
+        ("logs:DeleteLogGroup", f"{LOGS}/aws/vpc/billing-production", {}),
+        ("secretsmanager:GetSecretValue", ADMINISTRATOR, {}),
+        ("secretsmanager:PutSecretValue", ADMINISTRATOR, {}),
+        ("secretsmanager:PutResourcePolicy", ADMINISTRATOR, {}),
+        ("secretsmanager:DeleteSecret", ADMINISTRATOR, {}),
         (
             "secretsmanager:GetSecretValue",
             f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:other-AbCdEf",
@@ -193,10 +209,45 @@ def test_a_plan_only_reads_but_for_its_lock_and_its_plan(bootstrap: Stack) -> No
     }
 
 
+def test_a_plan_refreshes_the_environment_s_buckets_and_no_other(bootstrap: Stack) -> None:
+    """HeadBucket takes ListBucket: https://github.com/hashicorp/terraform-provider-aws/issues/17195."""
+    plan = rights(bootstrap, "prod_Plan")
+    for base in ("product-inventory-archive", "inventory-quarantine", "product-catalog-access"):
+        assert plan.allows(Use("s3:ListBucket", f"arn:aws:s3:::{base}-{ACCOUNT}-prod"))
+        assert not plan.allows(Use("s3:ListBucket", f"arn:aws:s3:::{base}-{ACCOUNT}-dev"))
+
+
+def test_a_plan_reads_the_stack_s_own_secrets_alone(bootstrap: Stack, prod_from_ci: Stack) -> None:
+    names = [body["name"] for body in prod_from_ci.all("aws_secretsmanager_secret").values()]
+    read = {
+        grant.resource
+        for grant in rights(bootstrap, "prod_Plan").grants()
+        if grant.action == "secretsmanager:GetSecretValue"
+    }
+    assert read == {f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:{name}-??????" for name in names}
+
+
 def test_a_deploy_has_rights_in_every_service_of_the_stacks(bootstrap: Stack) -> None:
     prefixes = {name for row in DEPLOYING.table("service", "IAM prefix") for name in names_in(row[1])}
     granted = {grant.action.partition(":")[0] for grant in rights(bootstrap, "prod_Deploy").grants()}
     assert prefixes <= granted
+
+
+def test_a_deploy_changes_the_stack_s_own_roles_and_policies_alone(
+    prod_from_ci: Stack, tmp_path: Path
+) -> None:
+    stack = synthesize_bootstrap({**VARIABLES, "CATALOG_ROLE_PATH": "/team/"}, tmp_path).readable()
+    for kind in ("role", "policy"):
+        own = {
+            f"arn:aws:iam::{ACCOUNT}:{kind}/team/{body['name']}"
+            for body in prod_from_ci.all(f"aws_iam_{kind}").values()
+        }
+        changed = {
+            grant.resource
+            for grant in rights(stack, "prod_Deploy").grants()
+            if f":{kind}/" in grant.resource and "/aws-service-role/" not in grant.resource
+        }
+        assert changed == own
 
 
 def test_a_role_s_policy_fits(bootstrap: Stack) -> None:
@@ -255,6 +306,11 @@ def test_an_identity_provider_that_exists_is_used(tmp_path: Path) -> None:
     [
         ({"CATALOG_ACCOUNT_ID": ""}, "^CATALOG_BOOTSTRAP is '1'; accepted: with CATALOG_ACCOUNT_ID and "),
         ({"CATALOG_STATE_BUCKET": ""}, "^CATALOG_BOOTSTRAP is '1'; accepted: with "),
+        (
+            {"CATALOG_STATE_BUCKET": f"states-{ACCOUNT}-prod"},
+            f"^CATALOG_STATE_BUCKET is 'states-{ACCOUNT}-prod'; accepted: a name that does not end with "
+            f"-{ACCOUNT}-prod, as prod-stack's own buckets do$",
+        ),
         ({"CATALOG_REPOSITORY": "octo"}, "^CATALOG_REPOSITORY is 'octo'; accepted: 'owner/name'$"),
         ({"CATALOG_REPOSITORY": "octo/*"}, "^CATALOG_REPOSITORY is "),
         ({"CATALOG_TRUSTS_GITHUB": "yes"}, "^CATALOG_TRUSTS_GITHUB is 'yes'; accepted: 0 or 1$"),

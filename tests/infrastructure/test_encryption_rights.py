@@ -180,7 +180,7 @@ def test_the_key_s_policy_lets_logs_use_it_for_our_groups_alone(encrypted: dict[
     logs = service_policy("logs.us-east-1")
     groups = [group["name"] for group in encrypted["prod"].all("aws_cloudwatch_log_group").values()]
     assert len(groups) >= 5
-    for name in (*groups, "/aws/lambda/other-staging"):
+    for name in (*groups, "/aws/lambda/other-staging", "/aws/vpc/billing-production"):
         arn = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{name}"
         context = {"kms:EncryptionContext:aws:logs:arn": arn}
         assert logs.allows(Use("kms:GenerateDataKey", KEY), context) is (name in groups)

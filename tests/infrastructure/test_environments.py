@@ -35,6 +35,14 @@ def test_a_throwaway_environment_is_dev_under_another_name(suffix: str) -> None:
     assert throwaway(suffix) == replace(DEV, name=suffix)
 
 
+def test_the_bootstrap_stack_s_name_is_no_environment_s() -> None:
+    """Without a state bucket, its state would be in the bootstrap stack's file."""
+    with pytest.raises(
+        SettingsError, match=r"^ENVIRONMENT_SUFFIX is 'bootstrap'; accepted: any name except .*bootstrap, "
+    ):
+        throwaway("bootstrap")
+
+
 @pytest.mark.parametrize(
     "suffix",
     ["", "x" * 21, "PR-42", "pr_42", "pr 42", "-pr", "pr-", "pr--42", "é", "pr\n", "dev", "staging", "prod"],
