@@ -51,9 +51,20 @@ def test_every_connection_is_logged(readable: dict[str, Stack]) -> None:
         "depends_on": ["aws_iam_role_policy.FlowLogs_Rights"],
     }
     assert statements(prod, "FlowLogs_Trust") == trusted("vpc-flow-logs.amazonaws.com")
-    (may,) = statements(prod, "FlowLogs_May")
-    assert may["resources"] == [f"{FLOWS}:*"]
-    assert {"logs:CreateLogStream", "logs:PutLogEvents"} <= set(may["actions"])
+    assert statements(prod, "FlowLogs_May") == [
+        {
+            "sid": "Log",
+            # What AWS names, without the group's creation:
+            # https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
+            "actions": [
+                "logs:CreateLogStream",
+                "logs:DescribeLogGroups",
+                "logs:DescribeLogStreams",
+                "logs:PutLogEvents",
+            ],
+            "resources": [f"{FLOWS}:*"],
+        }
+    ]
 
 
 def test_the_operating_system_of_the_database_is_watched(readable: dict[str, Stack]) -> None:

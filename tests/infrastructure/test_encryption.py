@@ -2,13 +2,12 @@
 
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from importlib import import_module
 from typing import Any
 
 import pytest
 
-from tests.infrastructure.test_arguments import arguments
 from tests.support.synthesized import KEY, Stack
 
 # Arguments about keys that have no key, and why.
@@ -26,8 +25,8 @@ PLAIN = {
 }
 ONLY_IN_PROD = {("aws_db_instance", "performance_insights_kms_key_id")}
 
-# Kind → what is new with a key.
-NEW = {
+# Kind → what differs with a key.
+DIFFERENT = {
     "aws_cloudwatch_log_group": {"kms_key_id"},
     "aws_db_instance": {
         "kms_key_id",
@@ -35,14 +34,16 @@ NEW = {
         "performance_insights_kms_key_id",
     },
     "aws_elasticache_replication_group": {"kms_key_id"},
+    "aws_kinesis_stream": {"kms_key_id"},
     "aws_lambda_function": {"kms_key_arn"},
     "aws_s3_bucket_server_side_encryption_configuration": {
-        "rule.apply_server_side_encryption_by_default.kms_master_key_id",
-        "rule.bucket_key_enabled",
+        "bucket_key_enabled",
+        "kms_master_key_id",
+        "sse_algorithm",
     },
     "aws_secretsmanager_secret": {"kms_key_id"},
     "aws_sns_topic": {"kms_master_key_id"},
-    "aws_sqs_queue": {"kms_master_key_id"},
+    "aws_sqs_queue": {"kms_master_key_id", "sqs_managed_sse_enabled"},
 }
 
 
@@ -78,11 +79,11 @@ def test_everything_that_can_have_the_key_has_it(encrypted: dict[str, Stack], na
         if not kind.startswith("aws_"):
             continue
         for argument in arguments_about_keys(kind) - {no for of, no in WITHOUT if of == kind}:
-            if name != "prod" and (kind, argument) in ONLY_IN_PROD:
-                continue
+            absent = name != "prod" and (kind, argument) in ONLY_IN_PROD
             for id_, block in stack.all(kind).items():
                 found = list(values(block, argument))
-                assert found == ([] if id_ in PLAIN else [KEY]), f"{kind}.{id_}: {argument} is {found}"
+                expected = [] if absent or id_ in PLAIN else [KEY]
+                assert found == expected, f"{kind}.{id_}: {argument} is {found}"
 
 
 def test_what_has_no_key_is_still_there(encrypted: dict[str, Stack]) -> None:
@@ -91,25 +92,35 @@ def test_what_has_no_key_is_still_there(encrypted: dict[str, Stack]) -> None:
     assert set(PLAIN) <= {id_ for _, id_, _ in encrypted["prod"].blocks()}
 
 
+def without(node: Any, names: Set[str]) -> Any:
+    """Return a block without arguments of these names and without statements about keys."""
+    match node:
+        case dict():
+            return {name: without(value, names) for name, value in node.items() if name not in names}
+        case list():
+            return [without(value, names) for value in node if not is_about_keys(value)]
+    return node
+
+
+def is_about_keys(node: Any) -> bool:
+    """Return whether this is a policy's statement whose actions are all of KMS."""
+    actions = node.get("actions", ()) if isinstance(node, Mapping) else ()
+    return bool(actions) and all(action.startswith("kms:") for action in actions)
+
+
 @pytest.mark.parametrize("name", ["dev", "staging", "prod"])
 def test_nothing_else_changes(readable: dict[str, Stack], encrypted: dict[str, Stack], name: str) -> None:
     before, after = readable[name], encrypted[name]
-    assert [(kind, id_) for kind, id_, _ in before.blocks()] == [
-        (kind, id_) for kind, id_, _ in after.blocks()
-    ]
-    found, known = arguments({name: after}), arguments({name: before})
-    new = {
-        kind: set(found[kind]) - set(known[kind])
-        for kind in found
-        if not kind.startswith("data.") and set(found[kind]) > set(known[kind])
-    }
-    expected = {kind: set(paths) for kind, paths in NEW.items()}
-    if name != "prod":
-        expected["aws_db_instance"].remove("performance_insights_kms_key_id")
-    del expected["aws_sqs_queue"]
-    assert new == expected
-    gone = set(known["aws_sqs_queue"]) ^ set(found["aws_sqs_queue"])
-    assert gone == {"sqs_managed_sse_enabled", "kms_master_key_id"}
+    for kind in DIFFERENT | before.document["resource"] | before.document["data"]:
+        names = DIFFERENT.get(kind, set())
+        assert without(after.all(kind), names) == without(before.all(kind), names), kind
+    others = {"resource", "data"}
+    assert without(after.document, others) == without(before.document, others)
+    assert {kind for kind, _, _ in after.blocks()} == {kind for kind, _, _ in before.blocks()}
+
+
+def test_the_queue_has_no_second_encryption(encrypted: dict[str, Stack]) -> None:
+    assert "sqs_managed_sse_enabled" not in encrypted["prod"].only("aws_sqs_queue")
 
 
 def test_buckets_ask_kms_once_for_many_objects(encrypted: dict[str, Stack]) -> None:

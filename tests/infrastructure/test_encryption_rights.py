@@ -91,6 +91,15 @@ def test_each_may_what_it_needs_and_no_more(encrypted: dict[str, Stack], documen
     assert not role.allows(Use("kms:CreateGrant", KEY), context)
 
 
+@pytest.mark.parametrize("document", MAY)
+def test_nobody_has_another_action_of_kms(encrypted: dict[str, Stack], document: str) -> None:
+    for stack in encrypted.values():
+        actions = {action for each in statements(stack, document) for action in each["actions"]}
+        assert {action for action in actions if action.startswith("kms:")} == {
+            USES[use][0] for use in MAY[document]
+        }
+
+
 def test_no_other_policy_of_a_stack_has_the_key(encrypted: dict[str, Stack]) -> None:
     for name, stack in encrypted.items():
         documents = stack.all("aws_iam_policy_document")

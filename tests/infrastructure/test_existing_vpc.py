@@ -78,6 +78,15 @@ def test_a_function_waits_for_its_rules_in_a_group_of_somebody_else(guest_prod: 
         assert rule in function["depends_on"]
 
 
+def test_each_setting_of_dns_has_its_own_refusal(guest_dev: Stack, guest_prod: Stack) -> None:
+    for stack in (guest_dev, guest_prod):
+        required = stack.only("aws_vpc")["lifecycle"]["postcondition"]
+        assert [(each["condition"], each["error_message"].partition(" in ")[0]) for each in required] == [
+            ("${self.enable_dns_support}", "DNS support is off"),
+            ("${self.enable_dns_hostnames}", "DNS hostnames are off"),
+        ]
+
+
 @pytest.mark.timeout(300)
 def test_a_vpc_that_lacks_something_ends_the_plan(guest_dev: Stack, servers: Servers, tmp_path: Path) -> None:
     url = servers.moto.endpoint_url

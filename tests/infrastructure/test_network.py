@@ -169,7 +169,12 @@ def test_endpoints_bind_the_functions_and_let_others_of_the_account_through(
 def test_what_anybody_may_do_is_read_from_aws_s_own_buckets(stack: Stack) -> None:
     """By their whole names: anybody could create a bucket whose name begins like one of AWS's."""
     (*_, reading) = stack.named("aws_iam_policy_document", "Endpoints_S3Access")["statement"]
-    assert (reading["actions"], reading["condition"]) == (["s3:GetObject"], [NOT_THE_FUNCTIONS])
+    assert {name: value for name, value in reading.items() if name != "resources"} == {
+        "sid": "ReadFromAws",
+        "actions": ["s3:GetObject"],
+        "principals": [{"type": "*", "identifiers": ["*"]}],
+        "condition": [NOT_THE_FUNCTIONS],
+    }
     assert len(reading["resources"]) == 13
     for resource in reading["resources"]:
         bucket = resource.removeprefix("arn:${data.aws_partition.Endpoints_Partition.partition}:s3:::")

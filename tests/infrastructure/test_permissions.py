@@ -32,6 +32,13 @@ ON_ANYTHING = {
     "xray:PutTraceSegments",
 }
 
+SERVICES = {
+    "Processor_Private": "lambda.amazonaws.com",
+    "Migrations_Private": "lambda.amazonaws.com",
+    "Database_Monitoring": "monitoring.rds.amazonaws.com",
+    "FlowLogs": "vpc-flow-logs.amazonaws.com",
+}
+
 OF_ENDPOINTS = {"Endpoints_S3Access", "Endpoints_SecretsAccess"}
 
 Grants = Mapping[str, set[str]]
@@ -109,17 +116,17 @@ def test_only_lambda_itself_may_create_and_delete_network_interfaces(stack: Stac
     ]
 
 
-@pytest.mark.parametrize("part", ["Processor", "Migrations"])
-def test_a_role_is_only_for_lambda_and_has_one_policy(stack: Stack, part: str) -> None:
-    role = stack.named("aws_iam_role", f"{part}_Private_Role")
-    assert role["assume_role_policy"] == f"${{data.aws_iam_policy_document.{part}_Private_Trust.json}}"
-    assert not {"managed_policy_arns", "inline_policy", "permissions_boundary"} & set(role)
-    (trust,) = statements(stack, f"{part}_Private_Trust")
-    assert trust["actions"] == ["sts:AssumeRole"]
-    assert trust["principals"] == [{"type": "Service", "identifiers": ["lambda.amazonaws.com"]}]
-    rights = stack.named("aws_iam_role_policy", f"{part}_Private_Rights")
-    assert rights["role"] == f"${{aws_iam_role.{part}_Private_Role.name}}"
-    assert rights["policy"] == f"${{data.aws_iam_policy_document.{part}_Private_May.json}}"
+def test_a_role_is_only_for_one_service_and_has_one_policy(stack: Stack) -> None:
+    for id_, role in stack.all("aws_iam_role").items():
+        part = id_.removesuffix("_Role")
+        assert role["assume_role_policy"] == f"${{data.aws_iam_policy_document.{part}_Trust.json}}"
+        assert not {"managed_policy_arns", "inline_policy", "permissions_boundary"} & set(role)
+        (trust,) = statements(stack, f"{part}_Trust")
+        assert trust["actions"] == ["sts:AssumeRole"]
+        assert trust["principals"] == [{"type": "Service", "identifiers": [SERVICES[part]]}]
+        rights = stack.named("aws_iam_role_policy", f"{part}_Rights")
+        assert rights["role"] == f"${{aws_iam_role.{id_}.name}}"
+        assert rights["policy"] == f"${{data.aws_iam_policy_document.{part}_May.json}}"
 
 
 def test_nothing_else_gives_a_role_rights(stack: Stack) -> None:

@@ -14,7 +14,7 @@ _INTERFACES = (
 _STATEMENTS = (
     "infrastructure/test_permissions.py::test_no_two_statements_of_a_policy_are_equal_or_have_the_same_name"
 )
-_TRUST = "infrastructure/test_permissions.py::test_a_role_is_only_for_lambda_and_has_one_policy"
+_TRUST = "infrastructure/test_permissions.py::test_a_role_is_only_for_one_service_and_has_one_policy"
 _CONNECTIONS = "infrastructure/test_network.py::test_exactly_these_connections_are_allowed"
 _NETWORK = "infrastructure/test_network.py::"
 _ENDPOINTS = f"{_NETWORK}test_endpoints_bind_the_functions_and_let_others_of_the_account_through"
