@@ -120,11 +120,13 @@ def test_nothing_else_changes(readable: dict[str, Stack], encrypted: dict[str, S
 
 
 def test_the_queue_has_no_second_encryption(encrypted: dict[str, Stack]) -> None:
-    assert "sqs_managed_sse_enabled" not in encrypted["prod"].only("aws_sqs_queue")
+    for stack in encrypted.values():
+        assert "sqs_managed_sse_enabled" not in stack.only("aws_sqs_queue")
 
 
 def test_buckets_ask_kms_once_for_many_objects(encrypted: dict[str, Stack]) -> None:
-    for id_, block in encrypted["prod"].all("aws_s3_bucket_server_side_encryption_configuration").items():
+    kind = "aws_s3_bucket_server_side_encryption_configuration"
+    for id_, block in (each for stack in encrypted.values() for each in stack.all(kind).items()):
         (rule,) = block["rule"]
         by_default = rule["apply_server_side_encryption_by_default"]
         if id_ in PLAIN:

@@ -166,20 +166,23 @@ def test_endpoints_bind_the_functions_and_let_others_of_the_account_through(
         assert [statement["sid"] for statement in reading] == (["ReadFromAws"] if name == "S3" else [])
 
 
-def test_what_anybody_may_do_is_read_from_aws_s_own_buckets(stack: Stack) -> None:
+def test_what_anybody_may_do_is_read_from_aws_s_own_buckets(stack: Stack, guest_dev: Stack) -> None:
     """By their whole names: anybody could create a bucket whose name begins like one of AWS's."""
-    (*_, reading) = stack.named("aws_iam_policy_document", "Endpoints_S3Access")["statement"]
-    assert {name: value for name, value in reading.items() if name != "resources"} == {
-        "sid": "ReadFromAws",
-        "actions": ["s3:GetObject"],
-        "principals": [{"type": "*", "identifiers": ["*"]}],
-        "condition": [NOT_THE_FUNCTIONS],
-    }
-    assert len(reading["resources"]) == 13
-    for resource in reading["resources"]:
-        bucket = resource.removeprefix("arn:${data.aws_partition.Endpoints_Partition.partition}:s3:::")
-        assert re.fullmatch(r"[a-z0-9-]+/\*", bucket), resource
-        assert "us-east-1" in bucket or bucket == "amazoncloudwatch-agent/*"
+    for each in (stack, guest_dev):
+        (*_, found) = each.named("aws_iam_policy_document", "Endpoints_S3Access")["statement"]
+        reading = dict(found)
+        resources = reading.pop("resources")
+        assert reading == {
+            "sid": "ReadFromAws",
+            "actions": ["s3:GetObject"],
+            "principals": [{"type": "*", "identifiers": ["*"]}],
+            "condition": [NOT_THE_FUNCTIONS],
+        }
+        assert len(resources) == 13
+        for resource in resources:
+            bucket = resource.removeprefix("arn:${data.aws_partition.Endpoints_Partition.partition}:s3:::")
+            assert re.fullmatch(r"[a-z0-9-]+/\*", bucket), resource
+            assert "us-east-1" in bucket or bucket == "amazoncloudwatch-agent/*"
 
 
 def test_the_default_security_group_allows_nothing(stack: Stack) -> None:

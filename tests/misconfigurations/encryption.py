@@ -8,6 +8,8 @@ from tests.support.synthesized import KEY
 _HAS_KEY = "infrastructure/test_encryption.py::test_everything_that_can_have_the_key_has_it"
 _MAY = "infrastructure/test_encryption_rights.py::test_each_may_what_it_needs_and_no_more"
 _RULE = "rule.0.apply_server_side_encryption_by_default"
+_SAME = "infrastructure/test_encryption.py::test_nothing_else_changes"
+_ACTIONS = "infrastructure/test_encryption_rights.py::test_nobody_has_another_action_of_kms"
 _BUCKET = "aws_s3_bucket_server_side_encryption_configuration."
 _POLICY = "data.aws_iam_policy_document."
 
@@ -60,6 +62,38 @@ _MISTAKES = [
         f"{_POLICY}Processor_Private_May",
         _MAY,
         ("a function without its environment variables", "statement.4", REMOVED),
+    ),
+    *mistakes_in(
+        f"{_POLICY}Processor_Private_May",
+        _ACTIONS,
+        ("a processor that encrypts again", "statement.9.actions.1", "kms:ReEncryptTo"),
+        ("a processor that describes the key", "statement.9.actions.1", "kms:DescribeKey"),
+    ),
+    *mistakes_in(
+        f"{_POLICY}Processor_Private_May",
+        _SAME,
+        ("with a key, every log group", "statement.0.resources", ["*"]),
+    ),
+    *mistakes_in(
+        "aws_db_instance.Database_Instance",
+        _SAME,
+        ("with a key, a database that is not encrypted", "storage_encrypted", False),
+        ("with a key, a database in one zone", "multi_az", False),
+    ),
+    *mistakes_in(
+        "aws_elasticache_replication_group.Cache_ReplicationGroup",
+        _SAME,
+        ("with a key, a cache that is not encrypted", "at_rest_encryption_enabled", "false"),
+    ),
+    *mistakes_in(
+        "aws_s3_bucket_public_access_block.Archive_Private_PublicAccess",
+        _SAME,
+        ("with a key, a public bucket", "block_public_policy", False),
+    ),
+    *mistakes_in(
+        "aws_sqs_queue.Quarantine_Queue",
+        "infrastructure/test_encryption.py::test_the_queue_has_no_second_encryption",
+        ("a queue with two encryptions", "sqs_managed_sse_enabled", True),
     ),
 ]
 

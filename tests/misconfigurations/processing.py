@@ -15,6 +15,7 @@ _STATEMENTS = (
     "infrastructure/test_permissions.py::test_no_two_statements_of_a_policy_are_equal_or_have_the_same_name"
 )
 _TRUST = "infrastructure/test_permissions.py::test_a_role_is_only_for_one_service_and_has_one_policy"
+_FLOWS = "infrastructure/test_aws_logs.py::test_every_connection_is_logged"
 _CONNECTIONS = "infrastructure/test_network.py::test_exactly_these_connections_are_allowed"
 _NETWORK = "infrastructure/test_network.py::"
 _ENDPOINTS = f"{_NETWORK}test_endpoints_bind_the_functions_and_let_others_of_the_account_through"
@@ -212,5 +213,52 @@ PROCESSING = [
         f"{_POLICY}Processor_Private_May",
         _INTERFACES,
         ("a denial of the archive", "statement.2.actions.6", "s3:PutObject"),
+    ),
+    *mistakes_in(
+        "aws_iam_role.Database_Monitoring_Role",
+        _TRUST,
+        (
+            "monitoring with the processor's trust",
+            "assume_role_policy",
+            "${data.aws_iam_policy_document.Processor_Private_Trust.json}",
+        ),
+    ),
+    *mistakes_in(
+        "aws_iam_role_policy.Database_Monitoring_Rights",
+        _TRUST,
+        (
+            "monitoring with the processor's rights",
+            "policy",
+            "${data.aws_iam_policy_document.Processor_Private_May.json}",
+        ),
+    ),
+    *mistakes_in(
+        "aws_iam_role.FlowLogs_Role",
+        _TRUST,
+        (
+            "flow logs with the processor's trust",
+            "assume_role_policy",
+            "${data.aws_iam_policy_document.Processor_Private_Trust.json}",
+        ),
+    ),
+    *mistakes_in(
+        "aws_iam_role_policy.FlowLogs_Rights",
+        _TRUST,
+        (
+            "flow logs with the processor's rights",
+            "policy",
+            "${data.aws_iam_policy_document.Processor_Private_May.json}",
+        ),
+    ),
+    *mistakes_in(
+        f"{_POLICY}FlowLogs_May",
+        _FLOWS,
+        ("flow logs that delete their group", "statement.0.actions.4", "logs:DeleteLogGroup"),
+        ("flow logs that do not find their group", "statement.0.actions.1", REMOVED),
+    ),
+    *mistakes_in(
+        f"{_POLICY}Endpoints_S3Access",
+        _OF_AWS,
+        ("AWS's buckets for one account", "statement.3.principals.0.type", "AWS"),
     ),
 ]

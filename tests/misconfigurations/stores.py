@@ -82,6 +82,12 @@ STORES = [
         "aws_elasticache_user.Cache_Shop_User",
         _USERS,
         ("a user of the cache who may do everything", "access_string", "on ~* +@all"),
+        (
+            "a user of the cache who may empty it",
+            "access_string",
+            "on ~product:* ~lease:* -@all +ping +get +getrange +set +del +evalsha +script|load"
+            " +client|setinfo +flushall",
+        ),
     ),
     *mistakes_in(
         "aws_elasticache_user.Cache_Shop_User",
@@ -113,6 +119,52 @@ STORES = [
         _PROTECTED,
         ("a bucket that is destroyed with its objects", "force_destroy", True),
         ("an archive without a lock", "object_lock_enabled", False),
+    ),
+    *mistakes_in(
+        "aws_s3_bucket_public_access_block.AccessLogs_Private_PublicAccess",
+        _BUCKETS,
+        ("public access logs", "block_public_policy", False),
+        ("a bucket that the block does not protect", "bucket", "${aws_s3_bucket.Archive_Private_Bucket.id}"),
+    ),
+    *mistakes_in(
+        "aws_s3_bucket_versioning.AccessLogs_Private_Versioning",
+        _BUCKETS,
+        ("no versions of access logs", "versioning_configuration.status", "Suspended"),
+    ),
+    *mistakes_in(
+        "aws_s3_bucket_ownership_controls.AccessLogs_Private_Ownership",
+        _BUCKETS,
+        ("access lists of access logs", "rule.object_ownership", "ObjectWriter"),
+    ),
+    *mistakes_in(
+        "aws_s3_bucket_policy.AccessLogs_Private_Policy",
+        _BUCKETS,
+        ("another bucket's policy", "policy", "${data.aws_iam_policy_document.Archive_Private_TlsOnly.json}"),
+    ),
+    *mistakes_in(
+        "aws_s3_bucket_server_side_encryption_configuration.AccessLogs_Private_Encryption",
+        _BUCKETS,
+        ("encryption of another bucket", "bucket", "${aws_s3_bucket.Archive_Private_Bucket.id}"),
+    ),
+    *mistakes_in(
+        "aws_s3_bucket.AccessLogs_Private_Bucket",
+        _PROTECTED,
+        ("access logs that are destroyed with the bucket", "force_destroy", True),
+    ),
+    *mistakes_in(
+        "aws_s3_bucket_lifecycle_configuration.AccessLogs_Private_Lifecycle",
+        _BUCKETS,
+        ("lifecycle rules of another bucket", "bucket", "${aws_s3_bucket.Archive_Private_Bucket.id}"),
+    ),
+    *mistakes_in(
+        "aws_s3_bucket_lifecycle_configuration.AccessLogs_Private_Lifecycle",
+        _LIFECYCLE,
+        ("lifecycle rules before versioning", "depends_on", REMOVED),
+    ),
+    *mistakes_in(
+        f"{_POLICY}AccessLogs_Private_TlsOnly",
+        _TLS,
+        ("access logs that nobody reaches over TLS", "statement.1.condition.0.values.0", "true"),
     ),
     *mistakes_in(
         "aws_s3_bucket_object_lock_configuration.Archive_Lock",
