@@ -77,28 +77,28 @@ vulnerabilities: setup ## ask OSV whether a package that Lambda runs has a known
 
 .PHONY: ready
 ready: setup
-	@$(BIN)/python -m terraform_cli ready $(STACK)
+	@$(BIN)/python -m terraform_cli ready "$(STACK)"
 
 diff: ready package ## show what a deploy of STACK would change, and fail if it is anything (default: STACK=dev-stack)
-	@$(BIN)/python -m terraform_cli plan $(STACK)
+	@$(BIN)/python -m terraform_cli plan "$(STACK)"
 
 drift: ready package ## the same for a schedule: print only what changed, and leave the state unlocked
-	@$(BIN)/python -m terraform_cli plan --drift $(STACK)
+	@$(BIN)/python -m terraform_cli plan --drift "$(STACK)"
 
 deploy: ready package ## deploy STACK, after showing the plan and asking
-	@bash scripts/cdktf.sh deploy $(STACK)
+	@bash scripts/cdktf.sh deploy "$(STACK)"
 
 destroy: ready ## destroy STACK, after showing the plan and asking
-	@bash scripts/cdktf.sh destroy $(STACK)
+	@bash scripts/cdktf.sh destroy "$(STACK)"
 
 bootstrap: setup ## make the bucket for the state, and roles for workflows, after showing the plan and asking
 	@CATALOG_BOOTSTRAP=1 bash scripts/cdktf.sh deploy bootstrap-stack
 
 preflight: setup ## ask the account whether STACK can be deployed: quotas, zones, names, the state's bucket
-	@$(BIN)/python -m preflight $(STACK)
+	@$(BIN)/python -m preflight "$(STACK)"
 
 key-policy: setup ## print the policy that the key of STACK needs (encryption_key_arn)
-	@$(BIN)/python scripts/key_policy.py $(STACK)
+	@$(BIN)/python scripts/key_policy.py "$(STACK)"
 
 cost: setup ## print what STACK costs a month for RECORDS_PER_DAY, by AWS's list prices (default: every stack)
 	@$(BIN)/python -m costs $(if $(filter file,$(origin STACK)),,$(STACK)) --records-per-day "$(RECORDS_PER_DAY)"

@@ -9,7 +9,7 @@ reads these environment variables for the stacks:
   that is not the stack's. Without a bucket the state is in `terraform.<stack>.tfstate` beside this file.
 - `CATALOG_ARCHITECTURE`: `arm64` or `x86_64` for every function, overriding the environment's settings.
 - `CATALOG_WIDE_PROVIDER`: `1` accepts versions of the AWS provider other than the binding's own.
-- `CATALOG_PERMISSIONS_BOUNDARY`: the ARN of a policy that bounds the functions' roles.
+- `CATALOG_PERMISSIONS_BOUNDARY`: the ARN of a policy that bounds the roles.
 - `CATALOG_ROLE_PATH`: the path of every role and policy in IAM, such as `/team/`.
 - `CATALOG_BOOTSTRAP`: `1` writes only `bootstrap-stack`, which makes the bucket for the state.
 - `CATALOG_REPOSITORY`: adds roles for this repository's workflows to it, `owner/name`.
@@ -48,7 +48,8 @@ T = TypeVar("T", bound=str)
 _LOCK = Path(__file__).with_name(PROVIDER_LOCK)
 _STATE_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ACCOUNT = re.compile("[0-9]{12}")
-_BOUNDARY = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:policy/[\w+=,.@/-]+", re.ASCII)
+# A team's, or one of AWS's own: arn:aws:iam::aws:policy/…
+_BOUNDARY = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[\w+=,.@/-]+", re.ASCII)
 # IAM's 512 characters, but only those that need no care elsewhere. Paths that begin with /aws- are AWS's.
 _ROLE_PATH = re.compile(r"(?!/aws-)(?=.{1,512}\Z)(/[\w+=,.@-]+)+/|/", re.ASCII)
 _ACCEPTED_PATH = "a path in IAM such as '/team/', with a slash at both ends"
@@ -83,14 +84,13 @@ def chosen_deployment(variables: Mapping[str, str], deployment_packages: Deploym
             f"CATALOG_STATE_REGION is {variables['CATALOG_STATE_REGION']!r}; accepted: only with "
             "CATALOG_STATE_BUCKET, whose region it is"
         )
+    account_id = _matching(variables, "CATALOG_ACCOUNT_ID", _ACCOUNT, "12 digits")
     return Deployment(
-        account_id=_matching(variables, "CATALOG_ACCOUNT_ID", _ACCOUNT, "12 digits"),
+        account_id=account_id,
         state_bucket=_matching(variables, "CATALOG_STATE_BUCKET", _STATE_BUCKET, "a bucket's name"),
         state_region=_matching(variables, "CATALOG_STATE_REGION", _REGION, "a region such as 'eu-west-1'"),
         wide_provider_versions=_chosen(variables, "CATALOG_WIDE_PROVIDER", ("0", "1")) == "1",
-        permissions_boundary=_matching(
-            variables, "CATALOG_PERMISSIONS_BOUNDARY", _BOUNDARY, "a policy's ARN"
-        ),
+        permissions_boundary=_permissions_boundary(variables, account_id),
         role_path=_matching(variables, "CATALOG_ROLE_PATH", _ROLE_PATH, _ACCEPTED_PATH),
         deployment_packages=deployment_packages,
     )
@@ -123,6 +123,7 @@ def chosen_bootstrap(variables: Mapping[str, str]) -> Bootstrap | None:
         state_region=region or ENVIRONMENTS[0].region,
         repository=_matching(variables, "CATALOG_REPOSITORY", _REPOSITORY, "'owner/name'"),
         role_path=_matching(variables, "CATALOG_ROLE_PATH", _ROLE_PATH, _ACCEPTED_PATH),
+        permissions_boundary=_permissions_boundary(variables, account_id),
         creates_issuer=_chosen(variables, "CATALOG_TRUSTS_GITHUB", ("0", "1")) != "1",
         wide_provider_versions=_chosen(variables, "CATALOG_WIDE_PROVIDER", ("0", "1")) == "1",
     )
@@ -210,6 +211,17 @@ def pin_provider(outdir: Path, variables: Mapping[str, str], lock: Path = _LOCK)
         (stack / PROVIDER_LOCK).unlink(missing_ok=True)
         if is_pinned:
             shutil.copyfile(lock, stack / PROVIDER_LOCK)
+
+
+def _permissions_boundary(variables: Mapping[str, str], account_id: str | None) -> str | None:
+    """Return the boundary's ARN; IAM takes a boundary only from the role's own account, or one of AWS's."""
+    name = "CATALOG_PERMISSIONS_BOUNDARY"
+    arn = _matching(variables, name, _BOUNDARY, "a policy's ARN")
+    if arn and account_id and arn.split(":")[4] not in (account_id, "aws"):
+        raise SettingsError(
+            f"{name} is {arn!r}; accepted: a policy of CATALOG_ACCOUNT_ID, {account_id}, or one of AWS's"
+        )
+    return arn
 
 
 def _matching(variables: Mapping[str, str], name: str, pattern: re.Pattern[str], accepted: str) -> str | None:

@@ -101,11 +101,11 @@ def _remarks(environment: Environment, prices: Prices, load: Load) -> Iterator[s
         f"{per_day:,.0f} batches a day of {records:,.1f} records, assumed to take "
         f"{batch_ms(records, environment.function):.0f} ms each (costs/processor.py)"
     )
-    by_year = ", ".join(
+    one, two, three = (
         f"${total(archive_drivers(batches, environment.archive, prices, days=year * _YEAR_DAYS)):,.2f}"
         for year in (1, 2, 3)
     )
-    yield f"the archive's storage at the end of its first three years: {by_year} a month"
+    yield f"storage of the archive: {one} a month after one year, {two} after two, {three} after three"
     limits = capacity(environment)
     limit = min(limits.records_by_shards, limits.records_by_function)
     if load.busiest_records_per_second > limit:

@@ -14,6 +14,7 @@ from preflight.account import Account, UnreachableError, connect, identify, is_d
 from preflight.checks import run_checks
 from preflight.findings import Finding, table
 from preflight.names import names_of
+from stacks.config.environments import environment_of
 from stacks.config.settings import SettingsError
 from stacks.deploy_checks import refusals
 from terraform_cli.synthesis import ROOT, SynthesisError, synthesize
@@ -42,10 +43,7 @@ def preflight(stack: str, variables: Mapping[str, str]) -> list[Finding]:
 
     Raises: PackagingError, SettingsError, SynthesisError, UnreachableError.
     """
-    environments = {environment.stack_id: environment for environment in chosen_environments(variables)}
-    if stack not in environments:
-        raise SettingsError(f"There is no {stack}; accepted: {', '.join(environments)}")
-    environment = environments[stack]
+    environment = environment_of(stack, chosen_environments(variables))
     deployment = chosen_deployment(variables, current_deployment_packages())
     clients = connect(environment.region)
     account_id = identify(clients)

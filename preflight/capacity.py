@@ -56,6 +56,9 @@ def zones(account: Account, environment: Environment) -> Iterator[Finding]:
     """Check that the account has the environment's zones."""
     states = {zone["ZoneId"]: zone["State"] for zone in _zones(account)}
     wanted = _zone_ids(account, environment)
+    if not wanted:
+        # The check of the existing VPC names the subnets that are missing.
+        return
     missing = [zone_id for zone_id in wanted if states.get(zone_id) != "available"]
     yield Finding(
         check="availability zones",
@@ -88,8 +91,8 @@ def database_class(account: Account, environment: Environment) -> Iterator[Findi
     yield Finding(
         check=settings.instance_class,
         found=", ".join(sorted(filter(None, offered))) or "offered in no zone",
-        needed=f"PostgreSQL {settings.engine_version} in {', '.join(wanted)}",
-        remedy=f"another database.instance_class, or other {_ZONES}" if missing else "",
+        needed=f"PostgreSQL {settings.engine_version} in {', '.join(wanted) or 'the zones of the subnets'}",
+        remedy=f"another database.instance_class, or other {_ZONES}" if missing or not offered else "",
     )
 
 

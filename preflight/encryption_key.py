@@ -40,10 +40,10 @@ def encryption_key(account: Account, environment: Environment) -> Iterator[Findi
         return
     if account.is_deployed:
         yield from _unchanged(account, environment, arn)
-    is_usable = all(key[name] == value for name, value in _NEEDED.items())
+    is_usable = all(key.get(name) == value for name, value in _NEEDED.items())
     yield Finding(
         check="key",
-        found=", ".join(key[name] for name in _NEEDED),
+        found=", ".join(key.get(name, f"no {name}") for name in _NEEDED),
         needed=", ".join(_NEEDED.values()),
         remedy="" if is_usable else "enable it, or another key in encryption_key_arn",
     )

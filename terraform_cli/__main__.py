@@ -29,7 +29,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from time import monotonic
 
-from stacks.config.environments import ENVIRONMENTS, throwaway
+from stacks.config.environments import ENVIRONMENTS, environment_of, throwaway
 from stacks.config.settings import SettingsError
 from stacks.provider_binding import PROVIDER_LOCK, PROVIDER_VERSION
 from terraform_cli.audit import AuditError, install_checkov, problems, read_accepted, scan, stale
@@ -106,12 +106,7 @@ def _ready(stack: str, variables: Mapping[str, str]) -> int:
     suffix = variables.get("ENVIRONMENT_SUFFIX")
     try:
         environments = [*ENVIRONMENTS, throwaway(suffix)] if suffix else [*ENVIRONMENTS]
-        stack_ids = [environment.stack_id for environment in environments]
-        if stack not in stack_ids:
-            raise SettingsError(
-                f"STACK is {stack!r}; accepted: {', '.join(stack_ids)}, "
-                "and with ENVIRONMENT_SUFFIX the stack of a throwaway environment"
-            )
+        environment_of(stack, environments)
         find_terraform(variables)
     except (SettingsError, TerraformError) as error:
         _print(str(error))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from cdktf import LocalBackend, TerraformOutput, TerraformStack
 from cdktf_cdktf_provider_aws.iam_openid_connect_provider import IamOpenidConnectProvider
+from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags
 from cdktf_cdktf_provider_aws.s3_bucket_lifecycle_configuration import (
     S3BucketLifecycleConfigurationRule,
@@ -40,6 +41,8 @@ class Bootstrap:
     `repository`: the one whose workflows may deploy, as in the subject of its tokens (`owner/name`, or with
     the ids that GitHub adds to both names); None: no roles.
     `role_path`: where in IAM all roles and policies are, such as `/team/`; None: `/`.
+    `permissions_boundary`: the ARN of the policy that bounds every role; None: the stack makes one for the
+    functions' roles, and nothing bounds its own.
     `creates_issuer`: False where the account has GitHub's identity provider; it can have only one.
     """
 
@@ -48,6 +51,7 @@ class Bootstrap:
     state_region: str
     repository: str | None
     role_path: str | None
+    permissions_boundary: str | None
     creates_issuer: bool
     wide_provider_versions: bool
 
@@ -69,28 +73,33 @@ class BootstrapStack(TerraformStack):
         TerraformOutput(
             self, "StateBucket", value=bucket.name, description="S3 bucket of the Terraform state"
         )
-        boundary = FunctionBoundary(
+        boundary_arn = config.permissions_boundary or self._create_boundary(config, environments)
+        TerraformOutput(
+            self,
+            "PermissionsBoundaryArn",
+            value=boundary_arn,
+            description="Permissions boundary of the functions' roles",
+        )
+        if config.repository is not None:
+            self._create_roles(config, config.repository, bucket, boundary_arn, environments)
+
+    def _create_boundary(self, config: Bootstrap, environments: Sequence[Environment]) -> str:
+        """Create the boundary of the functions' roles, and return its ARN."""
+        key_arns = {each.encryption_key_arn for each in environments if each.encryption_key_arn}
+        return FunctionBoundary(
             self,
             "FunctionBoundary",
             account_id=config.account_id,
             role_path=config.role_path,
-            key_arns=sorted({each.encryption_key_arn for each in environments if each.encryption_key_arn}),
-        )
-        TerraformOutput(
-            self,
-            "PermissionsBoundaryArn",
-            value=boundary.arn,
-            description="Permissions boundary of the functions' roles",
-        )
-        if config.repository is not None:
-            self._create_roles(config, config.repository, bucket, boundary, environments)
+            key_arns=sorted(key_arns),
+        ).arn
 
     def _create_roles(
         self,
         config: Bootstrap,
         repository: str,
         bucket: PrivateBucket,
-        boundary: FunctionBoundary,
+        boundary_arn: str,
         environments: Sequence[Environment],
     ) -> None:
         issuer_arn = f"arn:aws:iam::{config.account_id}:oidc-provider/{ISSUER}"
@@ -106,11 +115,14 @@ class BootstrapStack(TerraformStack):
                 account_id=config.account_id,
                 role_path=config.role_path,
                 bucket_arn=bucket.arn,
-                boundary_arn=boundary.arn,
+                boundary_arn=boundary_arn,
                 issuer=ISSUER,
                 issuer_arn=issuer_arn,
                 repository=repository,
             )
+        for node in self.node.find_all():
+            if isinstance(node, IamRole) and config.permissions_boundary is not None:
+                node.permissions_boundary = config.permissions_boundary
 
     def _configure_provider(self, config: Bootstrap, environments: Sequence[Environment]) -> None:
         # This stack is everybody's, so of the team's tags it has those that do not differ.

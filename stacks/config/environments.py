@@ -5,7 +5,7 @@ mean is in settings.py. CONTRIBUTING.md lists what else it needs; the tests ask 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -373,6 +373,20 @@ PROD = Environment(
 )
 
 ENVIRONMENTS = (DEV, STAGING, PROD)
+
+
+def environment_of(stack_id: str, environments: Sequence[Environment]) -> Environment:
+    """Return the environment of a stack.
+
+    Raises: SettingsError if there is no such stack.
+    """
+    by_stack = {environment.stack_id: environment for environment in environments}
+    if stack_id not in by_stack:
+        raise SettingsError(
+            f"STACK is {stack_id!r}; accepted: {', '.join(by_stack)}, "
+            "and with ENVIRONMENT_SUFFIX the stack of a throwaway environment"
+        )
+    return by_stack[stack_id]
 
 
 def throwaway(suffix: str, *, base: Environment = DEV) -> Environment:

@@ -1,5 +1,6 @@
 """The line at synthesis, the table, and the command."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -50,6 +51,13 @@ def test_the_line_is_short(environment: Environment) -> None:
 def test_the_line_says_whose_prices_they_are_and_what_has_none() -> None:
     assert summary(IRISH, PRICES).endswith("/month at prices of us-east-1")
     assert summary(UNPRICED, PRICES).endswith("$87/month without cache.z9g.huge hours")
+
+
+def test_the_archive_s_storage_is_that_after_each_year() -> None:
+    (line,) = [line for line in table(PROD, PRICES, LOAD).splitlines() if line.startswith("storage of the")]
+    assert re.sub(r"\$[\d.]+", "$", line) == (
+        "storage of the archive: $ a month after one year, $ after two, $ after three"
+    )
 
 
 def test_the_table_of_prod() -> None:

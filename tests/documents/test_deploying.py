@@ -1,9 +1,12 @@
 """docs/deploying.md: the resource types, costs and quotas are those of the stacks."""
 
+from itertools import chain
+
 from costs.driver import total
 from costs.fixed import fixed_drivers
 from costs.prices import read_prices
 from costs.report import summary
+from stacks.bootstrap.deploy_rights import KEYS_OF_FUNCTIONS, OF_FUNCTIONS
 from stacks.config.environments import ENVIRONMENTS, Environment
 from tests.support.documents import document, names_in
 from tests.support.synthesized import Stack
@@ -30,6 +33,11 @@ def test_the_rights_name_each_kind_of_resource(stacks: dict[str, Stack]) -> None
     rows = DEPLOYING.table("service", "IAM prefix")
     named = {name for row in rows for name in names_in(row[2]) if name.startswith(("aws_", "terraform_"))}
     assert named == kinds | BY_CONFIGURATION
+
+
+def test_a_boundary_of_ones_own_allows_what_ours_does() -> None:
+    named = [name for row in DEPLOYING.table("for", "actions") for name in names_in(row[1])]
+    assert sorted(named) == sorted([*chain.from_iterable(OF_FUNCTIONS.values()), *KEYS_OF_FUNCTIONS])
 
 
 def paid_at_rest(environment: Environment) -> list[str]:

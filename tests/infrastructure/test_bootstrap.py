@@ -288,6 +288,23 @@ def test_every_role_has_the_boundary_that_is_set(prod_from_ci: Stack) -> None:
     assert found == {BOUNDARY.replace("policy/", "policy/team/")}
 
 
+@pytest.mark.parametrize(
+    "arn", [f"arn:aws:iam::{ACCOUNT}:policy/company/bound", "arn:aws:iam::aws:policy/PowerUserAccess"]
+)
+def test_a_boundary_of_the_company_s_own_is_the_only_one(tmp_path: Path, arn: str) -> None:
+    stack = synthesize_bootstrap({**VARIABLES, "CATALOG_PERMISSIONS_BOUNDARY": arn}, tmp_path).readable()
+    assert not stack.all("aws_iam_policy")
+    assert {role.get("permissions_boundary") for role in stack.all("aws_iam_role").values()} == {arn}
+    assert stack.document["output"]["PermissionsBoundaryArn"]["value"] == arn
+    deploy = rights(stack, "prod_Deploy")
+    assert deploy.allows(Use("iam:CreateRole", ROLE), {"iam:PermissionsBoundary": arn})
+    assert not deploy.allows(Use("iam:CreateRole", ROLE), {"iam:PermissionsBoundary": BOUNDARY})
+
+
+def test_a_boundary_of_ours_does_not_bound_who_deploys(bootstrap: Stack) -> None:
+    assert {role.get("permissions_boundary") for role in bootstrap.all("aws_iam_role").values()} == {None}
+
+
 def test_without_a_repository_there_are_no_roles(tmp_path: Path) -> None:
     stack = synthesize_bootstrap({**VARIABLES, "CATALOG_REPOSITORY": ""}, tmp_path)
     assert not stack.all("aws_iam_role")
@@ -313,6 +330,7 @@ def test_an_identity_provider_that_exists_is_used(tmp_path: Path) -> None:
         ),
         ({"CATALOG_REPOSITORY": "octo"}, "^CATALOG_REPOSITORY is 'octo'; accepted: 'owner/name'$"),
         ({"CATALOG_REPOSITORY": "octo/*"}, "^CATALOG_REPOSITORY is "),
+        ({"CATALOG_PERMISSIONS_BOUNDARY": "bound"}, "^CATALOG_PERMISSIONS_BOUNDARY is 'bound'; accepted: "),
         ({"CATALOG_TRUSTS_GITHUB": "yes"}, "^CATALOG_TRUSTS_GITHUB is 'yes'; accepted: 0 or 1$"),
         ({"CATALOG_BOOTSTRAP": "yes"}, "^CATALOG_BOOTSTRAP is 'yes'; accepted: 0 or 1$"),
     ],

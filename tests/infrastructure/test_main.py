@@ -85,6 +85,8 @@ def test_environment_variables_say_how_to_deploy(prod_from_ci: Stack) -> None:
         ("CATALOG_WIDE_PROVIDER", "1"),
         ("CATALOG_ARCHITECTURE", "arm64"),
         ("CATALOG_ARCHITECTURE", "x86_64"),
+        ("CATALOG_PERMISSIONS_BOUNDARY", "arn:aws:iam::999999999999:policy/team/bound"),
+        ("CATALOG_PERMISSIONS_BOUNDARY", "arn:aws:iam::aws:policy/PowerUserAccess"),
         ("CATALOG_ROLE_PATH", "/"),
         ("CATALOG_ROLE_PATH", "/team/"),
         ("CATALOG_ROLE_PATH", "/teams/catalog_1+=,.@-/"),
@@ -101,6 +103,21 @@ def test_a_region_without_its_bucket_is_refused() -> None:
     refusal = "^CATALOG_STATE_REGION is 'eu-west-1'; accepted: only with CATALOG_STATE_BUCKET"
     with pytest.raises(SettingsError, match=refusal):
         chosen_deployment({"CATALOG_STATE_REGION": "eu-west-1"}, DEPLOYMENT_PACKAGES)
+
+
+@pytest.mark.parametrize("bootstrap", [False, True])
+def test_a_boundary_of_another_account_is_refused(*, bootstrap: bool) -> None:
+    arn = "arn:aws:iam::999999999999:policy/bound"
+    variables = {
+        "CATALOG_ACCOUNT_ID": "123456789012",
+        "CATALOG_STATE_BUCKET": "states",
+        "CATALOG_BOOTSTRAP": "1" if bootstrap else "0",
+        "CATALOG_PERMISSIONS_BOUNDARY": arn,
+    }
+    accepted = "a policy of CATALOG_ACCOUNT_ID, 123456789012, or one of AWS's"
+    refusal = f"^CATALOG_PERMISSIONS_BOUNDARY is '{arn}'; accepted: {accepted}$"
+    with pytest.raises(SettingsError, match=refusal):
+        chosen_bootstrap(variables) or chosen_deployment(variables, DEPLOYMENT_PACKAGES)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +143,7 @@ def test_a_region_without_its_bucket_is_refused() -> None:
         ("CATALOG_ARCHITECTURE", "aarch64"),
         ("CATALOG_ARCHITECTURE", "ARM64"),
         ("CATALOG_PERMISSIONS_BOUNDARY", "product-catalog-functions"),
+        ("CATALOG_PERMISSIONS_BOUNDARY", "arn:aws:iam::1:policy/bound"),
         ("CATALOG_ROLE_PATH", "team"),
         ("CATALOG_ROLE_PATH", "/team"),
         ("CATALOG_ROLE_PATH", "team/"),

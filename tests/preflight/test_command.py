@@ -59,9 +59,10 @@ def test_the_command_prints_the_table(servers: Servers) -> None:
             'Nothing was checked. Could not connect to the endpoint URL: "http://127.0.0.1:9/"',
         ),
         (
-            "test-stack",
+            "pr-42-stack",
             CREDENTIALS,
-            "Nothing was checked. There is no test-stack; accepted: dev-stack, staging-stack, prod-stack",
+            "Nothing was checked. STACK is 'pr-42-stack'; accepted: dev-stack, staging-stack, prod-stack, "
+            "and with ENVIRONMENT_SUFFIX the stack of a throwaway environment",
         ),
     ],
 )

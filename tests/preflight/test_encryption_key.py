@@ -75,6 +75,16 @@ def test_a_key_that_cannot_be_used(clients: Clients, put: Put, expected: dict[st
     assert with_key(clients, put(clients)) == expected
 
 
+@pytest.mark.usefixtures("clients")
+def test_an_answer_without_a_usage() -> None:
+    """Some emulators leave it out."""
+    arn = OTHER_ACCOUNT.replace("999999999999", ACCOUNT)
+    answer = {"KeyMetadata": {"KeyState": "Enabled", "KeySpec": "SYMMETRIC_DEFAULT"}}
+    policy = {"Policy": json.dumps(key_policy(arn, [DEV]))}
+    answering = clients_that_answer({**ENOUGH, "kms.DescribeKey": answer, "kms.GetKeyPolicy": policy})
+    assert with_key(answering, arn) == {"key": "Enabled, SYMMETRIC_DEFAULT, no KeyUsage"}
+
+
 def test_another_key_than_the_database_has(clients: Clients) -> None:
     earlier = make_key(clients)
     make_database(clients, earlier)

@@ -9,6 +9,7 @@ from moto import mock_aws
 
 from main import chosen_deployment
 from preflight.account import Account, Clients
+from preflight.capacity import database_class
 from preflight.checks import run_checks
 from preflight.existing_vpc import existing_vpc
 from preflight.shop_network import shop_network
@@ -158,6 +159,23 @@ def test_subnets_that_are_not_there_or_in_the_same_zone(clients: Clients, vpc: E
     assert found(clients, replace(vpc, private_subnet_ids=(one, missing)))["private subnets"] == (
         f"{one} use1-az1, {missing} not there"
     )
+
+
+def test_without_its_subnets_no_zone_is_said_to_be_right(clients: Clients, vpc: ExistingVpc) -> None:
+    missing = replace(vpc, private_subnet_ids=("subnet-0a1b2c3d", "subnet-0a1b2c3e"))
+    environment = replace(DEV, network=NetworkSettings(vpc=missing, shop_network=None))
+    account = Account(clients=clients, id=ACCOUNT, is_deployed=False)
+    all_found = run_checks(account, environment, chosen_deployment({}, PACKAGES), names={}, refusals=[])
+    assert "availability zones" not in {finding.check for finding in all_found}
+    assert "private subnets" in failed(all_found)
+    (of_class,) = [finding for finding in all_found if finding.check == "db.t4g.micro"]
+    assert of_class.needed == "PostgreSQL 18 in the zones of the subnets"
+    nowhere = clients_that_answer(
+        {**ENOUGH, "rds.DescribeOrderableDBInstanceOptions": {"OrderableDBInstanceOptions": []}}
+    )
+    assert failed(list(database_class(replace(account, clients=nowhere), environment))) == {
+        "db.t4g.micro": "offered in no zone"
+    }
 
 
 def test_route_tables_that_are_not_the_subnets(clients: Clients, vpc: ExistingVpc) -> None:

@@ -352,3 +352,19 @@ def test_the_table() -> None:
         "FAIL  one      1      2       do this",
         "ok    another  there  there",
     ]
+
+
+def test_a_table_with_long_cells_fits_a_terminal() -> None:
+    arn = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    remedy = "keep the earlier key: another one replaces database and cache " * 2
+    lines = table(
+        [
+            Finding(check="key: of the database", found="none", needed=arn, remedy=remedy.strip()),
+            Finding(check="names", found="36 are free", needed="free"),
+        ]
+    ).splitlines()
+    assert max(map(len, lines)) <= 120
+    assert "FAIL  key: of the database  none         arn:aws" in lines[1]
+    assert all(line.startswith(" ") for line in lines[2:-1])
+    right = lines[0].index("what to do")
+    assert " ".join(line[right:].strip() for line in lines[1:-1]).split() == remedy.split()

@@ -110,6 +110,16 @@ def test_each_job_has_the_role_of_its_environment(job: str, kind: str, suffix: s
     assert login["allowed-account-ids"] == "${{ vars.CATALOG_ACCOUNT_ID }}"
 
 
+def test_a_plan_has_the_boundary_of_the_repository_s_variable_or_ours() -> None:
+    (expression,) = EXPRESSION.findall(jobs("deploy")["plan"]["env"]["CATALOG_PERMISSIONS_BOUNDARY"])
+    own, _, ours = expression.partition(" || ")
+    assert own == "vars.CATALOG_PERMISSIONS_BOUNDARY"
+    assert ours == (
+        "format('arn:aws:iam::{0}:policy{1}product-catalog-functions', "
+        "vars.CATALOG_ACCOUNT_ID, vars.CATALOG_ROLE_PATH || '/')"
+    )
+
+
 def test_only_what_was_read_is_applied() -> None:
     """The job with the rights runs Terraform on a plan, and no code of the repository."""
     apply = jobs("deploy")["apply"]

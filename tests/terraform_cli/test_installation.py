@@ -71,6 +71,7 @@ def test_without_terraform_validate_says_what_to_install_and_exits_with_3() -> N
             "STACK is 'nope'; accepted: dev-stack, staging-stack, prod-stack, "
             "and with ENVIRONMENT_SUFFIX the stack of a throwaway environment",
         ),
+        ("", {}, "STACK is ''; accepted: dev-stack, "),
         ("dev-stack", {"PATH": ""}, "terraform is not on the PATH. Install Terraform 1.11"),
         ("pr-7-stack", {"PATH": "", "ENVIRONMENT_SUFFIX": "pr-7"}, "terraform is not on the PATH."),
         ("dev-stack", {"ENVIRONMENT_SUFFIX": "No!"}, "ENVIRONMENT_SUFFIX is 'No!'"),
