@@ -5,7 +5,7 @@ mean is in settings.py. CONTRIBUTING.md lists what else it needs; the tests ask 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -370,14 +370,18 @@ PROD = Environment(
 )
 
 ENVIRONMENTS = (DEV, STAGING, PROD)
+"""Dev is the first: a throwaway environment takes its settings."""
 
 
-def throwaway(suffix: str, *, base: Environment = DEV) -> Environment:
-    """Return dev's settings with another name, and without the way to a shop, which leads from dev's own VPC.
+def throwaway(suffix: str, environments: Sequence[Environment] = ENVIRONMENTS) -> Environment:
+    """Return the first environment's settings, dev's, with another name than any of them has.
+
+    It has no way to a shop in a network of its own, which leads from dev's own VPC.
 
     Raises: SettingsError.
     """
-    reserved = [environment.name for environment in ENVIRONMENTS]
+    base = environments[0]
+    reserved = [environment.name for environment in environments]
     if suffix in reserved:
         raise SettingsError(
             f"ENVIRONMENT_SUFFIX is {suffix!r}; accepted: any name except {', '.join(reserved)}, "

@@ -4,8 +4,9 @@ from costs.driver import total
 from costs.fixed import fixed_drivers
 from costs.prices import read_prices
 from costs.report import summary
-from stacks.config.environments import ENVIRONMENTS, Environment
+from stacks.config.environments import Environment
 from tests.support.documents import document, names_in
+from tests.support.environments import ENVIRONMENTS
 from tests.support.synthesized import Stack
 
 DEPLOYING = document("docs/deploying.md")
