@@ -1,7 +1,8 @@
 """Every environment's settings, side by side.
 
-To add an environment, write its `Environment` beside the others and add it to `ENVIRONMENTS`; what the fields
-mean is in settings.py. CONTRIBUTING.md lists what else it needs; the tests ask for most of it.
+What the fields mean is in settings.py. Set your own values: tests use a copy of what is shipped
+(tests/support/environments.py). To add an environment, write its `Environment` beside the others and its name
+in `ENVIRONMENTS`, last. CONTRIBUTING.md says what else it needs.
 """
 
 import re
