@@ -7,11 +7,11 @@ from stacks.config.environments import ENVIRONMENTS, throwaway
 from tests.support.environments import THROWAWAY
 
 
-def test_no_two_have_the_same_name() -> None:
+def test_each_has_a_name_of_its_own() -> None:
     names = [environment.name for environment in ENVIRONMENTS]
-    assert sorted(set(names)) == sorted(names)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    assert not twice, f"give each environment in stacks/config/environments.py its own name: {twice}"
 
 
-def test_a_throwaway_environment_can_be_destroyed() -> None:
-    """It takes the first environment's settings."""
-    assert not throwaway(THROWAWAY).is_kept
+def test_a_throwaway_environment_can_stand_beside_them() -> None:
+    assert throwaway(THROWAWAY).stack_id not in [environment.stack_id for environment in ENVIRONMENTS]
