@@ -58,13 +58,15 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9_.@-]+/[A-Za-z0-9_.@-]+")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[1-9]")
 
 
-def chosen_environments(variables: Mapping[str, str]) -> list[Environment]:
+def chosen_environments(
+    variables: Mapping[str, str], permanent: Sequence[Environment] = ENVIRONMENTS
+) -> list[Environment]:
     """Return the environments to create stacks for; an empty variable counts as unset.
 
     Raises: SettingsError.
     """
     suffix = variables.get("ENVIRONMENT_SUFFIX")
-    environments = [*ENVIRONMENTS, throwaway(suffix)] if suffix else [*ENVIRONMENTS]
+    environments = [*permanent, throwaway(suffix, permanent)] if suffix else [*permanent]
     architecture = _chosen(variables, "CATALOG_ARCHITECTURE", get_args(Architecture))
     if architecture is None:
         return environments
@@ -96,7 +98,9 @@ def chosen_deployment(variables: Mapping[str, str], deployment_packages: Deploym
     )
 
 
-def chosen_bootstrap(variables: Mapping[str, str]) -> Bootstrap | None:
+def chosen_bootstrap(
+    variables: Mapping[str, str], permanent: Sequence[Environment] = ENVIRONMENTS
+) -> Bootstrap | None:
     """Return what to bootstrap, or None for the environments' stacks; an empty variable counts as unset.
 
     Raises: SettingsError.
@@ -120,7 +124,7 @@ def chosen_bootstrap(variables: Mapping[str, str]) -> Bootstrap | None:
     return Bootstrap(
         account_id=account_id,
         state_bucket=state_bucket,
-        state_region=region or ENVIRONMENTS[0].region,
+        state_region=region or permanent[0].region,
         repository=_matching(variables, "CATALOG_REPOSITORY", _REPOSITORY, "'owner/name'"),
         role_path=_matching(variables, "CATALOG_ROLE_PATH", _ROLE_PATH, _ACCEPTED_PATH),
         permissions_boundary=_permissions_boundary(variables, account_id),
@@ -152,13 +156,14 @@ def build_app(
     deployment_packages: DeploymentPackages,
     *,
     today: date,
+    permanent: Sequence[Environment] = ENVIRONMENTS,
     outdir: str | None = None,
 ) -> App:
     """Return the app, ready to synthesize into `outdir` (default: `CDKTF_OUTDIR`, else `cdktf.out`).
 
     Raises: SettingsError.
     """
-    environments = chosen_environments(variables)
+    environments = chosen_environments(variables, permanent)
     deployment = chosen_deployment(variables, deployment_packages)
     # Stack traces would put this machine's paths into the output.
     app = App(outdir=outdir, stack_traces=False)

@@ -14,10 +14,10 @@ PROJECT = Path(__file__).parents[1]
 # A script's own folder is on the path, the project's is not.
 sys.path.insert(0, str(PROJECT))
 
-from stacks.config.environments import DEV  # noqa: E402 see above
 from tests.infrastructure.test_arguments import ARGUMENTS, arguments, observed_stacks  # noqa: E402
 from tests.infrastructure.test_kept_bootstrap import BOOTSTRAP, kept_bootstrap, keyed_bootstrap  # noqa: E402
 from tests.infrastructure.test_stacks import LOGICAL_IDS, logical_ids  # noqa: E402
+from tests.support.environments import DEV  # noqa: E402 see above
 from tests.support.networks import in_new_vpc  # noqa: E402
 from tests.support.synthesized import synthesize, synthesize_environment  # noqa: E402
 

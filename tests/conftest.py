@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from local.servers import PostgresServer, Servers, ValkeyServer, start_servers
+from tests.support.environments import THROWAWAY
 from tests.support.real_servers import Services, open_services
-from tests.support.synthesized import MISCONFIGURED, THROWAWAY, Stack, read_stacks, synthesize
+from tests.support.synthesized import MISCONFIGURED, Stack, read_stacks, synthesize
 
 
 @pytest.fixture(scope="session")

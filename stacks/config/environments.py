@@ -1,7 +1,8 @@
 """Every environment's settings, side by side.
 
-To add an environment, write its `Environment` beside the others and add it to `ENVIRONMENTS`; what the fields
-mean is in settings.py. CONTRIBUTING.md lists what else it needs; the tests ask for most of it.
+What the fields mean is in settings.py. Set your own values: tests use a copy of what is shipped
+(tests/support/environments.py). To add an environment, write its `Environment` beside the others and its name
+in `ENVIRONMENTS`, last. CONTRIBUTING.md says what else it needs.
 """
 
 import re
@@ -373,6 +374,7 @@ PROD = Environment(
 )
 
 ENVIRONMENTS = (DEV, STAGING, PROD)
+"""Dev is the first: a throwaway environment takes its settings."""
 
 
 def environment_of(stack_id: str, environments: Sequence[Environment]) -> Environment:
@@ -389,12 +391,15 @@ def environment_of(stack_id: str, environments: Sequence[Environment]) -> Enviro
     return by_stack[stack_id]
 
 
-def throwaway(suffix: str, *, base: Environment = DEV) -> Environment:
-    """Return dev's settings with another name, and without the way to a shop, which leads from dev's own VPC.
+def throwaway(suffix: str, environments: Sequence[Environment] = ENVIRONMENTS) -> Environment:
+    """Return the first environment's settings, dev's, with another name than any of them has.
+
+    It has no way to a shop in a network of its own, which leads from dev's own VPC.
 
     Raises: SettingsError.
     """
-    reserved = [*(environment.name for environment in ENVIRONMENTS), BOOTSTRAP]
+    base = environments[0]
+    reserved = [*(environment.name for environment in environments), BOOTSTRAP]
     if suffix in reserved:
         raise SettingsError(
             f"ENVIRONMENT_SUFFIX is {suffix!r}; accepted: any name except {', '.join(reserved)}, "

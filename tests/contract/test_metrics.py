@@ -12,7 +12,7 @@ from processor.adapters.telemetry import NAMESPACE, Telemetry
 from processor.reasons import Reason
 from processor.records import Defect
 from processor.report import BatchReport, DrainReport
-from stacks.config.environments import PROD
+from tests.support.environments import PROD
 from tests.support.events import ARRIVAL_MS, record, sequence
 from tests.support.fakes import FakeServices, Fault, always
 from tests.support.monitoring import (

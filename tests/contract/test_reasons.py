@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from processor.reasons import Fault, Reason
-from stacks.config.environments import DEV, PROD, Environment
+from stacks.config.environments import Environment
+from tests.support.environments import DEV, PROD
 from tests.support.monitoring import synthesize_observability, watched_by_alarms
 
 

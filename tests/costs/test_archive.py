@@ -7,7 +7,7 @@ import pytest
 from costs.archive import CLASSES, archive_drivers, stays
 from costs.load import Batches
 from costs.prices import read_prices
-from stacks.config.environments import PROD
+from tests.support.environments import PROD
 
 PRICES = read_prices()
 SETTINGS = PROD.archive

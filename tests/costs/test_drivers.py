@@ -10,8 +10,9 @@ from costs.load import Load
 from costs.prices import DAYS_PER_MONTH, read_prices
 from costs.processor import batch_ms, gb_seconds
 from costs.usage import traced_of, usage_drivers
-from stacks.config.environments import DEV, PROD, STAGING, Environment
+from stacks.config.environments import Environment
 from stacks.config.settings import OnDemand, Provisioned
+from tests.support.environments import DEV, PROD, STAGING
 from tests.support.networks import WITH_ENDPOINTS, in_new_vpc
 
 PRICES = read_prices()

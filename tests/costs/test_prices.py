@@ -8,9 +8,10 @@ from costs.fixed import fixed_drivers
 from costs.load import Load
 from costs.prices import read_prices
 from costs.usage import usage_drivers
-from stacks.config.environments import DEV, ENVIRONMENTS, PROD, Environment
+from stacks.config.environments import Environment
 from stacks.config.instance_classes import MAX_CONNECTIONS
 from stacks.config.settings import OnDemand
+from tests.support.environments import DEV, ENVIRONMENTS, PROD
 from tests.support.synthesized import TODAY
 
 PRICES = read_prices()

@@ -11,8 +11,10 @@ from costs.capacity import capacity
 from costs.load import Load
 from costs.prices import read_prices
 from costs.report import footer, summary, table
-from stacks.config.environments import DEV, ENVIRONMENTS, PROD, Environment
+from stacks.config.environments import ENVIRONMENTS as OWN
+from stacks.config.environments import Environment
 from tests.support.documents import PROJECT
+from tests.support.environments import DEV, ENVIRONMENTS, PROD
 from tests.support.networks import in_new_vpc
 
 PRICES = read_prices()
@@ -85,6 +87,9 @@ def test_the_table_says_what_is_missing_or_too_much() -> None:
     assert "too much" not in table(DEV, PRICES, LOAD)
 
 
+STACK_IDS = ", ".join(each.stack_id for each in OWN)
+
+
 def run(*arguments: str) -> tuple[int, str, str]:
     """Run the command; return its exit status and what it printed."""
     command = [sys.executable, "-m", "costs", *arguments]
@@ -93,15 +98,15 @@ def run(*arguments: str) -> tuple[int, str, str]:
 
 
 def test_the_command_prints_one_stack() -> None:
-    status, printed, errors = run("dev-stack", "--records-per-day", "1000")
+    status, printed, errors = run(OWN[0].stack_id, "--records-per-day", "1000")
     assert (status, errors) == (0, "")
-    assert printed == f"{table(DEV, PRICES, Load(records_per_day=1000))}\n\n{footer(PRICES)}\n"
+    assert printed == f"{table(OWN[0], PRICES, Load(records_per_day=1000))}\n\n{footer(PRICES)}\n"
 
 
 @pytest.mark.parametrize(
     ("arguments", "refusal"),
     [
-        (("test-stack",), "There is no test-stack; accepted: dev-stack, staging-stack, prod-stack"),
+        (("test-stack",), f"There is no test-stack; accepted: {STACK_IDS}"),
         (
             ("--records-per-day", "1e6"),
             "RECORDS_PER_DAY is '1e6'; accepted: a whole number, 1 to 1000000000000",

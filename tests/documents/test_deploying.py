@@ -7,8 +7,9 @@ from costs.fixed import fixed_drivers
 from costs.prices import read_prices
 from costs.report import summary
 from stacks.bootstrap.deploy_rights import KEYS_OF_FUNCTIONS, OF_FUNCTIONS
-from stacks.config.environments import ENVIRONMENTS, Environment
+from stacks.config.environments import Environment
 from tests.support.documents import document, names_in
+from tests.support.environments import ENVIRONMENTS
 from tests.support.synthesized import Stack
 
 DEPLOYING = document("docs/deploying.md")

@@ -14,8 +14,8 @@ import pytest
 
 from local.emulated_aws.account import REGION
 from processor.updates import Update, decode
-from stacks.config.environments import DEV
 from tests.support.documents import PROJECT, Block, blocks, document
+from tests.support.environments import DEV
 from tests.support.events import record
 from tests.support.real_servers import Services, environment_variables
 

@@ -16,8 +16,8 @@ from processor.reasons import Reason
 from processor.report import BatchReport, DrainReport
 from processor.s3_objects import quarantine_line
 from processor.updates import Rejection
-from stacks.config.environments import PROD
 from tests.support.documents import PROJECT, blocks, document, names_in
+from tests.support.environments import PROD
 from tests.support.events import ARRIVAL_MS, ARRIVAL_TIME, kinesis_event, kinesis_record, record
 from tests.support.monitoring import alarms_of, synthesize_observability
 from tests.support.real_servers import ALL_DONE, Services

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from main import chosen_environments
-from stacks.config.environments import DEV, PROD
 from stacks.config.settings import OnDemand
+from tests.support.environments import DEV, ENVIRONMENTS, PERMANENT, PROD
 from tests.support.networks import EXISTING, PEERED, WITH_ENDPOINTS, in_new_vpc
 from tests.support.synthesized import (
     ENCRYPTED,
@@ -18,9 +18,6 @@ from tests.support.synthesized import (
     synthesize_encrypted,
     synthesize_environment,
 )
-
-PERMANENT = ("dev", "staging", "prod")
-"""A new environment is added here, and its logical ids to logical_ids.json."""
 
 LONGEST_NAME = "x" * 20
 """The longest that a throwaway environment may have."""
@@ -50,7 +47,7 @@ def prod_from_ci(tmp_path_factory: pytest.TempPathFactory) -> Stack:
         "CATALOG_ROLE_PATH": "/team/",
         "CATALOG_PERMISSIONS_BOUNDARY": "arn:aws:iam::123456789012:policy/team/product-catalog-functions",
     }
-    (prod,) = [found for found in chosen_environments(variables) if found.name == "prod"]
+    (prod,) = [found for found in chosen_environments(variables, ENVIRONMENTS) if found.name == "prod"]
     directory = tmp_path_factory.mktemp("prod-from-ci")
     return synthesize_environment(prod, directory, variables=variables).readable()
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from stacks.config.environments import DEV, PROD, STAGING, Environment, throwaway
+from stacks.config.environments import Environment
 from stacks.config.settings import AlarmSettings
+from tests.support.environments import DEV, with_throwaway
 from tests.support.monitoring import (
     ACCOUNT_ID,
     MAPPING_UUID,
@@ -19,9 +20,9 @@ from tests.support.monitoring import (
     watched_by_alarms,
     widgets_of,
 )
-from tests.support.synthesized import THROWAWAY, Stack
+from tests.support.synthesized import Stack
 
-ENVIRONMENTS = (DEV, STAGING, PROD, throwaway(THROWAWAY))
+ENVIRONMENTS = with_throwaway()
 BREACHES = {
     "GreaterThanThreshold": lambda value, threshold: value > threshold,
     "GreaterThanOrEqualToThreshold": lambda value, threshold: value >= threshold,

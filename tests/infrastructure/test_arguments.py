@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.infrastructure.conftest import PERMANENT
+from tests.support.environments import PERMANENT
 from tests.support.synthesized import Stack
 
 ARGUMENTS = Path(__file__).with_name("arguments.json")

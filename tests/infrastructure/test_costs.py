@@ -11,7 +11,8 @@ from costs.free import FREE
 from costs.load import DEFAULT_RECORDS_PER_DAY, Load
 from costs.prices import HOURS_PER_MONTH, read_prices
 from costs.usage import usage_drivers
-from stacks.config.environments import DEV, PROD, STAGING, Environment
+from stacks.config.environments import Environment
+from tests.support.environments import DEV, PROD, STAGING
 from tests.support.networks import in_new_vpc
 from tests.support.synthesized import Stack, synthesize_bootstrap
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from stacks.config.environments import DEV
 from stacks.database import parameters
+from tests.support.environments import DEV
 from tests.support.synthesized import Stack
 
 PRIVATE_SUBNETS = [

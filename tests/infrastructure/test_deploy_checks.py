@@ -10,8 +10,8 @@ import pytest
 from main import build_app
 from stacks.catalog_stack import Deployment
 from stacks.code_assets import DeploymentPackages
-from stacks.config.environments import DEV, ENVIRONMENTS, PROD, STAGING
 from stacks.deploy_checks import notes, refusals
+from tests.support.environments import DEV, ENVIRONMENTS, PROD, STAGING
 from tests.support.synthesized import KEY, TODAY, Stack, small_deployment_packages
 from tests.support.terraform_runs import terraform_run
 
@@ -69,7 +69,11 @@ def test_nothing_is_deployed_after_its_end_of_life() -> None:
 
 def test_an_environment_past_its_end_of_life_can_be_synthesized_and_so_destroyed(tmp_path: Path) -> None:
     app = build_app(
-        {}, small_deployment_packages(tmp_path), today=AFTER_PYTHON_3_13, outdir=str(tmp_path / "out")
+        {},
+        small_deployment_packages(tmp_path),
+        today=AFTER_PYTHON_3_13,
+        permanent=[DEV],
+        outdir=str(tmp_path / "out"),
     )
     app.synth()
     dev = json.loads((tmp_path / "out" / "stacks" / "dev-stack" / "cdk.tf.json").read_text())

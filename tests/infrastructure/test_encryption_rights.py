@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from stacks.config.environments import DEV, ENVIRONMENTS, PROD, STAGING
 from stacks.config.settings import SettingsError
 from stacks.key_policy import key_policy, policy_for
 from tests.infrastructure.test_bootstrap import ACCOUNT, REFERENCES, VARIABLES
@@ -20,6 +19,7 @@ from tests.infrastructure.test_permissions import (
     WRITER,
     statements,
 )
+from tests.support.environments import DEV, ENVIRONMENTS, PROD, STAGING
 from tests.support.iam_policies import Policy, policy
 from tests.support.recording_proxy import Use
 from tests.support.synthesized import KEY, Stack, synthesize_bootstrap

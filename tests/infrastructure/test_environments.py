@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
 
-from stacks.config.environments import DEV, ENVIRONMENTS, PROD, STAGING, Environment, throwaway
+from stacks.config.environments import Environment, throwaway
 from stacks.config.instance_classes import MAX_CONNECTIONS
 from stacks.config.network_settings import NetworkSettings
 from stacks.config.regions import ZONE_IDS
 from stacks.config.settings import ObjectLock, OnDemand, Provisioned, Removal, SettingsError
+from tests.support.environments import DEV, ENVIRONMENTS, PROD, STAGING
 from tests.support.networks import EXISTING, PEERED, WITH_ENDPOINTS, in_new_vpc
 from tests.support.synthesized import TODAY
 
@@ -32,7 +33,7 @@ def environment(base: Environment, **parts: dict[str, Any]) -> Callable[[], Envi
 
 @pytest.mark.parametrize("suffix", ["pr-42", "a", "7", "x" * 20, "a-b-c"])
 def test_a_throwaway_environment_is_dev_under_another_name(suffix: str) -> None:
-    assert throwaway(suffix) == replace(DEV, name=suffix)
+    assert throwaway(suffix, ENVIRONMENTS) == replace(DEV, name=suffix)
 
 
 def test_the_bootstrap_stack_s_name_is_no_environment_s() -> None:
@@ -49,15 +50,15 @@ def test_the_bootstrap_stack_s_name_is_no_environment_s() -> None:
 )
 def test_a_wrong_suffix_is_refused_in_one_line(suffix: str) -> None:
     with pytest.raises(SettingsError) as refusal:
-        throwaway(suffix)
+        throwaway(suffix, ENVIRONMENTS)
     assert re.fullmatch(rf"ENVIRONMENT_SUFFIX is {re.escape(repr(suffix))}; accepted: .+", str(refusal.value))
 
 
 def test_a_throwaway_environment_has_no_way_to_a_shop() -> None:
     """A peering connection leads from one VPC, dev's."""
-    assert throwaway("pr-42", base=replace(DEV, network=PEERED)).network == DEV.network
+    assert throwaway("pr-42", [replace(DEV, network=PEERED)]).network == DEV.network
     in_existing_vpc = replace(DEV, network=WITH_ENDPOINTS)
-    assert throwaway("pr-42", base=in_existing_vpc) == replace(in_existing_vpc, name="pr-42")
+    assert throwaway("pr-42", [in_existing_vpc]) == replace(in_existing_vpc, name="pr-42")
 
 
 def test_only_prod_is_kept() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from stacks.config.environments import ENVIRONMENTS
 from tests.infrastructure.test_bootstrap import ACCOUNT, VARIABLES, rights
+from tests.support.environments import ENVIRONMENTS
 from tests.support.iam_policies import policy
 from tests.support.synthesized import KEY, Stack, synthesize_bootstrap
 

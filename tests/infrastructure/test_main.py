@@ -9,19 +9,18 @@ import pytest
 
 from main import build_app, chosen_bootstrap, chosen_deployment, chosen_environments, main
 from stacks.code_assets import DeploymentPackages
-from stacks.config.environments import ENVIRONMENTS
+from stacks.config.environments import ENVIRONMENTS as OWN
 from stacks.config.settings import SettingsError
 from stacks.provider_binding import PROVIDER_LOCK
-from tests.infrastructure.conftest import PERMANENT
-from tests.support.synthesized import THROWAWAY, TODAY, Stack
+from tests.support.environments import ENVIRONMENTS, PERMANENT, THROWAWAY
+from tests.support.synthesized import TODAY, Stack
 
 ROOT = Path(__file__).parents[2]
 DEPLOYMENT_PACKAGES = DeploymentPackages(code=Path("code.zip"), layers={})
 
 
-def test_without_variables_there_are_three_environments() -> None:
-    assert chosen_environments({}) == [*ENVIRONMENTS]
-    assert tuple(environment.name for environment in ENVIRONMENTS) == PERMANENT
+def test_without_variables_there_are_the_permanent_environments() -> None:
+    assert chosen_environments({}, ENVIRONMENTS) == [*ENVIRONMENTS]
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
@@ -44,7 +43,7 @@ def test_an_empty_variable_counts_as_unset() -> None:
 
 def test_the_architecture_is_chosen_for_the_throwaway_environment_too() -> None:
     variables = {"ENVIRONMENT_SUFFIX": THROWAWAY, "CATALOG_ARCHITECTURE": "x86_64"}
-    chosen = chosen_environments(variables)
+    chosen = chosen_environments(variables, ENVIRONMENTS)
     assert [environment.name for environment in chosen] == [*PERMANENT, THROWAWAY]
     assert {environment.function.architecture for environment in chosen} == {"x86_64"}
 
@@ -164,8 +163,10 @@ def test_a_wrong_environment_variable_is_refused_in_one_line(variable: str, valu
 
 
 def test_a_wrong_setting_exits_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ENVIRONMENT_SUFFIX", "prod")
-    with pytest.raises(SystemExit, match=r"^ENVIRONMENT_SUFFIX is 'prod'; accepted: any name except [^\n]+$"):
+    name = OWN[-1].name
+    monkeypatch.setenv("ENVIRONMENT_SUFFIX", name)
+    refusal = rf"^ENVIRONMENT_SUFFIX is '{name}'; accepted: any name except [^\n]+$"
+    with pytest.raises(SystemExit, match=refusal):
         main()
 
 
@@ -188,11 +189,13 @@ def test_main_alone_writes_every_stack(home: dict[str, str], tmp_path: Path) -> 
         check=False,
     )
     assert (run.returncode, run.stderr) == (0, "")
-    assert "prod-stack cannot be deployed: CATALOG_ACCOUNT_ID is not set: " in run.stdout
+    for stack_id in (each.stack_id for each in OWN if each.is_kept):
+        assert f"{stack_id} cannot be deployed: CATALOG_ACCOUNT_ID is not set: " in run.stdout
+    stack_ids = [each.stack_id for each in OWN]
     capacities = [line for line in run.stdout.splitlines() if " records/s by shards, " in line]
-    assert [line.partition(":")[0] for line in capacities] == [f"{name}-stack" for name in PERMANENT]
+    assert [line.partition(":")[0] for line in capacities] == stack_ids
     manifest = json.loads((tmp_path / "cdktf.out" / "manifest.json").read_text())
-    assert set(manifest["stacks"]) == {f"{name}-stack" for name in PERMANENT}
+    assert set(manifest["stacks"]) == set(stack_ids)
     assert [path.name for path in tmp_path.iterdir()] == ["cdktf.out"]
     for stack in (tmp_path / "cdktf.out" / "stacks").iterdir():
         assert (stack / PROVIDER_LOCK).read_bytes() == (ROOT / PROVIDER_LOCK).read_bytes()

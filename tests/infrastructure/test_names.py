@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.infrastructure.conftest import LONGEST_NAME, PERMANENT
-from tests.support.synthesized import THROWAWAY, Stack
+from tests.infrastructure.conftest import LONGEST_NAME
+from tests.support.environments import PERMANENT, THROWAWAY
+from tests.support.synthesized import Stack
 
 ACCOUNT = "${data.aws_caller_identity.Account.account_id}"
 FIRST_PLANNED = '${formatdate("YYYYMMDDhhmmss", plantimestamp())}'

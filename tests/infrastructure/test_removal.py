@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from stacks.config.environments import PROD
 from stacks.config.settings import Removal
+from tests.support.environments import PROD
 from tests.support.synthesized import Stack, synthesize_environment
 from tests.support.terraform_runs import terraform_run
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from stacks.config.environments import DEV, PROD, Environment
+from stacks.config.environments import Environment
 from stacks.config.settings import ObjectLock, OnDemand, Provisioned, SettingsError
+from tests.support.environments import DEV, PROD
 
 ROOT = Path(__file__).parents[2]
 

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from stacks.config.environments import DEV
 from tests.infrastructure.test_network import CONNECTIONS, admitted, connections, routed
+from tests.support.environments import DEV
 from tests.support.networks import PEERED
 from tests.support.synthesized import Stack, synthesize_environment
 

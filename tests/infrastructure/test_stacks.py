@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from stacks.config.environments import DEV
-from tests.infrastructure.conftest import PERMANENT
-from tests.support.synthesized import THROWAWAY, Stack, synthesize_environment
+from tests.support.environments import DEV, PERMANENT, THROWAWAY
+from tests.support.synthesized import Stack, synthesize_environment
 
 ROOT = Path(__file__).parents[2]
 LOGICAL_IDS = Path(__file__).with_name("logical_ids.json")
@@ -232,7 +231,7 @@ def test_no_expression_is_escaped(stack: Stack) -> None:
 def test_the_output_is_the_same_elsewhere(stacks: dict[str, Stack], tmp_path: Path) -> None:
     """Synthesize in another folder, process, hash order, time zone and language."""
     program = (
-        "from pathlib import Path; from stacks.config.environments import DEV, PROD; "
+        "from pathlib import Path; from tests.support.environments import DEV, PROD; "
         "from tests.support.synthesized import synthesize_environment as synthesize; "
         "[(Path(e.name).mkdir(), synthesize(e, Path(e.name).absolute())) for e in (DEV, PROD)]"
     )

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from tests.infrastructure.conftest import PERMANENT
-from tests.support.synthesized import THROWAWAY, Stack
+from tests.support.environments import PERMANENT, THROWAWAY
+from tests.support.synthesized import Stack
 
 ACCOUNT = "${data.aws_caller_identity.Account.account_id}"
 BUCKETS = {"Archive": "product-inventory-archive", "Quarantine": "inventory-quarantine"}

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from stacks.config.environments import DEV, ENVIRONMENTS, throwaway
+from stacks.config.environments import throwaway
 from stacks.config.settings import SettingsError
 from stacks.config.tags import OUR_TAGS
 from tests.infrastructure.test_bootstrap import ACCOUNT, REFERENCES, VARIABLES
+from tests.support.environments import DEV, ENVIRONMENTS
 from tests.support.iam_policies import Policy, policy
 from tests.support.recording_proxy import Use
 from tests.support.synthesized import KEY, Stack, synthesize_bootstrap, synthesize_environment
@@ -116,8 +117,8 @@ def test_the_keys_that_the_stacks_set_are_all_refused(readable: dict[str, Stack]
 
 
 def test_a_throwaway_environment_has_dev_s_key_and_tags() -> None:
-    assert throwaway("pr-42").tags == DEV.tags
-    assert throwaway("pr-42").encryption_key_arn == DEV.encryption_key_arn
+    environment = throwaway("pr-42", [replace(DEV, tags=TEAM, encryption_key_arn=KEY)])
+    assert (environment.tags, environment.encryption_key_arn) == (TEAM, KEY)
 
 
 def test_the_bootstrap_stack_has_the_tags_that_do_not_differ(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from stacks.config.environments import DEV, PROD, Environment
+from stacks.config.environments import Environment
+from tests.support.environments import DEV, PROD
 from tests.support.monitoring import (
     ACCOUNT_ID,
     MAPPING_UUID,

@@ -15,13 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from stacks.config.environments import PROD
 from tests.misconfigurations.misconfiguration import Misconfiguration
 from tests.misconfigurations.seeded import SEEDED
+from tests.support.environments import PROD, THROWAWAY
 from tests.support.synthesized import (
     ENCRYPTED,
     MISCONFIGURED,
-    THROWAWAY,
     Stack,
     synthesize,
     synthesize_encrypted,

@@ -8,6 +8,7 @@ import pytest
 
 from local.servers import Servers
 from preflight.__main__ import main
+from stacks.config.environments import ENVIRONMENTS as OWN
 from terraform_cli.synthesis import ROOT
 
 NOTHING = {
@@ -15,6 +16,8 @@ NOTHING = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
+DEV_STACK = OWN[0].stack_id
+STACK_IDS = ", ".join(each.stack_id for each in OWN)
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}
 
 
@@ -31,8 +34,8 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 @pytest.mark.usefixtures("alone")
 def test_the_command_prints_the_table(servers: Servers) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "preflight", "dev-stack"],
+    ended = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "preflight", DEV_STACK],
         cwd=ROOT,
         env={**os.environ, **CREDENTIALS, "AWS_ENDPOINT_URL": servers.moto.endpoint_url},
         capture_output=True,
@@ -46,22 +49,22 @@ def test_the_command_prints_the_table(servers: Servers) -> None:
     # Operations that moto's server lacks.
     assert any(line.startswith("FAIL  concurrency ") and "GetAccountSettings: 404" in line for line in lines)
     assert any(line.startswith("FAIL  cache node type ") and "not AWS's" in line for line in lines)
-    assert lines[-1].startswith("dev-stack: ")
+    assert lines[-1].startswith(f"{DEV_STACK}: ")
 
 
 @pytest.mark.parametrize(
     ("stack", "variables", "line"),
     [
-        ("dev-stack", {}, "Nothing was checked. Unable to locate credentials"),
+        (DEV_STACK, {}, "Nothing was checked. Unable to locate credentials"),
         (
-            "dev-stack",
+            DEV_STACK,
             {**CREDENTIALS, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
             'Nothing was checked. Could not connect to the endpoint URL: "http://127.0.0.1:9/"',
         ),
         (
             "pr-42-stack",
             CREDENTIALS,
-            "Nothing was checked. STACK is 'pr-42-stack'; accepted: dev-stack, staging-stack, prod-stack, "
+            f"Nothing was checked. STACK is 'pr-42-stack'; accepted: {STACK_IDS}, "
             "and with ENVIRONMENT_SUFFIX the stack of a throwaway environment",
         ),
     ],

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from preflight.account import Clients
-from stacks.config.environments import DEV
 from stacks.key_policy import key_policy
 from tests.preflight.test_preflight import ACCOUNT, ENOUGH, clients_that_answer, failed, findings
+from tests.support.environments import DEV
 
 OTHER_ACCOUNT = "arn:aws:kms:us-east-1:999999999999:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 Put = Callable[[Clients], str]

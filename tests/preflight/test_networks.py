@@ -13,9 +13,9 @@ from preflight.capacity import database_class
 from preflight.checks import run_checks
 from preflight.existing_vpc import existing_vpc
 from preflight.shop_network import shop_network
-from stacks.config.environments import DEV
 from stacks.config.network_settings import ExistingVpc, NetworkSettings, ShopNetwork
 from tests.preflight.test_preflight import ACCOUNT, ENOUGH, PACKAGES, clients_that_answer, failed
+from tests.support.environments import DEV
 
 S3 = "com.amazonaws.us-east-1.s3"
 SECRETS = "com.amazonaws.us-east-1.secretsmanager"

@@ -18,8 +18,8 @@ from preflight.checks import run_checks
 from preflight.findings import Finding, table
 from preflight.names import LISTINGS, names_of
 from stacks.code_assets import DeploymentPackages
-from stacks.config.environments import DEV, PROD
 from stacks.deploy_checks import refusals
+from tests.support.environments import DEV, PROD
 from tests.support.synthesized import Stack, write_stacks
 
 ACCOUNT = "123456789012"

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from lambda_packages.target import PROJECT
-from stacks.config.environments import ENVIRONMENTS
+from stacks.config.environments import ENVIRONMENTS as OWN
 from tests.project.test_commands import TARGETS
 
 FOLDER = PROJECT / ".github" / "workflows"
@@ -89,7 +89,10 @@ def test_a_deploy_is_started_by_a_person_for_an_environment() -> None:
     (trigger,) = found["on"]
     assert trigger == "workflow_dispatch"
     options = found["on"][trigger]["inputs"]["environment"]["options"]
-    assert options == [environment.name for environment in ENVIRONMENTS]
+    names = [environment.name for environment in OWN]
+    assert options == names, (
+        f"give `options` in .github/workflows/deploy.yml the environments' names: {names}"
+    )
     assert found["concurrency"]["cancel-in-progress"] == "false"
     assert found["permissions"] == {}
     assert jobs("deploy")["plan"]["permissions"] == {"contents": "read", "id-token": "write"}

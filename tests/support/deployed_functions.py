@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stacks.config.environments import ENVIRONMENTS, throwaway
-from tests.support.synthesized import THROWAWAY, Stack
+from tests.support.environments import with_throwaway
+from tests.support.synthesized import Stack
 
 Block = Mapping[str, Any]
 
-ENVIRONMENTS_BY_STACK = {
-    environment.stack_id: environment for environment in (*ENVIRONMENTS, throwaway(THROWAWAY))
-}
+ENVIRONMENTS_BY_STACK = {environment.stack_id: environment for environment in with_throwaway()}
 STACK_IDS = tuple(ENVIRONMENTS_BY_STACK)
 ACCOUNT_ID = "123456789012"
 """It is the emulator's account too."""

@@ -3,8 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from stacks.config.environments import DEV, Environment
+from stacks.config.environments import Environment
 from stacks.config.network_settings import ExistingVpc, NetworkSettings, NewVpc, ShopNetwork
+from tests.support.environments import DEV
 
 VPC = ExistingVpc(
     vpc_id="vpc-0a1b2c3d4e5f60718",

@@ -8,15 +8,15 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from stacks.config.environments import ENVIRONMENTS, Environment
+from stacks.config.environments import Environment
 from stacks.config.settings import Architecture
+from tests.support.environments import ENVIRONMENTS
 
 if TYPE_CHECKING:
     from cdktf import App
 
     from stacks.code_assets import DeploymentPackages
 
-THROWAWAY = "pr-42"
 MISCONFIGURED = "MISCONFIGURED_STACKS"
 """The environment variable that names a folder of synthesized stacks to test."""
 
@@ -71,7 +71,7 @@ class Stack:
 
 
 def synthesize(variables: Mapping[str, str], directory: Path) -> dict[str, Stack]:
-    """Return the stacks by id, as `main.py` writes them with these environment variables.
+    """Return the tests' stacks by id, as `main.py` writes them with these environment variables.
 
     The deployment packages are small files in `directory`; the stacks never look into them.
     """
@@ -79,8 +79,9 @@ def synthesize(variables: Mapping[str, str], directory: Path) -> dict[str, Stack
     from main import build_app
 
     deployment_packages = small_deployment_packages(directory)
+    outdir = str(directory / "cdktf.out")
     return _synthesized(
-        build_app(variables, deployment_packages, today=TODAY, outdir=str(directory / "cdktf.out"))
+        build_app(variables, deployment_packages, today=TODAY, permanent=ENVIRONMENTS, outdir=outdir)
     )
 
 
@@ -127,7 +128,7 @@ def synthesize_bootstrap(
     """Return the bootstrap stack, as `main.py` writes it with these environment variables."""
     from main import build_bootstrap, chosen_bootstrap
 
-    config = chosen_bootstrap({"CATALOG_BOOTSTRAP": "1", **variables})
+    config = chosen_bootstrap({"CATALOG_BOOTSTRAP": "1", **variables}, environments)
     assert config is not None
     app = build_bootstrap(config, environments, outdir=str(directory / "cdktf.out"))
     (stack,) = _synthesized(app).values()

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from stacks.config.environments import ENVIRONMENTS as OWN
 from terraform_cli import Terraform, TerraformError, find_terraform
 from terraform_cli.installation import read_version
 from terraform_cli.synthesis import ROOT
+
+DEV_STACK = OWN[0].stack_id
+STACK_IDS = ", ".join(each.stack_id for each in OWN)
 
 
 def version_output(version: str) -> str:
@@ -68,13 +72,13 @@ def test_without_terraform_validate_says_what_to_install_and_exits_with_3() -> N
         (
             "nope",
             {},
-            "STACK is 'nope'; accepted: dev-stack, staging-stack, prod-stack, "
+            f"STACK is 'nope'; accepted: {STACK_IDS}, "
             "and with ENVIRONMENT_SUFFIX the stack of a throwaway environment",
         ),
-        ("", {}, "STACK is ''; accepted: dev-stack, "),
-        ("dev-stack", {"PATH": ""}, "terraform is not on the PATH. Install Terraform 1.11"),
+        ("", {}, f"STACK is ''; accepted: {STACK_IDS}, "),
+        (DEV_STACK, {"PATH": ""}, "terraform is not on the PATH. Install Terraform 1.11"),
         ("pr-7-stack", {"PATH": "", "ENVIRONMENT_SUFFIX": "pr-7"}, "terraform is not on the PATH."),
-        ("dev-stack", {"ENVIRONMENT_SUFFIX": "No!"}, "ENVIRONMENT_SUFFIX is 'No!'"),
+        (DEV_STACK, {"ENVIRONMENT_SUFFIX": "No!"}, "ENVIRONMENT_SUFFIX is 'No!'"),
     ],
 )
 def test_before_anything_is_built_one_line_says_what_is_missing(
