@@ -41,6 +41,13 @@ class Worker:
         self.engine = engine
         self.first_batch = 0.0
         self._child = Child("benchmarks.worker", [engine])
+        try:
+            self._open(addresses, first)
+        except BaseException:
+            self._child.close()
+            raise
+
+    def _open(self, addresses: Addresses, first: tuple[Feed, int, int] | None) -> None:
         if first is not None:
             feed, position, count = first
             self._ask({"do": "make event", "feed": asdict(feed), "first": position, "count": count})
