@@ -7,6 +7,7 @@ version; NULL where the change does not mention the register.
 import json
 from collections.abc import Iterable, Sequence
 
+from processor.errors import CatalogRefusedError
 from processor.fold import ROW_COLUMNS, Change
 from processor.product import REGISTERS
 
@@ -33,8 +34,8 @@ def columns(changes: Sequence[Change]) -> list[str]:
     A column without any value is empty: `unnest` adds the NULLs.
 
     Raises:
-        ValueError: a text holds a line break, which no record that is accepted does; it would move the values
-            after it to other products.
+        CatalogRefusedError: a text holds a line break, which no record that is accepted does; it would move
+            the values after it to other products. One by one, changes are sent as JSON, which can hold it.
     """
     values = zip(*(change.row for change in changes), strict=True)
     return [_lines_of([change.product_id for change in changes]), *map(_lines_of, values)]
@@ -45,7 +46,7 @@ def _lines_of(values: Sequence[object]) -> str:
         return ""
     text = "\n".join(["" if value is None else str(value) for value in values])
     if text.count("\n") != len(values) - 1:
-        raise ValueError("a value holds a line break")
+        raise CatalogRefusedError("database: a value holds a line break")
     return text
 
 

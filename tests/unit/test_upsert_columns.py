@@ -3,6 +3,7 @@
 import pytest
 
 from processor.adapters.upsert import COLUMNS, columns
+from processor.errors import CatalogRefusedError
 from processor.fold import ROW_COLUMNS, Change
 
 
@@ -32,5 +33,5 @@ def test_a_column_without_values_is_empty() -> None:
 
 @pytest.mark.parametrize("product_id", ["ap\nple", "\n", "apple\n"])
 def test_a_line_break_in_a_value_is_refused(product_id: str) -> None:
-    with pytest.raises(ValueError, match="line break"):
+    with pytest.raises(CatalogRefusedError, match="line break"):
         columns([change(product_id, inventory=5), change("pear", inventory=6)])
