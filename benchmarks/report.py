@@ -61,12 +61,14 @@ def _ratios(results: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _peers(results: Mapping[str, Any]) -> Iterator[str]:
-    yield "| latencies | feed | records | ours: time | CPU | defaults: time | CPU | Powertools: time | CPU | failed |"
+    names = ("ours", "bulk_defaults", "powertools")
+    columns = "ours: time | CPU | defaults: time | CPU | Powertools: time | CPU"
+    yield f"| latencies | feed | records | {columns} | failed |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
     rows = {(row["mode"], row["feed"], row["size"], row["engine"]): row for row in results["peers"]}
     for mode, feed, size, engine in rows:
         if engine == "ours":
-            found = [rows.get((mode, feed, size, name)) for name in ("ours", "bulk_defaults", "powertools")]
+            found = [rows.get((mode, feed, size, name)) for name in names]
             cells = [cell for row in found for cell in (_over_bulk(row) if row else ("–", "–"))]
             failed = found[-1]["failed"] if found[-1] else 0
             yield f"| {mode} | {feed} | {size:,} | {' | '.join(cells)} | {failed} |"
