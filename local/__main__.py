@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from redis.exceptions import RedisError
 
 from local.demo import kept_run, run
+from local.demo.kept_state import KeptRunError
 from local.deploy import deployment
 from local.emulated_aws.event_source_mapping import FunctionError, MappingEndedError
 from local.servers import ServerError
@@ -50,7 +51,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("stopped; nothing is left running", file=sys.stderr)
         return 130
-    except (ServerError, FunctionError, MappingEndedError, kept_run.KeptRunError) as error:
+    except (ServerError, FunctionError, MappingEndedError, KeptRunError) as error:
         return _fail(str(error))
     except _SERVER_ERRORS as error:
         return _fail(f"a server failed (see the log in .local): {error}")

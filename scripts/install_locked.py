@@ -1,6 +1,6 @@
 """Install what Pipfile.lock pins into the running Python's environment, checking every file's hash.
 
-    python scripts/install_locked.py packages synth dev-packages
+    python scripts/install_locked.py packages synth catalog dev-packages
 
 The arguments are categories of Pipfile. Does what `pipenv sync --categories …` does, without pipenv.
 """

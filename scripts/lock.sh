@@ -12,7 +12,7 @@ cp Pipfile "$work/"
 (
     cd "$work"
     export PIPENV_IGNORE_VIRTUALENVS=1 PIPENV_VENV_IN_PROJECT=1
-    "$work/pipenv/bin/pipenv" lock --python "$python" --categories "packages synth dev-packages"
+    "$work/pipenv/bin/pipenv" lock --python "$python" --categories "packages synth catalog dev-packages"
 )
 cp "$work/Pipfile.lock" Pipfile.lock
 "$python" scripts/strip_lock_indexes.py

@@ -53,5 +53,11 @@ if [ "$python" != .venv/bin/python ]; then
     "$python" -m venv --clear .venv
 fi
 echo "Installing what Pipfile.lock pins (a few minutes the first time)"
-.venv/bin/python scripts/install_locked.py packages synth dev-packages
+.venv/bin/python scripts/install_locked.py packages synth catalog dev-packages
+cat >.venv/bin/catalog <<EOF
+#!/bin/sh
+# The operators' program, from this folder's code.
+PYTHONPATH='$PWD' exec '$PWD/.venv/bin/python' -m catalog "\$@"
+EOF
+chmod +x .venv/bin/catalog
 echo "$wanted" >.venv/.installed

@@ -2,35 +2,29 @@
 
 import asyncio
 import base64
-import fcntl
 import gzip
 import json
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import aioboto3
 import asyncpg
 from aiobotocore.config import AioConfig
 
+from local.demo.kept_state import STATE, KeptRunError, held_state, hold_state
 from local.demo.pipeline import Pipeline
-from local.emulated_aws.account import REGION
-from local.emulated_aws.function_service import PROJECT
+from local.emulated_aws.account import REGION, Account
+from local.servers import PostgresAddress, ValkeyAddress
 from processor.product import COLUMNS, REGISTERS
 from processor.readers import CacheAddress, open_reader
 
-STATE = PROJECT / ".local" / "kept-run.json"
 _WAIT_SECONDS = 10.0
 _POLL_SECONDS = 0.2
 _KEY_CHARACTERS = 256  # Kinesis refuses more
 _PREFIXES = {"archive": "inventory/", "quarantine": "quarantine/"}
 _VERSION_LIKE = " OR ".join(f"{register}_version LIKE $1" for register in REGISTERS)
-
-
-class KeptRunError(Exception):
-    """There is no kept run, or already one."""
 
 
 @contextmanager
@@ -47,42 +41,39 @@ def publish_state(pipeline: Pipeline) -> Iterator[None]:
         "redis_host": servers.valkey.address.host,
         "redis_port": servers.valkey.address.port,
     }
+    state["environment"] = environment_members(
+        account, servers.postgres.address, servers.valkey.address, servers.moto.endpoint_url
+    )
     with hold_state(STATE, state):
         yield
 
 
-@contextmanager
-def hold_state(path: Path, state: Mapping[str, Any]) -> Iterator[None]:
-    """Keep the state in a file, locked for as long as the block lasts; the lock ends with the process.
-
-    A process id would not do: after a crash another process may get it. Raises: KeptRunError.
-    """
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise KeptRunError("there is a kept run already; stop that one first") from None
-        file.truncate()
-        json.dump(state, file)
-        file.flush()
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-
-
-def held_state(path: Path) -> dict[str, Any] | None:
-    """Return the state that a running process holds; None if there is none, or its process has ended."""
-    try:
-        with path.open() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                state: dict[str, Any] = json.load(file)
-                return state
-    except (OSError, ValueError):
-        pass
-    return None
+def environment_members(
+    account: Account, postgres: PostgresAddress, valkey: ValkeyAddress, endpoint_url: str
+) -> dict[str, Any]:
+    """Return what the program `catalog` needs to know: the members of its `Environment`."""
+    variables = account.variables
+    return {
+        "name": "local",
+        "region": REGION,
+        "endpoint_url": endpoint_url,
+        "stream_name": account.stream_name,
+        "archive_bucket": account.archive_bucket,
+        "quarantine_bucket": account.quarantine_bucket,
+        "queue_url": account.queue_url,
+        "function_name": "inventory-processor-local",
+        "mapping_uuid": "",
+        "database_host": postgres.host,
+        "database_port": postgres.port,
+        "database_name": postgres.database,
+        "database_tls": False,
+        "database_secret_arn": variables["DB_SECRET_ARN"],
+        "reader_secret_arn": variables["DB_READER_SECRET_ARN"],
+        "cache_host": valkey.host,
+        "cache_port": valkey.port,
+        "cache_tls": False,
+        "variables": variables,
+    }
 
 
 def refuse_second_run() -> None:

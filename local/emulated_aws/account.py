@@ -34,6 +34,7 @@ class Account:
     stream_arn: str
     archive_bucket: str
     quarantine_bucket: str
+    queue_url: str
     variables: dict[str, str]
 
 
@@ -66,7 +67,7 @@ async def open_account(
         archive, quarantine = f"product-inventory-archive-{suffix}", f"inventory-quarantine-{suffix}"
         for bucket in (archive, quarantine):
             await s3.create_bucket(Bucket=bucket)
-        await _notify_queue_of_failed_batches(s3, sqs, quarantine, suffix)
+        queue_url = await _notify_queue_of_failed_batches(s3, sqs, quarantine, suffix)
         variables = {
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
@@ -91,6 +92,7 @@ async def open_account(
             stream_arn=described["StreamDescriptionSummary"]["StreamARN"],
             archive_bucket=archive,
             quarantine_bucket=quarantine,
+            queue_url=queue_url,
             variables=variables,
         )
 
@@ -129,8 +131,8 @@ async def _make_secrets(
     return arns
 
 
-async def _notify_queue_of_failed_batches(s3: "S3Client", sqs: "SQSClient", bucket: str, suffix: str) -> None:
-    """Have S3 send a message to the queue for each object under the failed batches' prefix."""
+async def _notify_queue_of_failed_batches(s3: "S3Client", sqs: "SQSClient", bucket: str, suffix: str) -> str:
+    """Have S3 send a message to a queue for each object under the failed batches' prefix; return its URL."""
     url = (await sqs.create_queue(QueueName=f"inventory-processor-dlq-{suffix}"))["QueueUrl"]
     attributes = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     await s3.put_bucket_notification_configuration(
@@ -145,3 +147,4 @@ async def _notify_queue_of_failed_batches(s3: "S3Client", sqs: "SQSClient", buck
             ]
         },
     )
+    return url

@@ -9,7 +9,8 @@ from urllib.request import proxy_bypass
 
 import pytest
 
-from local.demo.kept_run import KeptRunError, explain_no_change, held_state, hold_state
+from local.demo.kept_run import explain_no_change
+from local.demo.kept_state import KeptRunError, held_state, hold_state
 from local.emulated_aws.function_service import PROJECT
 from local.servers import Servers
 from local.servers.isolation import stay_on_this_machine

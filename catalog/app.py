@@ -1,0 +1,26 @@
+"""The program: its help, and the commands of each subject."""
+
+import typer
+
+from catalog.commands import history
+
+app = typer.Typer(
+    name="catalog",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def main() -> None:
+    """Operate a product catalog pipeline: look, explain, repair, replay.
+
+    Without `--env` a command works on the run that `make local KEEP=1` keeps on this machine.
+    Exit codes: 0 done, 1 findings or failures, 2 wrong usage, 3 something cannot be reached.
+    """
+
+
+for subject in (history,):
+    subject.register(app)

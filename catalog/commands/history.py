@@ -1,0 +1,39 @@
+"""`catalog history`: the changes made with this program."""
+
+import typer
+from rich.table import Table
+
+from catalog.connections import Connections
+from catalog.console import Output
+from catalog.operations import list_operations
+from catalog.options import AsJson, EnvironmentName
+from catalog.running import run
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(history)
+
+
+def history(
+    env: EnvironmentName = None,
+    as_json: AsJson = False,
+    limit: int = typer.Option(20, "--limit", min=1, help="How many at most."),
+) -> None:
+    """List the changes made with this program, newest first: who, when, what and why.
+
+    Examples:
+
+        catalog history --env prod
+        catalog history --limit 100 --json | jq -r '.[] | .by'
+    """
+    output = Output(as_json=as_json)
+
+    async def command(connections: Connections) -> None:
+        operations = await list_operations(connections, limit=limit)
+        table = Table("begun", "command", "state", "by", "reason")
+        for one in operations:
+            table.add_row(one.begun_at[:19], one.command, one.state, one.by, one.reason)
+        output.data([one.document() for one in operations], table)
+
+    run(env, output, command)

@@ -1,0 +1,132 @@
+"""Clients of an environment's parts, opened when they are first needed and closed together."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import aioboto3
+import asyncpg
+from aiobotocore.config import AioConfig
+from redis.asyncio import Redis
+
+from catalog.environment import Environment, find_environment
+from catalog.errors import UnreachableError
+from processor.adapters.redis_client import redis_client
+from processor.adapters.secrets import member, read_secret
+from processor.settings import RDS_ROOTS
+
+if TYPE_CHECKING:
+    from asyncpg.pool import Pool
+
+_CONNECT_SECONDS = 5.0
+_DATABASE_CONNECTIONS = 4
+_CACHE_CONNECTIONS = 4
+
+
+class Connections:
+    """The clients of one environment; `environment`: what they connect to."""
+
+    def __init__(self, environment: Environment, session: aioboto3.Session, stack: AsyncExitStack) -> None:
+        self.environment = environment
+        self._session = session
+        self._stack = stack
+        self._clients: dict[str, Any] = {}
+        self._pools: dict[str, Pool[Any]] = {}
+        self._cache: Redis | None = None
+
+    async def aws(self, service: str) -> Any:
+        """Return the client of an AWS service."""
+        if service not in self._clients:
+            # The stubs know each service by its literal name only.
+            make_client: Any = self._session.client
+            self._clients[service] = await self._stack.enter_async_context(
+                make_client(
+                    service,
+                    region_name=self.environment.region,
+                    endpoint_url=self.environment.endpoint_url,
+                    config=AioConfig(
+                        connect_timeout=3,
+                        retries={"mode": "standard", "total_max_attempts": 4},
+                        max_pool_connections=32,
+                        s3={"addressing_style": "path"} if self.environment.endpoint_url else {},
+                    ),
+                )
+            )
+        return self._clients[service]
+
+    async def database(self, *, may_write: bool = False) -> "Pool[Any]":
+        """Return a pool of connections as the shop's role, or as the processor's, which may write.
+
+        Raises: UnreachableError.
+        """
+        environment = self.environment
+        arn = environment.database_secret_arn if may_write else environment.reader_secret_arn
+        if arn not in self._pools:
+            secret = await read_secret(await self.aws("secretsmanager"), arn)
+            tls = ssl.create_default_context(cafile=RDS_ROOTS) if environment.database_tls else False
+            where = f"{environment.database_host}:{environment.database_port}"
+            try:
+                pool = await asyncpg.create_pool(
+                    host=environment.database_host,
+                    port=environment.database_port,
+                    database=environment.database_name,
+                    user=member(secret, arn, "username"),
+                    password=member(secret, arn, "password"),
+                    ssl=tls,
+                    min_size=1,
+                    max_size=_DATABASE_CONNECTIONS,
+                    timeout=_CONNECT_SECONDS,
+                    server_settings={"application_name": "catalog"},
+                )
+            except (OSError, asyncpg.PostgresError) as error:
+                raise UnreachableError(
+                    f"the database at {where} cannot be reached: {error or type(error).__name__}. "
+                    "It is in private subnets: run this inside the VPC, "
+                    "or set CATALOG_DATABASE_HOST to a tunnel's end"
+                ) from error
+            self._pools[arn] = pool
+            self._stack.callback(pool.terminate)
+        return self._pools[arn]
+
+    def cache(self) -> Redis:
+        """Return a client of the cache, as the shop's user where the cache has users."""
+        if self._cache is None:
+            environment = self.environment
+            login = None
+            if environment.cache_user is not None and environment.cache_cluster_id is not None:
+                from processor.adapters.redis_login import iam_login
+
+                login = iam_login(
+                    self._session,
+                    username=environment.cache_user,
+                    cluster_id=environment.cache_cluster_id,
+                    region=environment.region,
+                )
+            self._cache = redis_client(
+                host=environment.cache_host,
+                port=environment.cache_port,
+                tls=environment.cache_tls,
+                login=login,
+                max_connections=_CACHE_CONNECTIONS,
+            )
+            self._stack.push_async_callback(self._cache.aclose)
+        return self._cache
+
+
+@asynccontextmanager
+async def connect(name: str | None) -> AsyncIterator[Connections]:
+    """Open the environment of a name; without one the kept local run.
+
+    Raises: UsageError, UnreachableError.
+    """
+    session = aioboto3.Session()
+    environment = await find_environment(name, session)
+    if environment.variables is not None:
+        session = aioboto3.Session(
+            aws_access_key_id=environment.variables["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environment.variables["AWS_SECRET_ACCESS_KEY"],
+            region_name=environment.region,
+        )
+    async with AsyncExitStack() as stack:
+        yield Connections(environment, session, stack)

@@ -1,0 +1,74 @@
+"""What the program prints: data on standard output, everything else on standard error.
+
+Colours follow the terminal and the environment variable NO_COLOR.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+_PLAIN_SECONDS = 5.0
+
+
+class Output:
+    """Prints one command's results and messages; `as_json`: its data is one JSON document."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self._data = Console(highlight=False)
+        self._messages = Console(stderr=True, highlight=False)
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether a person can answer a question."""
+        return sys.stdin.isatty() and self._messages.is_terminal
+
+    def data(self, document: Any, *renderables: RenderableType) -> None:
+        """Print the result: the document with `--json`, else what is for people."""
+        if self.as_json:
+            sys.stdout.write(f"{json.dumps(document, default=str, ensure_ascii=False)}\n")
+            return
+        for renderable in renderables:
+            self._data.print(renderable, soft_wrap=isinstance(renderable, str))
+
+    def say(self, text: str) -> None:
+        """Print a message for people."""
+        self._messages.print(text, soft_wrap=True, markup=False)
+
+    def ask(self, question: str) -> str:
+        """Return the answer typed on the terminal."""
+        return self._messages.input(question, markup=False)
+
+    @contextmanager
+    def progress(self, what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+        """Show how far some work is; yield a function to call with how much was done since.
+
+        On a terminal a bar; elsewhere a line every few seconds. Nothing is shown of work that ends at once.
+        """
+        if self._messages.is_terminal:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+            )
+            with Progress(*columns, console=self._messages, transient=True) as bar:
+                task = bar.add_task(what, total=total)
+                yield lambda done: bar.advance(task, done)
+            return
+        shown_at, done_so_far = time.monotonic(), 0
+
+        def advance(done: int) -> None:
+            nonlocal shown_at, done_so_far
+            done_so_far += done
+            if time.monotonic() - shown_at >= _PLAIN_SECONDS:
+                shown_at = time.monotonic()
+                self.say(f"{what}: {done_so_far:,}" + (f" of {total:,}" if total is not None else ""))
+
+        yield advance

@@ -1,0 +1,109 @@
+"""Where an environment's parts are: from a kept run of this machine, or from what its stack wrote to SSM."""
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from catalog.errors import UnreachableError, UsageError
+from local.demo.kept_state import STATE, held_state
+
+if TYPE_CHECKING:
+    import aioboto3
+
+LOCAL = "local"
+PARAMETER = "/product-catalog/{name}"
+"""The SSM parameter that a stack writes: the JSON members of `Environment`, by name."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Environment:
+    """An environment's names and addresses.
+
+    `endpoint_url`: an emulator's; None: AWS. `variables`: the function's environment variables, if this
+    process may run the function's code itself (a kept local run); None: the function `function_name` is
+    invoked. `database_secret_arn`, `reader_secret_arn`: the logins of the processor's and the shop's database
+    roles. `cache_user`: the user that logs in with IAM; None: no login.
+    """
+
+    name: str
+    region: str
+    stream_name: str
+    archive_bucket: str
+    quarantine_bucket: str
+    queue_url: str
+    function_name: str
+    mapping_uuid: str
+    database_host: str
+    database_port: int
+    database_name: str
+    database_secret_arn: str
+    reader_secret_arn: str
+    database_tls: bool
+    cache_host: str
+    cache_port: int
+    cache_tls: bool
+    cache_user: str | None = None
+    cache_cluster_id: str | None = None
+    endpoint_url: str | None = None
+    variables: dict[str, str] | None = field(default=None, repr=False)
+
+
+def local_environment() -> Environment | None:
+    """Return the kept run of this machine; None if there is none."""
+    state = held_state(Path(os.environ.get("CATALOG_KEPT_RUN") or STATE))
+    return Environment(**state["environment"]) if state is not None else None
+
+
+async def find_environment(name: str | None, session: "aioboto3.Session") -> Environment:
+    """Return the environment of a name; without a name the kept local run.
+
+    Raises: UsageError, UnreachableError.
+    """
+    if name is None or name == LOCAL:
+        found = local_environment()
+        if found is None:
+            what = "no kept run on this machine" if name else "no --env was given, and there is no kept run"
+            raise UnreachableError(f"{what}: start one with `make local KEEP=1`, or give --env dev")
+        return found
+    return await _from_parameter(name, session)
+
+
+async def _from_parameter(name: str, session: "aioboto3.Session") -> Environment:
+    parameter = PARAMETER.format(name=name)
+    region = session.region_name
+    if region is None:
+        raise UsageError("no AWS region: set AWS_REGION, or `region` in the AWS profile")
+    try:
+        async with session.client("ssm") as ssm:
+            answer = await ssm.get_parameter(Name=parameter)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ParameterNotFound":
+            raise UsageError(
+                f"no environment {name!r} in {region}: there is no SSM parameter {parameter}. "
+                "Is the name right, and is its stack deployed in this account and region?"
+            ) from error
+        raise
+    except BotoCoreError as error:
+        raise UnreachableError(f"AWS cannot be reached: {error}") from error
+    members: dict[str, Any] = json.loads(answer["Parameter"]["Value"])
+    known = Environment.__dataclass_fields__
+    return Environment(
+        **{member: value for member, value in members.items() if member in known},
+        **_overrides(),
+    )
+
+
+def _overrides() -> dict[str, Any]:
+    # Through a tunnel the stores have other addresses than in their network.
+    overrides: dict[str, Any] = {}
+    for variable, member in (
+        ("CATALOG_DATABASE_HOST", "database_host"),
+        ("CATALOG_CACHE_HOST", "cache_host"),
+    ):
+        if os.environ.get(variable):
+            overrides[member] = os.environ[variable]
+    return overrides

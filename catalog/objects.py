@@ -1,0 +1,93 @@
+"""Objects of the buckets: listing them by day and shard, and reading many at the same time, in order."""
+
+import asyncio
+import base64
+import gzip
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from processor.s3_objects import ARCHIVE_PREFIX, QUARANTINE_PREFIX, archived_data
+
+# Each is on its way or in memory at the same time.
+_CONCURRENT_READS = 16
+
+Identity = tuple[str, str, int]
+"""Of a record: shard, sequence number, sub-sequence."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectName:
+    """What the key of an object of archive or quarantine says.
+
+    `<prefix>dt=<day>/<shard>/<first>-<last>-<hash><suffix>`; `first`, `last`: sequence numbers.
+    """
+
+    key: str
+    day: date
+    shard: str
+    first: int
+    last: int
+    digest: str
+
+
+def parse_key(key: str) -> ObjectName | None:
+    """Return the parts of a key of archive or quarantine; None if it is not one."""
+    try:
+        day, shard, name = key.removeprefix(ARCHIVE_PREFIX).removeprefix(QUARANTINE_PREFIX).split("/")
+        first, last, digest = name.split(".", 1)[0].split("-")
+        return ObjectName(
+            key, date.fromisoformat(day.removeprefix("dt=")), shard, int(first), int(last), digest
+        )
+    except ValueError:
+        return None
+
+
+def days(begin: date, end: date) -> list[date]:
+    """Return every day from `begin` to `end`, both included."""
+    return [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
+
+
+async def list_keys(s3: Any, bucket: str, prefix: str) -> AsyncIterator[dict[str, Any]]:
+    """Yield what S3 lists of each object under a prefix (`Key`, `Size`, `LastModified`), ordered by key."""
+    async for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for found in page.get("Contents", []):
+            yield found
+
+
+async def read_objects(s3: Any, bucket: str, keys: Sequence[str]) -> AsyncIterator[tuple[str, bytes]]:
+    """Yield each key and its object's bytes, unpacked if it is gzip, in the order of the keys."""
+    waiting: deque[asyncio.Task[bytes]] = deque()
+    try:
+        for position, key in enumerate(keys):
+            while len(waiting) < _CONCURRENT_READS and position + len(waiting) < len(keys):
+                waiting.append(asyncio.create_task(_read(s3, bucket, keys[position + len(waiting)])))
+            yield key, await waiting.popleft()
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+def parse_line(line: bytes) -> dict[str, Any]:
+    """Return the members of a line of archive or quarantine; `data`: the record's bytes as received."""
+    members: dict[str, Any] = json.loads(line)
+    if "data_base64" in members:
+        members["data"] = base64.b64decode(members.pop("data_base64"))
+    else:
+        members["data"] = archived_data(line)
+    return members
+
+
+def identity_of(members: dict[str, Any]) -> Identity:
+    """Return the identity of a line's record."""
+    return members["shard"], members["sequence_number"], members["sub_sequence"]
+
+
+async def _read(s3: Any, bucket: str, key: str) -> bytes:
+    answer = await s3.get_object(Bucket=bucket, Key=key)
+    body: bytes = await answer["Body"].read()
+    return await asyncio.to_thread(gzip.decompress, body) if key.endswith(".gz") else body

@@ -1,0 +1,91 @@
+"""Every change made with this program, written down in the quarantine bucket under `operations/`.
+
+An operation is one JSON object: who (the AWS identity), when, which command, why (`--reason`), and what it
+did. It is written before the change begins and completed afterwards, so that an interrupted one shows too.
+"""
+
+import json
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from catalog.connections import Connections
+from catalog.objects import list_keys
+
+PREFIX = "operations/"
+
+
+@dataclass(kw_only=True, slots=True)
+class Operation:
+    """One change. `state`: `begun`, `done`, `failed` or `interrupted`; `changes`: what was done."""
+
+    id: str
+    command: str
+    by: str
+    reason: str
+    begun_at: str
+    ended_at: str | None = None
+    state: str = "begun"
+    changes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Where it is in the quarantine bucket; the keys' order is that of time."""
+        return f"{PREFIX}{self.begun_at[:10]}/{self.id}.json"
+
+    def document(self) -> dict[str, Any]:
+        """Return what is stored."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+@asynccontextmanager
+async def recorded(connections: Connections, command: str, *, reason: str) -> AsyncIterator[Operation]:
+    """Write down a change: yield its operation, whose `changes` the caller fills in as it goes."""
+    identity = await (await connections.aws("sts")).get_caller_identity()
+    now = datetime.now(UTC)
+    operation = Operation(
+        id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
+        command=command,
+        by=identity["Arn"],
+        reason=reason,
+        begun_at=now.isoformat(timespec="milliseconds"),
+    )
+    await save(connections, operation)
+    try:
+        yield operation
+        operation.state = "done" if operation.state == "begun" else operation.state
+    except Exception:
+        operation.state = "failed"
+        raise
+    except BaseException:
+        operation.state = "interrupted"
+        raise
+    finally:
+        operation.ended_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        await save(connections, operation)
+
+
+async def save(connections: Connections, operation: Operation) -> None:
+    """Write the operation as it is now."""
+    s3 = await connections.aws("s3")
+    await s3.put_object(
+        Bucket=connections.environment.quarantine_bucket,
+        Key=operation.key,
+        Body=json.dumps(operation.document()).encode(),
+        ContentType="application/json",
+        ChecksumAlgorithm="SHA256",
+    )
+
+
+async def list_operations(connections: Connections, *, limit: int) -> list[Operation]:
+    """Return the newest operations, newest first."""
+    s3, bucket = await connections.aws("s3"), connections.environment.quarantine_bucket
+    keys = sorted([found["Key"] async for found in list_keys(s3, bucket, PREFIX)], reverse=True)
+    operations = []
+    for key in keys[:limit]:
+        answer = await s3.get_object(Bucket=bucket, Key=key)
+        operations.append(Operation(**json.loads(await answer["Body"].read())))
+    return operations

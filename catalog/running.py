@@ -1,0 +1,85 @@
+"""Runs a command: turns its errors into one line and an exit code."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import typer
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, TokenRetrievalError
+from redis.exceptions import RedisError
+
+from catalog.connections import Connections, connect
+from catalog.console import Output
+from catalog.errors import CatalogError, UnreachableError, UsageError
+from processor.errors import DependencyError
+
+_INTERRUPTED = 130
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
+
+
+def run(
+    environment: str | None, output: Output, command: Callable[[Connections], Awaitable[int | None]]
+) -> None:
+    """Connect to the environment and run the command; exit with the code it returns (None: 0)."""
+
+    async def connected() -> int | None:
+        async with connect(environment) as connections:
+            return await command(connections)
+
+    run_alone(output, connected)
+
+
+def run_alone(output: Output, command: Callable[[], Awaitable[int | None]]) -> None:
+    """Run a command that needs no environment."""
+    try:
+        code = asyncio.run(_as_coroutine(command)) or 0
+    except KeyboardInterrupt:
+        output.say("interrupted; what was done is written down in `catalog history`. To go on, run it again.")
+        code = _INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe, such as head, has what it wanted.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 0
+    except Exception as error:
+        told = explained(error)
+        if told is None:
+            raise
+        output.say(f"error: {told}")
+        code = told.exit_code
+    raise typer.Exit(code)
+
+
+def explained(error: Exception) -> CatalogError | None:
+    """Return the one line for an error, with the next step; None if it is a bug of ours."""
+    match error:
+        case CatalogError():
+            return error
+        case NoCredentialsError() | TokenRetrievalError():
+            return UnreachableError("no AWS credentials: log in (`aws sso login`), or set AWS_PROFILE")
+        case ClientError():
+            return _client_error(error)
+        case DependencyError() | BotoCoreError() | RedisError():
+            return UnreachableError(str(error))
+        case asyncpg.PostgresError() | asyncpg.InterfaceError() | OSError():
+            return UnreachableError(f"{type(error).__name__}: {error}")
+        case _:
+            return None
+
+
+def _client_error(error: ClientError) -> CatalogError:
+    code, operation = error.response["Error"]["Code"], error.operation_name
+    if code in _EXPIRED:
+        return UnreachableError("the AWS session has expired: log in again (`aws sso login`)")
+    if code in _DENIED:
+        return UnreachableError(
+            f"not allowed: {operation}. Attach the operator's policy to your role (docs/operating.md#rights)"
+        )
+    if code.startswith("NoSuch"):
+        return UsageError(f"{operation}: {error.response['Error'].get('Message', code)}")
+    return UnreachableError(f"{operation}: {error}")
+
+
+async def _as_coroutine(command: Callable[[], Awaitable[int | None]]) -> int | None:
+    return await command()

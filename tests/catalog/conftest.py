@@ -1,0 +1,33 @@
+"""The operators' program on the real servers of one test."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from catalog.app import app
+from local.demo.kept_run import environment_members
+from local.demo.kept_state import hold_state
+from local.servers import Servers
+from tests.support.real_servers import Services
+
+Catalog = Callable[..., Awaitable[Result]]
+
+
+@pytest.fixture
+def catalog(services: Services, servers: Servers, tmp_path: Path) -> Iterator[Catalog]:
+    """Yield a function that runs the program with arguments, on the servers, as on a kept local run."""
+    members = environment_members(
+        services.account, services.postgres, servers.valkey.address, servers.moto.endpoint_url
+    )
+    state = tmp_path / "kept-run.json"
+    variables = {"CATALOG_KEPT_RUN": str(state), "COLUMNS": "100", "NO_COLOR": "1"}
+
+    async def run(*arguments: str, stdin: str | None = None) -> Result:
+        return await asyncio.to_thread(lambda: CliRunner().invoke(app, arguments, input=stdin, env=variables))
+
+    with hold_state(state, {"environment": members}):
+        yield run
