@@ -9,7 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from redis.asyncio import Redis
 
@@ -20,7 +20,7 @@ from processor.adapters.catalog import PostgresCatalog
 from processor.adapters.clock import SystemClock
 from processor.adapters.ordinary_aws import OrdinaryAws
 from processor.adapters.postgres import Database, tls_context
-from processor.adapters.redis_client import redis_client
+from processor.adapters.redis_client import PatientPool, redis_client
 from processor.adapters.redis_login import AsyncPassword, iam_login
 from processor.adapters.s3 import S3Archive, S3Quarantine
 from processor.adapters.secrets import login_source, read_password, read_secret
@@ -117,13 +117,16 @@ class Runtime:
                 login = iam_login(
                     aws.credentials, username=username, cluster_id=cluster_id, region=self.settings.region
                 )
-        return redis_client(
+        client = redis_client(
             host=settings.host,
             port=settings.port,
             tls=settings.tls,
             login=login,
             max_connections=_CACHE_CONNECTIONS,
         )
+        # While the database's login is read. Otherwise the first batch would wait for it after the commit.
+        cast("PatientPool", client.connection_pool).connect_early()
+        return client
 
     async def _close(self) -> None:
         async with asyncio.timeout(_CLOSE_SECONDS):

@@ -101,8 +101,11 @@ class Exchanges:
     `tls`: makes the context with which connections over TLS are verified.
     """
 
-    def __init__(self, tls: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(
+        self, tls: Callable[[], ssl.SSLContext], *, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
         self._make_tls = tls
+        self._patience_seconds = patience_seconds
         self._tls: ssl.SSLContext | None = None
         self._idle: dict[Server, list[_Connection]] = {}
 
@@ -112,7 +115,7 @@ class Exchanges:
         `most_bytes`: how long a body may be. If the request is cancelled, its connection is closed.
         """
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(self._patience_seconds):
                 if (kept := self._take_idle(server)) is not None:
                     try:
                         return await self._ask(server, kept, request, most_bytes)

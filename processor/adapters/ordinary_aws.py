@@ -56,7 +56,7 @@ class OrdinaryAws:
     ones; everything else, once, as botocore does.
     """
 
-    def __init__(self, region: str, variables: Mapping[str, str]) -> None:
+    def __init__(self, region: str, variables: Mapping[str, str], exchanges: Exchanges | None = None) -> None:
         self._region = region
         self._variables = variables
         url = variables.get("AWS_ENDPOINT_URL")
@@ -68,7 +68,7 @@ class OrdinaryAws:
             and not _extraordinary(variables) - (frozenset() if has_tls else _FOR_TLS)
             and not Path("~/.aws").expanduser().exists()
         )
-        self._exchanges = Exchanges(_trust)
+        self._exchanges = exchanges or Exchanges(_trust)
 
     @property
     def credentials(self) -> Credentials | None:
