@@ -65,9 +65,7 @@ class _Connection(asyncio.Protocol):
             answer = await self._answer
             usable = answer.leaves_usable
         finally:
-            # Also if it is cancelled: the next request's answer would be this one's.
-            self._answer = None
-            if not usable:
+            if not usable:  # also if it is cancelled: the next request's answer would be this one's
                 self.transport.abort()
         return answer
 
@@ -91,8 +89,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._answer is not None and not self._answer.done():
-            lost = _UnclearError("half an answer") if self._received else ConnectionResetError(str(exc))
-            self._answer.set_exception(lost)
+            self._answer.set_exception(ConnectionResetError(str(exc)))
 
 
 class Exchanges:
@@ -102,10 +99,15 @@ class Exchanges:
     """
 
     def __init__(
-        self, tls: Callable[[], ssl.SSLContext], *, patience_seconds: float = PATIENCE_SECONDS
+        self,
+        tls: Callable[[], ssl.SSLContext],
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+        idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self._make_tls = tls
         self._patience_seconds = patience_seconds
+        self._idle_seconds = idle_seconds
         self._tls: ssl.SSLContext | None = None
         self._idle: dict[Server, list[_Connection]] = {}
 
@@ -144,7 +146,7 @@ class Exchanges:
         return answer
 
     def _take_idle(self, server: Server) -> _Connection | None:
-        oldest = asyncio.get_running_loop().time() - IDLE_SECONDS
+        oldest = asyncio.get_running_loop().time() - self._idle_seconds
         idle = self._idle.get(server, [])
         while idle:
             connection = idle.pop()
@@ -176,14 +178,18 @@ def _read(received: bytes, most_bytes: int) -> Answer | None:
         raise _UnclearError("another status, or a head that is none")
     if int(status[1]) == _PRECONDITION_FAILED:
         return Answer(_PRECONDITION_FAILED, b"", leaves_usable=False)
-    values = {found[1].lower(): found[2] for found in headers if found}
-    length = values.get(b"content-length", b"")
-    if len(values) < len(headers) or not values.keys().isdisjoint(
-        (b"transfer-encoding", b"content-encoding")
-    ):
-        raise _UnclearError("a header twice, or a body that would have to be decoded")
-    if not _LENGTH.fullmatch(length) or int(length) > most_bytes or len(body) > int(length):
-        raise _UnclearError("a body of another length")
-    if len(body) < int(length):
+    values: dict[bytes, list[bytes]] = {}
+    for header in filter(None, headers):
+        values.setdefault(header[1].lower(), []).append(header[2])
+    if b"transfer-encoding" in values or b"content-encoding" in values:
+        raise _UnclearError("a body that would have to be decoded")
+    lengths = values.get(b"content-length", [])
+    if len(lengths) != 1 or not _LENGTH.fullmatch(lengths[0]):
+        raise _UnclearError("no length, or more than one")
+    length = int(lengths[0])
+    if length > most_bytes or len(body) > length:
+        raise _UnclearError("a body that is too long")
+    if len(body) < length:
         return None
-    return Answer(_OK, body, leaves_usable=values.get(b"connection", b"keep-alive").lower() == b"keep-alive")
+    is_kept = all(value.lower() == b"keep-alive" for value in values.get(b"connection", []))
+    return Answer(_OK, body, leaves_usable=is_kept)

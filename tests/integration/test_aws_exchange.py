@@ -10,7 +10,7 @@ import pytest
 
 from processor.adapters.aws_clients import AwsClients
 from processor.adapters.careful_aws import CarefulAws
-from processor.adapters.http_exchange import Exchanges, Server
+from processor.adapters.http_exchange import IDLE_SECONDS, Exchanges, Server
 from processor.adapters.ordinary_aws import OrdinaryAws
 from processor.adapters.s3 import S3Archive
 from processor.adapters.secrets import read_secret
@@ -25,7 +25,9 @@ SECRET = b'{"SecretString": "{}"}'
 
 
 @asynccontextmanager
-async def open_clients() -> AsyncIterator[tuple[AwsClients, ScriptedServer]]:
+async def open_clients(
+    *, idle_seconds: float = IDLE_SECONDS
+) -> AsyncIterator[tuple[AwsClients, ScriptedServer]]:
     """Run a scripted server, and yield clients for it and the server."""
     async with scripted_server() as server:
         variables = {
@@ -33,7 +35,7 @@ async def open_clients() -> AsyncIterator[tuple[AwsClients, ScriptedServer]]:
             "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.port}",
         }
-        exchanges = Exchanges(_no_tls, patience_seconds=PATIENCE_SECONDS)
+        exchanges = Exchanges(_no_tls, patience_seconds=PATIENCE_SECONDS, idle_seconds=idle_seconds)
         clients = AwsClients(
             OrdinaryAws("us-east-1", variables, exchanges), CarefulAws("us-east-1", by_path=True)
         )
@@ -122,6 +124,7 @@ async def test_after_anything_else_aioboto3_puts_it(name: str) -> None:
         server.scripts = [UNCLEAR[name]]
         await put(clients)
         assert [call.body for call in server.fast] == server.careful
+        await until(_is_true(server.fast[0].writer.transport.is_closing))
         # And nothing of that answer is left for the next request.
         server.scripts = [sends(KEPT)]
         await put(clients, 1)
@@ -144,6 +147,7 @@ async def test_if_aioboto3_fails_too_it_is_an_error(name: str) -> None:
     [
         (DONE, 1),
         (KEPT, 1),
+        (b"HTTP/1.1 200 \r\nServer: a\r\nServer: b\r\ncontent-length:0\r\n\r\n", 1),
         (DONE[:-2] + b"Connection: close\r\n\r\n", 3),
         (status(b"412 Precondition Failed", b"<Error/>"), 3),
         (b"HTTP/1.1 412 Precondition Failed\r\nTransfer-Encoding: chunked\r\n\r\n", 3),
@@ -156,6 +160,8 @@ async def test_a_clear_answer_is_enough(answer: bytes, connections: int) -> None
             await put(clients, number)
         assert len(server.fast) == 3
         assert server.connections == connections
+        if connections > 1:
+            await until(_is_true(server.fast[2].writer.transport.is_closing))
         assert not server.careful
 
 
@@ -196,6 +202,14 @@ async def test_an_idle_connection_that_was_closed_is_replaced() -> None:
         for number in range(3):
             await put(clients, number)
         assert len(server.fast) == 3
+        assert not server.careful
+
+
+async def test_a_connection_that_was_idle_for_too_long_is_not_used() -> None:
+    async with open_clients(idle_seconds=0) as (clients, server):
+        for number in range(2):
+            await put(clients, number)
+        assert [call.connection for call in server.fast] == [0, 1]
         assert not server.careful
 
 
@@ -259,6 +273,8 @@ async def test_an_answer_before_the_object_was_sent_does_not_count() -> None:
     ("answer", "is_clear"),
     [
         (status(b"200 OK", SECRET), True),
+        (status(b"200 OK", SECRET + b" " * 200_000), True),
+        (status(b"200 OK", SECRET + b" ")[:-1], False),
         (DONE, False),
         (status(b"200 OK", b"{}"), False),
         (status(b"200 OK", b'{"SecretString": 5}'), False),
@@ -273,7 +289,7 @@ async def test_an_answer_before_the_object_was_sent_does_not_count() -> None:
 )
 async def test_a_secret_is_a_text_in_json(answer: bytes, *, is_clear: bool) -> None:
     async with open_clients() as (clients, server):
-        server.scripts = [sends(answer)]
+        server.scripts = [ends(answer)]
         server.careful_answer = status(b"200 OK", b'{"SecretString": "{\\"careful\\": 1}"}')
         assert await read_secret(clients, "arn") == ({} if is_clear else {"careful": 1})
         assert server.fast[0].body == b'{"SecretId": "arn"}'
