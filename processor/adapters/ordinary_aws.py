@@ -104,7 +104,6 @@ class OrdinaryAws:
             "content-type": "application/x-amz-json-1.1",
             "x-amz-content-sha256": hashlib.sha256(body).hexdigest(),
             "x-amz-target": "secretsmanager.GetSecretValue",
-            "connection": "close",
         }
         call = _Call("secretsmanager", "POST", "/", headers, body, most_bytes=_MOST_SECRET_BYTES)
         answer = await self._answer(call, "secretsmanager")

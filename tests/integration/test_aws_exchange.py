@@ -26,15 +26,15 @@ SECRET = b'{"SecretString": "{}"}'
 
 @asynccontextmanager
 async def open_clients(
-    *, idle_seconds: float = IDLE_SECONDS
+    *, idle_seconds: float = IDLE_SECONDS, **more: str
 ) -> AsyncIterator[tuple[AwsClients, ScriptedServer]]:
-    """Run a scripted server, and yield clients for it and the server."""
+    """Run a scripted server; yield clients for it, with more environment variables, and the server."""
     async with scripted_server() as server:
         variables = {
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.port}",
-        }
+        } | more
         exchanges = Exchanges(_no_tls, patience_seconds=PATIENCE_SECONDS, idle_seconds=idle_seconds)
         clients = AwsClients(
             OrdinaryAws("us-east-1", variables, exchanges), CarefulAws("us-east-1", by_path=True)
@@ -82,6 +82,13 @@ def ends(data: bytes) -> Script:
     return script
 
 
+def headers(head: bytes) -> dict[str, str]:
+    """Return a request's first line, as header "", and its headers by lower-case name."""
+    first, *lines = head.decode().strip().split("\r\n")
+    pairs = (line.split(": ", 1) for line in lines)
+    return {"": first, **{name.lower(): value for name, value in pairs}}
+
+
 def status(line: bytes, body: bytes = b"") -> bytes:
     return b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (line, len(body), body)
 
@@ -92,6 +99,7 @@ UNCLEAR = {
     "403": sends(status(b"403 Forbidden", b"<Error/>")),
     "409": sends(status(b"409 Conflict", b"<Error/>")),
     "307": sends(status(b"307 Temporary Redirect")),
+    "201": sends(status(b"201 Created")),
     "204": sends(b"HTTP/1.1 204 No Content\r\n\r\n"),
     "100 first": sends(b"HTTP/1.1 100 Continue\r\n\r\n" + DONE),
     "HTTP/1.0": sends(DONE.replace(b"1.1", b"1.0")),
@@ -119,7 +127,7 @@ UNCLEAR = {
 
 
 @pytest.mark.parametrize("name", UNCLEAR)
-async def test_after_anything_else_aioboto3_puts_it(name: str) -> None:
+async def test_after_anything_else_aioboto3_puts_it(name: str, caplog: pytest.LogCaptureFixture) -> None:
     async with open_clients() as (clients, server):
         server.scripts = [UNCLEAR[name]]
         await put(clients)
@@ -131,6 +139,21 @@ async def test_after_anything_else_aioboto3_puts_it(name: str) -> None:
         assert [call.connection for call in server.fast] == [0, server.fast[1].connection]
         assert server.fast[1].connection != 0
         assert len(server.careful) == 1
+    assert not [entry for entry in caplog.records if entry.name == "asyncio"]
+
+
+async def test_both_ways_send_s3_the_same() -> None:
+    async with open_clients(AWS_SESSION_TOKEN="token") as (clients, server):
+        server.scripts = [resets]
+        await put(clients)
+        ours, theirs = headers(server.fast[0].head), headers(server.careful_heads[0])
+    for several in (ours, theirs):
+        for name in ("user-agent", "x-amz-date", "amz-sdk-invocation-id", "amz-sdk-request"):
+            several.pop(name, None)
+        # The time is part of the signature.
+        several["authorization"] = several["authorization"].partition("Signature=")[0]
+    assert ours.items() <= theirs.items()
+    assert theirs.keys() - ours.keys() == {"accept", "accept-encoding"}
 
 
 @pytest.mark.parametrize("name", ["500", "reset", "stalls before the head"])
@@ -226,7 +249,7 @@ async def test_a_connection_that_is_closed_when_it_is_used_is_replaced_once() ->
         assert len(server.careful) == 1
 
 
-async def test_what_an_idle_connection_receives_is_nobodys_answer() -> None:
+async def test_what_an_idle_connection_receives_is_nobodys_answer(caplog: pytest.LogCaptureFixture) -> None:
     async with open_clients() as (clients, server):
         await put(clients)
         server.fast[0].send(DONE)
@@ -235,6 +258,7 @@ async def test_what_an_idle_connection_receives_is_nobodys_answer() -> None:
         await put(clients, 1)
         assert server.fast[1].connection == 1
         assert len(server.careful) == 1
+    assert not [entry for entry in caplog.records if entry.name == "asyncio"]
 
 
 async def test_a_cancelled_put_leaves_no_answer_for_the_next() -> None:

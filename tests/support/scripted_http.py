@@ -49,6 +49,7 @@ class ScriptedServer:
     scripts: list[Script] = field(default_factory=list)
     fast: list[Call] = field(default_factory=list)
     careful: list[bytes] = field(default_factory=list)
+    careful_heads: list[bytes] = field(default_factory=list)
     connections: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -67,6 +68,7 @@ class ScriptedServer:
                 await (self.scripts.pop(0) if self.scripts else sends(DONE))(call)
             else:
                 self.careful.append(body)
+                self.careful_heads.append(head)
                 writer.write(self.careful_answer)
 
 
