@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from tests.support.documents import PROJECT
 from tests.support.events import kinesis_event, kinesis_record
 from tests.support.real_servers import ALL_DONE, Services, until
+from tests.support.recording_proxy import recorded
 
 FIRST_BATCH = """
 import json, sys
@@ -58,3 +59,16 @@ async def test_the_cache_connects_before_anything_is_invalidated(services: Servi
         return await connections(services.redis) > before
 
     await until(one_more)
+
+
+async def test_what_is_not_ordinary_goes_through_aioboto3(services: Services) -> None:
+    """Check it with a setting of botocore that changes nothing, and an emulator that has a name."""
+    async with recorded(services.account.variables["AWS_ENDPOINT_URL"]) as recording:
+        services.account.variables.update(
+            AWS_MAX_ATTEMPTS="3", AWS_ENDPOINT_URL=recording.url.replace("127.0.0.1", "localhost")
+        )
+        event = kinesis_event(kinesis_record({"product_id": "a", "inventory": 1}, 0))
+        assert await services.invoke(event) == ALL_DONE
+    assert all("aiobotocore" in request.headers["User-Agent"] for request in recording.requests)
+    [put] = [request for request in recording.requests if request.method == "PUT"]
+    assert put.path.startswith(f"/{services.account.archive_bucket}/inventory/")
