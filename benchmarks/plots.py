@@ -23,6 +23,7 @@ _STYLE = Style(
 _NAMES = {
     "ours": "ours",
     "bulk": "bulk, no guarantees",
+    "bulk_defaults": "bulk, its clients' defaults",
     "powertools": "Powertools",
     "reference": "reference's way",
 }

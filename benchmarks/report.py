@@ -61,14 +61,16 @@ def _ratios(results: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _peers(results: Mapping[str, Any]) -> Iterator[str]:
-    yield "| latencies | feed | records | ours over bulk: time | CPU | Powertools: time | CPU | failed |"
-    yield "|---|---|---|---|---|---|---|---|"
+    names = ("ours", "bulk_defaults", "powertools")
+    columns = "ours: time | CPU | defaults: time | CPU | Powertools: time | CPU"
+    yield f"| latencies | feed | records | {columns} | failed |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
     rows = {(row["mode"], row["feed"], row["size"], row["engine"]): row for row in results["peers"]}
-    for (mode, feed, size, engine), ours in rows.items():
+    for mode, feed, size, engine in rows:
         if engine == "ours":
-            other = rows.get((mode, feed, size, "powertools"))
-            cells = [*_over_bulk(ours), *(_over_bulk(other) if other else ("–", "–"))]
-            failed = other["failed"] if other else 0
+            found = [rows.get((mode, feed, size, name)) for name in names]
+            cells = [cell for row in found for cell in (_over_bulk(row) if row else ("–", "–"))]
+            failed = found[-1]["failed"] if found[-1] else 0
             yield f"| {mode} | {feed} | {size:,} | {' | '.join(cells)} | {failed} |"
 
 

@@ -113,13 +113,15 @@ async def _store(
     # After the cache has failed for one slice, the others do not wait for it.
     skip_cache = report.pending_invalidations_added > 0
     catalog = CatalogStage(updates, ports, deadline, skip_cache=skip_cache)
-    stages = [_Stage(name="archive", records=records, work=ports.archive.put(records, codes))]
-    if rejections:
-        bad = [rejection.record for rejection in rejections]
-        stages.append(_Stage(name="quarantine", records=bad, work=ports.quarantine.put(rejections)))
+    stages = []
+    # The catalog first: the database works while the archive's lines are made.
     if updates:
         good = [update.record for update in updates]
         stages.append(_Stage(name="catalog", records=good, work=catalog.run(), done=catalog.done))
+    stages.append(_Stage(name="archive", records=records, work=ports.archive.put(records, codes)))
+    if rejections:
+        bad = [rejection.record for rejection in rejections]
+        stages.append(_Stage(name="quarantine", records=bad, work=ports.quarantine.put(rejections)))
     result = await _run_stages(stages, ports.clock, deadline)
     report.records += len(records)
     report.accepted += len(updates)

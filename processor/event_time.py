@@ -1,12 +1,11 @@
 """The event time of an update: RFC 3339 with an offset, not much later than the record's arrival."""
 
 import re
-from datetime import date, datetime, timedelta
-from functools import lru_cache
+from datetime import datetime, timedelta
 
 from processor.json_values import shown
 from processor.reasons import InvalidRecordError, Reason
-from processor.timestamps import second_text, utc_text
+from processor.timestamps import utc_text
 
 MAX_CLOCK_SKEW_SECONDS = 5 * 60
 _FRACTIONAL_DIGITS = 9  # what Go prints; .NET prints 7
@@ -19,8 +18,6 @@ _RFC3339 = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-9]{2})(?:\.([0-9]+))?"
     r"(?:[Zz]|([+-](?:[01][0-9]|2[0-3]):[0-5][0-9]))"
 )
-_FRACTION = re.compile(r"\.[0-9]{1,9}")
-_SECOND = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]")
 
 
 def read_event_time(value: object, arrival_ms: int) -> str:
@@ -28,29 +25,6 @@ def read_event_time(value: object, arrival_ms: int) -> str:
 
     Raises: InvalidRecordError.
     """
-    # What nearly every supplier sends needs no arithmetic: its text is part of the result. A second that is
-    # not later than the arrival's is early enough.
-    if isinstance(value, str) and value[-1:] == "Z":
-        second, fraction = value[:19], value[19:-1]
-        if _is_second(second) and second <= second_text(arrival_ms // 1000):
-            if not fraction:
-                return f"{second}.000000"
-            if _FRACTION.fullmatch(fraction):
-                return f"{second}{fraction[:7]:0<7}"
-    return parse_event_time(value, arrival_ms)
-
-
-@lru_cache(maxsize=4096)
-def _is_second(text: str) -> bool:
-    """Return whether the text is a second from 1970 on, in UTC, such as 2026-01-31T08:30:00."""
-    try:
-        return _SECOND.fullmatch(text) is not None and date.fromisoformat(text[:10]) >= _EPOCH.date()
-    except ValueError:
-        return False
-
-
-def parse_event_time(value: object, arrival_ms: int) -> str:
-    """Return what `read_event_time` does, for any value. Raises: InvalidRecordError."""
     matched = _RFC3339.fullmatch(value) if isinstance(value, str) else None
     if matched is None:
         raise _invalid(

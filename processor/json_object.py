@@ -4,7 +4,6 @@ import json
 import re
 from typing import Any
 
-from processor.common_json import read_common_object
 from processor.diagnosis import diagnose_bytes, diagnose_text, diagnose_value, not_json
 from processor.json_values import NumberText, kind_of, shown
 from processor.reasons import InvalidRecordError, Reason
@@ -35,12 +34,6 @@ def read_object(data: bytes) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         message = f"byte {error.start + 1} of the record is not UTF-8 ({error.reason})"
         raise InvalidRecordError(Reason.INVALID_UTF8, diagnose_bytes(data) or message) from error
-    common = read_common_object(data, text)
-    return parse_object(data, text) if common is None else common
-
-
-def parse_object(data: bytes, text: str) -> dict[str, Any]:
-    """Return what `read_object` does, for any text and its bytes. Raises: InvalidRecordError."""
     # Counting brackets is cheaper than measuring depth, and enough for almost every record.
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH:
         _refuse_depth(data)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from processor.aggregation import MAGIC
 from processor.characters import MOST_ESCAPED_BYTES
+from processor.common_records import decode_common
 from processor.reasons import Reason
 from processor.records import Defect, Record, expand
 from processor.updates import Rejection, Update, decode
@@ -64,7 +65,7 @@ def _expand(record: Record, warnings: list[Exception]) -> list[Record]:
 
 def _decode(record: Record, warnings: list[Exception]) -> Update | Rejection:
     try:
-        return decode(record)
+        return decode_common(record) or decode(record)
     except MemoryError:
         raise  # as above
     except Exception as error:  # noqa: BLE001 an error in one record must not stop the others

@@ -18,7 +18,7 @@ from processor.registers import InvalidValueError
 from processor.timestamps import utc_text
 
 # Each register's name, how it is read, and why it is rejected.
-_READ = [(name, register.read, of_register(name)) for name, register in REGISTERS.items()]
+READ_REGISTERS = [(name, register.read, of_register(name)) for name, register in REGISTERS.items()]
 # Formatting a number takes longer than looking it up.
 _LENGTHS = tuple(f"{length:03d}" for length in range(MAX_SEQUENCE_DIGITS + 1))
 
@@ -65,7 +65,7 @@ def version_text(event_time: str, record: Record) -> str:
     at the end never decides, because shard, sequence number and sub-sequence are unique; it gives the
     archive's day. `event_time`: in UTC, such as 2026-01-31T08:30:00.123456.
     """
-    shard, sequence, sub_sequence, _, arrival_ms, *_ = record
+    shard, sequence, sub_sequence, _, arrival_ms, _, _ = record
     return (
         f"{event_time}Z {_LENGTHS[len(sequence)]}:{sequence} "
         f"{f'{sub_sequence:07d}' if sub_sequence else '0000000'} {shard} {arrival_ms}"
@@ -92,7 +92,7 @@ def _check_schema(version: object) -> None:
 
 def _values(fields: dict[str, Any]) -> dict[str, object]:
     values = {}
-    for name, read, reason in _READ:
+    for name, read, reason in READ_REGISTERS:
         if name in fields:
             try:
                 values[name] = read(fields[name])

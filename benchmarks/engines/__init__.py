@@ -10,6 +10,7 @@ ENGINES = {
     "reused_connections": "reused_connections:ReusedConnections",
     "powertools": "powertools:Powertools",
     "bulk": "bulk:Bulk",
+    "bulk_defaults": "bulk:BulkWithDefaults",
     "plain_build": "plain_build:PlainBuild",
 }
 # These only commit rows; `run` returns how many.

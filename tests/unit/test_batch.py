@@ -351,6 +351,9 @@ class _Starved(bytes):
     def decode(self, *_: object, **__: object) -> str:
         raise MemoryError
 
+    def translate(self, *_: object, **__: object) -> bytes:
+        raise MemoryError
+
 
 def test_a_shortage_of_memory_rejects_no_record() -> None:
     """Check that the invocation fails, so that Lambda bisects the batch, and nothing is quarantined."""
