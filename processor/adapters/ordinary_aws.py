@@ -1,6 +1,6 @@
 """The fast way to AWS for ordinary calls, beside the careful one (ADR 25).
 
-aioboto3 takes most of a cold start, and half of a small batch's CPU time, for what nearly no call needs:
+aioboto3 takes half of a cold start, and a third of a small batch's CPU time, for what nearly no call needs:
 every source of settings and credentials, every kind of endpoint, retries, errors. So ordinary calls are
 signed and sent here. Only a clear answer counts: after any other, or none, aioboto3 makes the same call
 again, which is safe for each of them.
