@@ -1,7 +1,7 @@
 """How long the function takes: an assumption until it is measured on AWS.
 
-On a developer's machine a batch took 5 ms and each of its records 25 to 36 µs of a whole core. Lambda gives
-a function the share of a core that its memory is of 1,769 MB
+On a developer's machine a batch takes 1.5 to 2 ms and each of its records 8 to 10 µs of a whole core
+(docs/performance.md). Lambda gives a function the share of a core that its memory is of 1,769 MB
 (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html). Beside that it waits: for S3 about
 25 ms, while the database answers, and then for the cache.
 """
@@ -10,8 +10,8 @@ from costs.logs import DRAINS_PER_MONTH
 from stacks.config.settings import FunctionSettings
 
 WAIT_MS = 30.0
-CPU_MS_PER_BATCH = 5.0
-CPU_MS_PER_RECORD = 0.036
+CPU_MS_PER_BATCH = 2.0
+CPU_MS_PER_RECORD = 0.010
 DRAIN_CPU_MS = 2.0
 DRAIN_WAIT_MS = 5.0
 _MB_OF_A_CORE = 1769

@@ -6,10 +6,8 @@ so the message is described here to the protobuf library; tests compare it with 
 """
 
 import hashlib
+from functools import cache
 from typing import Any
-
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.message import DecodeError
 
 MAGIC = b"\xf3\x89\x9a\xc2"
 _DIGEST_BYTES = 16
@@ -41,8 +39,10 @@ def unpack(data: bytes) -> list[tuple[str, bytes]]:
         raise AggregateError("it ends before its MD5")
     if hashlib.md5(body, usedforsecurity=False).digest() != digest:
         raise AggregateError("its MD5 does not match its content")
+    from google.protobuf.message import DecodeError  # see `_message_class`
+
     try:
-        message = _AggregatedRecord.FromString(body)
+        message = _message_class().FromString(body)
         keys = list(message.partition_key_table)
         _refuse_excess(keys, len(message.records))
         unpacked = [(keys[record.partition_key_index], record.data) for record in message.records]
@@ -65,7 +65,11 @@ def _refuse_excess(keys: list[str], records: int) -> None:
         raise AggregateError(f"it holds {records} records; at most {_MAX_RECORDS} are accepted")
 
 
+@cache
 def _message_class() -> Any:
+    # Most functions never see an aggregate, and importing protobuf takes a tenth of a cold start.
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
     field = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(
         name="product_catalog/aggregated_record.proto", package="product_catalog", syntax="proto2"
@@ -93,6 +97,3 @@ def _message_class() -> Any:
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("product_catalog.AggregatedRecord"))
-
-
-_AggregatedRecord = _message_class()

@@ -10,22 +10,20 @@ import hashlib
 import os
 import re
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import aioboto3
 import asyncpg
 
+from processor.adapters.aws_clients import SecretsManager
+from processor.adapters.careful_aws import CarefulAws
 from processor.adapters.postgres import CONNECT_TIMEOUT_SECONDS, Login, tls_context
 from processor.adapters.secrets import login_source, member, read_secret
 from processor.errors import PipelineError, SettingsError
 from processor.scram import verifier
 from processor.settings import DatabaseSettings, read_database_settings, read_region
-
-if TYPE_CHECKING:
-    from types_aiobotocore_secretsmanager.client import SecretsManagerClient
 
 DIRECTORY = Path(__file__).parent / "migrations"
 # Any number that nothing else in this database locks.
@@ -170,7 +168,8 @@ async def _migrate_from_variables(variables: Mapping[str, str]) -> dict[str, Any
     migrations = read_migrations()
     settings = read_database_settings(variables, "DB_ADMIN_SECRET_ARN")
     region = read_region(variables, "DB_ADMIN_SECRET_ARN")
-    async with aioboto3.Session(region_name=region).client("secretsmanager") as secrets:
+    async with aclosing(CarefulAws(region)) as aws:
+        secrets = await aws.client("secretsmanager")
         login = await _login(settings, secrets)
         roles = await _roles(variables, secrets)
     connection = await asyncpg.connect(
@@ -201,7 +200,7 @@ async def _migrate_from_variables(variables: Mapping[str, str]) -> dict[str, Any
     }
 
 
-async def _roles(variables: Mapping[str, str], secrets: "SecretsManagerClient") -> list[_Role]:
+async def _roles(variables: Mapping[str, str], secrets: SecretsManager) -> list[_Role]:
     """Return the roles whose secrets the environment variables name."""
     roles = []
     for variable, group in _GROUPS.items():
@@ -211,5 +210,5 @@ async def _roles(variables: Mapping[str, str], secrets: "SecretsManagerClient") 
     return roles
 
 
-async def _login(settings: DatabaseSettings, secrets: "SecretsManagerClient") -> Login:
+async def _login(settings: DatabaseSettings, secrets: SecretsManager) -> Login:
     return await login_source(settings, lambda arn: read_secret(secrets, arn))()

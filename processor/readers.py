@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -115,10 +116,12 @@ def _login(cache: CacheAddress) -> CredentialProvider | None:
             # Only this login needs these imports, which take a second.
             import aioboto3
 
+            from processor.adapters.careful_aws import session_credentials
             from processor.adapters.redis_login import iam_login
 
             session = aioboto3.Session(region_name=region)
-            return iam_login(session, username=username, cluster_id=cluster_id, region=region)
+            find = partial(session_credentials, session)
+            return iam_login(find, username=username, cluster_id=cluster_id, region=region)
 
 
 @asynccontextmanager

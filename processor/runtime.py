@@ -8,18 +8,19 @@ import secrets
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TypeVar, cast
 
-import aioboto3
-from aiobotocore.config import AioConfig
-from botocore.handlers import add_expect_header
 from redis.asyncio import Redis
 
+from processor.adapters.aws_clients import AwsClients
 from processor.adapters.cache import RedisCache
+from processor.adapters.careful_aws import CarefulAws
 from processor.adapters.catalog import PostgresCatalog
 from processor.adapters.clock import SystemClock
+from processor.adapters.ordinary_aws import OrdinaryAws
 from processor.adapters.postgres import Database, tls_context
-from processor.adapters.redis_client import redis_client
+from processor.adapters.redis_client import PatientPool, redis_client
 from processor.adapters.redis_login import AsyncPassword, iam_login
 from processor.adapters.s3 import S3Archive, S3Quarantine
 from processor.adapters.secrets import login_source, read_password, read_secret
@@ -27,9 +28,6 @@ from processor.adapters.telemetry import Telemetry
 from processor.event_loop import EventLoop
 from processor.ports import Ports
 from processor.settings import RedisIamUser, RedisSecret, RedisSettings, Settings, read_settings
-
-if TYPE_CHECKING:
-    from types_aiobotocore_secretsmanager.client import SecretsManagerClient
 
 T = TypeVar("T")
 
@@ -51,7 +49,6 @@ class Runtime:
         self._tls = tls_context(settings.database)
         self._runner = asyncio.Runner(loop_factory=EventLoop)
         self._resources = AsyncExitStack()
-        self._session = aioboto3.Session(region_name=settings.region)
         self._database: Database | None = None
         self._ports: Ports | None = None
         self._one_at_a_time = threading.Lock()
@@ -81,7 +78,7 @@ class Runtime:
         # After a freeze the loop must run to learn which connections the other side has closed.
         await _tick()
         if self._ports is None:
-            self._ports = await self._open()
+            self._ports = self._open()
         if self._database is not None:
             self._database.allow_statements(seconds)
         try:
@@ -90,52 +87,46 @@ class Runtime:
             # And before the next freeze, so that dropped connections are closed and their statements end.
             await _tick()
 
-    async def _open(self) -> Ports:
+    def _open(self) -> Ports:
         settings = self.settings
-        config = AioConfig(
-            connect_timeout=2,
-            read_timeout=10,
-            retries={"mode": "standard", "total_max_attempts": 3},
+        aws = AwsClients(
+            OrdinaryAws(settings.region, os.environ),
             # An emulator has no host name for each bucket.
-            s3={"addressing_style": "path"} if settings.endpoint_url else {},
+            CarefulAws(settings.region, by_path=settings.endpoint_url is not None),
         )
-        enter = self._resources.enter_async_context
-        s3 = await enter(self._session.client("s3", config=config))
-        # It would first ask S3 whether to send the object, which takes as long as the put itself.
-        s3.meta.events.unregister("before-call.s3", add_expect_header)
-        secrets_manager = await enter(self._session.client("secretsmanager", config=config))
-
         self._database = Database(
-            login_source(settings.database, lambda arn: read_secret(secrets_manager, arn)),
-            self._tls,
-            settings.database.pool_size,
+            login_source(settings.database, partial(read_secret, aws)), self._tls, settings.database.pool_size
         )
-        redis = self._redis(settings.redis, secrets_manager)
+        redis = self._redis(settings.redis, aws)
+        self._resources.push_async_callback(aws.aclose)
         self._resources.push_async_callback(redis.aclose)
         return Ports(
-            archive=S3Archive(s3, settings.archive_bucket),
-            quarantine=S3Quarantine(s3, settings.quarantine_bucket),
+            archive=S3Archive(aws, settings.archive_bucket),
+            quarantine=S3Quarantine(aws, settings.quarantine_bucket),
             catalog=PostgresCatalog(self._database, process_id=secrets.token_hex(8)),
             cache=RedisCache(redis),
             clock=self.clock,
         )
 
-    def _redis(self, settings: RedisSettings, secrets_manager: "SecretsManagerClient") -> Redis:
+    def _redis(self, settings: RedisSettings, aws: AwsClients) -> Redis:
         login: AsyncPassword | None = None
         match settings.login:
             case RedisSecret(secret_arn=arn):
-                login = AsyncPassword(lambda: read_password(secrets_manager, arn))
+                login = AsyncPassword(lambda: read_password(aws, arn))
             case RedisIamUser(username=username, cluster_id=cluster_id):
                 login = iam_login(
-                    self._session, username=username, cluster_id=cluster_id, region=self.settings.region
+                    aws.credentials, username=username, cluster_id=cluster_id, region=self.settings.region
                 )
-        return redis_client(
+        client = redis_client(
             host=settings.host,
             port=settings.port,
             tls=settings.tls,
             login=login,
             max_connections=_CACHE_CONNECTIONS,
         )
+        # While the database's login is read. Otherwise the first batch would wait for it after the commit.
+        cast("PatientPool", client.connection_pool).connect_early()
+        return client
 
     async def _close(self) -> None:
         async with asyncio.timeout(_CLOSE_SECONDS):

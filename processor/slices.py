@@ -57,8 +57,8 @@ def _line_bytes(record: Record) -> int:
 def _expand(record: Record, warnings: list[Exception]) -> list[Record]:
     try:
         return list(expand(record))
-    except MemoryError:
-        raise  # a momentary shortage says nothing about the record
+    except (MemoryError, OSError, ImportError):
+        raise  # a momentary shortage, or protobuf cannot be imported: that says nothing about the record
     except Exception as error:  # noqa: BLE001 an error in one record must not stop the others
         return [record._replace(defect=_internal_error(error, warnings))]
 

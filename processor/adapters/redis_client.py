@@ -86,6 +86,11 @@ class PatientPool(BlockingConnectionPool):
             getting.add_done_callback(self._keep)
             raise
 
+    def connect_early(self) -> None:
+        """Begin to connect; if that succeeds, the connection will be ready for the next caller."""
+        getting = self._start(super().get_connection())  # type: ignore[no-untyped-call]
+        getting.add_done_callback(self._keep)
+
     async def ensure_connection(self, connection: AbstractConnection) -> None:
         """Connect, log in and check that nothing is left to read, within one limit for all of it."""
         try:

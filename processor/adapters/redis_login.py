@@ -1,20 +1,13 @@
 """Passwords for the cache: from a secret, or short-lived ones signed with the function's IAM role."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, cast
-from urllib.parse import urlencode
+from datetime import UTC, datetime
 
-from botocore.auth import SigV4QueryAuth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import ReadOnlyCredentials
 from redis.credentials import CredentialProvider
 from redis.exceptions import AuthenticationError
 
+from processor.adapters.aws_signature import AwsCredentials, Scope, signed_query
 from processor.errors import SettingsError, reason_of
-
-if TYPE_CHECKING:
-    import aioboto3
-    from aiobotocore.credentials import AioCredentials
 
 TOKEN_SECONDS = 900
 
@@ -40,29 +33,36 @@ class AsyncPassword(CredentialProvider):
             raise AuthenticationError(reason_of(error)) from error
 
 
-def iam_login(session: "aioboto3.Session", *, username: str, cluster_id: str, region: str) -> AsyncPassword:
-    """Return a login as this user, with a new token per connection, signed with the session's credentials."""
+def iam_login(
+    find_credentials: Callable[[], Awaitable[AwsCredentials | None]],
+    *,
+    username: str,
+    cluster_id: str,
+    region: str,
+) -> AsyncPassword:
+    """Return a login as this user, with a new token per connection from the credentials of that time."""
 
     async def fetch() -> tuple[str, str]:
-        # The stubs are wrong: aiobotocore's session returns a coroutine.
-        pending = cast("Awaitable[AioCredentials | None]", session.get_credentials())
-        credentials = await pending
+        credentials = await find_credentials()
         if credentials is None:
             raise SettingsError(
                 f"the cache's user {username} logs in with IAM, and there are no AWS credentials"
             )
-        frozen = await credentials.get_frozen_credentials()
-        return username, iam_token(frozen, username=username, cluster_id=cluster_id, region=region)
+        return username, iam_token(credentials, username=username, cluster_id=cluster_id, region=region)
 
     return AsyncPassword(fetch)
 
 
-def iam_token(credentials: ReadOnlyCredentials, *, username: str, cluster_id: str, region: str) -> str:
+def iam_token(credentials: AwsCredentials, *, username: str, cluster_id: str, region: str) -> str:
     """Return a password for an IAM-authenticated user, valid for new connections for 15 minutes.
 
     https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth-iam.html: a presigned request to connect.
     """
-    query = urlencode({"Action": "connect", "User": username})
-    request = AWSRequest(method="GET", url=f"http://{cluster_id}/?{query}")
-    SigV4QueryAuth(credentials, "elasticache", region, expires=TOKEN_SECONDS).add_auth(request)
-    return str(request.url).removeprefix("http://")
+    query = signed_query(
+        {"Action": "connect", "User": username},
+        host=cluster_id,
+        expires_seconds=TOKEN_SECONDS,
+        credentials=credentials,
+        scope=Scope("elasticache", region, datetime.now(UTC)),
+    )
+    return f"{cluster_id}/?{query}"

@@ -5,18 +5,15 @@ import base64
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
 from isal import igzip
 
 from processor import s3_objects
+from processor.adapters.aws_clients import S3
+from processor.adapters.careful_aws import errors_of_botocore
 from processor.errors import DependencyError, reason_of
 from processor.records import Record
 from processor.updates import Rejection
-
-if TYPE_CHECKING:
-    from types_aiobotocore_s3.client import S3Client
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html: 412, the object exists;
 # 409, a delete or another conditional write of the key came between: upload again.
@@ -30,7 +27,7 @@ _GZIP_LEVEL = 1
 class S3Archive:
     """Every record as received: one gzip NDJSON object per slice and shard, written once."""
 
-    def __init__(self, client: "S3Client", bucket: str) -> None:
+    def __init__(self, client: S3, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
@@ -50,7 +47,7 @@ class S3Archive:
 class S3Quarantine:
     """Every rejected record and why: one NDJSON object per slice and shard, written once."""
 
-    def __init__(self, client: "S3Client", bucket: str) -> None:
+    def __init__(self, client: S3, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
@@ -86,9 +83,9 @@ def _failures_of(what: str) -> Iterator[None]:
     """Raise errors of S3 and the network as `DependencyError`."""
     try:
         yield
-    except ClientError as error:
+    except errors_of_botocore("ClientError") as error:
         raise DependencyError(f"{what}: {error}") from error
-    except (BotoCoreError, OSError) as error:
+    except errors_of_botocore("BotoCoreError", also=(OSError,)) as error:
         raise DependencyError(f"{what}: {reason_of(error)}") from error
 
 
@@ -97,7 +94,7 @@ def _archive_object(records: Sequence[Record], lines: bytes) -> tuple[str, bytes
     return key, igzip.compress(lines, compresslevel=_GZIP_LEVEL, mtime=0)
 
 
-async def _put_once(client: "S3Client", bucket: str, key: str, body: bytes, content_type: str) -> None:
+async def _put_once(client: S3, bucket: str, key: str, body: bytes, content_type: str) -> None:
     """Put an object unless it exists: its key contains its content's hash, so an existing one is the same."""
     digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
     with _failures_of(f"s3://{bucket}/{key}"):
@@ -112,7 +109,7 @@ async def _put_once(client: "S3Client", bucket: str, key: str, body: bytes, cont
                     ChecksumSHA256=digest,
                     IfNoneMatch="*",
                 )
-            except ClientError as error:
+            except errors_of_botocore("ClientError") as error:
                 # By its status: a proxy may lose or change the body with the error's code.
                 status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
                 if status == _ALREADY_THERE:

@@ -2,25 +2,24 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from processor.adapters.aws_clients import SecretsManager
+from processor.adapters.careful_aws import errors_of_botocore
 from processor.adapters.postgres import Login, LoginSource
 from processor.errors import DependencyError, SettingsError, reason_of
 from processor.settings import DatabaseSettings
 
-if TYPE_CHECKING:
-    from types_aiobotocore_secretsmanager.client import SecretsManagerClient
-
 DEFAULT_POSTGRES_PORT = 5432
 
 
-async def read_secret_text(client: "SecretsManagerClient", arn: str) -> str:
+async def read_secret_text(client: SecretsManager, arn: str) -> str:
     """Return a secret's text. Raises: DependencyError if it cannot be read now, or has none."""
     try:
         response = await client.get_secret_value(SecretId=arn)
-    except (ClientError, BotoCoreError, OSError, ValueError, AttributeError, TypeError) as error:
+    except errors_of_botocore(
+        "ClientError", "BotoCoreError", also=(OSError, ValueError, AttributeError, TypeError)
+    ) as error:
         # The last three come from botocore's parsers when the endpoint is not Secrets Manager.
         raise DependencyError(f"secret {arn}: {reason_of(error)}") from error
     text: object = response.get("SecretString")
@@ -29,7 +28,7 @@ async def read_secret_text(client: "SecretsManagerClient", arn: str) -> str:
     return text
 
 
-async def read_secret(client: "SecretsManagerClient", arn: str) -> dict[str, Any]:
+async def read_secret(client: SecretsManager, arn: str) -> dict[str, Any]:
     """Return the members of a secret's JSON object.
 
     Raises:
@@ -41,7 +40,7 @@ async def read_secret(client: "SecretsManagerClient", arn: str) -> dict[str, Any
     return members
 
 
-async def read_password(client: "SecretsManagerClient", arn: str) -> tuple[str, str] | tuple[str]:
+async def read_password(client: SecretsManager, arn: str) -> tuple[str, str] | tuple[str]:
     """Return user name and password, or only the password, of a secret that is a JSON object or the password.
 
     Raises: DependencyError.

@@ -27,9 +27,9 @@ def test_capacity_of_prod() -> None:
     found = capacity(PROD)
     # Four shards take a thousand records a second each.
     assert found.records_by_shards == 4000
-    # Eight batches at a time, of 1,000 records: (30 + 41 / (1024 / 1769)) ms each.
-    assert found.batch_ms == pytest.approx(100.83, abs=0.01)
-    assert found.records_by_function == pytest.approx(8 * 1000 / 0.10083, rel=0.001)
+    # Eight batches at a time, of 1,000 records: (30 + 12 / (1024 / 1769)) ms each.
+    assert found.batch_ms == pytest.approx(50.73, abs=0.01)
+    assert found.records_by_function == pytest.approx(8 * 1000 / 0.05073, rel=0.001)
     # 2 × 10 execution environments × 2; 80 % of 850.
     assert (found.connections, found.allowed_connections) == (40, 680)
 
@@ -41,7 +41,7 @@ def test_a_shard_has_as_many_batches_at_a_time_as_its_factor() -> None:
 
 def test_the_line_of_an_environment() -> None:
     assert summary(PROD, PRICES) == (
-        "prod-stack: 4,000 records/s by shards, 79,000 at 101 ms a batch, 40 of 680 connections, $585/month"
+        "prod-stack: 4,000 records/s by shards, 150,000 at 51 ms a batch, 40 of 680 connections, $585/month"
     )
 
 
@@ -72,7 +72,7 @@ def test_the_table_of_prod() -> None:
         585.20 + float(rows["= for 1,000,000 records a day"][-1]), abs=0.011
     )
     assert "nothing for: NAT gateways, NAT gateways' addresses" in lines
-    assert "batches a day of 10.6 records, assumed to take 39 ms each" in "\n".join(lines)
+    assert "batches a day of 10.6 records, assumed to take 34 ms each" in "\n".join(lines)
     assert max(map(len, [*lines, *footer(PRICES).splitlines()])) <= 120
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -361,6 +362,17 @@ def test_a_shortage_of_memory_rejects_no_record() -> None:
     starved = starved._replace(data=_Starved(starved.data))
     with pytest.raises(MemoryError):
         services.process(good(0), starved)
+    assert services.quarantine.rejections == []
+
+
+def test_an_aggregate_is_not_rejected_where_protobuf_cannot_be_imported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    services = FakeServices()
+    aggregated = record(aggregate([("key", good(1).data)]), 1)
+    monkeypatch.setitem(sys.modules, "google.protobuf.message", None)
+    with pytest.raises(ImportError):
+        services.process(good(0), aggregated)
     assert services.quarantine.rejections == []
 
 

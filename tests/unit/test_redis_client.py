@@ -1,11 +1,12 @@
 """The client's time limits: a stalled cache must not delay a batch."""
 
 import asyncio
+from typing import cast
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from processor.adapters.redis_client import redis_client
+from processor.adapters.redis_client import PatientPool, redis_client
 from processor.ports import INVALIDATION_SECONDS
 
 
@@ -27,6 +28,28 @@ def test_tls_is_verified_by_name() -> None:
     assert context.verify_mode.name == "CERT_REQUIRED"
     arguments = connection._connection_arguments()
     assert (arguments["server_hostname"], arguments["ssl"]) == ("cache.internal", context)
+
+
+async def test_a_connection_that_was_begun_early_is_the_next_callers() -> None:
+    accepted = asyncio.Queue[None]()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.put_nowait(None)
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    client = redis_client(host="127.0.0.1", port=port, tls=False, login=None, max_connections=2)
+    pool = cast("PatientPool", client.connection_pool)
+    pool.connect_early()
+    await accepted.get()
+    while pool._pending:
+        await asyncio.wait(set(pool._pending))
+    await pool.get_connection()
+    assert accepted.empty()
+    await client.aclose()
+    server.close()
 
 
 async def test_a_closed_client_does_not_connect_again() -> None:
