@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import aioboto3
@@ -12,7 +13,10 @@ from redis.asyncio import Redis
 
 from catalog.environment import Environment, find_environment
 from catalog.errors import UnreachableError
+from processor.adapters.careful_aws import session_credentials
+from processor.adapters.checked_session import CheckedSession
 from processor.adapters.redis_client import redis_client
+from processor.adapters.redis_login import iam_login
 from processor.adapters.secrets import member, read_secret
 from processor.settings import RDS_ROOTS
 
@@ -49,6 +53,7 @@ class Connections:
                         connect_timeout=3,
                         retries={"mode": "standard", "total_max_attempts": 4},
                         max_pool_connections=32,
+                        http_session_cls=CheckedSession,
                         s3={"addressing_style": "path"} if self.environment.endpoint_url else {},
                     ),
                 )
@@ -95,10 +100,8 @@ class Connections:
             environment = self.environment
             login = None
             if environment.cache_user is not None and environment.cache_cluster_id is not None:
-                from processor.adapters.redis_login import iam_login
-
                 login = iam_login(
-                    self._session,
+                    partial(session_credentials, self._session),
                     username=environment.cache_user,
                     cluster_id=environment.cache_cluster_id,
                     region=environment.region,
