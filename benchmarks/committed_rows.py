@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.feeds import Feed
 from benchmarks.measure import Ratio, Rounds, in_turns, load, say, wall
 from benchmarks.servers import LOOPBACK, REGION, BenchmarkServers, Latency
+from benchmarks.tables import compare_tables
 from benchmarks.worker import Worker
 
 OURS = "catalog_upsert"
@@ -24,11 +25,6 @@ _CHUNK = 10_000
 _NOT_QUICK = ("0.1 ms", "12 ms", "dlt", "dlt_csv", "values_1024_blind")
 # What they write is what the fold says, whatever the order of the chunks.
 _SAME_ROWS = (OURS, "copy_merge", "executemany", "unnest_1024")
-_DIGEST = "SELECT md5(string_agg(products::text, '' ORDER BY product_id)) FROM products"
-
-
-class WrongRowsError(Exception):
-    """An engine did not write the rows that ours wrote, so its time says nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +44,7 @@ def _plans(rounds: int) -> list[_Plan]:
     many, few = rounds, max(3, rounds // 3)
     peers = {OURS: many, "copy_merge": many, "executemany": many, "dlt": few, "dlt_csv": few}
     sinks = {OURS: many, "unnest_1024": many, "unnest_1024_blind": many, "values_1024_blind": few}
-    limits = {"limit_copy": many, "limit_bare_unnest": many, "limit_decode": many}
+    limits = {"limit_copy": many, "limit_bare_unnest": many, "limit_bare_texts": many, "limit_decode": many}
     return [
         _Plan(
             latency=REGION, rounds=peers, names={name: name for name in ("copy_merge", "executemany", "dlt")}
@@ -105,14 +101,8 @@ def _run(servers: BenchmarkServers, plan: _Plan, *, leave_out: Sequence[str]) ->
             servers.new_database(engine, copy_of=_FILLED)
             workers[engine] = stack.enter_context(Worker(engine, delayed.addresses(engine)))
         rounds = in_turns(workers, _FEED, first=_FILLING * _CHUNK, size=_CHUNK, rounds=wanted)
-    _compare_tables(servers, [engine for engine in wanted if engine in _SAME_ROWS])
+    compare_tables(servers, [engine for engine in wanted if engine in _SAME_ROWS], ours=OURS)
     return rounds
-
-
-def _compare_tables(servers: BenchmarkServers, engines: list[str]) -> None:
-    digests = {engine: servers.fetch_value(engine, _DIGEST) for engine in engines}
-    if wrong := [engine for engine in engines if digests[engine] != digests[OURS]]:
-        raise WrongRowsError(f"these tables differ from ours: {', '.join(wrong)}")
 
 
 def _lines(plan: _Plan, rounds: Rounds) -> list[dict[str, Any]]:

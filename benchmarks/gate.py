@@ -17,13 +17,14 @@ from typing import Any
 
 from benchmarks.feeds import Feed
 from benchmarks.measure import cpu, in_turns, load, say
-from benchmarks.peers import WEEK_RECORDS, fill_week
+from benchmarks.peers import WEEK_RECORDS, WHAT_BULK_WRITES, fill_week
 from benchmarks.servers import BenchmarkServers, start_benchmark_servers
+from benchmarks.tables import compare_tables
 from benchmarks.worker import Worker
 from local.servers.isolation import stay_on_this_machine
 
 RESULTS = Path(__file__).with_name("results.json")
-MARGIN = 0.25
+MARGIN = 0.2
 _SIZES = (1_000, 10_000)
 
 
@@ -79,6 +80,7 @@ def _measure(servers: BenchmarkServers, rounds: int) -> dict[int, float]:
             result = in_turns(workers, Feed("week"), first=position, size=size, rounds=many)
             position += size * (rounds + 1)
             measured[size] = result.ratio("ours", "bulk", cpu).median
+        compare_tables(servers, ["bulk"], ours="ours", columns=WHAT_BULK_WRITES)
     return measured
 
 

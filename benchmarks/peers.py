@@ -8,10 +8,14 @@ from typing import Any
 from benchmarks.feeds import Feed
 from benchmarks.measure import Ratio, Rounds, cpu, in_turns, load, say, wall
 from benchmarks.servers import LOOPBACK, REGION, BenchmarkServers, Latency
+from benchmarks.tables import compare_tables
 from benchmarks.worker import Worker
 
 _WEEK_FILLED = "week_filled"
 WEEK_RECORDS = 30_000
+# In order and without duplicates, as in a benchmark, the bulk way ends with the same values of what every
+# update mentions. A price is lost if a later update of the batch has none.
+WHAT_BULK_WRITES = "product_id, inventory, last_updated"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +119,7 @@ def _run(servers: BenchmarkServers, plan: Plan) -> list[Rounds]:
             position += size * (max(rounds.values()) + 1)
             measured.append(result)
             say(_line(plan, result, before))
+        compare_tables(servers, ["bulk"], ours="ours", columns=WHAT_BULK_WRITES)
     return measured
 
 

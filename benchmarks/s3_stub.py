@@ -28,7 +28,9 @@ def application(secret: str) -> web.Application:
             text = "<Error><Code>PreconditionFailed</Code><Message>It exists.</Message></Error>"
             return web.Response(status=412, text=text, content_type="application/xml")
         sizes[request.path] = len(body)
-        return web.Response(headers={"ETag": '"0"'})
+        checksum = "x-amz-checksum-sha256"
+        echoed = {checksum: request.headers[checksum]} if checksum in request.headers else {}
+        return web.Response(headers={"ETag": '"0"', **echoed})
 
     async def count(_: web.Request) -> web.Response:
         return web.json_response({"objects": len(sizes), "bytes": sum(sizes.values())})

@@ -6,6 +6,7 @@ their records, as many as there is time for: each attempt gets further than the 
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from processor.errors import (
     CacheUnavailableError,
@@ -157,9 +158,10 @@ class CatalogStage:
         updates = self._not_refused(self._updates)
         if not updates:
             return []
-        changes = await self._ports.catalog.outdated(
-            fold(updates).changes, within_seconds=self._seconds_for_rows()
-        )
+        changes = fold(updates).changes
+        # A value that the database cannot even compare is refused when its update is written.
+        with suppress(CatalogRefusedError):
+            changes = await self._ports.catalog.outdated(changes, within_seconds=self._seconds_for_rows())
         products = {change.product_id for change in changes}
         return [
             position

@@ -12,6 +12,8 @@ A bad record is a value (`updates.Rejection`), not an exception. An error that i
 unexpected: the handler raises it, so that Lambda bisects the batch until the record that causes it is alone.
 """
 
+from collections.abc import Iterable
+
 
 class PipelineError(Exception):
     """Base of all errors this package raises on purpose."""
@@ -51,3 +53,14 @@ def reason_of(error: BaseException) -> str:
     if not message and isinstance(error, TimeoutError):
         message = "no answer within the time left"
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def forget_tracebacks(errors: Iterable[BaseException]) -> None:
+    """Drop the tracebacks of errors, and of those that they came from."""
+    waiting, seen = list(errors), set()
+    while waiting:
+        error = waiting.pop()
+        if id(error) not in seen:
+            seen.add(id(error))
+            error.__traceback__ = None
+            waiting += [origin for origin in (error.__cause__, error.__context__) if origin is not None]

@@ -4,11 +4,13 @@
 invalidations.
 """
 
+import gc
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from processor import runtime
 from processor.batch import process_batch
+from processor.errors import forget_tracebacks
 from processor.pending_invalidations import drain_all
 from processor.records import read_event
 
@@ -50,17 +52,35 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
         request_id=request_id,
         connections_in_use=this_runtime.take_peak_connections(),
     )
+    # The log has the tracebacks.
+    _forget(*report.failures, *report.warnings, *report.unexpected)
     if report.unexpected:
-        raise report.unexpected[0]
+        try:
+            raise report.unexpected[0]
+        finally:
+            # The error's new traceback holds this frame, which would hold the error and the batch.
+            del batch, report
     if report.first_unfinished is None:
         return {"batchItemFailures": []}
     return {"batchItemFailures": [{"itemIdentifier": report.first_unfinished}]}
+
+
+def _forget(*errors: Exception) -> None:
+    """Drop what errors keep of a batch: in an outage each batch would leave all of it.
+
+    An error's traceback leads to the frames that hold the batch, and to the one that holds the error; drivers
+    make such cycles too. Python looks for them only after very many new objects (see `Runtime`).
+    """
+    if errors:
+        forget_tracebacks(errors)
+        gc.collect()
 
 
 def _drain(this_runtime: runtime.Runtime, deadline: float, request_id: str) -> dict[str, Any]:
     seconds = deadline - this_runtime.clock.monotonic()
     report = this_runtime.run(lambda ports: drain_all(ports, deadline), seconds=seconds)
     this_runtime.telemetry.publish_drain(report, request_id=request_id)
+    _forget(*report.warnings)
     return {"pending_invalidations_drained": report.pending_invalidations_drained}
 
 

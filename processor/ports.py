@@ -78,7 +78,10 @@ class Catalog(Protocol):
         """
 
     async def outdated(self, changes: Sequence[Change], *, within_seconds: float) -> list[Change]:
-        """Return the changes that would change a row, in order. Raises: StatementTimeoutError."""
+        """Return the changes that would change a row, in order.
+
+        Raises: CatalogRefusedError, StatementTimeoutError.
+        """
 
     async def add_pending_invalidations(self, product_ids: Sequence[str]) -> None:
         """Record products whose cached values may be old; one that is pending already gets a new id."""

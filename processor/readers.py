@@ -114,12 +114,11 @@ def _login(cache: CacheAddress) -> CredentialProvider | None:
                     "the cache's login is Iam and tls is False; ElastiCache takes IAM over TLS only"
                 )
             # Only this login needs these imports, which take a second.
-            import aioboto3
-
             from processor.adapters.careful_aws import session_credentials
+            from processor.adapters.checked_session import open_session
             from processor.adapters.redis_login import iam_login
 
-            session = aioboto3.Session(region_name=region)
+            session = open_session(region_name=region)
             find = partial(session_credentials, session)
             return iam_login(find, username=username, cluster_id=cluster_id, region=region)
 

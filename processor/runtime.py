@@ -34,8 +34,8 @@ T = TypeVar("T")
 _CLOSE_SECONDS = 2.0
 # One is used at a time. The others may still be connecting for invalidations that stopped waiting for them.
 _CACHE_CONNECTIONS = 8
-# A batch makes ten thousands of objects, and cycles only by accident. Searching for those after every 2,000
-# objects, as Python does, takes a tenth of a large batch's CPU time.
+# A batch makes ten thousands of objects, and cycles only where something fails, which the handler drops.
+# Searching for those after every 2,000 objects, as Python does, takes a tenth of a large batch's CPU time.
 _OBJECTS_PER_COLLECTION = 100_000
 
 

@@ -25,6 +25,7 @@ ROW_ENGINES = {
     "values_1024_blind": "unnest_chunks:ValuesChunksBlind",
     "limit_copy": "limits:CopyLimit",
     "limit_bare_unnest": "limits:BareUnnest",
+    "limit_bare_texts": "limits:BareTexts",
     "limit_decode": "limits:DecodeLimit",
 }
 

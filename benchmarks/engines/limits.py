@@ -14,8 +14,8 @@ import psycopg
 
 from benchmarks.engine import Addresses, Engine
 from benchmarks.engines.unnest_chunks import FROM_ARRAYS, arrays, blind_upsert
-from benchmarks.rows import TYPES, prepared, rows
-from processor.adapters.upsert import COLUMNS
+from benchmarks.rows import TYPES, Changes, prepared, rows
+from processor.adapters.upsert import COLUMNS, FROM_TEXTS, columns
 
 
 class CopyLimit(Engine):
@@ -49,21 +49,38 @@ class BareUnnest(Engine):
     """One upsert of ready arrays that compares no versions, by the driver we use."""
 
     name = "limit_bare_unnest"
+    statement = blind_upsert(FROM_ARRAYS)
 
     def open(self, addresses: Addresses) -> None:
         self._runner = asyncio.Runner()
         self._connection = self._runner.run(asyncpg.connect(addresses.postgres.dsn))
 
-    def prepare(self, event: dict[str, Any]) -> list[list[Any]]:
-        return arrays(prepared(event))
+    def prepare(self, event: dict[str, Any]) -> tuple[list[Any], int]:
+        changes = prepared(event)
+        return self.parameters(changes), len(changes)
 
-    def run(self, prepared: list[list[Any]]) -> int:
-        self._runner.run(self._connection.execute(blind_upsert(FROM_ARRAYS), *prepared))
-        return len(prepared[0])
+    def parameters(self, changes: Changes) -> list[Any]:
+        """Return what the statement takes."""
+        return arrays(changes)
+
+    def run(self, prepared: tuple[list[Any], int]) -> int:
+        parameters, count = prepared
+        self._runner.run(self._connection.execute(self.statement, *parameters))
+        return count
 
     def close(self) -> None:
         self._runner.run(self._connection.close())
         self._runner.close()
+
+
+class BareTexts(BareUnnest):
+    """The same with the values as ours sends them: a ready text per column."""
+
+    name = "limit_bare_texts"
+    statement = blind_upsert(FROM_TEXTS)
+
+    def parameters(self, changes: Changes) -> list[Any]:
+        return columns(changes)
 
 
 class _Update(msgspec.Struct):

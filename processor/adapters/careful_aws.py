@@ -54,14 +54,11 @@ class CarefulAws:
         from aiobotocore.config import AioConfig
         from botocore.handlers import add_expect_header
 
-        from processor.adapters.checked_session import CheckedSession
-
         config = AioConfig(
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=_READ_SECONDS,
             retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
             s3={"addressing_style": "path"} if self._by_path else {},
-            http_session_cls=CheckedSession,
         )
         made: Any = session.client(cast("Any", service), config=config)
         client = await self._resources.enter_async_context(made)
@@ -72,8 +69,8 @@ class CarefulAws:
     async def _open_session(self) -> "aioboto3.Session":
         if self._session is None:
             # On a thread, since it takes up to a second: the other stages of a batch go on.
-            module = await asyncio.to_thread(importlib.import_module, "aioboto3")
-            self._session = module.Session(region_name=self._region)
+            module = await asyncio.to_thread(importlib.import_module, "processor.adapters.checked_session")
+            self._session = module.open_session(region_name=self._region)
         return self._session
 
 
@@ -90,4 +87,6 @@ def errors_of_botocore(*names: str, also: tuple[type[Exception], ...] = ()) -> t
     Before anything has imported it, no error is one of its.
     """
     exceptions = sys.modules.get("botocore.exceptions")
-    return (*(getattr(exceptions, name) for name in names if exceptions), *also)
+    # While another thread imports it, it does not have all of them.
+    found = (getattr(exceptions, name, None) for name in names)
+    return (*(error for error in found if error is not None), *also)

@@ -102,9 +102,9 @@ class PostgresCatalog:
                 divisible=True,
             )
         except asyncpg.PostgresError as error:
-            if error.sqlstate in _REFUSED:
-                raise CatalogRefusedError(f"database: {reason_of(error)} ({error.sqlstate})") from error
-            raise
+            if (refusal := _refusal(error)) is None:
+                raise
+            raise refusal from error
         return _upserted(row)
 
     async def upsert_one_by_one(
@@ -126,9 +126,14 @@ class PostgresCatalog:
         self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
     ) -> list[Change]:
         texts = columns(changes)
-        rows = await self._database.run(
-            lambda connection: connection.fetch(_OUTDATED, *texts), within_seconds=within_seconds
-        )
+        try:
+            rows = await self._database.run(
+                lambda connection: connection.fetch(_OUTDATED, *texts), within_seconds=within_seconds
+            )
+        except asyncpg.PostgresError as error:
+            if (refusal := _refusal(error)) is None:
+                raise
+            raise refusal from error
         outdated = {row["product_id"] for row in rows}
         return [change for change in changes if change.product_id in outdated]
 
@@ -208,6 +213,13 @@ class PostgresCatalog:
                 )
             )
             self._marked.clear()
+
+
+def _refusal(error: asyncpg.PostgresError) -> CatalogRefusedError | None:
+    """Return what an error of a statement with changes means; None if the table refuses none of them."""
+    if error.sqlstate not in _REFUSED:
+        return None
+    return CatalogRefusedError(f"database: {reason_of(error)} ({error.sqlstate})")
 
 
 def _upserted(row: asyncpg.Record) -> Upserted:

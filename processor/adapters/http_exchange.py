@@ -16,12 +16,15 @@ from typing import NamedTuple, cast
 PATIENCE_SECONDS = 3.0
 # As aiobotocore has it. S3 closes a connection that is idle for longer, and after a freeze nobody would know.
 IDLE_SECONDS = 12.0
+# RFC 8305, section 5.
+_NEXT_ADDRESS_SECONDS = 0.25
 _MOST_HEAD_BYTES = 16 * 1024
 _OK = 200
 _PRECONDITION_FAILED = 412
 _STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3})(?: [\t -~]*)?")
 _LENGTH = re.compile(rb"[0-9]{1,9}")
-_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~]*?)[ \t]*")
+# Blanks around the value are stripped afterwards: in the pattern, they would take cubic time.
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t -~]*)")
 
 
 class Server(NamedTuple):
@@ -40,6 +43,17 @@ class Answer(NamedTuple):
     leaves_usable: bool
 
 
+class Expected(NamedTuple):
+    """What an answer of status 200 must be like.
+
+    `header`: a header that it must have, in lower case, and its value; it shows that the answer is not
+    another request's. `most_bytes`: how long its body may be.
+    """
+
+    header: tuple[bytes, bytes] | None = None
+    most_bytes: int = 0
+
+
 class _UnclearError(OSError):
     """What was received is no clear answer."""
 
@@ -52,12 +66,12 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._received = b""
-        self._most_bytes = 0
+        self._expected = Expected()
         self._answer: asyncio.Future[Answer] | None = None
 
-    async def ask(self, request: bytes, most_bytes: int) -> Answer:
-        """Send a request; return the answer, whose body may have so many bytes. Raises: OSError."""
-        self._received, self._most_bytes = b"", most_bytes
+    async def ask(self, request: bytes, expected: Expected) -> Answer:
+        """Send a request; return its answer. Raises: OSError, also for another than is expected."""
+        self._received, self._expected = b"", expected
         self._answer = asyncio.get_running_loop().create_future()
         usable = False
         try:
@@ -78,7 +92,7 @@ class _Connection(asyncio.Protocol):
             self.transport.abort()  # nobody asked
             return
         try:
-            answer = _read(self._received, self._most_bytes)
+            answer = _read(self._received, self._expected)
         except _UnclearError as error:
             self._answer.set_exception(error)
             return
@@ -111,19 +125,24 @@ class Exchanges:
         self._tls: ssl.SSLContext | None = None
         self._idle: dict[Server, list[_Connection]] = {}
 
-    async def ask(self, server: Server, request: bytes, *, most_bytes: int = 0) -> Answer | None:
-        """Return the server's answer, or None if there is none in time or it is not clear.
+    async def ask(
+        self, server: Server, request: bytes, expected: Expected, *, patience_seconds: float | None = None
+    ) -> Answer | None:
+        """Return the server's answer, or None if there is none in time or it is not what is expected.
 
-        `most_bytes`: how long a body may be. If the request is cancelled, its connection is closed.
+        If the request is cancelled, its connection is closed.
         """
         try:
-            async with asyncio.timeout(self._patience_seconds):
+            async with asyncio.timeout(patience_seconds or self._patience_seconds):
                 if (kept := self._take_idle(server)) is not None:
                     try:
-                        return await self._ask(server, kept, request, most_bytes)
+                        return await self._ask(server, kept, request, expected)
                     except ConnectionResetError:
                         self.close_idle(server)  # what happened to one has happened to the others
-                return await self._ask(server, await self._connect(server), request, most_bytes)
+                return await self._ask(server, await self._connect(server), request, expected)
+        except TimeoutError:
+            self.close_idle(server)  # the same: nobody may know any more of connections that were kept
+            return None
         except (OSError, UnicodeError):  # the latter for a host that is no name
             return None
 
@@ -138,8 +157,10 @@ class Exchanges:
             self.close_idle(server)
         await asyncio.sleep(0)  # the loop closes them in its next turn
 
-    async def _ask(self, server: Server, connection: _Connection, request: bytes, most_bytes: int) -> Answer:
-        answer = await connection.ask(request, most_bytes)
+    async def _ask(
+        self, server: Server, connection: _Connection, request: bytes, expected: Expected
+    ) -> Answer:
+        answer = await connection.ask(request, expected)
         if answer.leaves_usable:
             connection.idle_since = asyncio.get_running_loop().time()
             self._idle.setdefault(server, []).append(connection)
@@ -161,10 +182,18 @@ class Exchanges:
         tls = self._tls if server.tls else None
         # The loop looks the name up (event_loop.py).
         loop = asyncio.get_running_loop()
-        return (await loop.create_connection(_Connection, server.host, server.port, ssl=tls))[1]
+        _, connection = await loop.create_connection(
+            _Connection,
+            server.host,
+            server.port,
+            ssl=tls,
+            # An endpoint in a VPC has an address in each zone, and one may be silent.
+            happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
+        )
+        return connection
 
 
-def _read(received: bytes, most_bytes: int) -> Answer | None:
+def _read(received: bytes, expected: Expected) -> Answer | None:
     """Return the answer that these bytes are, or None while more are needed. Raises: _UnclearError."""
     head, separator, body = received.partition(b"\r\n\r\n")
     if len(head) > _MOST_HEAD_BYTES:
@@ -180,16 +209,23 @@ def _read(received: bytes, most_bytes: int) -> Answer | None:
         return Answer(_PRECONDITION_FAILED, b"", leaves_usable=False)
     values: dict[bytes, list[bytes]] = {}
     for header in filter(None, headers):
-        values.setdefault(header[1].lower(), []).append(header[2])
-    if b"transfer-encoding" in values or b"content-encoding" in values:
-        raise _UnclearError("a body that would have to be decoded")
-    lengths = values.get(b"content-length", [])
-    if len(lengths) != 1 or not _LENGTH.fullmatch(lengths[0]):
-        raise _UnclearError("no length, or more than one")
-    length = int(lengths[0])
-    if length > most_bytes or len(body) > length:
+        values.setdefault(header[1].lower(), []).append(header[2].strip(b" \t"))
+    if expected.header is not None and values.get(expected.header[0]) != [expected.header[1]]:
+        raise _UnclearError("another request's answer")
+    length = _length(values)
+    if length > expected.most_bytes or len(body) > length:
         raise _UnclearError("a body that is too long")
     if len(body) < length:
         return None
     is_kept = all(value.lower() == b"keep-alive" for value in values.get(b"connection", []))
     return Answer(_OK, body, leaves_usable=is_kept)
+
+
+def _length(values: dict[bytes, list[bytes]]) -> int:
+    """Return how long the body is, by the values of the headers. Raises: _UnclearError."""
+    if b"transfer-encoding" in values or b"content-encoding" in values:
+        raise _UnclearError("a body that would have to be decoded")
+    lengths = values.get(b"content-length", [])
+    if len(lengths) != 1 or not _LENGTH.fullmatch(lengths[0]):
+        raise _UnclearError("no length, or more than one")
+    return int(lengths[0])

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from processor.adapters.aws_signature import Scope, signed_headers
-from processor.adapters.http_exchange import Answer, Exchanges, Server
+from processor.adapters.http_exchange import Answer, Exchanges, Expected, Server
 
 # https://docs.aws.amazon.com/general/latest/gr/rande.html: without China, the governments and the European
 # Sovereign Cloud, whose endpoints have other names.
@@ -39,6 +39,9 @@ _FOR_TLS = frozenset({"AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"})
 _PRINTABLE = re.compile(r"[!-~]+")
 # A secret has at most 64 KiB, of which JSON may escape each byte.
 _MOST_SECRET_BYTES = 512 * 1024
+# A login of the cache, which reads a secret, has three seconds, in which aioboto3 must have its turn.
+_SECRET_SECONDS = 1.0
+_LAST_PORT = 65_535
 
 
 class Credentials(NamedTuple):
@@ -94,7 +97,10 @@ class OrdinaryAws:
             "x-amz-content-sha256": base64.b64decode(request["ChecksumSHA256"]).hex(),
             "x-amz-sdk-checksum-algorithm": request["ChecksumAlgorithm"],
         }
-        call = _Call("s3", "PUT", f"/{bucket}{path}" if self._endpoint else path, headers, request["Body"])
+        # S3 returns the checksum that came with the object, so its answer is that of this put.
+        expected = Expected(header=(b"x-amz-checksum-sha256", request["ChecksumSHA256"].encode()))
+        path = f"/{bucket}{path}" if self._endpoint else path
+        call = _Call("s3", "PUT", path, headers, request["Body"], expected)
         return await self._answer(call, f"{bucket}.s3") is not None
 
     async def get_secret_value(self, arn: str) -> Mapping[str, Any] | None:
@@ -105,8 +111,8 @@ class OrdinaryAws:
             "x-amz-content-sha256": hashlib.sha256(body).hexdigest(),
             "x-amz-target": "secretsmanager.GetSecretValue",
         }
-        call = _Call("secretsmanager", "POST", "/", headers, body, most_bytes=_MOST_SECRET_BYTES)
-        answer = await self._answer(call, "secretsmanager")
+        call = _Call("secretsmanager", "POST", "/", headers, body, Expected(most_bytes=_MOST_SECRET_BYTES))
+        answer = await self._answer(call, "secretsmanager", patience_seconds=_SECRET_SECONDS)
         try:
             secret = json.loads(answer.body) if answer else None
         except (ValueError, RecursionError):
@@ -117,7 +123,9 @@ class OrdinaryAws:
         """Close the connections."""
         await self._exchanges.aclose()
 
-    async def _answer(self, call: "_Call", name: str) -> Answer | None:
+    async def _answer(
+        self, call: "_Call", name: str, *, patience_seconds: float | None = None
+    ) -> Answer | None:
         """Sign and send a call to the service of this name; return the answer if it is clear."""
         credentials = self.credentials
         if credentials is None:
@@ -137,18 +145,18 @@ class OrdinaryAws:
             headers["x-amzn-trace-id"] = quote(trace, safe="-=;:+&[]{}\"',")  # by it, AWS notices loops
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         request = f"{call.method} {call.path} HTTP/1.1\r\n{head}\r\n".encode() + call.body
-        return await self._exchanges.ask(server, request, most_bytes=call.most_bytes)
+        return await self._exchanges.ask(server, request, call.expected, patience_seconds=patience_seconds)
 
 
 class _Call(NamedTuple):
-    """One call of a service; the answer's body may have `most_bytes`."""
+    """One call of a service, and what its answer must be like."""
 
     service: str
     method: str
     path: str
     headers: dict[str, str]
     body: bytes
-    most_bytes: int = 0
+    expected: Expected
 
 
 def _extraordinary(variables: Mapping[str, str]) -> set[str]:
@@ -162,7 +170,8 @@ def _server_of(url: str) -> Server | None:
     if found is None:
         return None
     tls = found[1] == "https"
-    return Server(found[2].lower(), int(found[3] or (443 if tls else 80)), tls=tls)
+    port = int(found[3] or (443 if tls else 80))
+    return Server(found[2].lower(), port, tls=tls) if port <= _LAST_PORT else None
 
 
 def _trust() -> ssl.SSLContext:

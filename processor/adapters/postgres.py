@@ -134,8 +134,10 @@ class Database:
                     # Either the connection is dead, or the statement is too much for the server.
                     await self.run(_ping, within_seconds=(deadline - loop.time()) / 2)
                     raise StatementTimeoutError(f"database: {reason_of(error)}") from error
+                if ends and (ours := _ours(error)) is not error:
+                    raise ours from error
                 if ends:
-                    raise _ours(error) from error
+                    raise
                 retries[reaction or ""] -= 1
 
     def terminate(self) -> None:

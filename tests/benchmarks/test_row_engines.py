@@ -23,7 +23,7 @@ SELECT json_agg(json_build_array(product_id, inventory, {price}, inventory_versi
     ORDER BY product_id COLLATE "C") FROM {table}
 """
 SAME_SEMANTICS = ("catalog_upsert", "copy_merge", "executemany", "unnest_1024")
-NO_VERSIONS = ("unnest_1024_blind", "values_1024_blind", "limit_bare_unnest")
+NO_VERSIONS = ("unnest_1024_blind", "values_1024_blind", "limit_bare_unnest", "limit_bare_texts")
 needs_psycopg = pytest.mark.skipif(
     not importlib.util.find_spec("psycopg"), reason="psycopg is not there: make bench installs it"
 )

@@ -10,7 +10,7 @@ import pytest
 
 from processor.adapters.aws_clients import AwsClients
 from processor.adapters.careful_aws import CarefulAws
-from processor.adapters.http_exchange import IDLE_SECONDS, Exchanges, Server
+from processor.adapters.http_exchange import IDLE_SECONDS, Exchanges, Expected, Server
 from processor.adapters.ordinary_aws import OrdinaryAws
 from processor.adapters.s3 import S3Archive
 from processor.adapters.secrets import read_secret
@@ -156,6 +156,40 @@ async def test_both_ways_send_s3_the_same() -> None:
     assert theirs.keys() - ours.keys() == {"accept", "accept-encoding"}
 
 
+@pytest.mark.parametrize("checksum", [b"", b"AAAA"], ids=["none", "another's"])
+async def test_an_answer_without_this_objects_checksum_is_not_the_answer(checksum: bytes) -> None:
+    async with open_clients() as (clients, server):
+
+        async def done(call: Call) -> None:
+            call.send(DONE, checksum=checksum)
+
+        server.scripts = [done]
+        await put(clients)
+        assert [call.body for call in server.fast] == server.careful
+
+
+async def test_an_answer_that_comes_twice_is_not_the_next_puts() -> None:
+    async with open_clients() as (clients, server):
+
+        async def the_answer_before(call: Call) -> None:
+            server.fast[0].send(DONE)
+            call.send(status(b"503 Slow Down"))
+
+        server.scripts = [sends(DONE), the_answer_before]
+        await put(clients, 0)
+        await put(clients, 1)
+        assert [call.connection for call in server.fast] == [0, 0]
+        assert server.careful == [server.fast[1].body]
+
+
+async def test_a_head_of_blanks_is_read_at_once() -> None:
+    """Python's search for the end of such a value would take hours."""
+    async with open_clients() as (clients, server):
+        server.scripts = [sends(b"HTTP/1.1 200 OK\r\nx:" + b" " * 16_000 + b"\xff\r\n\r\n")]
+        await put(clients)
+        assert len(server.careful) == 1
+
+
 @pytest.mark.parametrize("name", ["500", "reset", "stalls before the head"])
 async def test_if_aioboto3_fails_too_it_is_an_error(name: str) -> None:
     async with open_clients() as (clients, server):
@@ -190,7 +224,7 @@ async def test_a_clear_answer_is_enough(answer: bytes, connections: int) -> None
 
 async def test_an_answer_in_pieces_is_clear() -> None:
     async def in_pieces(call: Call) -> None:
-        for byte in KEPT:
+        for byte in call.with_checksum(KEPT):
             call.send(bytes([byte]))
             await call.writer.drain()
             await asyncio.sleep(0)
@@ -325,7 +359,7 @@ async def test_no_connection_is_no_answer(host: str) -> None:
     async with scripted_server() as server:
         port = server.port
     exchanges = Exchanges(_no_tls, patience_seconds=PATIENCE_SECONDS)
-    assert await exchanges.ask(Server(host, port, tls=False), b"GET / HTTP/1.1\r\n\r\n") is None
+    assert await exchanges.ask(Server(host, port, tls=False), b"GET / HTTP/1.1\r\n\r\n", Expected()) is None
 
 
 def _is_true(condition: Callable[[], bool]) -> Callable[[], Awaitable[object]]:

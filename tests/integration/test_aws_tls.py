@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import trustme
+from botocore.exceptions import SSLError
 
 from processor.adapters.aws_clients import AwsClients
-from processor.adapters.careful_aws import CarefulAws
-from processor.adapters.http_exchange import Exchanges, Server
+from processor.adapters.careful_aws import CarefulAws, session_credentials
+from processor.adapters.checked_session import open_session
+from processor.adapters.http_exchange import Exchanges, Expected, Server
 from processor.adapters.ordinary_aws import OrdinaryAws
 from processor.adapters.secrets import read_secret
 from processor.errors import DependencyError
@@ -46,7 +48,7 @@ async def test_a_connection_with_tls_is_kept(authority: trustme.CA) -> None:
     exchanges = Exchanges(lambda: trust(authority))
     async with server_named("localhost", authority) as server, aclosing(exchanges):
         for _ in range(2):
-            answer = await exchanges.ask(Server("localhost", server.port, tls=True), REQUEST)
+            answer = await exchanges.ask(Server("localhost", server.port, tls=True), REQUEST, Expected())
             assert answer is not None
             assert answer.status == 200
         assert server.connections == 1
@@ -56,14 +58,14 @@ async def test_a_connection_with_tls_is_kept(authority: trustme.CA) -> None:
 async def test_another_hosts_certificate_is_no_answer(name: str, authority: trustme.CA) -> None:
     exchanges = Exchanges(lambda: trust(authority))
     async with server_named(name, authority) as server:
-        assert await exchanges.ask(Server("localhost", server.port, tls=True), REQUEST) is None
+        assert await exchanges.ask(Server("localhost", server.port, tls=True), REQUEST, Expected()) is None
         assert not server.fast
 
 
 async def test_no_tls_where_it_is_expected_is_no_answer(authority: trustme.CA) -> None:
     exchanges = Exchanges(lambda: trust(authority), patience_seconds=0.3)
     async with scripted_server() as server:
-        assert await exchanges.ask(Server("localhost", server.port, tls=True), REQUEST) is None
+        assert await exchanges.ask(Server("localhost", server.port, tls=True), REQUEST, Expected()) is None
 
 
 async def secret(port: int, **more: str) -> dict[str, object]:
@@ -105,3 +107,24 @@ async def test_aioboto3_checks_the_hosts_name(name: str, authority: trustme.CA, 
             with pytest.raises(DependencyError, match=r"[Hh]ostname mismatch"):
                 await secret(server.port, AWS_CA_BUNDLE=str(bundle))
             assert not server.careful
+
+
+async def test_so_does_a_client_that_a_session_makes_to_find_credentials(
+    authority: trustme.CA, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(bundle)
+    token = tmp_path / "token"
+    token.write_text("secret token")
+    async with server_named("other.example", authority) as server:
+        variables = {
+            "AWS_ENDPOINT_URL_STS": f"https://localhost:{server.port}",
+            "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/shop",
+            "AWS_WEB_IDENTITY_TOKEN_FILE": str(token),
+            "AWS_CA_BUNDLE": str(bundle),
+        }
+        with environment_variables(variables):
+            session = open_session(region_name="us-east-1")
+            with pytest.raises(SSLError, match=r"[Hh]ostname mismatch"):
+                await session_credentials(session)
+        assert not server.careful

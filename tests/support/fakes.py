@@ -137,7 +137,8 @@ class FakeCatalog:
     """See `ports.Catalog`. `refuses` names further changes the table refuses, besides its CHECKs.
 
     `row_seconds`: how long it works on a row, `refusing_seconds`: on one that it refuses among others;
-    `locked`: products whose rows another transaction has locked.
+    `locked`: products whose rows another transaction has locked. `compares_nothing`: it refuses a value even
+    in a comparison.
     """
 
     def __init__(self, faults: Faults, refuses: Callable[[Change], bool] = lambda _: False) -> None:
@@ -146,6 +147,7 @@ class FakeCatalog:
         self.row_seconds = 0.0
         self.refusing_seconds = 0.0
         self.locked: set[str] = set()
+        self.compares_nothing = False
         self.rows: dict[str, Row] = {}
         self.pending: dict[str, PendingInvalidation] = {}
         self.marks: dict[tuple[str, str], set[str]] = {}
@@ -186,6 +188,8 @@ class FakeCatalog:
 
     async def outdated(self, changes: Sequence[Change], *, within_seconds: float) -> list[Change]:
         async with self._faults.around("catalog.outdated", DependencyError):
+            if self.compares_nothing:
+                raise CatalogRefusedError("a value does not fit")
             return [change for change in changes if self._applied(change) != self.rows.get(change.product_id)]
         raise AssertionError
 

@@ -11,6 +11,7 @@ from typing import TypeAlias
 Script: TypeAlias = Callable[["Call"], Awaitable[None]]
 
 DONE = b'HTTP/1.1 200 OK\r\nETag: "0"\r\nContent-Length: 0\r\n\r\n'
+_CHECKSUM = re.compile(rb"\r\nx-amz-checksum-sha256: *([^\r]+)\r\n")
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
 
 
@@ -23,9 +24,21 @@ class Call:
     connection: int
     writer: asyncio.StreamWriter
 
-    def send(self, data: bytes) -> None:
-        """Send bytes."""
-        self.writer.write(data)
+    def send(self, data: bytes, *, checksum: bytes | None = None) -> None:
+        """Send bytes; if they are an answer of status 200, with the checksum of the request, as S3 does.
+
+        `checksum`: another one; empty for none.
+        """
+        self.writer.write(self.with_checksum(data, checksum))
+
+    def with_checksum(self, data: bytes, checksum: bytes | None = None) -> bytes:
+        """Return what `send` sends."""
+        if checksum is None:
+            found = _CHECKSUM.search(self.head)
+            checksum = found[1] if found else b""
+        if checksum and data.startswith(b"HTTP/1.1 200"):
+            return data.replace(b"\r\n", b"\r\nx-amz-checksum-sha256: " + checksum + b"\r\n", 1)
+        return data
 
     def reset(self) -> None:
         """Close the connection at once."""

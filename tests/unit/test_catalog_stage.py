@@ -215,6 +215,16 @@ def test_after_a_batch_that_was_too_much_the_next_begins_small_and_the_one_after
     assert "catalog.outdated" not in services.faults.begun
 
 
+def test_what_a_slow_database_cannot_even_compare_is_written_and_refused() -> None:
+    services = FakeServices()
+    services.ports.retry_state.database_is_slow = True
+    services.catalog.compares_nothing = True
+    services.catalog.refuses = lambda change: change.product_id == "p1"
+    check_done(services.process(good(0), good(1), good(2)))
+    assert stocks(services) == {"p0": 0, "p2": 2}
+    assert services.quarantine.reasons == ["catalog_refused"]
+
+
 @pytest.mark.parametrize("budget_seconds", [0.3, 1.0, 2.0, 48.0])
 def test_a_cache_that_hangs_leaves_time_to_record_pending_invalidations(budget_seconds: float) -> None:
     services = FakeServices()

@@ -44,6 +44,9 @@ TRICKY = [
     b" {} ",
     b'{"a":1}x',
     b'\xef\xbb\xbf{"a":1}',
+    b'{"product_id":"p","inventory":1,"name":"Caf\xe9"}',
+    b'{"product_id":"p","inventory":1,"\xff":1}',
+    b'{"product_id":"\xed\xa0\x80","inventory":1}',
     b"[]",
     b'"a":1',
     b"1",
@@ -90,7 +93,7 @@ def assert_same(data: bytes) -> Update | None:
     return fast
 
 
-@pytest.mark.parametrize("data", TRICKY, ids=lambda data: data[:40].decode())
+@pytest.mark.parametrize("data", TRICKY, ids=lambda data: data[:40].decode("utf-8", "backslashreplace"))
 @pytest.mark.parametrize(
     "before", [b"", b'"product_id":"p1","inventory":1,'], ids=["as it is", "in an update"]
 )

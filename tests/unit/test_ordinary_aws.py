@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from processor.adapters.http_exchange import Answer, Exchanges, Server
+from processor.adapters.http_exchange import Answer, Exchanges, Expected, Server
 from processor.adapters.ordinary_aws import OrdinaryAws
 
 LAMBDA = {
@@ -42,7 +42,9 @@ class Recorded(Exchanges):
         super().__init__(lambda: pytest.fail("nothing is sent"))
         self.asked: list[tuple[Server, bytes]] = []
 
-    async def ask(self, server: Server, request: bytes, *, most_bytes: int = 0) -> Answer | None:
+    async def ask(
+        self, server: Server, request: bytes, expected: Expected, *, patience_seconds: float | None = None
+    ) -> Answer | None:
         self.asked.append((server, request))
         return Answer(200, b"", leaves_usable=True)
 
