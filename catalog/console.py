@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 _PLAIN_SECONDS = 5.0
 
@@ -32,10 +33,11 @@ class Output:
     def data(self, document: Any, *renderables: RenderableType) -> None:
         """Print the result: the document with `--json`, else what is for people."""
         if self.as_json:
-            sys.stdout.write(f"{json.dumps(document, default=str, ensure_ascii=False)}\n")
+            # In ASCII: a record may hold escape sequences of terminals, and lone surrogates.
+            sys.stdout.write(f"{json.dumps(document, default=str)}\n")
             return
         for renderable in renderables:
-            self._data.print(renderable, soft_wrap=isinstance(renderable, str))
+            self._data.print(renderable, soft_wrap=isinstance(renderable, str | Text))
 
     def say(self, text: str) -> None:
         """Print a message for people."""
