@@ -1,5 +1,6 @@
 """Clients of an environment's parts, opened when they are first needed and closed together."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -34,9 +35,15 @@ class Connections:
         self._clients: dict[str, Any] = {}
         self._pools: dict[str, Pool[Any]] = {}
         self._cache: Redis | None = None
+        # Whoever needs a client that another is opening waits for it.
+        self._opening_client, self._opening_pool = asyncio.Lock(), asyncio.Lock()
 
     async def aws(self, service: str) -> Any:
         """Return the client of an AWS service."""
+        async with self._opening_client:
+            return await self._aws(service)
+
+    async def _aws(self, service: str) -> Any:
         if service not in self._clients:
             # The stubs know each service by its literal name only.
             make_client: Any = self._session.client
@@ -61,7 +68,13 @@ class Connections:
         Raises: UnreachableError.
         """
         environment = self.environment
-        arn = environment.database_secret_arn if may_write else environment.reader_secret_arn
+        async with self._opening_pool:
+            return await self._pool(
+                environment.database_secret_arn if may_write else environment.reader_secret_arn
+            )
+
+    async def _pool(self, arn: str) -> "Pool[Any]":
+        environment = self.environment
         if arn not in self._pools:
             secret = await read_secret(await self.aws("secretsmanager"), arn)
             tls = ssl.create_default_context(cafile=RDS_ROOTS) if environment.database_tls else False

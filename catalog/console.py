@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
@@ -46,6 +47,15 @@ class Output:
     def ask(self, question: str) -> str:
         """Return the answer typed on the terminal."""
         return self._messages.input(question, markup=False)
+
+    @contextmanager
+    def redrawn(self) -> Iterator[Callable[[Any, RenderableType], None]]:
+        """Yield a function that shows a result in place of the last one; without a terminal, below it."""
+        if self.as_json or not self._data.is_terminal:
+            yield self.data
+            return
+        with Live(console=self._data, auto_refresh=False, vertical_overflow="crop") as live:
+            yield lambda _, renderable: live.update(renderable, refresh=True)
 
     @contextmanager
     def progress(self, what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
