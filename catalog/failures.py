@@ -13,7 +13,7 @@ FAILED_PREFIX = "aws/lambda/"
 
 @dataclass(frozen=True, slots=True)
 class WaitingFailures:
-    """`queue_messages`: about as many. `objects`: not redriven. `oldest_at`: when the first of them failed."""
+    """`queue_messages`: about as many. `objects`: not redriven. `oldest_at`: when the first one failed."""
 
     queue_messages: int
     objects: int

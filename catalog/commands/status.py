@@ -97,7 +97,7 @@ def _screen(found: Status) -> Table:
 def _lines(part: Any, now: datetime) -> Iterator[Text]:
     match part:
         case Unreachable(error):
-            yield Text(f"cannot be reached: {safe(error, 300)}", _RED)
+            yield Text(safe(error, 300), _RED)
         case list():
             yield from _alarms(part, now)
         case Lag():
