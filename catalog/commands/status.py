@@ -130,7 +130,7 @@ def _lag(lag: Lag) -> Iterator[Text]:
     yield Text(f"iterator age {_duration(lag.iterator_age_seconds)}")
     behind = [one for one in lag.shards if one.behind_seconds != 0]
     behind.sort(key=lambda one: float("-inf") if one.behind_seconds is None else -one.behind_seconds)
-    yield Text(f"{len(lag.shards)} shards, {len(behind) or 'none'} behind")
+    yield Text(f"{_count(len(lag.shards), 'shard')}, {len(behind) or 'none'} behind")
     for one in behind[:_SHARDS_SHOWN]:
         note = f" ({one.note})" if one.note else ""
         yield Text(f"  {safe(one.shard)}  {_duration(one.behind_seconds)}{note}")
@@ -153,7 +153,7 @@ def _throughput(part: Throughput) -> Iterator[Text]:
 
 
 def _failures(part: WaitingFailures, now: datetime) -> Text:
-    queued = f"about {part.queue_messages:,} messages (one may be S3's test event)"
+    queued = f"about {_count(part.queue_messages, 'message')} (one may be S3's test event)"
     return Text(
         f"{part.objects:,} in the bucket{_since(part.oldest_at, now)}; {queued}", _RED if part.objects else ""
     )
@@ -199,6 +199,10 @@ def _duration(seconds: float | None) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.1f} s"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _size(size: float) -> str:
