@@ -56,6 +56,8 @@ class Connections:
                         connect_timeout=3,
                         retries={"mode": "standard", "total_max_attempts": 4},
                         max_pool_connections=32,
+                        # An emulator is on this machine, where no proxy leads.
+                        proxies={} if self.environment.endpoint_url else None,
                         s3={"addressing_style": "path"} if self.environment.endpoint_url else {},
                     ),
                 )

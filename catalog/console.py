@@ -23,8 +23,9 @@ class Output:
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
-        self._data = Console(highlight=False)
-        self._messages = Console(stderr=True, highlight=False)
+        # Without emoji: `:secret:` in an ARN is no picture.
+        self._data = Console(highlight=False, emoji=False)
+        self._messages = Console(stderr=True, highlight=False, emoji=False)
 
     @property
     def is_interactive(self) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from processor.product import cached_product
 from tests.catalog.conftest import Catalog
 from tests.support.events import ARRIVAL_MS, SHARD, kinesis_event, kinesis_record, sequence
-from tests.support.real_servers import Services, objects
+from tests.support.real_servers import Services, environment_variables, objects
 
 FULL = '{"product_id": "a", "inventory": 7, "price": 1.5, "supplier": "acme"}'
 
@@ -191,3 +191,18 @@ async def test_what_suppliers_write_cannot_control_the_terminal(services: Servic
     await services.invoke(kinesis_event(kinesis_record(update)))
     assert "supplier    \\x1b[31m\\u202e[bold]\\x9b\n" in (await catalog("show", "a")).stdout
     assert "\x9b" not in (await catalog("show", "a", "--json")).stdout
+
+
+async def test_no_proxy_leads_to_this_machine(services: Services, catalog: Catalog) -> None:
+    await services.invoke(kinesis_event(kinesis_record(FULL)))
+    with environment_variables({"http_proxy": "http://127.0.0.1:9"}):
+        assert (await catalog("show", "a")).exit_code == 0
+
+
+async def test_an_arn_has_no_pictures(services: Services, catalog: Catalog) -> None:
+    update = {"product_id": ":smile:", "inventory": 7, "supplier": ":secret:"}
+    await services.invoke(kinesis_event(kinesis_record(update)))
+    text = (await catalog("show", ":smile:")).stdout
+    assert ":smile:, last updated" in text
+    assert "supplier    :secret:" in text
+    assert "nothing was received of ':beer:'" in (await catalog("explain", ":beer:")).stderr
