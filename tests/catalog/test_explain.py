@@ -227,3 +227,10 @@ async def test_the_archive_is_explained_without_the_database(services: Services,
     result = await catalog("explain", "a")
     assert (result.exit_code, "inventory 1" in result.stdout) == (0, True)
     assert result.stderr.startswith("the row was not compared: ")
+
+
+async def test_an_id_that_is_not_written_as_it_is(services: Services, catalog: Catalog) -> None:
+    escaped = '{"product_id": "product\\u0031", "price": 2}'
+    await deliver(services, escaped, '{"product_id": "product1", "price": 3}'.encode("utf-16"))
+    document = json.loads((await catalog("explain", "product1", "--json")).stdout)
+    assert [one["reason"] for one in document["updates"]] == [None, "invalid_utf8"]

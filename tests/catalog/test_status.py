@@ -105,17 +105,17 @@ async def test_a_record_that_is_not_done_is_the_lag_of_its_shard(
 
 
 async def test_an_alarm_that_is_on_ends_with_1(catalog: Catalog, cloudwatch: Any) -> None:
-    for environment, state in (("local", "ALARM"), ("my-local", "ALARM"), ("dev", "ALARM")):
+    for environment, topics in (("local", True), ("my-local", True), ("dev", False)):
         for name in ("errors", "duration"):
             await cloudwatch.put_metric_alarm(
                 AlarmName=f"product-catalog-{name}-{environment}",
-                AlarmActions=[f"arn:aws:sns:us-east-1:123456789012:catalog-alarms-{environment}"],
+                AlarmActions=[f"arn:aws:sns:us-east-1:123456789012:catalog-alarms-{environment}"] * topics,
                 Namespace="N", MetricName="M", Statistic="Sum", Period=60, EvaluationPeriods=1,
                 Threshold=1.0, ComparisonOperator="GreaterThanThreshold",
             )  # fmt: skip
             await cloudwatch.set_alarm_state(
                 AlarmName=f"product-catalog-{name}-{environment}",
-                StateValue=state if name == "errors" else "OK",
+                StateValue="ALARM" if name == "errors" else "OK",
                 StateReason="[red]too\nmany",
             )
     result = await catalog("status")
