@@ -2,7 +2,7 @@
 
 import typer
 
-from catalog.commands import history
+from catalog.commands import explain, history, show, status
 
 app = typer.Typer(
     name="catalog",
@@ -22,5 +22,5 @@ def main() -> None:
     """
 
 
-for subject in (history,):
+for subject in (status, show, explain, history):
     subject.register(app)

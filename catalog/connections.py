@@ -1,5 +1,6 @@
 """Clients of an environment's parts, opened when they are first needed and closed together."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,7 +15,7 @@ from redis.asyncio import Redis
 from catalog.environment import Environment, find_environment
 from catalog.errors import UnreachableError
 from processor.adapters.careful_aws import session_credentials
-from processor.adapters.checked_session import CheckedSession
+from processor.adapters.checked_session import open_session
 from processor.adapters.redis_client import redis_client
 from processor.adapters.redis_login import iam_login
 from processor.adapters.secrets import member, read_secret
@@ -38,9 +39,15 @@ class Connections:
         self._clients: dict[str, Any] = {}
         self._pools: dict[str, Pool[Any]] = {}
         self._cache: Redis | None = None
+        # Whoever needs a client that another is opening waits for it.
+        self._opening_client, self._opening_pool = asyncio.Lock(), asyncio.Lock()
 
     async def aws(self, service: str) -> Any:
         """Return the client of an AWS service."""
+        async with self._opening_client:
+            return await self._aws(service)
+
+    async def _aws(self, service: str) -> Any:
         if service not in self._clients:
             # The stubs know each service by its literal name only.
             make_client: Any = self._session.client
@@ -53,7 +60,8 @@ class Connections:
                         connect_timeout=3,
                         retries={"mode": "standard", "total_max_attempts": 4},
                         max_pool_connections=32,
-                        http_session_cls=CheckedSession,
+                        # An emulator is on this machine, where no proxy leads.
+                        proxies={} if self.environment.endpoint_url else None,
                         s3={"addressing_style": "path"} if self.environment.endpoint_url else {},
                     ),
                 )
@@ -66,7 +74,13 @@ class Connections:
         Raises: UnreachableError.
         """
         environment = self.environment
-        arn = environment.database_secret_arn if may_write else environment.reader_secret_arn
+        async with self._opening_pool:
+            return await self._pool(
+                environment.database_secret_arn if may_write else environment.reader_secret_arn
+            )
+
+    async def _pool(self, arn: str) -> "Pool[Any]":
+        environment = self.environment
         if arn not in self._pools:
             secret = await read_secret(await self.aws("secretsmanager"), arn)
             tls = ssl.create_default_context(cafile=RDS_ROOTS) if environment.database_tls else False
@@ -123,10 +137,10 @@ async def connect(name: str | None) -> AsyncIterator[Connections]:
 
     Raises: UsageError, UnreachableError.
     """
-    session = aioboto3.Session()
+    session = open_session()
     environment = await find_environment(name, session)
     if environment.variables is not None:
-        session = aioboto3.Session(
+        session = open_session(
             aws_access_key_id=environment.variables["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=environment.variables["AWS_SECRET_ACCESS_KEY"],
             region_name=environment.region,

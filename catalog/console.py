@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 _PLAIN_SECONDS = 5.0
 
@@ -21,8 +23,9 @@ class Output:
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
-        self._data = Console(highlight=False)
-        self._messages = Console(stderr=True, highlight=False)
+        # Without emoji: `:secret:` in an ARN is no picture.
+        self._data = Console(highlight=False, emoji=False)
+        self._messages = Console(stderr=True, highlight=False, emoji=False)
 
     @property
     def is_interactive(self) -> bool:
@@ -32,10 +35,11 @@ class Output:
     def data(self, document: Any, *renderables: RenderableType) -> None:
         """Print the result: the document with `--json`, else what is for people."""
         if self.as_json:
-            sys.stdout.write(f"{json.dumps(document, default=str, ensure_ascii=False)}\n")
+            # In ASCII: a record may hold escape sequences of terminals, and lone surrogates.
+            sys.stdout.write(f"{json.dumps(document, default=str)}\n")
             return
         for renderable in renderables:
-            self._data.print(renderable, soft_wrap=isinstance(renderable, str))
+            self._data.print(renderable, soft_wrap=isinstance(renderable, str | Text))
 
     def say(self, text: str) -> None:
         """Print a message for people."""
@@ -44,6 +48,15 @@ class Output:
     def ask(self, question: str) -> str:
         """Return the answer typed on the terminal."""
         return self._messages.input(question, markup=False)
+
+    @contextmanager
+    def redrawn(self) -> Iterator[Callable[[Any, RenderableType], None]]:
+        """Yield a function that shows a result in place of the last one; without a terminal, below it."""
+        if self.as_json or not self._data.is_terminal:
+            yield self.data
+            return
+        with Live(console=self._data, auto_refresh=False, vertical_overflow="crop") as live:
+            yield lambda _, renderable: live.update(renderable, refresh=True)
 
     @contextmanager
     def progress(self, what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:

@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aiobotocore.config import AioConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from catalog.errors import UnreachableError, UsageError
 from local.demo.kept_state import STATE, held_state
-from processor.adapters.checked_session import CheckedSession
 
 if TYPE_CHECKING:
     import aioboto3
@@ -80,7 +78,7 @@ async def _from_parameter(name: str, session: "aioboto3.Session") -> Environment
     if region is None:
         raise UsageError("no AWS region: set AWS_REGION, or `region` in the AWS profile")
     try:
-        async with session.client("ssm", config=AioConfig(http_session_cls=CheckedSession)) as ssm:
+        async with session.client("ssm") as ssm:
             answer = await ssm.get_parameter(Name=parameter)
     except ClientError as error:
         if error.response["Error"]["Code"] == "ParameterNotFound":

@@ -4,16 +4,27 @@ import asyncio
 import base64
 import gzip
 import json
+import zlib
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from catalog.errors import CatalogError
 from processor.s3_objects import ARCHIVE_PREFIX, QUARANTINE_PREFIX, archived_data
 
 # Each is on its way or in memory at the same time.
 _CONCURRENT_READS = 16
+
+
+class DamagedObjectError(CatalogError):
+    """An object of archive or quarantine that cannot be unpacked."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"damaged object {key}: {reason}")
+        self.reason = reason
+
 
 Identity = tuple[str, str, int]
 """Of a record: shard, sequence number, sub-sequence."""
@@ -51,21 +62,39 @@ def days(begin: date, end: date) -> list[date]:
     return [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
 
 
-async def list_keys(s3: Any, bucket: str, prefix: str) -> AsyncIterator[dict[str, Any]]:
-    """Yield what S3 lists of each object under a prefix (`Key`, `Size`, `LastModified`), ordered by key."""
-    async for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+async def list_keys(s3: Any, bucket: str, prefix: str, *, after: str = "") -> AsyncIterator[dict[str, Any]]:
+    """Yield what S3 lists of each object under a prefix (`Key`, `Size`, `LastModified`), ordered by key.
+
+    `after`: a key, or its beginning; only later keys are listed.
+    """
+    later = {"StartAfter": after} if after else {}
+    async for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **later):
         for found in page.get("Contents", []):
             yield found
 
 
-async def read_objects(s3: Any, bucket: str, keys: Sequence[str]) -> AsyncIterator[tuple[str, bytes]]:
-    """Yield each key and its object's bytes, unpacked if it is gzip, in the order of the keys."""
+async def read_objects(
+    s3: Any, bucket: str, keys: Sequence[str], *, on_damage: Callable[[str, str], None] | None = None
+) -> AsyncIterator[tuple[str, bytes]]:
+    """Yield each key and its object's bytes, unpacked if it is gzip, in the order of the keys.
+
+    `on_damage`: called with key and reason of an object that cannot be unpacked, which is then left out.
+
+    Raises: DamagedObjectError, unless there is `on_damage`.
+    """
     waiting: deque[asyncio.Task[bytes]] = deque()
     try:
         for position, key in enumerate(keys):
             while len(waiting) < _CONCURRENT_READS and position + len(waiting) < len(keys):
                 waiting.append(asyncio.create_task(_read(s3, bucket, keys[position + len(waiting)])))
-            yield key, await waiting.popleft()
+            try:
+                body = await waiting.popleft()
+            except DamagedObjectError as error:
+                if on_damage is None:
+                    raise
+                on_damage(key, error.reason)
+            else:
+                yield key, body
     finally:
         for task in waiting:
             task.cancel()
@@ -90,4 +119,9 @@ def identity_of(members: dict[str, Any]) -> Identity:
 async def _read(s3: Any, bucket: str, key: str) -> bytes:
     answer = await s3.get_object(Bucket=bucket, Key=key)
     body: bytes = await answer["Body"].read()
-    return await asyncio.to_thread(gzip.decompress, body) if key.endswith(".gz") else body
+    if not key.endswith(".gz"):
+        return body
+    try:
+        return await asyncio.to_thread(gzip.decompress, body)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DamagedObjectError(key, f"it cannot be unpacked: {error}") from error

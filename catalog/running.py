@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import typer
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, TokenRetrievalError
+from botocore.parsers import ResponseParserError
 from redis.exceptions import RedisError
 
 from catalog.connections import Connections, connect
@@ -60,6 +61,8 @@ def explained(error: Exception) -> CatalogError | None:
             return UnreachableError("no AWS credentials: log in (`aws sso login`), or set AWS_PROFILE")
         case ClientError():
             return _client_error(error)
+        case ResponseParserError():
+            return UnreachableError(f"this is no answer of AWS; is there a proxy between? {error!s:.200}")
         case DependencyError() | BotoCoreError() | RedisError():
             return UnreachableError(str(error))
         case asyncpg.PostgresError() | asyncpg.InterfaceError() | OSError():

@@ -1,4 +1,4 @@
-"""Commands for a run kept by `make local KEEP=1`: put an update, read a product, show rejected records."""
+"""Commands for a run kept by `make local KEEP=1`: put an update, show rejected records."""
 
 import asyncio
 import base64
@@ -18,7 +18,6 @@ from local.demo.pipeline import Pipeline
 from local.emulated_aws.account import REGION, Account
 from local.servers import PostgresAddress, ValkeyAddress
 from processor.product import COLUMNS, REGISTERS
-from processor.readers import CacheAddress, open_reader
 
 _WAIT_SECONDS = 10.0
 _POLL_SECONDS = 0.2
@@ -38,8 +37,6 @@ def publish_state(pipeline: Pipeline) -> Iterator[None]:
         "archive_bucket": account.archive_bucket,
         "quarantine_bucket": account.quarantine_bucket,
         "dsn": servers.postgres.address.dsn,
-        "redis_host": servers.valkey.address.host,
-        "redis_port": servers.valkey.address.port,
     }
     state["environment"] = environment_members(
         account, servers.postgres.address, servers.valkey.address, servers.moto.endpoint_url
@@ -94,7 +91,7 @@ Still running; Ctrl-C stops everything.
               {account.quarantine_bucket})
 Try in another terminal:
   {python} put '{{"product_id": "product123", "inventory": 100, "price": 29.99}}'
-  {python} read product123
+  .venv/bin/catalog show product123 --as-shop
   {python} put '{{"product_id": "product123", "price": 19.995, "supplier": "acme"}}' && {python} rejected
 """
 
@@ -139,22 +136,6 @@ async def explain_no_change(state: Mapping[str, Any], shard: str, sequence_numbe
         if (line["shard"], line["sequence_number"]) == (shard, sequence_number):
             return "nothing changed: the catalog already has a newer value of each field (see event_time)"
     return f"not processed after {_WAIT_SECONDS:g} s; see .local/kept-run.log"
-
-
-async def read(product_id: str) -> int:
-    """Read a product twice: the second time it comes from the cache."""
-    state = _state()
-    cache = CacheAddress(host=state["redis_host"], port=state["redis_port"], tls=False)
-    async with open_reader(dsn=state["dsn"], ca_file=None, cache=cache) as reader:
-        product = None
-        for _ in range(2):
-            hits = reader.statistics.hits
-            product = await reader.get(product_id)
-            source = "cache" if reader.statistics.hits > hits else "database"
-            print(f"from the {source}: {product.to_json() if product else None}")
-    if product is None:
-        print(f"the catalog has no product {product_id!r}")
-    return 0 if product else 1
 
 
 async def rejected(count: int) -> int:

@@ -1,0 +1,124 @@
+"""Lines of the archive, read one by one; what is damaged is noted and left out, never a crash."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from catalog.objects import identity_of, list_keys, parse_key, parse_line, read_objects
+from catalog.versions import Version
+from processor.records import MAX_SEQUENCE_DIGITS, Record
+from processor.s3_objects import ARCHIVE_PREFIX
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CHUNK = 1_000
+_EMPTY = b',"data_base64":""'
+# A batch may begin with records that arrived before its last ones: as old as the stream keeps any.
+MOST_DAYS_IN_A_BATCH = 8
+
+
+class Line(NamedTuple):
+    """One line. `verdict`: the processor's when it archived the record; None in lines of old releases."""
+
+    key: str
+    number: int
+    record: Record
+    verdict: str | None
+
+
+@dataclass(slots=True)
+class Damage:
+    """What could not be read: how many, and the first few places with the reason."""
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def note(self, place: str, reason: object) -> None:
+        """Count one more."""
+        self.count += 1
+        if len(self.first) < 5:
+            self.first.append(f"{place}: {reason}")
+
+
+def read_line(key: str, number: int, line: bytes, damage: Damage) -> Line | None:
+    """Return what a line says; None if it is not a line of the archive, which is noted."""
+    try:
+        members = parse_line(line)
+        if not (members["data"] or _EMPTY in line):
+            raise ValueError("the data is not where the processor writes it")
+        return Line(key, number, _record_of(members), members.get("verdict"))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
+        damage.note(f"{key} line {number}", f"{type(error).__name__}: {error}")
+        return None
+
+
+def numbered(body: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield each line of an object and its number, from 1."""
+    for number, line in enumerate(body.split(b"\n"), 1):
+        if line:
+            yield number, line
+
+
+async def keys_of_days(
+    s3: Any, bucket: str, prefix: str, begin: date | None, end: date | None
+) -> AsyncIterator[list[str]]:
+    """Yield the keys of the objects that may hold records that arrived from `begin` to `end`, in chunks."""
+    earliest = begin and begin - timedelta(days=MOST_DAYS_IN_A_BATCH)
+    after = f"{prefix}dt={earliest.isoformat()}" if earliest else ""
+    chunk: list[str] = []
+    async for found in list_keys(s3, bucket, prefix, after=after):
+        name = parse_key(found["Key"])
+        if name is None:
+            continue
+        if end is not None and name.day > end:
+            break
+        chunk.append(name.key)
+        if len(chunk) == _CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+async def find_line(s3: Any, bucket: str, wanted: Version, damage: Damage) -> Line | None:
+    """Return the archive's line of a version's record; None if there is none.
+
+    Its object is of the day on which the record arrived or, where its batch began earlier, of one before.
+    """
+    number = int(wanted.sequence_number)
+    for days_before in range(MOST_DAYS_IN_A_BATCH + 1):
+        day = wanted.day - timedelta(days=days_before)
+        prefix = f"{ARCHIVE_PREFIX}dt={day.isoformat()}/{wanted.shard}/"
+        names = [parse_key(found["Key"]) async for found in list_keys(s3, bucket, prefix)]
+        keys = [name.key for name in names if name is not None and name.first <= number <= name.last]
+        async for key, body in read_objects(s3, bucket, keys, on_damage=damage.note):
+            for position, text in numbered(body):
+                if wanted.sequence_number.encode() not in text:
+                    continue
+                line = read_line(key, position, text, damage)
+                if line is not None and line.record[:3] == wanted.identity:
+                    return line
+    return None
+
+
+def _record_of(members: dict[str, Any]) -> Record:
+    shard, sequence_number, sub_sequence = identity_of(members)
+    arrived = datetime.fromisoformat(members["arrival_time"]) - _EPOCH
+    data, verdict = members["data"], members.get("verdict")
+    if not (type(shard) is type(sequence_number) is str and type(sub_sequence) is int):
+        raise ValueError("the identity is not a shard, a sequence number as text and a sub-sequence")
+    if not isinstance(verdict, str | None):
+        raise ValueError("the verdict is not a text")
+    if (
+        not (sequence_number.isascii() and sequence_number.isdigit())
+        or len(sequence_number) > MAX_SEQUENCE_DIGITS
+    ):
+        raise ValueError("the sequence number is not one of Kinesis")
+    return Record(
+        shard,
+        sequence_number,
+        sub_sequence,
+        members.get("partition_key"),
+        arrived // timedelta(milliseconds=1),
+        data,
+    )

@@ -1,0 +1,151 @@
+"""`catalog show`: a product's row, where each field came from, and the cached copy."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from catalog.archive_lines import Damage
+from catalog.connections import Connections
+from catalog.console import Output
+from catalog.options import AsJson, EnvironmentName
+from catalog.product_state import CacheState, FieldState, ProductState, product_state, read_as_shop
+from catalog.running import run
+from catalog.terminal_text import safe
+from processor.timestamps import utc_text
+
+_WIDEST = 600
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(show)
+
+
+def show(
+    product_id: Annotated[str, typer.Argument(metavar="PRODUCT", help="The product's id.")],
+    env: EnvironmentName = None,
+    as_json: AsJson = False,
+    as_shop: Annotated[
+        bool, typer.Option("--as-shop", help="First read it as the shop does: through the cache.")
+    ] = False,
+) -> None:
+    """Show a product: its row, which record and archive line wrote each field, and the cached copy.
+
+    Exit code 1: there is no such product, a field's record is not in the archive, or the cached copy is not
+    what the row is.
+
+    `--json`: `product_id`, `last_updated`, `fields` (each `name`, `value`, `version`, `event_time`,
+    `arrived`, `supplier`, `shard`, `sequence_number`, `sub_sequence`, `object`, `line`, `fault`), `cache`
+    (`state`: equal, different, not a product, not cached, unreachable; `copy`, `expires_in_seconds`,
+    `is_leased`, `fault`), `is_pending`, `read_from` (cache or database, with `--as-shop`).
+
+    Examples:
+
+        catalog show product123
+        catalog show product123 --env prod --json | jq .cache
+    """
+    output = Output(as_json=as_json)
+
+    async def command(connections: Connections) -> int:
+        read_from = await read_as_shop(connections, product_id) if as_shop else None
+        damage = Damage()
+        with output.progress("looking in the archive"):
+            state = await product_state(connections, product_id, damage)
+        for place in damage.first:
+            output.say(f"damaged: {safe(place, _WIDEST)}")
+        if state is None:
+            output.say(f"the catalog has no product {safe(repr(product_id))}; `catalog explain` says why")
+            if as_json:
+                output.data(None)
+            return 1
+        output.data(_document(state, read_from), _screen(state, read_from))
+        return 1 if state.has_findings else 0
+
+    run(env, output, command)
+
+
+def _screen(state: ProductState, read_from: str | None) -> Text:
+    title = f"{safe(state.product_id, 255)}, last updated {state.last_updated.isoformat()}"
+    lines = [title, ""]
+    if read_from is not None:
+        lines += [f"read as the shop: from the {read_from}", ""]
+    shown: dict[Any, str] = {}
+    for field in state.fields:
+        lines.append(f"{field.name:<14}{_value(field.value)}{_same(field, shown)}")
+        if field.written_by is None or field.written_by.identity not in shown:
+            lines += [f"  {line}" for line in _origin(field)]
+        if field.written_by is not None:
+            shown.setdefault(field.written_by.identity, field.name)
+    lines += ["", *_cache(state.cache)]
+    if state.is_pending:
+        lines.append("  its invalidation is pending: the next batch or drain deletes this copy")
+    return Text("\n".join(lines))
+
+
+def _same(field: FieldState, shown: dict[Any, str]) -> str:
+    if field.version is None:
+        return "  (never sent)"
+    if field.written_by is not None and field.written_by.identity in shown:
+        return f"  (the record that wrote {shown[field.written_by.identity]})"
+    return ""
+
+
+def _origin(field: FieldState) -> list[str]:
+    if field.version is None:
+        return []
+    if field.written_by is None:
+        return [f"version     {safe(field.version)}: {field.fault}"]
+    by = field.written_by
+    archived = f"{safe(field.line.key, _WIDEST)} line {field.line.number}" if field.line else f"{field.fault}"
+    return [
+        f"event time  {by.event_time}, arrived {utc_text(by.arrival_ms)}",
+        f"supplier    {'–' if field.supplier is None else safe(field.supplier)}",
+        f"record      {by.sequence_number}, sub-sequence {by.sub_sequence}, {by.shard}",
+        f"archive     {archived}",
+    ]
+
+
+def _cache(cache: CacheState) -> list[str]:
+    said = {"equal": "cached, equal to the row", "different": "cached, not equal to the row"}
+    text = f"{'cache':<14}{said.get(cache.state, cache.state)}"
+    if cache.expires_in_seconds is not None:
+        text += f", expires in {cache.expires_in_seconds:.0f} s"
+    if cache.is_leased:
+        text += ", a reader is about to store it"
+    if cache.fault is not None:
+        text += f": {safe(cache.fault)}"
+    return [text] if cache.copy is None or cache.state == "equal" else [text, f"  {safe(cache.copy, 200)}"]
+
+
+def _value(value: object) -> str:
+    return "–" if value is None else safe(str(value).lower() if isinstance(value, bool) else value, 200)
+
+
+def _document(state: ProductState, read_from: str | None) -> dict[str, Any]:
+    return {
+        "product_id": state.product_id,
+        "last_updated": state.last_updated.isoformat(),
+        "fields": [_field_document(field) for field in state.fields],
+        "cache": {name: getattr(state.cache, name) for name in CacheState.__dataclass_fields__},
+        "is_pending": state.is_pending,
+        "read_from": read_from,
+    }
+
+
+def _field_document(field: FieldState) -> dict[str, Any]:
+    by, line = field.written_by, field.line
+    return {
+        "name": field.name,
+        "value": field.value,
+        "version": field.version,
+        "event_time": by and by.event_time,
+        "arrived": by and utc_text(by.arrival_ms),
+        "supplier": field.supplier,
+        "shard": by and by.shard,
+        "sequence_number": by and by.sequence_number,
+        "sub_sequence": by and by.sub_sequence,
+        "object": line and line.key,
+        "line": line and line.number,
+        "fault": field.fault,
+    }

@@ -1,0 +1,128 @@
+"""Every update received of one product: applied or not, and why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+
+from processor.product import REGISTERS
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one field of an update.
+
+    `state`: `current`; `replaced` by a newer one after it was applied; `older` than one that was there
+    already; `same version` as one that was. `by`: the number of the other update.
+    """
+
+    state: str
+    by: int | None = None
+
+
+@dataclass(kw_only=True, slots=True)
+class Received:
+    """One record of the product. `number`: its place in version order, from 1.
+
+    `values`: register → value inside; `reason`, `message`: why it was rejected; then it has no values.
+    `version`: what orders it; of a rejected record, as if it had happened when it arrived.
+    """
+
+    shard: str
+    sequence_number: str
+    sub_sequence: int
+    partition_key: str | None
+    arrival_ms: int
+    version: str
+    supplier: str | None
+    values: Mapping[str, object]
+    reason: str | None
+    message: str | None
+    key: str
+    line: int
+    number: int = 0
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+    @property
+    def event_time(self) -> str | None:
+        """The update's event time in UTC; None if it was rejected."""
+        return self.version.partition(" ")[0] if self.reason is None else None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Every update of a product, in version order, and what they make of it.
+
+    `state`: register → the update that set it; None if none did.
+    """
+
+    received: Sequence[Received]
+    state: Mapping[str, Received | None]
+
+
+def history(received: Sequence[Received]) -> History:
+    """Return the updates in version order, each with what became of it in the order of arrival.
+
+    The catalog ends the same in any order. That of arrival says what the catalog went through; within a
+    batch, or between shards, it may have gone another way.
+    """
+    ordered = sorted(received, key=lambda one: one.version)
+    for number, one in enumerate(ordered, 1):
+        one.number, one.outcomes = number, {}
+    state: dict[str, Received | None] = dict.fromkeys(REGISTERS)
+    for one in sorted(ordered, key=_arrived):
+        for name in one.values:
+            holder = state[name]
+            if holder is None or one.version > holder.version:
+                if holder is not None:
+                    holder.outcomes[name] = Outcome("replaced", one.number)
+                one.outcomes[name], state[name] = Outcome("current"), one
+            elif one.version == holder.version:
+                one.outcomes[name] = Outcome("same version", holder.number)
+            else:
+                one.outcomes[name] = Outcome("older", holder.number)
+    return History(ordered, state)
+
+
+def column_value(name: str, inside: object) -> object:
+    """Return a register's value inside as its column holds it."""
+    # The registers of money are the only ones in another unit: whole cents (ADR 5).
+    if REGISTERS[name].parameter == "bigint" and isinstance(inside, int):
+        return Decimal(inside).scaleb(-2)
+    return inside
+
+
+def shown_value(name: str, inside: object) -> str:
+    """Return the same as text."""
+    value = column_value(name, inside)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def differences(state: Mapping[str, Received | None], row: asyncpg.Record | None) -> list[str]:
+    """Return how a row differs from what the updates make of the product: a sentence for each field."""
+    if row is None:
+        return ["the catalog has no row"] if any(state.values()) else []
+    found = []
+    for name, holder in state.items():
+        version = None if holder is None else holder.version
+        if row[f"{name}_version"] == version and (holder is None or _holds(name, row[name], holder)):
+            continue
+        expected = (
+            "unset" if holder is None else f"{shown_value(name, holder.values[name])} by {holder.number}"
+        )
+        found.append(f"{name} is {row[name]} by {row[f'{name}_version'] or 'no update'}; expected {expected}")
+    return found
+
+
+def _holds(name: str, stored: Any, holder: Received) -> bool:
+    register = REGISTERS[name]
+    try:
+        return register.read(register.to_cache(stored)) == holder.values[name]
+    except Exception:  # noqa: BLE001 a column that somebody else has written may hold anything
+        return False
+
+
+def _arrived(one: Received) -> tuple[int, str, int, str, int]:
+    return one.arrival_ms, one.shard, len(one.sequence_number), one.sequence_number, one.sub_sequence

@@ -1,0 +1,201 @@
+"""What the catalog and the cache hold of a product now, and which archive line wrote each field."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
+
+from catalog.archive_lines import Damage, Line, find_line
+from catalog.connections import Connections
+from catalog.errors import UnreachableError
+from catalog.objects import Identity
+from catalog.versions import Version, parse_version
+from processor.cache_keys import lease_key, value_key
+from processor.product import COLUMNS, MAX_PRODUCT_ID, MAX_VALUE_BYTES, REGISTERS, Product, cached_product
+from processor.reader import CatalogReader
+from processor.slices import decode_all
+from processor.updates import Update
+
+_VERSIONS = tuple(f"{name}_version" for name in REGISTERS)
+_SELECT = f"SELECT {', '.join((*COLUMNS, *_VERSIONS))} FROM products WHERE product_id = $1"  # noqa: S608 our own
+
+
+@dataclass(frozen=True, slots=True)
+class FieldState:
+    """A field of the row, and the record that wrote it.
+
+    `version`: as stored; None if no update has set the field. `written_by`: its parts; None if it has none,
+    or is not one of the pipeline. `line`: the archive's; None if it is not found.
+    """
+
+    name: str
+    value: object
+    version: str | None
+    written_by: Version | None
+    line: Line | None
+    supplier: str | None
+
+    @property
+    def fault(self) -> str | None:
+        """What is wrong with where the value came from."""
+        if self.version is None:
+            return None
+        if self.written_by is None:
+            return "not a version that the pipeline writes"
+        return "the archive has no line of this record" if self.line is None else None
+
+
+@dataclass(frozen=True, slots=True)
+class CacheState:
+    """The cached copy of a product.
+
+    `state`: `equal` (to the row), `different`, `not a product` (readers take it for a miss), `not cached`, or
+    `unreachable`. `copy`: what is cached. `expires_in_seconds`: None if it never does, or may not be read.
+    `is_leased`: a reader is about to store it. `fault`: what is wrong.
+    """
+
+    state: str
+    copy: str | None = None
+    expires_in_seconds: float | None = None
+    is_leased: bool = False
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProductState:
+    """A product's row and cached copy.
+
+    `is_pending`: its cached copy could not be deleted yet; None if that cannot be read.
+    """
+
+    product_id: str
+    last_updated: datetime
+    fields: list[FieldState]
+    cache: CacheState
+    is_pending: bool | None
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether something is not as the pipeline leaves it."""
+        return self.cache.fault is not None or any(field.fault for field in self.fields)
+
+
+async def product_state(connections: Connections, product_id: str, damage: Damage) -> ProductState | None:
+    """Return what is known of a product; None if the catalog does not have it.
+
+    `damage`: is told what of the archive cannot be read.
+    """
+    row = await stored_row(connections, product_id)
+    if row is None:
+        return None
+    cache = await cache_state(connections, _product(row))
+    if cache.state == "different":
+        # The row may have changed, and its cached copy not been deleted yet: look again.
+        row = await stored_row(connections, product_id) or row
+        cache = await cache_state(connections, _product(row))
+    lines: dict[Identity, Line | None] = {}
+    fields = [await _field(connections, name, row, lines, damage) for name in REGISTERS]
+    return ProductState(
+        product_id, row["last_updated"], fields, cache, await _is_pending(connections, product_id)
+    )
+
+
+async def stored_row(connections: Connections, product_id: str) -> asyncpg.Record | None:
+    """Return a product's row with its versions; None if there is none."""
+    if not _can_exist(product_id):
+        return None
+    pool = await connections.database()
+    return await pool.fetchrow(_SELECT, product_id)
+
+
+async def read_as_shop(connections: Connections, product_id: str) -> str:
+    """Read the product as the shop does, which may store it in the cache; return where it came from."""
+    reader = CatalogReader(await connections.database(), connections.cache())
+    try:
+        await reader.get(product_id)
+        return "cache" if reader.statistics.hits else "database"
+    finally:
+        await reader.aclose()
+
+
+async def cache_state(connections: Connections, product: Product) -> CacheState:
+    """Compare what is cached of a product with its row."""
+    cache, key = connections.cache(), value_key(product.product_id)
+    try:
+        value: Any = await cache.getrange(key, 0, MAX_VALUE_BYTES)
+        is_leased = await cache.get(lease_key(product.product_id)) is not None
+        left_ms = await _time_to_live_ms(cache, key)
+    except ResponseError as error:
+        return CacheState("not a product", fault=str(error))
+    except (OSError, RedisError) as error:
+        return CacheState("unreachable", fault=str(error) or type(error).__name__)
+    if not value:
+        return CacheState("not cached", is_leased=is_leased)
+    cached = cached_product(product.product_id, value)
+    state = "not a product" if cached is None else "equal" if cached == product else "different"
+    fault = None if state == "equal" else "the shop may see it" if state == "different" else "readers miss"
+    if left_ms is not None and left_ms < 0:
+        fault = "it never expires"
+    return CacheState(
+        state,
+        value.decode("utf-8", "backslashreplace"),
+        left_ms / 1000 if left_ms is not None and left_ms >= 0 else None,
+        is_leased,
+        fault,
+    )
+
+
+def _can_exist(product_id: str) -> bool:
+    """Return whether PostgreSQL can hold the id: neither NUL nor a lone surrogate, 1 to 255 characters."""
+    try:
+        return bool(product_id.encode()) and len(product_id) <= MAX_PRODUCT_ID and "\0" not in product_id
+    except UnicodeEncodeError:
+        return False
+
+
+def _product(row: asyncpg.Record) -> Product:
+    return Product(*(row[name] for name in COLUMNS))
+
+
+async def _field(
+    connections: Connections,
+    name: str,
+    row: asyncpg.Record,
+    lines: dict[Identity, Line | None],
+    damage: Damage,
+) -> FieldState:
+    version = row[f"{name}_version"]
+    written_by = parse_version(version) if version is not None else None
+    line = None
+    if written_by is not None:
+        # One record has often written several fields.
+        if written_by.identity not in lines:
+            s3, bucket = await connections.aws("s3"), connections.environment.archive_bucket
+            lines[written_by.identity] = await find_line(s3, bucket, written_by, damage)
+        line = lines[written_by.identity]
+    return FieldState(name, row[name], version, written_by, line, line and supplier_of(line))
+
+
+def supplier_of(line: Line) -> str | None:
+    """Return who sent a record; None if it does not say, or cannot be read."""
+    (outcome,) = decode_all([line.record], [])
+    return outcome.supplier if isinstance(outcome, Update) else None
+
+
+async def _is_pending(connections: Connections, product_id: str) -> bool | None:
+    try:
+        pool = await connections.database(may_write=True)
+        found = await pool.fetchval("SELECT 1 FROM pending_invalidation WHERE product_id = $1", product_id)
+    except (UnreachableError, asyncpg.PostgresError):
+        return None
+    return found is not None
+
+
+async def _time_to_live_ms(cache: Any, key: str) -> int | None:
+    try:
+        left: int = await cache.pttl(key)
+    except NoPermissionError:
+        return None  # the shop's user in ElastiCache may not ask
+    return left

@@ -1,0 +1,116 @@
+"""How database and cache are, and which invalidations are pending."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from redis.exceptions import NoPermissionError
+
+from catalog.connections import Connections
+from catalog.status.metrics import Metric, Point, read_metrics
+
+_CONNECTIONS = """
+SELECT (SELECT sum(numbackends) FROM pg_stat_database)::bigint AS used,
+    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+        - current_setting('reserved_connections')::int AS allowed,
+    pg_database_size(current_database()) AS size_bytes
+"""
+# A role sees the statements of its own sessions only.
+_LONGEST = """
+SELECT max(extract(epoch FROM clock_timestamp() - query_start))::float FROM pg_stat_activity
+WHERE state = 'active' AND pid <> pg_backend_pid() AND application_name <> 'catalog'
+"""
+_PENDING = "SELECT count(*) AS waiting, min(missed_at) AS oldest FROM pending_invalidation"
+
+
+@dataclass(frozen=True, slots=True)
+class PendingInvalidations:
+    """Products whose cached copy could not be deleted yet, and since when the first waits."""
+
+    count: int
+    oldest_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseState:
+    """`longest_statement_seconds`: of the processor's and the shop's running ones; None if none runs."""
+
+    connections: int
+    connections_allowed: int
+    size_bytes: int
+    longest_statement_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CacheState:
+    """`evictions`, `hit_rate`: since the server started (`server`), or of the last hour (`metrics`).
+
+    None: unknown. `memory_share`: of the most it may use; a local server has no limit.
+    """
+
+    memory_bytes: int | None
+    memory_share: float | None
+    evictions: int | None
+    hit_rate: float | None
+    source: str
+
+
+async def read_pending(connections: Connections) -> PendingInvalidations:
+    """Return the pending invalidations, which the shop's role may not see."""
+    pool = await connections.database(may_write=True)
+    (row,) = await pool.fetch(_PENDING)
+    return PendingInvalidations(row["waiting"], row["oldest"])
+
+
+async def read_database(connections: Connections) -> DatabaseState:
+    """Return how the database is."""
+    pools = [await connections.database(), await connections.database(may_write=True)]
+    (row,) = await pools[0].fetch(_CONNECTIONS)
+    longest = [seconds for pool in pools if (seconds := await pool.fetchval(_LONGEST)) is not None]
+    return DatabaseState(row["used"], row["allowed"], row["size_bytes"], max(longest, default=None))
+
+
+async def read_cache(connections: Connections, now: datetime) -> CacheState:
+    """Return how the cache is; in ElastiCache by its metrics, since the shop's user may not ask for INFO."""
+    cache = connections.cache()
+    await cache.ping()
+    try:
+        info = await cache.info()
+    except NoPermissionError:
+        return await _from_metrics(connections, now)
+    limit, used = int(info.get("maxmemory", 0)), int(info["used_memory"])
+    hits, misses = int(info["keyspace_hits"]), int(info["keyspace_misses"])
+    return CacheState(
+        used,
+        used / limit if limit else None,
+        int(info["evicted_keys"]),
+        hits / (hits + misses) if hits + misses else None,
+        "server",
+    )
+
+
+async def _from_metrics(connections: Connections, now: datetime) -> CacheState:
+    # The first node, which may be the primary or its replica.
+    dimensions = {"CacheClusterId": f"{connections.environment.cache_cluster_id}-001"}
+    statistics = {
+        "BytesUsedForCache": "Maximum",
+        "DatabaseMemoryUsagePercentage": "Maximum",
+        "Evictions": "Sum",
+        "CacheHits": "Sum",
+        "CacheMisses": "Sum",
+    }
+    metrics = {name: Metric("AWS/ElastiCache", name, dimensions, how) for name, how in statistics.items()}
+    cloudwatch = await connections.aws("cloudwatch")
+    points = await read_metrics(cloudwatch, metrics, now, minutes=60, period_minutes=5)
+    hits, misses = (sum(point.value for point in points[name]) for name in ("CacheHits", "CacheMisses"))
+    used, share = _last(points["BytesUsedForCache"]), _last(points["DatabaseMemoryUsagePercentage"])
+    return CacheState(
+        None if used is None else int(used),
+        None if share is None else share / 100,
+        round(sum(point.value for point in points["Evictions"])) if points["Evictions"] else None,
+        hits / (hits + misses) if hits + misses else None,
+        "metrics",
+    )
+
+
+def _last(points: list[Point]) -> float | None:
+    return max(points).value if points else None
