@@ -26,7 +26,8 @@ class Environment:
     `endpoint_url`: an emulator's; None: AWS. `variables`: the function's environment variables, if this
     process may run the function's code itself (a kept local run); None: the function `function_name` is
     invoked. `database_secret_arn`, `reader_secret_arn`: the logins of the processor's and the shop's database
-    roles. `cache_user`: the user that logs in with IAM; None: no login.
+    roles. `cache_user`, `cache_writer_user`: the shop's and the processor's users, who log in with IAM;
+    None: no login.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Environment:
     cache_port: int
     cache_tls: bool
     cache_user: str | None = None
+    cache_writer_user: str | None = None
     cache_cluster_id: str | None = None
     endpoint_url: str | None = None
     variables: dict[str, str] | None = field(default=None, repr=False)

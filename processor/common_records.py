@@ -60,7 +60,7 @@ def _members(data: bytes) -> dict[str, Any] | None:
         return None
     try:
         fields = _parse(data)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     # Every key ends with a quotation mark and a colon. If there are no more of these than members, no key is
     # there twice, and no member is an object with keys. Some strings add to the count, which does no harm.

@@ -44,6 +44,7 @@ TRICKY = [
     b" {} ",
     b'{"a":1}x',
     b'\xef\xbb\xbf{"a":1}',
+    b'{"product_id":"p","inventory":1,"name":"Caf\xe9"}',
     b"[]",
     b'"a":1',
     b"1",
