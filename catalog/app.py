@@ -2,7 +2,7 @@
 
 import typer
 
-from catalog.commands import history, produce
+from catalog.commands import capacity, history, produce
 
 app = typer.Typer(
     name="catalog",
@@ -22,5 +22,5 @@ def main() -> None:
     """
 
 
-for subject in (history, produce):
+for subject in (history, produce, capacity):
     subject.register(app)

@@ -27,8 +27,7 @@ _SERVER_ERRORS = (
 )
 _EPILOG = """examples:
   python -m local                    send a week of updates through the pipeline and check the result
-  python -m local --keep             the same, and leave everything running for the next three commands
-  python -m local put '{"product_id": "product123", "inventory": 100, "price": 29.99}'
+  python -m local --keep             the same, and leave everything running for `.venv/bin/catalog --help`
   python -m local read product123    read it twice through the cache
   python -m local rejected           show the newest rejected record
   python -m local deploy             deploy dev-stack to an emulator, send a record, destroy; twice
@@ -66,8 +65,6 @@ async def _command(arguments: argparse.Namespace) -> int:
     match arguments.command:
         case "deploy":
             return await deployment.run(once=arguments.once)
-        case "put":
-            return await kept_run.put(arguments.update, arguments.partition_key)
         case "read":
             return await kept_run.read(arguments.product_id)
         case "rejected":
@@ -94,9 +91,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     deploy = commands.add_parser("deploy", help="deploy dev-stack with cdktf, to an emulator of AWS")
     deploy.add_argument("--once", action="store_true", help="stop after the first destroy (half the time)")
-    put = commands.add_parser("put", help="put an update on the stream of a kept run")
-    put.add_argument("update", help="the record's text: a JSON object")
-    put.add_argument("--partition-key", help="default: the update's product_id")
     read = commands.add_parser("read", help="read a product twice through the cache of a kept run")
     read.add_argument("product_id", help="for example product123")
     rejected = commands.add_parser("rejected", help="show the newest rejected records of a kept run")

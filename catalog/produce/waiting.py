@@ -56,8 +56,9 @@ class Awaited:
         archive = _Store(connections, environment.archive_bucket, ARCHIVE_PREFIX, self.begun)
         quarantine = _Store(connections, environment.quarantine_bucket, QUARANTINE_PREFIX, self.begun)
         outcome = Outcome()
-        unseen = {(each.shard, int(each.sequence_number)) for each in self._sent}
-        rejected: set[tuple[str, int]] = set()
+        sent = {(each.shard, int(each.sequence_number)) for each in self._sent}
+        unseen, rejected = set(sent), set[tuple[str, int]]()
+        quarantined: dict[tuple[str, int], str] = {}
         updates: list[Update] = []
         ends = time.monotonic() + within_seconds
         while True:
@@ -68,10 +69,12 @@ class Awaited:
                     rejected.add(_identity(members))
                 else:
                     updates.append(judged)
-            async for members in quarantine.new_lines(rejected):
-                rejected.discard(_identity(members))
-                outcome.quarantined[members["reason"]] += 1
+            # An object there may come before that of the archive.
+            async for members in quarantine.new_lines(sent if unseen or rejected else set()):
+                quarantined[_identity(members)] = members["reason"]
+            rejected -= quarantined.keys()
             updates = await self._settle(connections, updates, outcome)
+            outcome.quarantined = Counter(quarantined.values())
             outcome.unprocessed = len(unseen) + len(rejected) + len(updates)
             if not outcome.unprocessed or time.monotonic() > ends:
                 return outcome
