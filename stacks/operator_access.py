@@ -17,6 +17,8 @@ from stacks.policies import Statement, allow, document
 from stacks.quarantine import Quarantine
 from stacks.stream import InventoryStream
 
+_TAKE_MESSAGES = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage")
+
 
 class OperatorAccess(Construct):
     """Three policies to attach to operators' roles; the other two are for roles that may read, too.
@@ -52,18 +54,7 @@ class OperatorAccess(Construct):
             "Look at the product catalog's pipeline",
             [
                 allow("FindEnvironment", ["ssm:GetParameter"], [parameter.arn]),
-                allow("ListObjects", ["s3:ListBucket"], [archive.bucket_arn, quarantine.bucket_arn]),
-                allow(
-                    "ReadObjects",
-                    ["s3:GetObject"],
-                    [
-                        archive.objects_arn,
-                        quarantine.records_arn,
-                        quarantine.failed_batches_arn,
-                        quarantine.operations_arn,
-                    ],
-                ),
-                *decrypt_objects(config, [archive.bucket_arn, quarantine.bucket_arn]),
+                *self._read_buckets(archive, quarantine),
                 # CloudWatch knows no resources for metrics, nor for all alarms:
                 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
                 allow("ReadMetrics", ["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"], ["*"]),
@@ -81,11 +72,7 @@ class OperatorAccess(Construct):
             "Redrive failed batches and quarantined records of the product catalog",
             [
                 allow("InvokeProcessor", ["lambda:InvokeFunction"], [processor.arn]),
-                allow(
-                    "TakeMessages",
-                    ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"],
-                    [quarantine.queue_arn],
-                ),
+                allow("TakeMessages", _TAKE_MESSAGES, [quarantine.queue_arn]),
                 *decrypt_messages(config),
                 *self._write_down(),
             ],
@@ -100,6 +87,20 @@ class OperatorAccess(Construct):
                 *self._write_down(),
             ],
         )
+
+    def _read_buckets(self, archive: Archive, quarantine: Quarantine) -> list[Statement]:
+        buckets = [archive.bucket_arn, quarantine.bucket_arn]
+        objects = [
+            archive.objects_arn,
+            quarantine.records_arn,
+            quarantine.failed_batches_arn,
+            quarantine.operations_arn,
+        ]
+        return [
+            allow("ListObjects", ["s3:ListBucket"], buckets),
+            allow("ReadObjects", ["s3:GetObject"], objects),
+            *decrypt_objects(self._config, buckets),
+        ]
 
     def _write_down(self) -> list[Statement]:
         """Return what writing down a change needs (`catalog history`)."""

@@ -13,7 +13,7 @@ from catalog.errors import CatalogError
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results.json"
 
 SERVER_US_PER_ROW = 4.7
-"""CPU time of PostgreSQL for a changed row, in batches of 10,000, from docs/performance.md, "Ideas tried"; the
+"""CPU time of PostgreSQL for a changed row, in batches of 10,000, by docs/performance.md, "Ideas tried"; the
 results have only the client's."""
 SERVER_MS_PER_STATEMENT = 0.5
 """CPU time of PostgreSQL for a statement and its commit beside the rows: an assumption, on the high side."""

@@ -204,7 +204,7 @@ class Plan:
             name="database connections",
             value=self.connections,
             shown=f"{self.connections:,}",
-            formula=f"{_FROZEN} (frozen environments keep theirs) × {self.reserved:,} × {load.pool_size} each",
+            formula=f"{_FROZEN} (frozen ones keep theirs) × {self.reserved:,} × {load.pool_size} each",
         )
         yield from self._stores(database)
         yield from self._storage()
@@ -223,9 +223,9 @@ class Plan:
             name="rows a second of one database",
             value=database.rows,
             shown=f"{database.rows:,.0f} by its {database.limit}",
-            formula=f"{name}: least of {busy_share(name):.0%} of {vcpus(name)} cores ÷ {self.row_us:.1f} µs a row, "
-            f"and {BUSY_DISK:.0%} of {ebs_mb_per_second(name):,.0f} MB/s ÷ {self.bytes_per_row:,.0f} bytes a row "
-            "(WAL, and pages between checkpoints)",
+            formula=f"{name}: least of {busy_share(name):.0%} of {vcpus(name)} cores ÷ {self.row_us:.1f} µs "
+            f"a row, and {BUSY_DISK:.0%} of {ebs_mb_per_second(name):,.0f} MB/s ÷ {self.bytes_per_row:,.0f} "
+            "bytes a row (WAL, and pages between checkpoints)",
         )
         yield Step(
             name="databases",
@@ -240,8 +240,8 @@ class Plan:
             name="caches",
             value=count,
             shown=f"{count:,} × {node}",
-            formula=f"{self.load.products:,} products ÷ {count:,} × {CACHED_BYTES} bytes = {gib:,.1f} GiB, if all "
-            f"are read within 300 s, of 75% of {CACHE_GIB[node]:g} GiB",
+            formula=f"{self.load.products:,} products ÷ {count:,} × {CACHED_BYTES} bytes = {gib:,.1f} GiB, "
+            f"if all are read within 300 s, of 75% of {CACHE_GIB[node]:g} GiB",
         )
 
     def _storage(self) -> Iterator[Step]:

@@ -21,9 +21,9 @@ def draw(points: Sequence[Simulated], path: Path) -> None:
         height=480,
         logarithmic=True,
         legend_at_bottom=True,
-        # Else a random name: the same figures give the same bytes.
-        uuid="capacity",
     )
+    # Else a random name: the same figures give the same bytes.
+    plot.uuid = "capacity"
     for instance_class, found in groupby(points, key=lambda point: point.instance_class):
         plot.add(instance_class, [(point.rate, point.p99_seconds) for point in found])
     # Its comments name the day.

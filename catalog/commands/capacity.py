@@ -154,23 +154,27 @@ def _renderables(plan: Plan, prices: Prices, simulated: Simulated) -> Sequence[R
         bill.add_row(each.name, f"{each.count:,.0f}", each.price.unit, _dollars(each))
     bill.add_section()
     bill.add_row("in all", "", "", f"{total(found):,.0f}")
-    drained = simulated.drain_per_outage
     return (
         results,
-        f"Simulated, one {simulated.instance_class} with {simulated.rate:,.0f} updates/s: half are in the "
-        f"catalog after {simulated.p50_seconds:.1f} s, 99 of 100 after {simulated.p99_seconds:.1f} s (the window is "
-        f"{plan.load.window_seconds} s); its cores are {simulated.busy:.0%} busy; "
-        + (
-            "it does not keep up."
-            if not simulated.keeps_up
-            else "a backlog is not drained."
-            if drained is None
-            else f"a second of outage takes {drained:.2f} s to drain."
-        ),
+        _simulated(plan, simulated),
         bill,
         *advice(plan),
         f"By measurements of {plan.figures.measured_on} (benchmarks/results.json) and list prices of "
         f"{prices.region} (costs/prices.toml). Not counted: network, alarms, logs, backups, the shop.",
+    )
+
+
+def _simulated(plan: Plan, simulated: Simulated) -> str:
+    if not simulated.keeps_up:
+        outage = "it does not keep up"
+    elif simulated.drain_per_outage is None:
+        outage = "a backlog is not drained"
+    else:
+        outage = f"a second of outage takes {simulated.drain_per_outage:.2f} s to drain"
+    return (
+        f"Simulated, one {simulated.instance_class} with {simulated.rate:,.0f} updates/s: half are in the "
+        f"catalog after {simulated.p50_seconds:.1f} s, 99 of 100 after {simulated.p99_seconds:.1f} s (the "
+        f"window is {plan.load.window_seconds} s); its cores are {simulated.busy:.0%} busy; {outage}."
     )
 
 

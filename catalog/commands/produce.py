@@ -4,10 +4,10 @@ import asyncio
 import gzip
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
@@ -87,27 +87,20 @@ def produce(
         raise typer.BadParameter("--out writes what --simulate makes up, and neither sends nor checks it")
     if source is not None:
         total = limit
-        records = Source(
+        chosen = Source(
             name=source,
             format=format_,
             event_time=event_time,
             supplier=supplier,
             from_line=from_line,
             limit=limit,
-        ).records()
-        records = records if rate is None else paced(records, rate)
+        )
+        records = chosen.records() if rate is None else paced(chosen.records(), rate)
     else:
         mix = simulation.Mix(
-            rate=rate or _SIMULATED_RATE,
-            seconds=seconds,
-            products=products,
-            seed=seed,
-            bad=bad,
-            late=late,
-            duplicates=duplicates,
-            hot=hot,
-            steady=steady,
-        )
+            rate=rate or _SIMULATED_RATE, seconds=seconds, products=products, seed=seed,
+            bad=bad, late=late, duplicates=duplicates, hot=hot, steady=steady,
+        )  # fmt: skip
         total = min(mix.records, limit or mix.records)
         records = simulation.batches(mix, _BEGIN_OF_A_FILE if out else datetime.now(UTC), total)
     if out is not None:
@@ -128,13 +121,23 @@ async def _write(output: Output, records: Records, path: Path, total: int | None
     output.data({"file": str(path), "records": count}, f"Wrote {count:,} records to {path}.")
 
 
-def _opened(path: Path) -> IO[bytes]:
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that is there only once it is whole. Raises: UsageError."""
+    part = path.with_name(f"{path.name}.part")
     try:
-        file = path.open("wb")
+        with part.open("wb") as file:
+            if path.suffix == ".gz":
+                # Without name and time, so that the same seed gives the same bytes.
+                with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
+                    yield cast(IO[bytes], packed)
+            else:
+                yield file
+        part.replace(path)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
-    # Without name and time, so that the same seed gives the same bytes.
-    return gzip.GzipFile("", "wb", fileobj=file, mtime=0) if path.suffix == ".gz" else file  # type: ignore[return-value]
+    finally:
+        part.unlink(missing_ok=True)
 
 
 async def _check(output: Output, records: Records, total: int | None) -> int:
