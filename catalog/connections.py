@@ -49,6 +49,8 @@ class Connections:
                         connect_timeout=3,
                         retries={"mode": "standard", "total_max_attempts": 4},
                         max_pool_connections=32,
+                        # An emulator is on this machine, whatever the shell's proxy is.
+                        proxies={} if self.environment.endpoint_url else None,
                         s3={"addressing_style": "path"} if self.environment.endpoint_url else {},
                     ),
                 )
@@ -120,9 +122,10 @@ async def connect(name: str | None) -> AsyncIterator[Connections]:
 
     Raises: UsageError, UnreachableError.
     """
-    session = aioboto3.Session()
-    environment = await find_environment(name, session)
-    if environment.variables is not None:
+    environment = await find_environment(name, aioboto3.Session)
+    if environment.variables is None:
+        session = aioboto3.Session()
+    else:
         session = aioboto3.Session(
             aws_access_key_id=environment.variables["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=environment.variables["AWS_SECRET_ACCESS_KEY"],

@@ -12,6 +12,8 @@ from catalog.errors import UnreachableError, UsageError
 from local.demo.kept_state import STATE, held_state
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import aioboto3
 
 LOCAL = "local"
@@ -60,8 +62,10 @@ def local_environment() -> Environment | None:
     return Environment(**state["environment"]) if state is not None else None
 
 
-async def find_environment(name: str | None, session: "aioboto3.Session") -> Environment:
+async def find_environment(name: str | None, open_session: "Callable[[], aioboto3.Session]") -> Environment:
     """Return the environment of a name; without a name the kept local run.
+
+    The session is opened only where it is needed: a local run works whatever AWS profile the shell names.
 
     Raises: UsageError, UnreachableError.
     """
@@ -71,7 +75,7 @@ async def find_environment(name: str | None, session: "aioboto3.Session") -> Env
             what = "no kept run on this machine" if name else "no --env was given, and there is no kept run"
             raise UnreachableError(f"{what}: start one with `make local KEEP=1`, or give --env dev")
         return found
-    return await _from_parameter(name, session)
+    return await _from_parameter(name, open_session())
 
 
 async def _from_parameter(name: str, session: "aioboto3.Session") -> Environment:

@@ -193,4 +193,7 @@ async def _judged(records: Records, expected: Expected) -> Records:
 def _how_to_go_on(sender: Sender) -> str:
     lines: Iterator[int] = (record.line for record in sender.unsent)
     line = min(lines, default=sender.last_line + 1)
-    return f"To go on: the same command with --from-line {line}; a record that arrives twice does no harm."
+    return (
+        f"To go on with a file: the same command with --from-line {line}. "
+        "A record that arrives twice does no harm."
+    )

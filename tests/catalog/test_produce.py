@@ -11,7 +11,7 @@ import pytest
 from catalog.produce.sending import CALL_RECORDS
 from tests.catalog.conftest import Catalog
 from tests.support.events import kinesis_event, kinesis_record
-from tests.support.real_servers import Services, until
+from tests.support.real_servers import Services, environment_variables, until
 
 GOOD = '{"product_id":"a","inventory":1}'
 CSV = (
@@ -196,6 +196,16 @@ async def test_the_same_seed_writes_the_same_file(catalog: Catalog, tmp_path: Pa
     a, b, c = ((tmp_path / f"{name}.ndjson.gz").read_bytes() for name in "abc")
     assert a == b != c
     assert gzip.decompress(a).count(b"\n") == 2_000
+
+
+async def test_the_shell_s_profile_and_proxies_do_not_matter_locally(
+    catalog: Catalog, services: Services
+) -> None:
+    proxy = "http://127.0.0.1:9"
+    with environment_variables({"AWS_PROFILE": "nobody", "http_proxy": proxy, "HTTP_PROXY": proxy}):
+        result = await catalog("produce", "-", stdin=GOOD)
+    assert result.exit_code == 0, result.output
+    assert len(await sent(services)) == 1
 
 
 @pytest.mark.parametrize(("arguments", "count"), [((), 0), (("--yes",), 1)])
