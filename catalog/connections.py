@@ -1,5 +1,6 @@
 """Clients of an environment's parts, opened when they are first needed and closed together."""
 
+import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -126,6 +127,9 @@ async def connect(name: str | None) -> AsyncIterator[Connections]:
     if environment.variables is None:
         session = aioboto3.Session()
     else:
+        # Of another account, or not there at all; botocore would look for it in spite of the keys.
+        for variable in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+            os.environ.pop(variable, None)
         session = aioboto3.Session(
             aws_access_key_id=environment.variables["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=environment.variables["AWS_SECRET_ACCESS_KEY"],
