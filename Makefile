@@ -126,8 +126,9 @@ bench-synth: setup ## measure what bypassing the provider binding's __init__ sav
 misconfigure: setup ## try misconfigured stacks: a test must catch each (SAMPLE=n: only n, others every day)
 	@$(BIN)/python -m tests.misconfigurations $(if $(SAMPLE),--sample $(SAMPLE))
 
-docs: setup ## write the tables of the documents that come from the code
+docs: setup ## write the tables of the documents that come from the code, and the reference of `catalog`
 	@$(BIN)/python scripts/rejection_reasons.py
+	@$(BIN)/python scripts/catalog_reference.py
 
 lock: ## resolve Pipfile into Pipfile.lock (with the oldest Python, which needs extra packages)
 	@bash scripts/lock.sh

@@ -1,6 +1,7 @@
 """Clients of an environment's parts, opened when they are first needed and closed together."""
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -137,9 +138,13 @@ async def connect(name: str | None) -> AsyncIterator[Connections]:
 
     Raises: UsageError, UnreachableError.
     """
-    session = open_session()
-    environment = await find_environment(name, session)
-    if environment.variables is not None:
+    environment = await find_environment(name, open_session)
+    if environment.variables is None:
+        session = open_session()
+    else:
+        # Of another account, or not there at all; botocore would look for it in spite of the keys.
+        for variable in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+            os.environ.pop(variable, None)
         session = open_session(
             aws_access_key_id=environment.variables["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=environment.variables["AWS_SECRET_ACCESS_KEY"],

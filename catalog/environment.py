@@ -12,6 +12,8 @@ from catalog.errors import UnreachableError, UsageError
 from local.demo.kept_state import STATE, held_state
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import aioboto3
 
 LOCAL = "local"
@@ -26,7 +28,8 @@ class Environment:
     `endpoint_url`: an emulator's; None: AWS. `variables`: the function's environment variables, if this
     process may run the function's code itself (a kept local run); None: the function `function_name` is
     invoked. `database_secret_arn`, `reader_secret_arn`: the logins of the processor's and the shop's database
-    roles. `cache_user`: the user that logs in with IAM; None: no login.
+    roles. `cache_user`, `cache_writer_user`: the shop's and the processor's users, who log in with IAM;
+    None: no login.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Environment:
     cache_port: int
     cache_tls: bool
     cache_user: str | None = None
+    cache_writer_user: str | None = None
     cache_cluster_id: str | None = None
     endpoint_url: str | None = None
     variables: dict[str, str] | None = field(default=None, repr=False)
@@ -58,8 +62,10 @@ def local_environment() -> Environment | None:
     return Environment(**state["environment"]) if state is not None else None
 
 
-async def find_environment(name: str | None, session: "aioboto3.Session") -> Environment:
+async def find_environment(name: str | None, open_session: "Callable[[], aioboto3.Session]") -> Environment:
     """Return the environment of a name; without a name the kept local run.
+
+    The session is opened only where it is needed: a local run works whatever AWS profile the shell names.
 
     Raises: UsageError, UnreachableError.
     """
@@ -69,7 +75,7 @@ async def find_environment(name: str | None, session: "aioboto3.Session") -> Env
             what = "no kept run on this machine" if name else "no --env was given, and there is no kept run"
             raise UnreachableError(f"{what}: start one with `make local KEEP=1`, or give --env dev")
         return found
-    return await _from_parameter(name, session)
+    return await _from_parameter(name, open_session())
 
 
 async def _from_parameter(name: str, session: "aioboto3.Session") -> Environment:

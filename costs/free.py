@@ -47,6 +47,7 @@ FREE: Mapping[str, str] = {
     "aws_sns_topic_subscription": "by message; alarms send few",
     "aws_sqs_queue": "by message; only failed batches send one",
     "aws_sqs_queue_policy": _RIGHTS,
+    "aws_ssm_parameter": "standard parameters are free",
     "aws_subnet": _NETWORK,
     "aws_vpc": _NETWORK,
     "aws_vpc_security_group_egress_rule": _NETWORK,

@@ -27,8 +27,7 @@ _SERVER_ERRORS = (
 )
 _EPILOG = """examples:
   python -m local                    send a week of updates through the pipeline and check the result
-  python -m local --keep             the same, and leave everything running for the next two, and `catalog`
-  python -m local put '{"product_id": "product123", "inventory": 100, "price": 29.99}'
+  python -m local --keep             the same, and leave everything running for `.venv/bin/catalog --help`
   python -m local rejected           show the newest rejected record
   python -m local deploy             deploy dev-stack to an emulator, send a record, destroy; twice
 """
@@ -65,8 +64,6 @@ async def _command(arguments: argparse.Namespace) -> int:
     match arguments.command:
         case "deploy":
             return await deployment.run(once=arguments.once)
-        case "put":
-            return await kept_run.put(arguments.update, arguments.partition_key)
         case "rejected":
             return await kept_run.rejected(arguments.count)
         case _:
@@ -91,9 +88,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     deploy = commands.add_parser("deploy", help="deploy dev-stack with cdktf, to an emulator of AWS")
     deploy.add_argument("--once", action="store_true", help="stop after the first destroy (half the time)")
-    put = commands.add_parser("put", help="put an update on the stream of a kept run")
-    put.add_argument("update", help="the record's text: a JSON object")
-    put.add_argument("--partition-key", help="default: the update's product_id")
     rejected = commands.add_parser("rejected", help="show the newest rejected records of a kept run")
     rejected.add_argument("--count", type=_count, default=1, help="how many (default %(default)s)")
     return parser

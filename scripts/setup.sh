@@ -43,7 +43,9 @@ else
     python=$(find_python)
 fi
 wanted="$(cksum <Pipfile.lock) $("$python" -c 'import sys; print(*sys.version_info[:3])')"
-installed() { [ "$(cat .venv/.installed 2>/dev/null || true)" = "$wanted" ] && usable; }
+installed() {
+    [ "$(cat .venv/.installed 2>/dev/null || true)" = "$wanted" ] && cmp -s scripts/catalog.sh .venv/bin/catalog && usable
+}
 if installed; then exit 0; fi
 
 acquire_lock .venv.lock "make setup"
@@ -54,10 +56,5 @@ if [ "$python" != .venv/bin/python ]; then
 fi
 echo "Installing what Pipfile.lock pins (a few minutes the first time)"
 .venv/bin/python scripts/install_locked.py packages synth catalog dev-packages
-cat >.venv/bin/catalog <<EOF
-#!/bin/sh
-# The operators' program, from this folder's code.
-PYTHONPATH='$PWD' exec '$PWD/.venv/bin/python' -m catalog "\$@"
-EOF
-chmod +x .venv/bin/catalog
+cp scripts/catalog.sh .venv/bin/catalog
 echo "$wanted" >.venv/.installed

@@ -28,6 +28,7 @@ from stacks.config.environments import Environment
 from stacks.credentials import Credentials
 from stacks.database import Database
 from stacks.endpoints import Endpoints
+from stacks.environment_parameter import EnvironmentParameter
 from stacks.event_source_mapping import EventSourceMapping
 from stacks.flow_logs import FlowLogs
 from stacks.invalidation_drain import InvalidationDrain
@@ -37,6 +38,7 @@ from stacks.monitoring.alarms import Alarms
 from stacks.monitoring.dashboard import Dashboard
 from stacks.monitoring.metrics import Watched
 from stacks.network import Network
+from stacks.operator_access import OperatorAccess
 from stacks.provider_binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
 from stacks.quarantine import Quarantine
 from stacks.removal_guard import RemovalGuard
@@ -211,7 +213,7 @@ class CatalogStack(TerraformStack):
         )
 
     def _create_access(self) -> None:
-        """Create the policies and the security group for suppliers and the shop."""
+        """Create what suppliers, the shop and operators need."""
         self._suppliers = SupplierAccess(self, "Suppliers", config=self._config, stream=self._stream)
         self._shop = ShopAccess(
             self,
@@ -221,6 +223,34 @@ class CatalogStack(TerraformStack):
             endpoints=self._endpoints,
             database=self._database,
             credentials=self._reader,
+            cache=self._cache,
+        )
+        parameter = EnvironmentParameter(
+            self,
+            "Environment",
+            config=self._config,
+            stream=self._stream,
+            archive=self._archive,
+            quarantine=self._quarantine,
+            processor=self._processor,
+            event_source=self._event_source,
+            database=self._database,
+            writer=self._writer,
+            reader=self._reader,
+            cache=self._cache,
+        )
+        self._operators = OperatorAccess(
+            self,
+            "Operators",
+            config=self._config,
+            parameter=parameter,
+            stream=self._stream,
+            archive=self._archive,
+            quarantine=self._quarantine,
+            processor=self._processor,
+            event_source=self._event_source,
+            writer=self._writer,
+            reader=self._reader,
             cache=self._cache,
         )
 
@@ -274,6 +304,9 @@ class CatalogStack(TerraformStack):
             ("ReaderSecretArn", self._reader.secret_arn, "Login of the shop's database role"),
             ("ProducerPolicyArn", self._suppliers.policy_arn, "Policy for roles that put updates"),
             ("ShopPolicyArn", self._shop.policy_arn, "Policy for the shop's role"),
+            ("OperatorReadPolicyArn", self._operators.read_arn, "Policy for roles that look, with `catalog`"),
+            ("OperatorRedrivePolicyArn", self._operators.redrive_arn, "Policy for roles that redrive"),
+            ("OperatorReplayPolicyArn", self._operators.replay_arn, "Policy for roles that replay"),
             ("ShopSecurityGroupId", self._shop.security_group.id, "Security group for the shop's service"),
             (
                 "CacheClusterId",

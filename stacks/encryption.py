@@ -1,8 +1,8 @@
 """What a role needs to use what the team's key encrypts; nothing where an environment has no such key.
 
 Only the services call KMS, with the role's rights, so each statement names the service (`kms:ViaService`) and
-the resource (the encryption context): a role cannot call KMS itself. That is also why the private network
-needs no endpoint of KMS.
+the resource (the encryption context; none for messages): a role cannot call KMS itself. That is also why the
+private network needs no endpoint of KMS.
 """
 
 from collections.abc import Sequence
@@ -39,6 +39,19 @@ def encrypt_objects(config: Environment, bucket_arns: Sequence[str]) -> list[Sta
     return _use_key(config, "EncryptObjects", "kms:GenerateDataKey", "s3", "aws:s3:arn", bucket_arns)
 
 
+def decrypt_objects(config: Environment, bucket_arns: Sequence[str]) -> list[Statement]:
+    """Return what reading objects needs; the context is that of writing."""
+    return _use_key(config, "DecryptObjects", "kms:Decrypt", "s3", "aws:s3:arn", bucket_arns)
+
+
+def decrypt_messages(config: Environment) -> list[Statement]:
+    """Return what receiving messages needs; AWS documents no encryption context.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
+    """
+    return _use_key(config, "DecryptMessages", "kms:Decrypt", "sqs")
+
+
 def decrypt_secrets(config: Environment, secret_arns: Sequence[str]) -> list[Statement]:
     """Return what reading secrets needs.
 
@@ -64,12 +77,11 @@ def decrypt_variables(config: Environment, function_name: str) -> list[Statement
 
 
 def _use_key(
-    config: Environment, sid: str, action: str, service: str, context: str, values: Sequence[str]
+    config: Environment, sid: str, action: str, service: str, context: str = "", values: Sequence[str] = ()
 ) -> list[Statement]:
     if config.encryption_key_arn is None:
         return []
-    conditions = [
-        equals("kms:ViaService", f"{service}.{config.region}.amazonaws.com"),
-        equals(f"kms:EncryptionContext:{context}", *values),
-    ]
+    conditions = [equals("kms:ViaService", f"{service}.{config.region}.amazonaws.com")]
+    if context:
+        conditions.append(equals(f"kms:EncryptionContext:{context}", *values))
     return [allow_if(sid, [action], [config.encryption_key_arn], conditions)]

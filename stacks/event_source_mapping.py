@@ -17,7 +17,7 @@ _UNTIL_TOO_OLD = -1
 
 
 class EventSourceMapping(Construct):
-    """The event source mapping; `uuid`: the mapping's.
+    """The event source mapping; `uuid`, `arn`: the mapping's.
 
     After an error, Lambda bisects the batch until the failing record is alone; after a partial batch
     response, it retries from the record that the response names. Both continue until the records are older
@@ -61,4 +61,4 @@ class EventSourceMapping(Construct):
             # notification exists.
             depends_on=[processor.rights, quarantine.notification],
         )
-        self.uuid = mapping.uuid
+        self.uuid, self.arn = mapping.uuid, mapping.arn

@@ -18,6 +18,8 @@ SURVIVORS_PREFIX = "survivors/"
 """Objects that record who survived processing a record alone, when the database could not be written to."""
 FAILED_BATCHES_PREFIX = "aws/lambda/"
 """Chosen by Lambda: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html"""
+OPERATIONS_PREFIX = "operations/"
+"""Objects in which the operators' program writes down what it changed."""
 QUEUE_RETENTION_SECONDS = 14 * 24 * 60 * 60
 
 
@@ -27,9 +29,10 @@ class Quarantine(Construct):
     The bucket is authoritative; the queue only points at its objects, for 14 days. S3 also sends the queue
     one `s3:TestEvent` when the notification is created, which does not stand for a batch.
 
-    `bucket_name`, `bucket_arn`, `queue_name`, `queue_url`: the bucket's and the queue's.
+    `bucket_name`, `bucket_arn`, `queue_name`, `queue_arn`, `queue_url`: the bucket's and the queue's.
     `records_arn`, `survivors_arn`: objects that the processor writes. `failed_batches_arn`: objects that
-    Lambda writes. `notification`: must exist before the first batch can fail.
+    Lambda writes. `operations_arn`: objects that operators write. `notification`: must exist before the first
+    batch can fail.
     """
 
     def __init__(self, scope: Construct, id_: str, *, config: Environment, account_id: str) -> None:
@@ -46,6 +49,7 @@ class Quarantine(Construct):
         self.records_arn = f"{bucket.arn}/{QUARANTINE_PREFIX}*"
         self.survivors_arn = f"{bucket.arn}/{SURVIVORS_PREFIX}*"
         self.failed_batches_arn = f"{bucket.arn}/{FAILED_BATCHES_PREFIX}*"
+        self.operations_arn = f"{bucket.arn}/{OPERATIONS_PREFIX}*"
         # Few objects come here, so they stay in the storage class that can be read without delay.
         bucket.add_lifecycle_rules(
             expiry_rules(
@@ -64,8 +68,7 @@ class Quarantine(Construct):
             kms_master_key_id=config.encryption_key_arn,
             lifecycle=TerraformResourceLifecycle(prevent_destroy=config.is_kept),
         )
-        self.queue_name = queue.name
-        self.queue_url = queue.url
+        self.queue_name, self.queue_arn, self.queue_url = queue.name, queue.arn, queue.url
         policy = self._allow_the_bucket_to_send(bucket, queue, account_id)
         self.notification = S3BucketNotification(
             self,

@@ -1,6 +1,5 @@
-"""Commands for a run kept by `make local KEEP=1`: put an update, show rejected records."""
+"""Commands for a run kept by `make local KEEP=1`: show rejected records."""
 
-import asyncio
 import base64
 import gzip
 import json
@@ -10,20 +9,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import aioboto3
-import asyncpg
 from aiobotocore.config import AioConfig
 
 from local.demo.kept_state import STATE, KeptRunError, held_state, hold_state
 from local.demo.pipeline import Pipeline
 from local.emulated_aws.account import REGION, Account
 from local.servers import PostgresAddress, ValkeyAddress
-from processor.product import COLUMNS, REGISTERS
 
-_WAIT_SECONDS = 10.0
-_POLL_SECONDS = 0.2
-_KEY_CHARACTERS = 256  # Kinesis refuses more
 _PREFIXES = {"archive": "inventory/", "quarantine": "quarantine/"}
-_VERSION_LIKE = " OR ".join(f"{register}_version LIKE $1" for register in REGISTERS)
 
 
 @contextmanager
@@ -80,9 +73,9 @@ def refuse_second_run() -> None:
 
 
 def instructions(pipeline: Pipeline) -> str:
-    """Return the servers' addresses and three commands to try."""
+    """Return the servers' addresses and commands to try."""
     servers, account = pipeline.servers, pipeline.account
-    python = ".venv/bin/python -m local"
+    program = ".venv/bin/catalog"
     return f"""
 Still running; Ctrl-C stops everything.
   PostgreSQL  {servers.postgres.address.dsn}
@@ -90,52 +83,11 @@ Still running; Ctrl-C stops everything.
   AWS         {servers.moto.endpoint_url}  (stream {account.stream_name}; buckets {account.archive_bucket},
               {account.quarantine_bucket})
 Try in another terminal:
-  {python} put '{{"product_id": "product123", "inventory": 100, "price": 29.99}}'
-  .venv/bin/catalog show product123 --as-shop
-  {python} put '{{"product_id": "product123", "price": 19.995, "supplier": "acme"}}' && {python} rejected
+  echo '{{"product_id": "product123", "inventory": 100, "price": 29.99}}' | {program} produce - --wait
+  {program} show product123 --as-shop
+  echo '{{"product_id": "product123", "price": 19.995, "supplier": "acme"}}' | {program} produce - --wait
+  {program} quarantine list
 """
-
-
-async def put(update: str, partition_key: str | None) -> int:
-    """Put one record and wait until it is in the catalog or in quarantine."""
-    state = _state()
-    async with _client("kinesis", state) as kinesis:
-        response = await kinesis.put_record(
-            StreamName=state["stream"],
-            PartitionKey=partition_key or _partition_key(update),
-            Data=os.fsencode(update),
-        )
-    shard, sequence_number = response["ShardId"], response["SequenceNumber"]
-    print(f"put as {sequence_number} on {shard}")
-    connection = await asyncpg.connect(state["dsn"], ssl=False)
-    try:
-        async with asyncio.timeout(_WAIT_SECONDS):
-            while True:
-                row = await connection.fetchrow(
-                    f"SELECT {', '.join(COLUMNS)} FROM products WHERE {_VERSION_LIKE}",  # noqa: S608 our own
-                    f"% {len(sequence_number):03d}:{sequence_number} 0000000 {shard} %",
-                )
-                if row is not None:
-                    print("in the catalog:", json.dumps(dict(row), default=str))
-                    return 0
-                async for line in _lines(state, "quarantine"):
-                    if (line["shard"], line["sequence_number"]) == (shard, sequence_number):
-                        print(f"rejected: {line['reason']}: {line['message']}")
-                        return 0
-                await asyncio.sleep(_POLL_SECONDS)
-    except TimeoutError:
-        print(await explain_no_change(state, shard, sequence_number))
-        return 1
-    finally:
-        await connection.close()
-
-
-async def explain_no_change(state: Mapping[str, Any], shard: str, sequence_number: str) -> str:
-    """Return why a record is neither in the catalog nor in quarantine: every processed record is archived."""
-    async for line in _lines(state, "archive"):
-        if (line["shard"], line["sequence_number"]) == (shard, sequence_number):
-            return "nothing changed: the catalog already has a newer value of each field (see event_time)"
-    return f"not processed after {_WAIT_SECONDS:g} s; see .local/kept-run.log"
 
 
 async def rejected(count: int) -> int:
@@ -158,14 +110,6 @@ async def _lines(state: Mapping[str, Any], store: str) -> AsyncIterator[dict[str
                 body = await response["Body"].read()
                 for line in (gzip.decompress(body) if store == "archive" else body).splitlines():
                     yield json.loads(line)
-
-
-def _partition_key(update: str) -> str:
-    try:
-        key = str(json.loads(update)["product_id"]).encode("utf-8", "replace").decode()
-        return key[:_KEY_CHARACTERS] or "-"
-    except (ValueError, TypeError, KeyError):
-        return "-"
 
 
 def _client(service: str, state: Mapping[str, Any]) -> Any:

@@ -2,10 +2,13 @@
 
 import http.client
 import sys
+from pathlib import Path
 
 from local.servers.installed import require
 from local.servers.loopback import HOST, PROBE_SECONDS
 from local.servers.server import Server
+
+_PROGRAM = Path(__file__).with_name("moto_server.py")
 
 
 class MotoServer(Server):
@@ -20,7 +23,8 @@ class MotoServer(Server):
 
     def _command(self, port: int) -> list[str]:
         require("moto", "flask", "flask_cors")
-        return [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(port)]
+        # Without -P, its folder would be on the path, and this module in place of moto.
+        return [sys.executable, "-P", str(_PROGRAM), "-H", HOST, "-p", str(port)]
 
     def _environment(self) -> dict[str, str]:
         return super()._environment() | dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "none")

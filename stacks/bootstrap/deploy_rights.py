@@ -43,6 +43,8 @@ READING = (
     "sns:List*",
     "sqs:GetQueue*",
     "sqs:ListQueue*",
+    "ssm:DescribeParameters",
+    "ssm:ListTagsForResource",
     "sts:GetCallerIdentity",
 )
 """What a plan and `make preflight` need, on any resource; no object, record, log line or secret."""
@@ -86,6 +88,7 @@ BY_NAME: Mapping[str, tuple[str, ...]] = {
     ),
     "sns": ("arn:aws:sns:{region}:{account}:*-{name}", "arn:aws:sns:{region}:{account}:*-{name}:*"),
     "sqs": ("arn:aws:sqs:{region}:{account}:*-{name}",),
+    "ssm": ("arn:aws:ssm:{region}:{account}:parameter/product-catalog/{name}",),
 }
 """The resources on which a deploy may do everything that their service has."""
 
@@ -150,7 +153,13 @@ ROLES = (
     "product-catalog-flow-logs-role",
     "product-catalog-monitoring-role",
 )
-POLICIES = ("inventory-producer", "product-shop")
+POLICIES = (
+    "catalog-operator-read",
+    "catalog-operator-redrive",
+    "catalog-operator-replay",
+    "inventory-producer",
+    "product-shop",
+)
 """The stacks' own, by name: no pattern, since another team's role may end with an environment's name, too."""
 
 CHANGING_ROLES_RIGHTS = (

@@ -90,6 +90,7 @@ class DeployRoles(Construct):
                 ["secretsmanager:GetSecretValue"],
                 self._resources("secretsmanager"),
             ),
+            allow("RefreshParameter", ["ssm:GetParameter"], self._resources("ssm")),
             # Without it, Lambda returns no environment variables, and every plan would set them again.
             *self._key_policy(),
             *self._key("RefreshEncrypted", ["kms:Decrypt"], ["lambda", "secretsmanager"]),

@@ -11,7 +11,10 @@ from tests.support.synthesized import Stack
 
 NAMED = re.compile(r"[a-z0-9-]+:[A-Za-z0-9]+")
 # AWS knows no narrower resource for these.
-UNBOUNDED = re.compile(r"ec2:(\w*NetworkInterfaces?|DescribeSubnets|\w*PrivateIpAddresses)|xray:Put\w+")
+UNBOUNDED = re.compile(
+    r"ec2:(\w*NetworkInterfaces?|DescribeSubnets|\w*PrivateIpAddresses)|xray:Put\w+"
+    r"|cloudwatch:(DescribeAlarms|GetMetricData)"
+)
 # RDS's log group for enhanced monitoring, which all instances of an account share.
 RDS_LOGS = re.compile(r"arn:\$\{[^}]+\}:logs:[a-z0-9-]+:\$\{[^}]+\}:log-group:RDSOSMetrics(:log-stream:\*)?")
 DOCUMENT = re.compile(r"\$\{data\.aws_iam_policy_document\.\w+\.json\}")

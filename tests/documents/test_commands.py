@@ -7,12 +7,15 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import botocore.session
 import pytest
+import typer.main
 from botocore import xform_name
 from packaging.requirements import Requirement
 
+from catalog.app import app
 from processor.settings import RDS_ROOTS
 from stacks.database import ADMINISTRATOR, DATABASE_NAME
 from tests.support.documents import PROJECT, Block, blocks, document, documents
@@ -40,6 +43,8 @@ def test_each_command_exists(block: Block, line: str) -> None:
     words = shlex.split(line, comments=True)
     if ">" in words:
         words = words[: words.index(">")]
+    # After a pipe is what matters.
+    words = words[words.index("|") + 1 if "|" in words else 0 :]
     variables = {}
     while words and (assigned := ASSIGNMENT.fullmatch(words[0])):
         variables[assigned[1]] = assigned[2]
@@ -49,8 +54,8 @@ def test_each_command_exists(block: Block, line: str) -> None:
     match program:
         case "export":
             variables |= dict(argument.split("=", 1) for argument in arguments)
-        case "make" | "aws" | "psql":
-            {"make": check_make, "aws": check_aws, "psql": check_psql}[program](arguments)
+        case "make" | "aws" | "psql" | ".venv/bin/catalog":
+            CHECKS[program](arguments)
         case "pip":
             check_requirement(arguments[-1])
         case "bash":
@@ -93,6 +98,15 @@ def check_python(arguments: list[str]) -> None:
             assert (PROJECT / path).is_file()
 
 
+def check_catalog(arguments: list[str]) -> None:
+    """Check that the program has the command and its options."""
+    command: Any = typer.main.get_command(app)
+    while hasattr(command, "commands"):
+        command = command.commands[arguments.pop(0)]
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert {word for word in arguments if word.startswith("--")} <= known
+
+
 def check_psql(arguments: list[str]) -> None:
     """Check that database, administrator and certificates are the ones that are deployed."""
     (connection,) = arguments
@@ -126,6 +140,9 @@ def check_aws(arguments: list[str]) -> None:
     assert shape is not None
     assert given <= {xform_name(member, "-") for member in shape.members}
     assert {xform_name(member, "-") for member in shape.required_members} <= given
+
+
+CHECKS = {"make": check_make, "aws": check_aws, "psql": check_psql, ".venv/bin/catalog": check_catalog}
 
 
 def test_commands_within_sentences_exist() -> None:

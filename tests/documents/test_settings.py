@@ -52,7 +52,9 @@ def test_main_s_variables_are_listed() -> None:
 
 def test_the_tools_variables_are_read_somewhere() -> None:
     sources = [PROJECT / "Makefile", *PROJECT.glob("scripts/*.sh")]
-    sources += [path for folder in ("terraform_cli", "stacks") for path in (PROJECT / folder).rglob("*.py")]
+    sources += [
+        path for folder in ("terraform_cli", "stacks", "catalog") for path in (PROJECT / folder).rglob("*.py")
+    ]
     text = "".join(path.read_text() for path in sources)
     missing = {name for name in listed("Deploying", first_table=False) if not re.search(rf"\b{name}\b", text)}
     assert not missing

@@ -40,6 +40,8 @@ USES = {
     "archive": ("kms:GenerateDataKey", through("s3", "aws:s3:arn", ARCHIVE)),
     "quarantine": ("kms:GenerateDataKey", through("s3", "aws:s3:arn", QUARANTINE)),
     "read the archive": ("kms:Decrypt", through("s3", "aws:s3:arn", ARCHIVE)),
+    "read the quarantine": ("kms:Decrypt", through("s3", "aws:s3:arn", QUARANTINE)),
+    "receive messages": ("kms:Decrypt", through("sqs")),
     "log in as administrator": ("kms:Decrypt", through("secretsmanager", "SecretARN", ADMINISTRATOR)),
     "log in as writer": ("kms:Decrypt", through("secretsmanager", "SecretARN", WRITER)),
     "log in as reader": ("kms:Decrypt", through("secretsmanager", "SecretARN", READER)),
@@ -68,6 +70,9 @@ MAY = {
     },
     "Suppliers_May": {"put records"},
     "Shop_May": {"log in as reader"},
+    "Operators_ReadMay": {"read the archive", "read the quarantine", "log in as reader"},
+    "Operators_RedriveMay": {"receive messages", "quarantine"},
+    "Operators_ReplayMay": {"log in as writer", "quarantine"},
 }
 
 

@@ -56,6 +56,8 @@ LIMITS = {
     "aws_sns_topic": {"name": 256},
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
     "aws_sqs_queue": {"name": 80},
+    # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+    "aws_ssm_parameter": {"name": 1011},
 }
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions
 TAG_LIMIT = 256
@@ -78,6 +80,8 @@ NOT_AT_THE_END = {
     "aws_iam_role_policy.Migrations_Private_Rights": "rights",
     "aws_iam_role_policy.FlowLogs_Rights": "rights",
     "aws_iam_role_policy.Database_Monitoring_Rights": "rights",
+    # A path, which `catalog --env {name}` looks up.
+    "aws_ssm_parameter.Environment_Parameter": "/product-catalog/{name}",
 }
 
 

@@ -13,6 +13,7 @@ from tests.support.synthesized import Stack
 STREAM = "${aws_kinesis_stream.Stream.arn}"
 ARCHIVE = "${aws_s3_bucket.Archive_Private_Bucket.arn}"
 QUARANTINE = "${aws_s3_bucket.Quarantine_Private_Bucket.arn}"
+QUEUE = "${aws_sqs_queue.Quarantine_Queue.arn}"
 ADMINISTRATOR = "${aws_db_instance.Database_Instance.master_user_secret[0].secret_arn}"
 WRITER = "${aws_secretsmanager_secret.Writer_Secret.arn}"
 READER = "${aws_secretsmanager_secret.Reader_Secret.arn}"
@@ -21,7 +22,7 @@ CACHE = "${aws_elasticache_replication_group.Cache_ReplicationGroup.arn}"
 # AWS supports no narrower resource:
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
-ON_ANYTHING = {
+EVERY_FUNCTION_ON_ANYTHING = {
     "ec2:AssignPrivateIpAddresses",
     "ec2:CreateNetworkInterface",
     "ec2:DeleteNetworkInterface",
@@ -30,6 +31,11 @@ ON_ANYTHING = {
     "ec2:UnassignPrivateIpAddresses",
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",
+}
+ON_ANYTHING = EVERY_FUNCTION_ON_ANYTHING | {
+    # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetMetricData",
 }
 
 SERVICES = {
@@ -49,7 +55,7 @@ def every_function_may(part: str) -> dict[str, set[str]]:
     return {
         "logs:CreateLogStream": {logs},
         "logs:PutLogEvents": {logs},
-        **{action: {"*"} for action in ON_ANYTHING},
+        **{action: {"*"} for action in EVERY_FUNCTION_ON_ANYTHING},
     }
 
 
@@ -86,7 +92,38 @@ ALLOWED: Mapping[str, Grants] = {
         "secretsmanager:GetSecretValue": {READER},
         "elasticache:Connect": {CACHE, "${aws_elasticache_user.Cache_Shop_User.arn}"},
     },
+    "Operators_ReadMay": {
+        "ssm:GetParameter": {"${aws_ssm_parameter.Environment_Parameter.arn}"},
+        "s3:ListBucket": {ARCHIVE, QUARANTINE},
+        "s3:GetObject": {
+            f"{ARCHIVE}/inventory/*",
+            f"{QUARANTINE}/quarantine/*",
+            f"{QUARANTINE}/aws/lambda/*",
+            f"{QUARANTINE}/operations/*",
+        },
+        "cloudwatch:DescribeAlarms": {"*"},
+        "cloudwatch:GetMetricData": {"*"},
+        "kinesis:DescribeStreamSummary": {STREAM},
+        "kinesis:ListShards": {STREAM},
+        "sqs:GetQueueAttributes": {QUEUE},
+        "lambda:GetEventSourceMapping": {"${aws_lambda_event_source_mapping.EventSource_Mapping.arn}"},
+        "secretsmanager:GetSecretValue": {READER},
+        "elasticache:Connect": {CACHE, "${aws_elasticache_user.Cache_Shop_User.arn}"},
+    },
+    "Operators_RedriveMay": {
+        "lambda:InvokeFunction": {"${aws_lambda_function.Processor_Private_Function.arn}"},
+        "sqs:ChangeMessageVisibility": {QUEUE},
+        "sqs:DeleteMessage": {QUEUE},
+        "sqs:ReceiveMessage": {QUEUE},
+        "s3:PutObject": {f"{QUARANTINE}/operations/*"},
+    },
+    "Operators_ReplayMay": {
+        "secretsmanager:GetSecretValue": {WRITER},
+        "elasticache:Connect": {CACHE, "${aws_elasticache_user.Cache_Processor_User.arn}"},
+        "s3:PutObject": {f"{QUARANTINE}/operations/*"},
+    },
 }
+OPERATORS = ("Read", "Redrive", "Replay")
 
 
 @pytest.mark.parametrize("document", ALLOWED)
@@ -105,7 +142,7 @@ def test_exactly_these_actions_on_exactly_these_resources(stack: Stack, document
 def test_only_lambda_itself_may_create_and_delete_network_interfaces(stack: Stack, part: str) -> None:
     role = policy(statements(stack, f"{part}_Private_May"), {})
     from_code = {"lambda:SourceFunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:ours"}
-    for action in ON_ANYTHING:
+    for action in EVERY_FUNCTION_ON_ANYTHING:
         use = Use(action, "*")
         assert role.allows(use)
         assert role.allows(use, from_code) is action.startswith("xray:"), action
@@ -132,13 +169,17 @@ def test_a_role_is_only_for_one_service_and_has_one_policy(stack: Stack) -> None
 def test_nothing_else_gives_a_role_rights(stack: Stack) -> None:
     assert len(stack.all("aws_iam_role_policy")) == len(stack.all("aws_iam_role"))
     assert not stack.all("aws_iam_role_policy_attachment")
-    assert set(stack.all("aws_iam_policy")) == {"Suppliers_Policy", "Shop_Policy"}
+    assert set(stack.all("aws_iam_policy")) == {
+        "Suppliers_Policy",
+        "Shop_Policy",
+        *(f"Operators_{kind}Policy" for kind in OPERATORS),
+    }
 
 
-@pytest.mark.parametrize("part", ["Suppliers", "Shop"])
+@pytest.mark.parametrize("part", ["Suppliers_", "Shop_", *(f"Operators_{kind}" for kind in OPERATORS)])
 def test_others_are_given_a_policy_to_attach(stack: Stack, part: str) -> None:
-    policy = stack.named("aws_iam_policy", f"{part}_Policy")
-    assert policy["policy"] == f"${{data.aws_iam_policy_document.{part}_May.json}}"
+    policy = stack.named("aws_iam_policy", f"{part}Policy")
+    assert policy["policy"] == f"${{data.aws_iam_policy_document.{part}May.json}}"
 
 
 def test_no_two_statements_of_a_policy_are_equal_or_have_the_same_name(stack: Stack) -> None:

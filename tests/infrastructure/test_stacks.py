@@ -71,6 +71,7 @@ HOLD_NO_STATE = {
     "aws_sns_topic_policy",
     "aws_sns_topic_subscription",
     "aws_sqs_queue_policy",
+    "aws_ssm_parameter",
     "aws_subnet",
     "aws_vpc",
     "aws_vpc_endpoint",
@@ -113,9 +114,12 @@ OUTPUTS = {
     "ProcessorSecretArn": "${aws_secretsmanager_secret.Writer_Secret.arn}",
     "AlarmTopicArn": "${aws_sns_topic.Alarms_Topic.arn}",
     "DashboardName": "product-catalog-{name}",
-    # For suppliers and the shop.
+    # For suppliers, operators and the shop.
     "ProducerPolicyArn": "${aws_iam_policy.Suppliers_Policy.arn}",
     "ReaderSecretArn": "${aws_secretsmanager_secret.Reader_Secret.arn}",
+    "OperatorReadPolicyArn": "${aws_iam_policy.Operators_ReadPolicy.arn}",
+    "OperatorRedrivePolicyArn": "${aws_iam_policy.Operators_RedrivePolicy.arn}",
+    "OperatorReplayPolicyArn": "${aws_iam_policy.Operators_ReplayPolicy.arn}",
     "ShopPolicyArn": "${aws_iam_policy.Shop_Policy.arn}",
     "ShopSecurityGroupId": "${aws_security_group.Shop_Group.id}",
     "ShopCacheUser": "${aws_elasticache_user.Cache_Shop_User.user_name}",
@@ -203,8 +207,8 @@ def test_nothing_depends_on_the_machine_that_synthesizes(readable: dict[str, Sta
     of_this_machine = {str(ROOT), str(Path.home()), sys.prefix, tempfile.gettempdir()} - {"/"}
     for string in readable[name].strings():
         assert not any(mention in string for mention in of_this_machine)
-        # Log groups have names that look like paths.
-        assert not re.match(r"/(?!aws/)|[A-Za-z]:\\", string)
+        # Names of log groups and parameters look like paths.
+        assert not re.match(r"/(?!aws/|product-catalog/)|[A-Za-z]:\\", string)
 
 
 def test_the_region_is_only_in_its_setting(irish_prod: Stack) -> None:

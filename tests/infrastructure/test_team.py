@@ -129,7 +129,7 @@ def test_the_bootstrap_stack_has_the_tags_that_do_not_differ(tmp_path: Path) -> 
 
 def test_every_role_and_policy_is_in_the_path(prod_from_ci: Stack) -> None:
     made = [*prod_from_ci.all("aws_iam_role").values(), *prod_from_ci.all("aws_iam_policy").values()]
-    assert len(made) == 6
+    assert len(made) == 9
     assert {each["path"] for each in made} == {"/team/"}
 
 

@@ -59,6 +59,11 @@ _MISTAKES = [
         f"{_POLICY}Shop_May", _MAY, ("a shop with rights on every key", "statement.1.resources", ["*"])
     ),
     *mistakes_in(
+        f"{_POLICY}Operators_RedriveMay",
+        _MAY,
+        ("messages that may be decrypted without the queue", "statement.2.condition", REMOVED),
+    ),
+    *mistakes_in(
         f"{_POLICY}Processor_Private_May",
         _MAY,
         ("a function without its environment variables", "statement.4", REMOVED),

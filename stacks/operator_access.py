@@ -1,0 +1,119 @@
+"""Access for operators of the program `catalog`: one policy to look, one to redrive, one to replay."""
+
+from collections.abc import Sequence
+
+from cdktf_cdktf_provider_aws.iam_policy import IamPolicy
+from constructs import Construct
+
+from stacks.archive import Archive
+from stacks.cache import Cache
+from stacks.config.environments import Environment
+from stacks.credentials import Credentials
+from stacks.encryption import decrypt_messages, decrypt_objects, decrypt_secrets, encrypt_objects
+from stacks.environment_parameter import EnvironmentParameter
+from stacks.event_source_mapping import EventSourceMapping
+from stacks.inventory_processor import InventoryProcessor
+from stacks.policies import Statement, allow, document
+from stacks.quarantine import Quarantine
+from stacks.stream import InventoryStream
+
+_TAKE_MESSAGES = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage")
+
+
+class OperatorAccess(Construct):
+    """Three policies to attach to operators' roles; the other two are for roles that may read, too.
+
+    Reading: `status`, `show`, `explain`, `quarantine list|show`, `archive`, `diff`, `history`. Redriving:
+    `redrive`, `quarantine fix|redrive`. Replaying: `replay`. To send (`produce`), a role needs the suppliers'
+    policy.
+
+    `read_arn`, `redrive_arn`, `replay_arn`: the policies'.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        config: Environment,
+        parameter: EnvironmentParameter,
+        stream: InventoryStream,
+        archive: Archive,
+        quarantine: Quarantine,
+        processor: InventoryProcessor,
+        event_source: EventSourceMapping,
+        writer: Credentials,
+        reader: Credentials,
+        cache: Cache,
+    ) -> None:
+        super().__init__(scope, id_)
+        self._config = config
+        self._quarantine = quarantine
+        self.read_arn = self._policy(
+            "Read",
+            "Look at the product catalog's pipeline",
+            [
+                allow("FindEnvironment", ["ssm:GetParameter"], [parameter.arn]),
+                *self._read_buckets(archive, quarantine),
+                # CloudWatch knows no resources for metrics, nor for all alarms:
+                # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
+                allow("ReadMetrics", ["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"], ["*"]),
+                allow("ReadStream", ["kinesis:DescribeStreamSummary", "kinesis:ListShards"], [stream.arn]),
+                allow("ReadQueue", ["sqs:GetQueueAttributes"], [quarantine.queue_arn]),
+                allow("ReadMapping", ["lambda:GetEventSourceMapping"], [event_source.arn]),
+                allow("ReadLogin", ["secretsmanager:GetSecretValue"], [reader.secret_arn]),
+                *decrypt_secrets(config, [reader.secret_arn]),
+                cache.connect_statement(cache.shop),
+                # The queries of the archive (stacks/archive_queries.py) add theirs here.
+            ],
+        )
+        self.redrive_arn = self._policy(
+            "Redrive",
+            "Redrive failed batches and quarantined records of the product catalog",
+            [
+                allow("InvokeProcessor", ["lambda:InvokeFunction"], [processor.arn]),
+                allow("TakeMessages", _TAKE_MESSAGES, [quarantine.queue_arn]),
+                *decrypt_messages(config),
+                *self._write_down(),
+            ],
+        )
+        self.replay_arn = self._policy(
+            "Replay",
+            "Rebuild the product catalog from its archive",
+            [
+                allow("ReadWritersLogin", ["secretsmanager:GetSecretValue"], [writer.secret_arn]),
+                *decrypt_secrets(config, [writer.secret_arn]),
+                cache.connect_statement(cache.processor),
+                *self._write_down(),
+            ],
+        )
+
+    def _read_buckets(self, archive: Archive, quarantine: Quarantine) -> list[Statement]:
+        buckets = [archive.bucket_arn, quarantine.bucket_arn]
+        objects = [
+            archive.objects_arn,
+            quarantine.records_arn,
+            quarantine.failed_batches_arn,
+            quarantine.operations_arn,
+        ]
+        return [
+            allow("ListObjects", ["s3:ListBucket"], buckets),
+            allow("ReadObjects", ["s3:GetObject"], objects),
+            *decrypt_objects(self._config, buckets),
+        ]
+
+    def _write_down(self) -> list[Statement]:
+        """Return what writing down a change needs (`catalog history`)."""
+        return [
+            allow("WriteDownChanges", ["s3:PutObject"], [self._quarantine.operations_arn]),
+            *encrypt_objects(self._config, [self._quarantine.bucket_arn]),
+        ]
+
+    def _policy(self, id_: str, description: str, statements: Sequence[Statement]) -> str:
+        return IamPolicy(
+            self,
+            f"{id_}Policy",
+            name=self._config.physical_name(f"catalog-operator-{id_.lower()}"),
+            description=description,
+            policy=document(self, f"{id_}May", statements),
+        ).arn
