@@ -3,7 +3,8 @@
 import asyncio
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from isal import igzip
 
 from processor import s3_objects
+from processor.adapters.archived_lines import verified_lines
 from processor.errors import DependencyError, reason_of
 from processor.records import Record
 from processor.updates import Rejection
@@ -25,6 +27,9 @@ _CONFLICT = 409
 _CONFLICT_TRIES = 3
 # Of 0 to 3. It takes a quarter of the time of zlib's fastest level, and leaves these lines a tenth smaller.
 _GZIP_LEVEL = 1
+# Of an object that is read. What the processor writes fits into memory; larger ones go to a file.
+_SPOOLED_BYTES = 8 * 1024 * 1024
+_BLOCK_BYTES = 256 * 1024
 
 
 class S3Archive:
@@ -45,6 +50,16 @@ class S3Archive:
             # meanwhile.
             key, body = await asyncio.to_thread(_archive_object, of_shard, lines)
             await _put_once(self._client, self._bucket, key, body, "application/gzip")
+
+    async def lines(self, key: str) -> AsyncIterator[list[bytes]]:
+        with tempfile.SpooledTemporaryFile(max_size=_SPOOLED_BYTES) as file:
+            with _failures_of(f"s3://{self._bucket}/{key}"):
+                answer = await self._client.get_object(Bucket=self._bucket, Key=key)
+                async for block in answer["Body"].iter_chunks(_BLOCK_BYTES):
+                    file.write(block)
+            file.seek(0)
+            for lines in verified_lines(key, file):
+                yield lines
 
 
 class S3Quarantine:
