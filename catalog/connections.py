@@ -64,7 +64,6 @@ class Connections:
         arn = environment.database_secret_arn if may_write else environment.reader_secret_arn
         if arn not in self._pools:
             secret = await read_secret(await self.aws("secretsmanager"), arn)
-            tls = ssl.create_default_context(cafile=RDS_ROOTS) if environment.database_tls else False
             where = f"{environment.database_host}:{environment.database_port}"
             try:
                 pool = await asyncpg.create_pool(
@@ -73,7 +72,7 @@ class Connections:
                     database=environment.database_name,
                     user=member(secret, arn, "username"),
                     password=member(secret, arn, "password"),
-                    ssl=tls,
+                    ssl=self.database_tls() or False,
                     min_size=1,
                     max_size=_DATABASE_CONNECTIONS,
                     timeout=_CONNECT_SECONDS,
@@ -88,6 +87,10 @@ class Connections:
             self._pools[arn] = pool
             self._stack.callback(pool.terminate)
         return self._pools[arn]
+
+    def database_tls(self) -> ssl.SSLContext | None:
+        """Return what verifies the database's certificate; None if the environment has no TLS."""
+        return ssl.create_default_context(cafile=RDS_ROOTS) if self.environment.database_tls else None
 
     def cache(self) -> Redis:
         """Return a client of the cache, as the shop's user where the cache has users."""
@@ -120,8 +123,15 @@ async def connect(name: str | None) -> AsyncIterator[Connections]:
 
     Raises: UsageError, UnreachableError.
     """
+    environment = await find_environment(name, aioboto3.Session())
+    async with connected(environment) as connections:
+        yield connections
+
+
+@asynccontextmanager
+async def connected(environment: Environment) -> AsyncIterator[Connections]:
+    """Open an environment that is known."""
     session = aioboto3.Session()
-    environment = await find_environment(name, session)
     if environment.variables is not None:
         session = aioboto3.Session(
             aws_access_key_id=environment.variables["AWS_ACCESS_KEY_ID"],

@@ -51,9 +51,13 @@ def days(begin: date, end: date) -> list[date]:
     return [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
 
 
-async def list_keys(s3: Any, bucket: str, prefix: str) -> AsyncIterator[dict[str, Any]]:
-    """Yield what S3 lists of each object under a prefix (`Key`, `Size`, `LastModified`), ordered by key."""
-    async for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+async def list_keys(s3: Any, bucket: str, prefix: str, **options: Any) -> AsyncIterator[dict[str, Any]]:
+    """Yield what S3 lists of each object under a prefix (`Key`, `Size`, `LastModified`), ordered by key.
+
+    `options`: others of ListObjectsV2, such as `StartAfter`.
+    """
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **options)
+    async for page in pages:
         for found in page.get("Contents", []):
             yield found
 
