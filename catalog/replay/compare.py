@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from catalog.connections import Connections
 from catalog.replay.partitions import PARTITIONS, fold_objects, folded, keys_of, spill, spill_folder, spilled
 from catalog.replay.sources import Source
-from catalog.replay.workers import Plan, Worker, Workers
+from catalog.replay.workers import Plan, Worker, Workers, together
 from processor.archive_replay import ReplayReport, Selection
 from processor.fold import ROW_COLUMNS
 from processor.product import REGISTERS
@@ -94,10 +94,19 @@ async def compare(
         found.applied_meanwhile += part.applied_meanwhile
         found.differences = sorted(found.differences + part.differences, key=_order)[:limit]
 
-    with Workers(plan, workers) as pool:
-        defaults = await _spill_table(connections, plan)
-        await pool.run(fold_objects, keys_of(source, plan.selection), read)
-        await pool.run(_compare_partition, _partitions(defaults, limit), compared)
+    pool = await connections.database()
+    with Workers(plan, workers) as processes:
+        async with (
+            pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            # The first statement takes the snapshot.
+            defaults = await _unset_values(connection)
+            await together(
+                _spill_table(connection, plan),
+                processes.run(fold_objects, keys_of(source, plan.selection), read),
+            )
+        await processes.run(_compare_partition, _partitions(defaults, limit), compared)
     return report, found
 
 
@@ -106,26 +115,22 @@ async def _partitions(defaults: Sequence[Any], limit: int) -> AsyncIterator[tupl
         yield number, defaults, limit
 
 
-async def _spill_table(connections: Connections, plan: Plan) -> Sequence[Any]:
-    """Spill the table's rows; return what each register is until it is set."""
+async def _unset_values(connection: Any) -> Sequence[Any]:
+    """Return what each register is until it is set, as a value inside."""
+    unset = (register.stored.format(f"NULL::{register.parameter}") for register in REGISTERS.values())
+    return _Inside().values(await connection.fetchrow(f"SELECT {', '.join(unset)}"))
+
+
+async def _spill_table(connection: Any, plan: Plan) -> None:
+    """Spill the rows of the table."""
     if plan.spill is None:
         raise ValueError("the plan has no folder for rows")
-    pool = await connections.database()
-    products = plan.selection.products
-    inside = _Inside()
-    async with (
-        pool.acquire() as connection,
-        connection.transaction(isolation="repeatable_read", readonly=True),
-    ):
-        unset = ", ".join(
-            register.stored.format(f"NULL::{register.parameter}") for register in REGISTERS.values()
-        )
-        defaults = inside.values(await connection.fetchrow(f"SELECT {unset}") or ())
-        query = connection.cursor(_ALL) if products is None else connection.cursor(_SOME, sorted(products))
-        cursor = await query
-        while rows := await cursor.fetch(_ROWS_PER_FETCH):
-            spill(plan.spill, "table", [inside.row(row) for row in rows])
-    return defaults
+    products, inside = plan.selection.products, _Inside()
+    cursor = await (
+        connection.cursor(_ALL) if products is None else connection.cursor(_SOME, sorted(products))
+    )
+    while rows := await cursor.fetch(_ROWS_PER_FETCH):
+        spill(plan.spill, "table", [inside.row(row) for row in rows])
 
 
 class _Inside:
@@ -143,7 +148,7 @@ class _Inside:
     def row(self, row: "asyncpg.Record") -> tuple[Any, ...]:
         """Return product, values inside, versions, and the newest event time as versions have it."""
         columns = tuple(row)
-        newest = columns[-1].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        newest = columns[-1].astimezone(UTC).isoformat(timespec="microseconds")[: _EVENT_TIME - 1] + "Z"
         values = self.values(columns[1 : 1 + _WIDTH])
         return columns[0], (*values, *columns[1 + _WIDTH : -1]), newest
 
@@ -162,13 +167,15 @@ async def _compare_partition(worker: Worker, task: tuple[int, Sequence[Any], int
     number, defaults, limit = task
     folder, selection = spill_folder(worker), worker.plan.selection
     folding = folded(folder, number)
-    archive = {change.product_id: change.row for change in folding.changes()}
+    archive = dict(folding.changes())
     found, differing = Comparison(products=len(archive)), list[Difference]()
     for part in spilled(folder, number, "table"):
         for product_id, row, newest in part:
             said = archive.pop(product_id, None)
             if said is None:
                 found.products += 1
+            elif _is_equal(said, row, newest, defaults):
+                continue
             differing += _row_differences(product_id, said, row, newest, defaults, selection)
     for product_id, said in archive.items():
         differing += _missing(product_id, said)
@@ -176,6 +183,20 @@ async def _compare_partition(worker: Worker, task: tuple[int, Sequence[Any], int
     found.kinds = Counter(one.kind for one in differing)
     found.differences = sorted(differing, key=_order)[:limit]
     return found
+
+
+def _is_equal(said: Sequence[Any], row: Sequence[Any], newest: str, defaults: Sequence[Any]) -> bool:
+    """Return whether there is no difference, which is nearly always so; `_row_differences` says which."""
+    versions = row[_WIDTH:]
+    values = [
+        default if version is None else value
+        for value, version, default in zip(said[:_WIDTH], versions, defaults, strict=True)
+    ]
+    return (
+        [*said[_WIDTH:]] == [*versions]
+        and values == [*row[:_WIDTH]]
+        and max(version or "" for version in versions)[:_EVENT_TIME] == newest
+    )
 
 
 def _row_differences(

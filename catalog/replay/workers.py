@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -178,6 +178,17 @@ class Workers:
             except BrokenExecutor as error:
                 raise CatalogError("a worker process died (out of memory?); see its message above") from error
             await done(number, result)
+
+
+async def together(*work: Coroutine[Any, Any, None]) -> None:
+    """Do the work at the same time; the first error cancels the rest, and is raised when that has ended."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _run(task: "Callable[[Worker, Any], Awaitable[T]]", argument: Any) -> T:
