@@ -2,7 +2,7 @@
 
 import typer
 
-from catalog.commands import capacity, explain, history, produce, show, status
+from catalog.commands import capacity, diff, explain, history, produce, replay, show, status
 
 app = typer.Typer(
     name="catalog",
@@ -22,5 +22,5 @@ def main() -> None:
     """
 
 
-for subject in (status, show, explain, history, produce, capacity):
+for subject in (status, show, explain, history, produce, replay, diff, capacity):
     subject.register(app)

@@ -84,7 +84,6 @@ class Connections:
         environment = self.environment
         if arn not in self._pools:
             secret = await read_secret(await self.aws("secretsmanager"), arn)
-            tls = ssl.create_default_context(cafile=RDS_ROOTS) if environment.database_tls else False
             where = f"{environment.database_host}:{environment.database_port}"
             try:
                 pool = await asyncpg.create_pool(
@@ -93,7 +92,7 @@ class Connections:
                     database=environment.database_name,
                     user=member(secret, arn, "username"),
                     password=member(secret, arn, "password"),
-                    ssl=tls,
+                    ssl=self.database_tls() or False,
                     min_size=1,
                     max_size=_DATABASE_CONNECTIONS,
                     timeout=_CONNECT_SECONDS,
@@ -108,6 +107,10 @@ class Connections:
             self._pools[arn] = pool
             self._stack.callback(pool.terminate)
         return self._pools[arn]
+
+    def database_tls(self) -> ssl.SSLContext | None:
+        """Return what verifies the database's certificate; None if the environment has no TLS."""
+        return ssl.create_default_context(cafile=RDS_ROOTS) if self.environment.database_tls else None
 
     def cache(self) -> Redis:
         """Return a client of the cache, as the shop's user where the cache has users."""
@@ -138,7 +141,13 @@ async def connect(name: str | None) -> AsyncIterator[Connections]:
 
     Raises: UsageError, UnreachableError.
     """
-    environment = await find_environment(name, open_session)
+    async with connected(await find_environment(name, open_session)) as connections:
+        yield connections
+
+
+@asynccontextmanager
+async def connected(environment: Environment) -> AsyncIterator[Connections]:
+    """Open an environment that is known."""
     if environment.variables is None:
         session = open_session()
     else:

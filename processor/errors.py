@@ -6,7 +6,8 @@ PipelineError
 ├── DependencyError     the batch is retried from its first unfinished record
 │   └── StatementTimeoutError   the database answers, but not this statement in time: do less at a time
 ├── CacheUnavailableError  the invalidation is recorded as pending and drained later
-└── CatalogRefusedError    the table refused what validation accepted: isolate and quarantine the record
+├── CatalogRefusedError    the table refused what validation accepted: isolate and quarantine the record
+└── DamagedObjectError  a replay leaves out an object of the archive that is not as it was written
 
 A bad record is a value (`updates.Rejection`), not an exception. An error that is not in this tree is
 unexpected: the handler raises it, so that Lambda bisects the batch until the record that causes it is alone.
@@ -41,6 +42,10 @@ class CacheUnavailableError(PipelineError):
 
 class CatalogRefusedError(PipelineError):
     """The catalog's table refused a value of an update, which validation should have rejected."""
+
+
+class DamagedObjectError(PipelineError):
+    """An object of the archive is not what was written: damaged, cut off, or another's."""
 
 
 def reason_of(error: BaseException) -> str:

@@ -40,7 +40,7 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
         Exception: an unexpected error, so that Lambda bisects the batch.
     """
     this_runtime = runtime.current()
-    budget = _budget_seconds(context)
+    budget = budget_seconds(context)
     deadline = this_runtime.clock.monotonic() + budget
     request_id = getattr(context, "aws_request_id", "")
     if isinstance(event, Mapping) and event.get("source") in _SCHEDULES:
@@ -84,6 +84,7 @@ def _drain(this_runtime: runtime.Runtime, deadline: float, request_id: str) -> d
     return {"pending_invalidations_drained": report.pending_invalidations_drained}
 
 
-def _budget_seconds(context: Context) -> float:
+def budget_seconds(context: Context) -> float:
+    """Return the seconds for the work of an invocation, with a margin for what follows it."""
     remaining = context.get_remaining_time_in_millis() / 1000
     return remaining - max(_MARGIN_SECONDS, _MARGIN_SHARE * remaining)

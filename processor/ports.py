@@ -1,6 +1,6 @@
 """What processing a batch needs from outside, named by role."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -27,7 +27,17 @@ class PendingInvalidation(NamedTuple):
     product_id: str
 
 
-class Archive(Protocol):
+class ArchivedObjects(Protocol):
+    """The archive's objects, to read."""
+
+    def lines(self, key: str) -> AsyncIterator[list[bytes]]:
+        """Return an iterator over an object's lines, some at a time, without their ends.
+
+        Raises: DamagedObjectError, before the first line; DependencyError.
+        """
+
+
+class Archive(ArchivedObjects, Protocol):
     """Keeps every record as received."""
 
     async def put(self, records: Sequence[Record], outcomes: Sequence[str]) -> None:

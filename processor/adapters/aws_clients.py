@@ -11,6 +11,7 @@ from processor.adapters.ordinary_aws import OrdinaryAws
 class S3(Protocol):
     """What is needed of S3's client, with botocore's names."""
 
+    async def get_object(self, **request: Any) -> Any: ...
     async def put_object(self, **request: Any) -> Any: ...
     async def list_objects_v2(self, **request: Any) -> Any: ...
 
@@ -35,6 +36,10 @@ class AwsClients:
         if not await self._ordinary.put_object(request):
             client = await self._careful.client("s3")
             await client.put_object(**request)
+
+    async def get_object(self, **request: Any) -> Any:
+        client = await self._careful.client("s3")
+        return await client.get_object(**request)
 
     async def list_objects_v2(self, **request: Any) -> Any:
         client = await self._careful.client("s3")

@@ -9,6 +9,7 @@ from processor.adapters.postgres import OPERATION_SECONDS, Database
 from processor.adapters.upsert import (
     FROM_JSON,
     FROM_TEXTS,
+    PRODUCTS,
     WRITTEN,
     columns,
     fits_statement,
@@ -24,10 +25,8 @@ from processor.records import Record
 if TYPE_CHECKING:
     from processor.adapters.postgres import Connection
 
-_UPSERT = upsert_statement(FROM_TEXTS)
 _UPSERT_ONE = upsert_statement(FROM_JSON)
 _FITS_ONE = fits_statement(FROM_JSON)
-_OUTDATED = outdated_statement(FROM_TEXTS)
 # A CHECK, or a value that is too long, out of range or not in the database's encoding. `apply_one_by_one`
 # finds out whose fault it is.
 _REFUSED = frozenset({"23514", "22001", "22003", "22021", "22P05"})
@@ -86,8 +85,12 @@ _REMOVE_OLD_MARKS = "DELETE FROM processing_attempt WHERE last_tried_at < now() 
 
 
 class PostgresCatalog:
-    def __init__(self, database: Database, *, process_id: str) -> None:
+    """The catalog. `table`: `products`, or a copy of its shape for `upsert` and `outdated`, quoted."""
+
+    def __init__(self, database: Database, *, process_id: str, table: str = PRODUCTS) -> None:
         self._database = database
+        self._upsert = upsert_statement(FROM_TEXTS, table)
+        self._outdated = outdated_statement(FROM_TEXTS, table)
         self.process_id = process_id
         self._marked: set[tuple[str, str]] = set()
 
@@ -97,7 +100,7 @@ class PostgresCatalog:
         texts = columns(changes)
         try:
             (row,) = await self._database.run(
-                lambda connection: connection.fetch(_UPSERT, *texts),
+                lambda connection: connection.fetch(self._upsert, *texts),
                 within_seconds=within_seconds,
                 divisible=True,
             )
@@ -128,7 +131,7 @@ class PostgresCatalog:
         texts = columns(changes)
         try:
             rows = await self._database.run(
-                lambda connection: connection.fetch(_OUTDATED, *texts), within_seconds=within_seconds
+                lambda connection: connection.fetch(self._outdated, *texts), within_seconds=within_seconds
             )
         except asyncpg.PostgresError as error:
             if (refusal := _refusal(error)) is None:

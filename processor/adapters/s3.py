@@ -3,12 +3,14 @@
 import asyncio
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 
 from isal import igzip
 
 from processor import s3_objects
+from processor.adapters.archived_lines import verified_lines
 from processor.adapters.aws_clients import S3
 from processor.adapters.careful_aws import errors_of_botocore
 from processor.errors import DependencyError, reason_of
@@ -24,6 +26,9 @@ _CONFLICT_TRIES = 3
 _GZIP_LEVEL = 1
 # A thread for less, which takes under half a millisecond, costs more than it saves.
 _WORTH_A_THREAD_BYTES = 512 * 1024
+# Of an object that is read. What the processor writes fits into memory; larger ones go to a file.
+_SPOOLED_BYTES = 8 * 1024 * 1024
+_BLOCK_BYTES = 256 * 1024
 
 
 class S3Archive:
@@ -46,6 +51,16 @@ class S3Archive:
                 # Hashing and compressing release the interpreter lock, so the upsert goes on meanwhile.
                 key, body = await asyncio.to_thread(_archive_object, of_shard, lines)
             await _put_once(self._client, self._bucket, key, body, "application/gzip")
+
+    async def lines(self, key: str) -> AsyncIterator[list[bytes]]:
+        with tempfile.SpooledTemporaryFile(max_size=_SPOOLED_BYTES) as file:
+            with _failures_of(f"s3://{self._bucket}/{key}"):
+                answer = await self._client.get_object(Bucket=self._bucket, Key=key)
+                async for block in answer["Body"].iter_chunks(_BLOCK_BYTES):
+                    file.write(block)
+            file.seek(0)
+            for lines in verified_lines(key, file):
+                yield lines
 
 
 class S3Quarantine:

@@ -13,6 +13,7 @@ from processor.product import REGISTERS
 
 # The columns of a change; `columns` returns their values in this order, which is that of the parameters.
 COLUMNS = ("product_id", *ROW_COLUMNS)
+PRODUCTS = "products"
 _TYPES = {name: REGISTERS[name].parameter if name in REGISTERS else "text" for name in COLUMNS}
 # A FROM item with one parameter per column: its values of all changes in one text, as `columns` returns them.
 # As arrays they cost asyncpg twice the CPU time, and the server as much.
@@ -58,14 +59,14 @@ def json_rows(changes: Sequence[Change]) -> list[str]:
     ]
 
 
-def outdated_statement(source: str) -> str:
+def outdated_statement(source: str, table: str = PRODUCTS) -> str:
     """Return SQL that selects the `product_id` of each change of `source` that would write a row.
 
-    `source`: see `apply_changes`.
+    `source`, `table`: see `apply_changes`.
     """
     newer = (_newer(name, "change") for name in REGISTERS)
     return f"""
-SELECT change.product_id FROM {source} LEFT JOIN products AS held USING (product_id)
+SELECT change.product_id FROM {source} LEFT JOIN {table} AS held USING (product_id)
 WHERE held.product_id IS NULL
     OR {_lines(newer, " OR")}
 """  # noqa: S608 only our own names are inserted
@@ -85,25 +86,25 @@ FROM {source}
 """  # noqa: S608 only our own names are inserted
 
 
-def upsert_statement(source: str) -> str:
+def upsert_statement(source: str, table: str = PRODUCTS) -> str:
     """Return SQL that applies the changes of `source` and returns one row.
 
     `changed`: how many products' rows were written; `invalidations_pending`: whether any invalidation is
-    pending. `source`: see `apply_changes`.
+    pending. `source`, `table`: see `apply_changes`.
     """
     return f"""
-WITH changed AS ({apply_changes(source)}    RETURNING 1
+WITH changed AS ({apply_changes(source, table)}    RETURNING 1
 )
 SELECT count(*) AS changed, EXISTS (SELECT FROM pending_invalidation) AS invalidations_pending FROM changed
 """  # noqa: S608 only our own names are inserted
 
 
-def apply_changes(source: str) -> str:
+def apply_changes(source: str, table: str = PRODUCTS) -> str:
     """Return SQL that writes each register whose change is newer than what the row holds.
 
     Rows without such a register are not written. RETURNING may follow, for the rows that are. `source`: a
     FROM item named `change` with `COLUMNS` and at most one row per product, ordered by product, because
-    concurrent upserts would deadlock otherwise.
+    concurrent upserts would deadlock otherwise. `table`: `products`, or a table of its columns, quoted.
     """
     names: list[str] = []
     values: list[str] = []
@@ -118,7 +119,7 @@ def apply_changes(source: str) -> str:
     versions = ", ".join(f'change.{name}_version COLLATE "C"' for name in REGISTERS)
     # A version begins with its event time in 27 characters.
     return f"""
-    INSERT INTO products AS held (product_id, {", ".join(names)}, last_updated)
+    INSERT INTO {table} AS held (product_id, {", ".join(names)}, last_updated)
     SELECT
         change.product_id,
         {_lines(values, ",")},

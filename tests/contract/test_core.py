@@ -16,6 +16,7 @@ NOT_CORE = {
     "time_limits",
     "reader",
     "readers",
+    "replay",
     "runtime",
     "scram",
     "settings",

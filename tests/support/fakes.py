@@ -20,6 +20,7 @@ from processor.ports import INVALIDATION_SECONDS, PendingInvalidation, Ports, Re
 from processor.product import REGISTERS
 from processor.records import Record
 from processor.report import BatchReport
+from processor.s3_objects import archive_line
 from processor.updates import Rejection
 from tests.support.events import ARRIVAL_MS
 from tests.support.simulated_time import simulate
@@ -89,6 +90,11 @@ class FakeArchive:
     async def put(self, records: Sequence[Record], outcomes: Sequence[str]) -> None:
         async with self._faults.around("archive.put", DependencyError):
             self.puts.append(list(zip(records, outcomes, strict=True)))
+
+    async def lines(self, key: str) -> AsyncIterator[list[bytes]]:
+        """Yield the lines of the batch of this number."""
+        async with self._faults.around("archive.lines", DependencyError):
+            yield [archive_line(record, outcome) for record, outcome in self.puts[int(key)]]
 
     @property
     def records(self) -> set[Record]:

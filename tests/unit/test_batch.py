@@ -16,7 +16,7 @@ from processor.s3_objects import archive_line
 from processor.slices import SLICE_BYTES, SLICE_RECORDS
 from tests.support.batches import FAULTS, bad, check_done, good, stocks
 from tests.support.events import ARRIVAL_MS, aggregate, record, sequence
-from tests.support.fakes import BUDGET_SECONDS, FakeServices, Fault, always
+from tests.support.fakes import BUDGET_SECONDS, FakeArchive, FakeServices, Fault, Faults, always
 from tests.support.simulated_time import simulate
 
 
@@ -191,7 +191,7 @@ def test_whatever_hangs_the_response_comes_in_time(hanging: str, budget_seconds:
 
 
 def test_a_stage_that_ignores_cancellation_is_left_behind() -> None:
-    class Stubborn:
+    class Stubborn(FakeArchive):
         async def put(self, records: Sequence[Record], outcomes: Sequence[str]) -> None:
             try:
                 await asyncio.sleep(10_000)
@@ -202,7 +202,7 @@ def test_a_stage_that_ignores_cancellation_is_left_behind() -> None:
 
     async def scenario() -> float:
         ports = Ports(
-            archive=Stubborn(),
+            archive=Stubborn(Faults()),
             quarantine=services.quarantine,
             catalog=services.catalog,
             cache=services.cache,

@@ -1,0 +1,233 @@
+"""`catalog replay`: the archive's updates again, into the catalog or into a table beside it."""
+
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from catalog.changes import is_confirmed, require_reason
+from catalog.connections import Connections
+from catalog.console import Output
+from catalog.errors import UsageError
+from catalog.operations import recorded
+from catalog.options import AsJson, EnvironmentName, Reason, Yes
+from catalog.replay.apply import COMMAND, apply, make_table, quoted_table, table_exists, unfinished
+from catalog.replay.findings import findings_document, findings_text, safe
+from catalog.replay.preview import preview
+from catalog.replay.workers import Plan, open_source
+from catalog.running import run
+from catalog.times import begin_ms, end_ms
+from processor.adapters.upsert import PRODUCTS
+from processor.archive_replay import ReplayReport, Selection
+
+From = Annotated[
+    str | None,
+    typer.Option("--from", help="The earliest arrival: a day or a time. Default: all.", show_default=False),
+]
+To = Annotated[
+    str | None,
+    typer.Option("--to", help="The latest arrival; a day counts whole. Default: all.", show_default=False),
+]
+Products = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--product", help="Only this one, or - for lines of stdin; again for more.", show_default=False
+    ),
+]
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--source",
+        help="A folder with a copy of the archive's objects, instead of the bucket.",
+        show_default=False,
+    ),
+]
+WorkerCount = Annotated[
+    int, typer.Option("--workers", min=1, max=64, help="Processes, each with a connection to the database.")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with the interrupted one of the same arguments.")
+]
+CORES = os.cpu_count() or 1
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(replay)
+
+
+def replay(
+    env: EnvironmentName = None,
+    as_json: AsJson = False,
+    begin: From = None,
+    end: To = None,
+    product: Products = None,
+    as_of: str | None = typer.Option(
+        None, "--as-of", help="Only updates that had arrived by then.", show_default=False
+    ),
+    into: str | None = typer.Option(
+        None, "--into", help="A table in the schema replay, made if missing.", show_default=False
+    ),
+    source: Folder = None,
+    workers: WorkerCount = CORES,
+    resume: Resume = False,
+    yes: Yes = False,
+    reason: Reason = None,
+) -> None:
+    """Apply the archive's updates again: to the catalog, or to a table that shows it as it was.
+
+    Safe on the live catalog: a field changes only if the update is newer, and what changed is invalidated.
+    It cannot bring back a value that a newer one replaced (use --into), rejected records (`catalog
+    quarantine`), or lines that the lifecycle rules have deleted. Without --yes it reads everything and
+    prints what would change. Ctrl-C ends it between two chunks; --resume goes on.
+
+    JSON: {objects, lines, updates, rejected, outside, findings: {kind: n}, damaged, refused: {product: why},
+    samples: [text]}; of a dry run also {products, rows, sample: [{product_id, FIELD: {value, version}}]}; of
+    a replay {operation, rows_changed, pending_invalidations_added}.
+
+    Examples:
+
+        catalog replay --env prod --from 2026-11-01 --to 2026-11-02 --yes --reason "restored a snapshot"
+        catalog replay --as-of 2026-11-27T18:00:00Z --product product123 --into friday --yes --reason audit
+    """
+    output = Output(as_json=as_json)
+
+    async def command(connections: Connections) -> int:
+        reason_given = require_reason(reason, yes=yes)
+        last = min(end_ms(end, "--to"), end_ms(as_of, "--as-of"))
+        selection = Selection(begin_ms(begin, "--from"), last, read_products(product))
+        if selection.begin_ms >= selection.end_ms:
+            raise UsageError("--from is later than --to or --as-of: no update is in between")
+        table = PRODUCTS if into is None else quoted_table(into)
+        if as_of is not None and into is None:
+            output.say("note: newer values stay. To see the catalog as it was then, give --into a table.")
+        arguments = {
+            "from": begin,
+            "to": end,
+            "as_of": as_of,
+            "products": sorted(selection.products) if selection.products is not None else None,
+            "into": into,
+            "source": str(source) if source is not None else None,
+        }
+        plan = Plan(environment=connections.environment, selection=selection, folder=source, table=table)
+        replaying = _Replaying(connections, output, plan, workers, arguments)
+        after = await replaying.resumed() if resume else ""
+        if not yes and not await replaying.is_agreed():
+            return 1 if replaying.has_findings else 0
+        return await replaying.run(after, reason_given)
+
+    run(env, output, command)
+
+
+class _Replaying:
+    """One replay: its dry run, and its run."""
+
+    def __init__(
+        self, connections: Connections, output: Output, plan: Plan, workers: int, arguments: dict[str, Any]
+    ) -> None:
+        self.has_findings = False
+        self._connections = connections
+        self._output = output
+        self._plan = plan
+        self._workers = workers
+        self._arguments = arguments
+
+    async def resumed(self) -> str:
+        """Return the key after which to go on."""
+        operation = await unfinished(self._connections, self._arguments)
+        after: str = operation.changes.get("done_through", "")
+        self._output.say(f"going on with {operation.id}" + (f" after {after}" if after else ""))
+        return after
+
+    async def is_agreed(self) -> bool:
+        """Print what would change; return whether a person wants it."""
+        output, plan = self._output, self._plan
+        has_table = plan.table == PRODUCTS or await table_exists(self._connections, plan.table)
+        with tempfile.TemporaryDirectory(prefix="catalog-replay-") as folder:
+            spilling = Plan(
+                environment=plan.environment,
+                selection=plan.selection,
+                folder=plan.folder,
+                table=plan.table,
+                spill=Path(folder),
+            )
+            source = await open_source(plan, self._connections)
+            with output.progress("objects read") as advance:
+                report, found = await preview(
+                    spilling, source, workers=self._workers, has_table=has_table, advance=advance
+                )
+        self.has_findings = not report.is_clean
+        document = findings_document(report) | {
+            "products": found.products,
+            "rows": found.rows,
+            "sample": found.sample,
+        }
+        sample = Table("product", "would get")
+        for one in found.sample:
+            values = {name: said["value"] for name, said in one.items() if name != "product_id"}
+            sample.add_row(safe(one["product_id"]), ", ".join(f"{name} {values[name]}" for name in values))
+        summary = (
+            f"{findings_text(report)}\n{found.products:,} products; {found.rows:,} rows of {plan.table} "
+            "would change"
+        )
+        output.data(document, summary, *([sample] if found.sample else []))
+        what = f"apply them to {plan.table}"
+        return is_confirmed(output, yes=False, what=what, word=plan.environment.name)
+
+    async def run(self, after: str, reason: str) -> int:
+        """Replay; print the counts."""
+        output, plan, connections = self._output, self._plan, self._connections
+        source = await open_source(plan, connections)
+        if plan.table != PRODUCTS:
+            await make_table(connections, plan.table)
+        async with recorded(connections, COMMAND, reason=reason) as operation:
+            operation.changes |= {"arguments": self._arguments, "done_through": after}
+            try:
+                with output.progress("objects replayed") as advance:
+                    report = await apply(
+                        connections,
+                        plan,
+                        source,
+                        operation,
+                        workers=self._workers,
+                        after=after,
+                        advance=advance,
+                    )
+            except (Exception, asyncio.CancelledError):
+                output.say(
+                    f"{operation.changes.get('objects', 0):,} objects are done. "
+                    "To go on, give the same arguments and --resume."
+                )
+                raise
+        self._print(report, operation.id)
+        return 0 if report.is_clean else 1
+
+    def _print(self, report: ReplayReport, operation_id: str) -> None:
+        document = findings_document(report) | {
+            "operation": operation_id,
+            "rows_changed": report.rows_changed,
+            "pending_invalidations_added": report.pending_invalidations_added,
+        }
+        pending = report.pending_invalidations_added
+        self._output.data(
+            document,
+            f"{findings_text(report)}\n{report.rows_changed:,} rows of {self._plan.table} changed"
+            + (f"; the cache is away: {pending:,} invalidations are pending" if pending else ""),
+        )
+
+
+def read_products(given: list[str] | None) -> frozenset[str] | None:
+    """Return the products of `--product`, of which `-` stands for the lines of standard input."""
+    if not given:
+        return None
+    products: set[str] = set()
+    for one in given:
+        if one == "-":
+            products.update(line for line in typer.get_text_stream("stdin").read().splitlines() if line)
+        else:
+            products.add(one)
+    return frozenset(products)

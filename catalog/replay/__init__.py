@@ -1,0 +1,1 @@
+"""The archive's updates again: applied (`catalog replay`), or compared with the table (`catalog diff`)."""

@@ -1,0 +1,115 @@
+"""Why the archive and the table differ: the archive's line, or that there is none."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from catalog.objects import list_keys, parse_key, parse_line
+from catalog.replay.compare import (
+    AHEAD,
+    BEHIND,
+    EXTRA_ROW,
+    LAST_UPDATED,
+    MISSING_ROW,
+    Difference,
+    arrival_ms_of,
+    arrived,
+)
+from catalog.replay.sources import Source
+from processor.archive_replay import Selection
+from processor.errors import DamagedObjectError
+from processor.s3_objects import QUARANTINE_PREFIX
+
+_DAY_MS = 86_400_000
+
+
+async def explain(
+    one: Difference, source: Source, s3: Any, quarantine_bucket: str, newest_arrival_ms: int
+) -> str:
+    """Return one sentence or two: what each side says, and where the archive says it."""
+    archived = one.archive.version if one.archive is not None else None
+    held = one.table.version if one.table is not None else None
+    if one.kind == LAST_UPDATED:
+        return "the row's last_updated is not the newest event time of its versions: it was not the processor"
+    if one.kind in (MISSING_ROW, BEHIND):
+        where = await _line_of(archived, source)
+        has = "the table has no row" if one.kind == MISSING_ROW else "the row has no version of this field"
+        has = has if held is None else f"the row has the version of {arrived(held)}"
+        return f"{where} was not applied: {has}. {await _why_not_applied(archived, s3, quarantine_bucket)}"
+    if one.kind in (AHEAD, EXTRA_ROW):
+        return await _unarchived(held, source, newest_arrival_ms)
+    if held is None:
+        return "no update wrote the field, and it is not what it is until one does: not the processor"
+    return f"{await _line_of(held, source)} wrote this version; the row has another value: not the processor"
+
+
+async def _unarchived(version: str | None, source: Source, newest_arrival_ms: int) -> str:
+    arrival_ms = arrival_ms_of(version)
+    if version is None or arrival_ms is None:
+        return "the row's version is none that the processor writes"
+    if arrival_ms > newest_arrival_ms:
+        return (
+            f"the row's update arrived at {arrived(version)}, after the archive's end "
+            f"({_utc(newest_arrival_ms)}): its line is still in flight, or missing"
+        )
+    where = await _line_of(version, source)
+    if where.startswith("no line"):
+        return f"{where} of the archive wrote the row's version, which arrived at {arrived(version)}"
+    return f"{where} is what the row's version names, but does not count or says another event time"
+
+
+async def _line_of(version: str | None, source: Source) -> str:
+    """Return the object and the line of a version's record, or "no line"."""
+    arrival_ms, parts = arrival_ms_of(version), (version or "").split(" ")
+    if arrival_ms is None or len(parts) != 5:
+        return "no line"
+    sequence, sub_sequence, shard = parts[1].partition(":")[2], parts[2], parts[3]
+    if not (sequence.isdigit() and sub_sequence.isdigit()):
+        return "no line"
+    identity = (
+        f'{{"shard":"{shard}","sequence_number":"{sequence}","sub_sequence":{int(sub_sequence)},'.encode()
+    )
+    async for found in source.found(Selection(arrival_ms, arrival_ms + _DAY_MS)):
+        name = parse_key(found.key)
+        if name is not None and not (name.shard == shard and name.first <= int(sequence) <= name.last):
+            continue
+        number = 0
+        try:
+            async for lines in source.lines(found.key):
+                for line in lines:
+                    number += 1
+                    if line.startswith(identity):
+                        return f"line {number} of {found.key}"
+        except DamagedObjectError as error:
+            return f"a line that should be in a damaged object ({error})"
+    return "no line"
+
+
+async def _why_not_applied(version: str | None, s3: Any, bucket: str) -> str:
+    """Return whether the update is in quarantine, and else what to do."""
+    arrival_ms, parts = arrival_ms_of(version), (version or "").split(" ")
+    if arrival_ms is None or len(parts) != 5:
+        return "Its version is none that the processor writes"
+    sequence, shard = parts[1].partition(":")[2], parts[3]
+    for days_back in (0, 1):
+        day = (datetime.fromtimestamp(arrival_ms / 1000, UTC) - timedelta(days=days_back)).date()
+        async for found in list_keys(s3, bucket, f"{QUARANTINE_PREFIX}dt={day}/{shard}/"):
+            name = parse_key(found["Key"])
+            if name is None or not name.first <= int(sequence) <= name.last:
+                continue
+            body = await (await s3.get_object(Bucket=bucket, Key=found["Key"]))["Body"].read()
+            for line in body.splitlines():
+                members = parse_line(line)
+                if members["sequence_number"] == sequence and members["sub_sequence"] == int(parts[2]):
+                    return f"It is in quarantine: {members['reason']}, {found['Key']}"
+    return "Not in quarantine: it is still in flight (`catalog status`), or was lost (`catalog replay`)"
+
+
+def _utc(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds")[:23] + "Z"
+
+
+def shown_value(value: Any) -> str:
+    """Return a value inside as text for a terminal: escaped, and not longer than a line."""
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:39]}…"

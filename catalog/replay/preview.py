@@ -1,0 +1,83 @@
+"""What a replay would do: the fold of everything that it would read, compared with the table."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from catalog.replay.partitions import PARTITIONS, fold_objects, folded, keys_of, spill_folder
+from catalog.replay.sources import Source
+from catalog.replay.workers import Plan, Worker, Workers
+from processor.archive_replay import SAMPLE, ReplayReport
+from processor.fold import ROW_COLUMNS, Change
+from processor.product import REGISTERS
+
+_ROWS_PER_QUERY = 5_000
+_QUERY_SECONDS = 60.0
+
+
+@dataclass(kw_only=True, slots=True)
+class Preview:
+    """`products`: with an update; `rows`: that would change; `sample`: what some of them would get."""
+
+    products: int = 0
+    rows: int = 0
+    sample: list[dict[str, Any]] = field(default_factory=list)
+
+
+async def preview(
+    plan: Plan, source: Source, *, workers: int, has_table: bool, advance: Callable[[int], None]
+) -> tuple[ReplayReport, Preview]:
+    """Read the objects and compare their fold with the table; `advance` is called with numbers of objects."""
+    report, found = ReplayReport(), Preview()
+
+    async def read(_: int, part: ReplayReport) -> None:
+        report.add(part)
+        advance(part.objects)
+
+    async def compared(_: int, part: Preview) -> None:
+        found.products += part.products
+        found.rows += part.rows
+        found.sample += part.sample
+
+    with Workers(plan, workers) as pool:
+        await pool.run(fold_objects, keys_of(source, plan.selection), read)
+        await pool.run(_outdated if has_table else _new, _partitions(), compared)
+    found.sample = sorted(found.sample, key=_product)[:SAMPLE]
+    return report, found
+
+
+async def _partitions() -> AsyncIterator[int]:
+    for number in range(PARTITIONS):
+        yield number
+
+
+async def _outdated(worker: Worker, number: int) -> Preview:
+    changes = folded(spill_folder(worker), number).changes()
+    catalog, outdated = await worker.catalog(), list[Change]()
+    found = Preview(products=len(changes))
+    for start in range(0, len(changes), _ROWS_PER_QUERY):
+        part = changes[start : start + _ROWS_PER_QUERY]
+        outdated = await catalog.outdated(part, within_seconds=_QUERY_SECONDS)
+        found.rows += len(outdated)
+        found.sample += [_shown(change) for change in outdated[: SAMPLE - len(found.sample)]]
+    return found
+
+
+async def _new(worker: Worker, number: int) -> Preview:
+    changes = folded(spill_folder(worker), number).changes()
+    return Preview(
+        products=len(changes), rows=len(changes), sample=[_shown(each) for each in changes[:SAMPLE]]
+    )
+
+
+def _shown(change: Change) -> dict[str, Any]:
+    values = dict(zip(ROW_COLUMNS, change.row, strict=True))
+    return {"product_id": change.product_id} | {
+        name: {"value": values[name], "version": values[f"{name}_version"]}
+        for name in REGISTERS
+        if values[f"{name}_version"] is not None
+    }
+
+
+def _product(shown: dict[str, Any]) -> str:
+    return str(shown["product_id"])

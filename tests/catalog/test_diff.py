@@ -1,0 +1,146 @@
+"""`catalog diff` finds every field in which archive and table differ, and says why."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.catalog.conftest import Catalog
+from tests.catalog.test_replay import process, put_object
+from tests.support.events import ARRIVAL_MS, record, sequence
+from tests.support.real_servers import Services
+
+UPDATES = ({"product_id": "a", "inventory": 1, "price": "2.50"}, {"product_id": "b", "discontinued": True})
+
+
+async def differences(catalog: Catalog, *arguments: str) -> list[tuple[str, str, str]]:
+    """Return product, field and kind of each difference, and check the exit code."""
+    result = await catalog("diff", "--json", *arguments)
+    shown = json.loads(result.stdout)["shown"]
+    assert result.exit_code == (1 if shown else 0), result.output
+    return [(one["product_id"], one["field"], one["kind"]) for one in shown]
+
+
+async def explanation(catalog: Catalog) -> str:
+    """Return the explanation of the only difference."""
+    (one,) = json.loads((await catalog("diff", "--json")).stdout)["shown"]
+    return str(one["explanation"])
+
+
+async def test_what_the_processor_did_does_not_differ(services: Services, catalog: Catalog) -> None:
+    await process(services, *UPDATES, b"bad")
+    await process(services, {"product_id": "a", "inventory": 3}, first=3)
+    result = await catalog("diff")
+    assert (result.exit_code, result.stdout.splitlines()) == (
+        0,
+        [
+            "2 objects, 4 lines: 3 updates, 1 rejected records, 0 outside of the selection",
+            "2 products: no difference",
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ("DELETE FROM products WHERE product_id = 'b'", ("b", "discontinued", "missing_row")),
+        ("UPDATE products SET inventory = 7 WHERE product_id = 'a'", ("a", "inventory", "other_value")),
+        ("UPDATE products SET price = 2.51 WHERE product_id = 'a'", ("a", "price", "other_value")),
+        ("UPDATE products SET price = 2.51 WHERE product_id = 'b'", ("b", "price", "other_value")),
+        ("UPDATE products SET inventory = 7 WHERE product_id = 'b'", ("b", "inventory", "other_value")),
+        ("UPDATE products SET price_version = NULL WHERE product_id = 'a'", ("a", "price", "behind")),
+        ("UPDATE products SET price_version = '1970' WHERE product_id = 'a'", ("a", "price", "behind")),
+        (
+            "UPDATE products SET price_version = replace(price_version, ':', ':9') WHERE product_id = 'a'",
+            ("a", "price", "ahead"),
+        ),
+        (
+            "INSERT INTO products (product_id, inventory, last_updated) VALUES ('x', 1, now())",
+            ("x", "inventory", "other_value"),
+        ),
+        (
+            "UPDATE products SET last_updated = last_updated + interval '1 ms' WHERE product_id = 'a'",
+            ("a", "last_updated", "last_updated"),
+        ),
+    ],
+)
+async def test_each_kind_of_difference(
+    services: Services, catalog: Catalog, change: str, found: tuple[str, str, str]
+) -> None:
+    await process(services, *UPDATES)
+    await services.database.execute(change)
+    assert found in await differences(catalog)
+
+
+async def test_a_row_that_no_update_made(services: Services, catalog: Catalog) -> None:
+    await services.database.execute(
+        "INSERT INTO products (product_id, inventory, last_updated) VALUES ('x', 0, now())"
+    )
+    assert await differences(catalog) == [("x", "product_id", "extra_row")]
+
+
+async def test_an_update_that_was_not_applied_is_named_by_its_line(
+    services: Services, catalog: Catalog
+) -> None:
+    key = await put_object(
+        services,
+        (record(b"bad", 0), "invalid_json"),
+        (record({"product_id": "a", "inventory": 1}, 1), "accepted"),
+    )
+    assert await explanation(catalog) == (
+        f"line 2 of {key} was not applied: the table has no row. Not in quarantine: it is still in flight "
+        "(`catalog status`), or was lost (`catalog replay`)"
+    )
+
+
+async def test_an_update_that_the_table_refused_is_found_in_quarantine(
+    services: Services, catalog: Catalog
+) -> None:
+    await services.database.execute("ALTER TABLE products ADD CHECK (inventory <> 666)")
+    await process(services, {"product_id": "a", "inventory": 666})
+    assert "It is in quarantine: catalog_refused, quarantine/dt=2026-01-31/" in await explanation(catalog)
+
+
+async def test_a_row_newer_than_the_archive(services: Services, catalog: Catalog) -> None:
+    await process(services, {"product_id": "a", "inventory": 1})
+    await services.database.execute(
+        "UPDATE products SET inventory_version = replace(inventory_version, $1, $2)",
+        str(ARRIVAL_MS),
+        str(ARRIVAL_MS + 1000),
+    )
+    assert await explanation(catalog) == (
+        "the row's update arrived at 2026-01-31T08:30:01.123Z, after the archive's end "
+        "(2026-01-31T08:30:00.123Z): its line is still in flight, or missing"
+    )
+
+
+async def test_a_line_that_is_missing(services: Services, catalog: Catalog) -> None:
+    await process(services, {"product_id": "a", "inventory": 1})
+    await services.database.execute(
+        "UPDATE products SET inventory_version = replace(inventory_version, $1, $2)", sequence(0), sequence(1)
+    )
+    assert (await explanation(catalog)).startswith("no line of the archive wrote the row's version")
+
+
+async def test_only_a_time_or_a_product(services: Services, catalog: Catalog) -> None:
+    await process(services, *UPDATES)
+    await services.database.execute("UPDATE products SET inventory = 7, price = 1")
+    assert await differences(catalog, "--product", "b") == [
+        ("b", "inventory", "other_value"),
+        ("b", "price", "other_value"),
+    ]
+    await services.database.execute("UPDATE products SET inventory = 0, price = NULL WHERE product_id = 'b'")
+    # Nothing arrived then, so nothing is known of what these rows hold.
+    assert await differences(catalog, "--from", "2026-02-01") == []
+
+
+async def test_the_screen(services: Services, catalog: Catalog) -> None:
+    await process(services, *UPDATES)
+    await services.database.execute("UPDATE products SET inventory = 7 WHERE product_id = 'a'")
+    result = await catalog("diff")
+    assert result.stdout.splitlines()[:2] == [
+        "1 objects, 2 lines: 2 updates, 0 rejected records, 0 outside of the selection",
+        "2 products: 1 differences (1 other_value)",
+    ]
+    words: list[Any] = result.stdout.split()
+    assert {"a", "inventory", "other_value", "1", "7"} <= set(words)
