@@ -22,7 +22,7 @@ def records_after(shard: Any, last_sequence_id: str, limit: int | None) -> tuple
     last = int(last_sequence_id)
     newest = newest_number(shard)
     # Numbers are consecutive; a shard's first record has 1, but after a split it may have another.
-    passed = max(0, last - next(iter(shard.records), 1) + 1)
+    passed = min(max(0, last - next(iter(shard.records), 1) + 1), len(shard.records))
     found = list(islice(shard.records.values(), passed, None if limit is None else passed + limit))
     if not found:
         return [], last, 0
