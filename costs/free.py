@@ -42,6 +42,7 @@ FREE: Mapping[str, str] = {
     "aws_secretsmanager_random_password": _STATE,
     "aws_secretsmanager_secret_version": _PART,
     "aws_security_group": _NETWORK,
+    "aws_sfn_state_machine": "by state transition; only a replay makes some, 25 dollars per million",
     "aws_sns_topic": "by message; alarms send few",
     "aws_sns_topic_policy": _RIGHTS,
     "aws_sns_topic_subscription": "by message; alarms send few",

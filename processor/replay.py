@@ -16,15 +16,15 @@ from processor.ports import Ports
 from processor.s3_objects import ARCHIVE_PREFIX
 
 _SUFFIX = ".ndjson.gz"
-_SHAPE = '{"Items": [{"bucket": …, "key": …}], "BatchInput": {"begin_ms": …, "end_ms": …, "products": […]}}'
+_SHAPE = '{"Items": [{"bucket": …, "key": …}], "BatchInput": {"selection": {…}}}'
 
 
 def handler(event: Any, context: Context) -> dict[str, Any]:
     """Replay the objects of one batch into the catalog.
 
-    The event is what a distributed map sends: `Items`, objects of the archive by `bucket` and `key`, and, if
-    only a part of their lines counts, `BatchInput` with `begin_ms` (the earliest arrival, in milliseconds
-    since 1970), `end_ms` (the first that is too late) and `products`, each of them optional.
+    The event is what a distributed map sends: `Items`, objects of the archive by `bucket` and `key`. If only
+    a part of their lines counts, `BatchInput` has a `selection` with `begin_ms` (the earliest arrival, in
+    milliseconds since 1970), `end_ms` (the first that is too late) and `products`, each of them optional.
 
     Returns:
         Counts: `objects`, `lines`, `updates`, `rows_changed`, `pending_invalidations_added`, `damaged`,
@@ -83,20 +83,22 @@ def _read_keys(event: Any, archive_bucket: str) -> list[str]:
 
 
 def _read_selection(given: Any) -> Selection:
+    given = given.get("selection", {}) if isinstance(given, Mapping) else given
     if given is None:
         return Selection()
     if not isinstance(given, Mapping) or not set(given) <= set(Selection._fields):
-        raise EventError(f"BatchInput is {shown(given)}; {_SHAPE} is accepted")
+        accepted = ", ".join(Selection._fields)
+        raise EventError(f"the selection is {shown(given)}; an object with any of {accepted} is accepted")
     everything = Selection()
     moments: list[int] = []
     for name in ("begin_ms", "end_ms"):
         moment = given.get(name)
         if moment is not None and (type(moment) is not int or moment < 0):
-            raise EventError(f"BatchInput: {name} is {shown(moment)}; milliseconds since 1970 are accepted")
+            raise EventError(f"{name} is {shown(moment)}; milliseconds since 1970 are accepted")
         moments.append(getattr(everything, name) if moment is None else moment)
     products = given.get("products") or None
     if products is not None and not (isinstance(products, list) and all(map(_is_text, products))):
-        raise EventError(f"BatchInput: products is {shown(products)}; a list of strings is accepted")
+        raise EventError(f"products is {shown(products)}; a list of strings is accepted")
     return Selection(moments[0], moments[1], frozenset(products) if products else None)
 
 

@@ -42,6 +42,7 @@ from stacks.operator_access import OperatorAccess
 from stacks.provider_binding import PROVIDER_VERSION, WIDE_PROVIDER_VERSIONS
 from stacks.quarantine import Quarantine
 from stacks.removal_guard import RemovalGuard
+from stacks.replay import Replay
 from stacks.stream import InventoryStream
 
 TERRAFORM_VERSIONS = ">= 1.11"
@@ -193,18 +194,45 @@ class CatalogStack(TerraformStack):
             quarantine=self._quarantine,
         )
         InvalidationDrain(self, "Drain", config=config, processor=self._processor)
+        self._replay = self._create_replay()
+
+    def _create_replay(self) -> Replay | None:
+        settings = self._config.replay
+        if settings is None:
+            return None
+        return Replay(
+            self,
+            "Replay",
+            config=self._config,
+            settings=settings,
+            account_id=self._account_id,
+            network=self._network,
+            endpoints=self._endpoints,
+            code_assets=self._code_assets,
+            archive=self._archive,
+            quarantine=self._quarantine,
+            database=self._database,
+            credentials=self._writer,
+            cache=self._cache,
+            migrations=self._migrations,
+        )
 
     def _restrict_endpoints(self) -> None:
         """Bind the functions to what they need, once their roles are known."""
         self._endpoints.restrict(
             account_id=self._account_id,
-            role_arns=[self._processor.role_arn, self._migrations.role_arn],
+            role_arns=[
+                self._processor.role_arn,
+                self._migrations.role_arn,
+                *([self._replay.role_arn] if self._replay else []),
+            ],
             written_objects_arns=[
                 self._archive.objects_arn,
                 self._quarantine.records_arn,
                 self._quarantine.survivors_arn,
             ],
             listed_bucket_arns=[self._quarantine.bucket_arn],
+            read_objects_arns=[self._archive.objects_arn] if self._replay else [],
             read_secret_arns=[
                 self._database.admin_secret_arn,
                 self._writer.secret_arn,
@@ -331,6 +359,9 @@ class CatalogStack(TerraformStack):
             ("DatabaseSecurityGroupId", self._database.listener.group_id, "Security group of the database"),
             ("CacheSecurityGroupId", self._cache.listener.group_id, "Security group of the cache"),
         )
+        if self._replay is not None:
+            arn = self._replay.state_machine_arn
+            outputs = (*outputs, ("ReplayStateMachineArn", arn, "State machine that replays the archive"))
         for id_, value, description in outputs:
             TerraformOutput(self, id_, value=value, description=description)
 

@@ -40,7 +40,7 @@ def encrypt_objects(config: Environment, bucket_arns: Sequence[str]) -> list[Sta
 
 
 def decrypt_objects(config: Environment, bucket_arns: Sequence[str]) -> list[Statement]:
-    """Return what reading objects needs; the context is that of writing."""
+    """Return what reading objects needs; with an S3 Bucket Key, the context is the bucket."""
     return _use_key(config, "DecryptObjects", "kms:Decrypt", "s3", "aws:s3:arn", bucket_arns)
 
 
@@ -50,6 +50,18 @@ def decrypt_messages(config: Environment) -> list[Statement]:
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
     """
     return _use_key(config, "DecryptMessages", "kms:Decrypt", "sqs")
+
+
+def encrypt_executions(config: Environment, state_machine_arn: str) -> list[Statement]:
+    """Return what a state machine needs for its executions; its service is the context's only one.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html
+    """
+    if config.encryption_key_arn is None:
+        return []
+    ours = [equals("kms:EncryptionContext:aws:states:stateMachineArn", state_machine_arn)]
+    actions = ["kms:Decrypt", "kms:GenerateDataKey"]
+    return [allow_if("EncryptExecutions", actions, [config.encryption_key_arn], ours)]
 
 
 def decrypt_secrets(config: Environment, secret_arns: Sequence[str]) -> list[Statement]:

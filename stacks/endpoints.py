@@ -83,6 +83,7 @@ class Endpoints(Construct):
         written_objects_arns: Sequence[str],
         listed_bucket_arns: Sequence[str],
         read_secret_arns: Sequence[str],
+        read_objects_arns: Sequence[str] = (),
     ) -> None:
         """Bind these roles to these resources; all others of the account may use the endpoints freely.
 
@@ -94,6 +95,11 @@ class Endpoints(Construct):
             statements = [
                 allow_account("Write", account_id, ["s3:PutObject"], written_objects_arns),
                 allow_account("List", account_id, ["s3:ListBucket"], listed_bucket_arns),
+                *(
+                    [allow_account("Read", account_id, ["s3:GetObject"], read_objects_arns)]
+                    if read_objects_arns
+                    else []
+                ),
                 allow_account("Others", account_id, ["s3:*"], ["*"], not_ours),
                 allow_anybody("ReadFromAws", ["s3:GetObject"], self._aws_objects_arns(), not_ours),
             ]

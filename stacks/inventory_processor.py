@@ -57,23 +57,7 @@ class InventoryProcessor(Construct):
             timeout_seconds=config.function.timeout_seconds,
             memory_mb=config.function.memory_mb,
             reserved_concurrency=config.function.reserved_concurrency,
-            environment={
-                "ENVIRONMENT_SUFFIX": config.name,
-                "ARCHIVE_BUCKET": archive.bucket_name,
-                "QUARANTINE_BUCKET": quarantine.bucket_name,
-                "DB_SECRET_ARN": credentials.secret_arn,
-                "DB_HOST": database.host,
-                "DB_PORT": str(POSTGRES_PORT),
-                "DB_NAME": DATABASE_NAME,
-                "DB_TLS": "verify-full",
-                "DB_POOL_SIZE": str(config.function.pool_size),
-                "REDIS_ENDPOINT": cache.host,
-                "REDIS_PORT": str(REDIS_PORT),
-                "REDIS_TLS": "true",
-                "REDIS_AUTH": "iam",
-                "REDIS_USERNAME": cache.processor.name,
-                "REDIS_CLUSTER_ID": cache.cluster_id,
-            },
+            environment=variables(config, archive, quarantine, database, credentials, cache),
             statements=[
                 *stream.read_statements(),
                 allow(
@@ -97,3 +81,31 @@ class InventoryProcessor(Construct):
         )
         self.name, self.arn, self.rights = function.name, function.arn, function.rights
         self.role_arn = function.role_arn
+
+
+def variables(
+    config: Environment,
+    archive: Archive,
+    quarantine: Quarantine,
+    database: Database,
+    credentials: Credentials,
+    cache: Cache,
+) -> dict[str, str]:
+    """Return the environment variables with which the processor's code finds what is outside."""
+    return {
+        "ENVIRONMENT_SUFFIX": config.name,
+        "ARCHIVE_BUCKET": archive.bucket_name,
+        "QUARANTINE_BUCKET": quarantine.bucket_name,
+        "DB_SECRET_ARN": credentials.secret_arn,
+        "DB_HOST": database.host,
+        "DB_PORT": str(POSTGRES_PORT),
+        "DB_NAME": DATABASE_NAME,
+        "DB_TLS": "verify-full",
+        "DB_POOL_SIZE": str(config.function.pool_size),
+        "REDIS_ENDPOINT": cache.host,
+        "REDIS_PORT": str(REDIS_PORT),
+        "REDIS_TLS": "true",
+        "REDIS_AUTH": "iam",
+        "REDIS_USERNAME": cache.processor.name,
+        "REDIS_CLUSTER_ID": cache.cluster_id,
+    }

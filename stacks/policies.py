@@ -128,6 +128,11 @@ def arn_like(variable: str, pattern: str) -> DataAwsIamPolicyDocumentStatementCo
     return _condition("ArnLike", variable, pattern)
 
 
+def matches(variable: str, pattern: str) -> DataAwsIamPolicyDocumentStatementCondition:
+    """Return the condition that a key of the request matches this pattern."""
+    return _condition("StringLike", variable, pattern)
+
+
 def is_true(variable: str) -> DataAwsIamPolicyDocumentStatementCondition:
     """Return the condition that a key of the request is true."""
     return _condition("Bool", variable, "true")

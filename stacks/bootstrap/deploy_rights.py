@@ -45,6 +45,9 @@ READING = (
     "sqs:ListQueue*",
     "ssm:DescribeParameters",
     "ssm:ListTagsForResource",
+    "states:Describe*",
+    "states:List*",
+    "states:ValidateStateMachineDefinition",
     "sts:GetCallerIdentity",
 )
 """What a plan and `make preflight` need, on any resource; no object, record, log line or secret."""
@@ -69,6 +72,8 @@ BY_NAME: Mapping[str, tuple[str, ...]] = {
     "logs": (
         "arn:aws:logs:{region}:{account}:log-group:/aws/lambda/*-{name}",
         "arn:aws:logs:{region}:{account}:log-group:/aws/lambda/*-{name}:*",
+        "arn:aws:logs:{region}:{account}:log-group:/aws/vendedlogs/states/*-{name}",
+        "arn:aws:logs:{region}:{account}:log-group:/aws/vendedlogs/states/*-{name}:*",
         "arn:aws:logs:{region}:{account}:log-group:/aws/rds/instance/*-{name}/*",
         "arn:aws:logs:{region}:{account}:log-group:/aws/vpc/*-{name}",
         "arn:aws:logs:{region}:{account}:log-group:/aws/vpc/*-{name}:*",
@@ -89,6 +94,7 @@ BY_NAME: Mapping[str, tuple[str, ...]] = {
     "sns": ("arn:aws:sns:{region}:{account}:*-{name}", "arn:aws:sns:{region}:{account}:*-{name}:*"),
     "sqs": ("arn:aws:sqs:{region}:{account}:*-{name}",),
     "ssm": ("arn:aws:ssm:{region}:{account}:parameter/product-catalog/{name}",),
+    "states": ("arn:aws:states:{region}:{account}:stateMachine:*-{name}",),
 }
 """The resources on which a deploy may do everything that their service has."""
 
@@ -150,6 +156,8 @@ EVENT_SOURCE_MAPPINGS = (
 ROLES = (
     "inventory-migrations-role",
     "inventory-processor-role",
+    "inventory-replay-map-role",
+    "inventory-replay-role",
     "product-catalog-flow-logs-role",
     "product-catalog-monitoring-role",
 )
@@ -187,7 +195,12 @@ CHANGING_POLICIES = (
     "iam:UntagPolicy",
 )
 
-ROLES_ARE_FOR = ("lambda.amazonaws.com", "monitoring.rds.amazonaws.com", "vpc-flow-logs.amazonaws.com")
+ROLES_ARE_FOR = (
+    "lambda.amazonaws.com",
+    "monitoring.rds.amazonaws.com",
+    "states.amazonaws.com",
+    "vpc-flow-logs.amazonaws.com",
+)
 
 SERVICE_LINKED_ROLES = ("elasticache.amazonaws.com", "rds.amazonaws.com")
 
@@ -217,6 +230,25 @@ OF_FUNCTIONS: Mapping[str, tuple[str, ...]] = {
         "kinesis:GetShardIterator",
         "kinesis:ListShards",
     ),
+    # Of the state machine, which also writes its results; the function reads the archive.
+    "Replay": (
+        "lambda:InvokeFunction",
+        "logs:CreateLogDelivery",
+        "logs:DeleteLogDelivery",
+        "logs:DescribeResourcePolicies",
+        "logs:GetLogDelivery",
+        "logs:ListLogDeliveries",
+        "logs:PutResourcePolicy",
+        "logs:UpdateLogDelivery",
+        "s3:AbortMultipartUpload",
+        "s3:GetObject",
+        "s3:ListMultipartUploadParts",
+        "states:DescribeExecution",
+        "states:StartExecution",
+        "states:StopExecution",
+        "xray:GetSamplingRules",
+        "xray:GetSamplingTargets",
+    ),
     "Storage": ("s3:ListBucket", "s3:PutObject", "secretsmanager:GetSecretValue"),
     "Traces": ("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
 }
@@ -227,7 +259,7 @@ KEYS_OF_FUNCTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
 """The most that a function's role may do with the keys of the environments that have one."""
 
 USING_KEY = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*")
-CREATED_WITH_KEY = ("elasticache", "kinesis", "lambda", "rds", "secretsmanager")
+CREATED_WITH_KEY = ("elasticache", "kinesis", "lambda", "rds", "secretsmanager", "states")
 """The services that use a key with the rights of whoever creates a resource."""
 
 GRANTED_KEY = ("elasticache", "lambda", "rds", "secretsmanager")

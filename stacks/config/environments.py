@@ -15,6 +15,7 @@ from stacks.config.instance_classes import MAX_CONNECTIONS
 from stacks.config.network_settings import ExistingVpc, NetworkSettings, NewVpc
 from stacks.config.regions import ZONE_IDS
 from stacks.config.settings import (
+    REPLAY_POOL_SIZE,
     AlarmSettings,
     ArchiveSettings,
     CacheSettings,
@@ -26,6 +27,7 @@ from stacks.config.settings import (
     Provisioned,
     QuarantineSettings,
     Removal,
+    ReplaySettings,
     SettingsError,
     StreamSettings,
 )
@@ -81,6 +83,7 @@ class Environment:
     logs: LogSettings
     event_source: EventSourceSettings
     alarms: AlarmSettings
+    replay: ReplaySettings | None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or len(self.name) > _LONGEST_NAME:
@@ -154,12 +157,18 @@ class Environment:
     def _check_connections(self) -> None:
         allowed = self.allowed_connections
         if self.most_connections > allowed:
-            largest = allowed // (2 * self.planned_concurrency)
+            left = allowed - self.replay_connections
+            largest = max(0, left) // (2 * self.planned_concurrency)
             raise SettingsError(
                 f"function.pool_size is {self.function.pool_size}; accepted with a concurrency of "
                 f"{self.planned_concurrency}: {f'at most {largest}' if largest else 'none'}, since "
                 "2 × concurrency × pool size may be open (frozen execution environments keep theirs) and "
                 f"{self.database.instance_class} has {allowed} for the processor"
+                + (
+                    f", of which replay.concurrency takes {self.replay_connections}"
+                    if self.replay is not None
+                    else ""
+                )
             )
 
     @property
@@ -174,8 +183,13 @@ class Environment:
 
     @property
     def most_connections(self) -> int:
-        """How many database connections the function may hold: frozen execution environments keep theirs."""
-        return 2 * self.planned_concurrency * self.function.pool_size
+        """How many database connections the functions may hold: frozen execution environments keep theirs."""
+        return 2 * self.planned_concurrency * self.function.pool_size + self.replay_connections
+
+    @property
+    def replay_connections(self) -> int:
+        """How many of them are a replay's."""
+        return 0 if self.replay is None else 2 * self.replay.concurrency * REPLAY_POOL_SIZE
 
     @property
     def allowed_connections(self) -> int:
@@ -271,6 +285,7 @@ DEV = Environment(
         batch_size=100, window_seconds=5, parallelization_factor=1, maximum_record_age_hours=24
     ),
     alarms=AlarmSettings(emails=(), iterator_age_minutes=15),
+    replay=None,
 )
 
 STAGING = Environment(
@@ -321,6 +336,7 @@ STAGING = Environment(
         batch_size=500, window_seconds=5, parallelization_factor=1, maximum_record_age_hours=24
     ),
     alarms=AlarmSettings(emails=(), iterator_age_minutes=15),
+    replay=None,
 )
 
 PROD = Environment(
@@ -371,6 +387,7 @@ PROD = Environment(
         batch_size=1000, window_seconds=5, parallelization_factor=2, maximum_record_age_hours=24
     ),
     alarms=AlarmSettings(emails=(), iterator_age_minutes=5),
+    replay=None,
 )
 
 ENVIRONMENTS = (DEV, STAGING, PROD)

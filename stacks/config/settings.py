@@ -269,6 +269,28 @@ class FunctionSettings:
         require_range("function.pool_size", self.pool_size, 1, 100)
 
 
+REPLAY_POOL_SIZE = 1
+"""Database connections per execution environment of a replay, which writes one chunk at a time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplaySettings:
+    """A state machine that replays the archive (docs/operating.md).
+
+    `concurrency`: invocations at the same time, which is reserved; their connections count.
+    `objects_per_invocation`: few enough for the timeout, some thousand updates per second.
+    """
+
+    concurrency: int
+    objects_per_invocation: int
+    timeout_seconds: int
+
+    def __post_init__(self) -> None:
+        require_range("replay.concurrency", self.concurrency, 1, 1_000)
+        require_range("replay.objects_per_invocation", self.objects_per_invocation, 1, 1_000)
+        require_range("replay.timeout_seconds", self.timeout_seconds, 60, 900)
+
+
 @dataclass(frozen=True, kw_only=True)
 class LogSettings:
     """How long logs are kept, and which of AWS's own there are.

@@ -71,6 +71,7 @@ DEV = Environment(
         batch_size=100, window_seconds=5, parallelization_factor=1, maximum_record_age_hours=24
     ),
     alarms=AlarmSettings(emails=(), iterator_age_minutes=15),
+    replay=None,
 )
 
 STAGING = Environment(
@@ -121,6 +122,7 @@ STAGING = Environment(
         batch_size=500, window_seconds=5, parallelization_factor=1, maximum_record_age_hours=24
     ),
     alarms=AlarmSettings(emails=(), iterator_age_minutes=15),
+    replay=None,
 )
 
 PROD = Environment(
@@ -171,6 +173,7 @@ PROD = Environment(
         batch_size=1000, window_seconds=5, parallelization_factor=2, maximum_record_age_hours=24
     ),
     alarms=AlarmSettings(emails=(), iterator_age_minutes=5),
+    replay=None,
 )
 
 ENVIRONMENTS = (DEV, STAGING, PROD)
