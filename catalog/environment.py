@@ -26,7 +26,8 @@ class Environment:
     `endpoint_url`: an emulator's; None: AWS. `variables`: the function's environment variables, if this
     process may run the function's code itself (a kept local run); None: the function `function_name` is
     invoked. `database_secret_arn`, `reader_secret_arn`: the logins of the processor's and the shop's database
-    roles. `cache_user`: the user that logs in with IAM; None: no login.
+    roles. `cache_user`: the user that logs in with IAM; None: no login. `athena_workgroup`, `glue_database`:
+    what queries of the archive run in; None: only DuckDB.
     """
 
     name: str
@@ -48,6 +49,8 @@ class Environment:
     cache_tls: bool
     cache_user: str | None = None
     cache_cluster_id: str | None = None
+    athena_workgroup: str | None = None
+    glue_database: str | None = None
     endpoint_url: str | None = None
     variables: dict[str, str] | None = field(default=None, repr=False)
 

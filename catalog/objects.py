@@ -58,13 +58,19 @@ async def list_keys(s3: Any, bucket: str, prefix: str) -> AsyncIterator[dict[str
             yield found
 
 
-async def read_objects(s3: Any, bucket: str, keys: Sequence[str]) -> AsyncIterator[tuple[str, bytes]]:
-    """Yield each key and its object's bytes, unpacked if it is gzip, in the order of the keys."""
+async def read_objects(
+    s3: Any, bucket: str, keys: Sequence[str], *, unpacked: bool = True
+) -> AsyncIterator[tuple[str, bytes]]:
+    """Yield each key and its object's bytes, in the order of the keys.
+
+    `unpacked`: of gzip, what it holds; False: as it is stored, for who must not trust it.
+    """
     waiting: deque[asyncio.Task[bytes]] = deque()
     try:
         for position, key in enumerate(keys):
             while len(waiting) < _CONCURRENT_READS and position + len(waiting) < len(keys):
-                waiting.append(asyncio.create_task(_read(s3, bucket, keys[position + len(waiting)])))
+                ahead = keys[position + len(waiting)]
+                waiting.append(asyncio.create_task(_read(s3, bucket, ahead, unpacked=unpacked)))
             yield key, await waiting.popleft()
     finally:
         for task in waiting:
@@ -87,7 +93,7 @@ def identity_of(members: dict[str, Any]) -> Identity:
     return members["shard"], members["sequence_number"], members["sub_sequence"]
 
 
-async def _read(s3: Any, bucket: str, key: str) -> bytes:
+async def _read(s3: Any, bucket: str, key: str, *, unpacked: bool) -> bytes:
     answer = await s3.get_object(Bucket=bucket, Key=key)
     body: bytes = await answer["Body"].read()
-    return await asyncio.to_thread(gzip.decompress, body) if key.endswith(".gz") else body
+    return await asyncio.to_thread(gzip.decompress, body) if unpacked and key.endswith(".gz") else body
