@@ -242,6 +242,7 @@ DEV = Environment(
         noncurrent_days=30,
         incomplete_upload_days=7,
         object_lock=None,
+        athena_scan_limit_gb=10,
     ),
     quarantine=QuarantineSettings(expiry_days=ARCHIVE_DAYS, noncurrent_days=30, incomplete_upload_days=7),
     database=DatabaseSettings(
@@ -292,6 +293,7 @@ STAGING = Environment(
         noncurrent_days=30,
         incomplete_upload_days=7,
         object_lock=None,
+        athena_scan_limit_gb=10,
     ),
     quarantine=QuarantineSettings(expiry_days=ARCHIVE_DAYS, noncurrent_days=30, incomplete_upload_days=7),
     database=DatabaseSettings(
@@ -342,6 +344,7 @@ PROD = Environment(
         noncurrent_days=30,
         incomplete_upload_days=7,
         object_lock=ObjectLock(mode="GOVERNANCE", days=ARCHIVE_DAYS),
+        athena_scan_limit_gb=1_000,
     ),
     quarantine=QuarantineSettings(expiry_days=ARCHIVE_DAYS, noncurrent_days=30, incomplete_upload_days=7),
     database=DatabaseSettings(
