@@ -2,7 +2,17 @@
 
 import typer
 
-from catalog.commands import capacity, diff, explain, history, produce, replay, show, status
+from catalog.commands import (
+    archive,
+    capacity,
+    diff,
+    explain,
+    history,
+    produce,
+    replay,
+    show,
+    status,
+)
 
 app = typer.Typer(
     name="catalog",
@@ -22,5 +32,5 @@ def main() -> None:
     """
 
 
-for subject in (status, show, explain, history, produce, replay, diff, capacity):
+for subject in (status, show, explain, archive, history, produce, replay, diff, capacity):
     subject.register(app)

@@ -32,6 +32,11 @@ class Output:
         """Whether a person can answer a question."""
         return sys.stdin.isatty() and self._messages.is_terminal
 
+    @property
+    def width(self) -> int:
+        """How many characters a line of the result may have."""
+        return self._data.width
+
     def data(self, document: Any, *renderables: RenderableType) -> None:
         """Print the result: the document with `--json`, else what is for people."""
         if self.as_json:

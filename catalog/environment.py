@@ -29,7 +29,8 @@ class Environment:
     process may run the function's code itself (a kept local run); None: the function `function_name` is
     invoked. `database_secret_arn`, `reader_secret_arn`: the logins of the processor's and the shop's database
     roles. `cache_user`, `cache_writer_user`: the shop's and the processor's users, who log in with IAM;
-    None: no login.
+    None: no login. `athena_workgroup`, `glue_database`: what queries of the archive run in; None: only
+    DuckDB.
     """
 
     name: str
@@ -52,6 +53,8 @@ class Environment:
     cache_user: str | None = None
     cache_writer_user: str | None = None
     cache_cluster_id: str | None = None
+    athena_workgroup: str | None = None
+    glue_database: str | None = None
     endpoint_url: str | None = None
     variables: dict[str, str] | None = field(default=None, repr=False)
 

@@ -74,11 +74,17 @@ async def list_keys(s3: Any, bucket: str, prefix: str, *, after: str = "") -> As
 
 
 async def read_objects(
-    s3: Any, bucket: str, keys: Sequence[str], *, on_damage: Callable[[str, str], None] | None = None
+    s3: Any,
+    bucket: str,
+    keys: Sequence[str],
+    *,
+    unpacked: bool = True,
+    on_damage: Callable[[str, str], None] | None = None,
 ) -> AsyncIterator[tuple[str, bytes]]:
-    """Yield each key and its object's bytes, unpacked if it is gzip, in the order of the keys.
+    """Yield each key and its object's bytes, in the order of the keys.
 
-    `on_damage`: called with key and reason of an object that cannot be unpacked, which is then left out.
+    `unpacked`: of gzip, what it holds; False: as it is stored, for who must not trust it. `on_damage`: called
+    with key and reason of an object that cannot be unpacked, which is then left out.
 
     Raises: DamagedObjectError, unless there is `on_damage`.
     """
@@ -86,7 +92,8 @@ async def read_objects(
     try:
         for position, key in enumerate(keys):
             while len(waiting) < _CONCURRENT_READS and position + len(waiting) < len(keys):
-                waiting.append(asyncio.create_task(_read(s3, bucket, keys[position + len(waiting)])))
+                ahead = keys[position + len(waiting)]
+                waiting.append(asyncio.create_task(_read(s3, bucket, ahead, unpacked=unpacked)))
             try:
                 body = await waiting.popleft()
             except DamagedObjectError as error:
@@ -116,10 +123,10 @@ def identity_of(members: dict[str, Any]) -> Identity:
     return members["shard"], members["sequence_number"], members["sub_sequence"]
 
 
-async def _read(s3: Any, bucket: str, key: str) -> bytes:
+async def _read(s3: Any, bucket: str, key: str, *, unpacked: bool) -> bytes:
     answer = await s3.get_object(Bucket=bucket, Key=key)
     body: bytes = await answer["Body"].read()
-    if not key.endswith(".gz"):
+    if not (unpacked and key.endswith(".gz")):
         return body
     try:
         return await asyncio.to_thread(gzip.decompress, body)

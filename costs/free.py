@@ -8,6 +8,7 @@ _RIGHTS = "rights are free"
 _STATE = "only Terraform knows it"
 
 FREE: Mapping[str, str] = {
+    "aws_athena_workgroup": "by what a query reads, $5 a TB; nothing asks by itself",
     "aws_caller_identity": _STATE,
     "aws_cloudwatch_event_rule": "schedules on the default event bus are free",
     "aws_cloudwatch_event_target": "schedules on the default event bus are free",
@@ -17,6 +18,8 @@ FREE: Mapping[str, str] = {
     "aws_elasticache_subnet_group": _PART,
     "aws_elasticache_user": _RIGHTS,
     "aws_elasticache_user_group": _RIGHTS,
+    "aws_glue_catalog_database": "Glue keeps a million tables for nothing",
+    "aws_glue_catalog_table": "Glue keeps a million tables for nothing",
     "aws_iam_openid_connect_provider": _RIGHTS,
     "aws_iam_policy": _RIGHTS,
     "aws_iam_policy_document": _STATE,

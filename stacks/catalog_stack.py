@@ -21,6 +21,7 @@ from constructs import Construct
 from stacks.access import ShopAccess, SupplierAccess
 from stacks.access_logs import AccessLogs
 from stacks.archive import Archive
+from stacks.archive_queries import ArchiveQueries
 from stacks.bucket import refuse_customer_provided_keys
 from stacks.cache import Cache
 from stacks.code_assets import CodeAssets, DeploymentPackages
@@ -119,6 +120,9 @@ class CatalogStack(TerraformStack):
         config, account_id = self._config, self._account_id
         self._stream = InventoryStream(self, "Stream", config=config)
         self._archive = Archive(self, "Archive", config=config, account_id=account_id)
+        self._queries = ArchiveQueries(
+            self, "Queries", config=config, account_id=account_id, archive=self._archive
+        )
         self._quarantine = Quarantine(self, "Quarantine", config=config, account_id=account_id)
         AccessLogs(
             self,
@@ -314,6 +318,8 @@ class CatalogStack(TerraformStack):
             ("DatabaseEndpoint", self._database.host, "Host of the catalog's PostgreSQL"),
             ("RedisEndpoint", self._cache.host, "Host of the cache's primary"),
             ("ArchiveBucket", self._archive.bucket_name, "S3 bucket of the archive"),
+            ("ArchiveDatabase", self._queries.database_name, "Glue database of the archive's tables"),
+            ("ArchiveWorkgroup", self._queries.workgroup_name, "Athena workgroup for queries of the archive"),
             (
                 "QuarantineBucket",
                 self._quarantine.bucket_name,

@@ -4,9 +4,11 @@ Every physical name ends with its environment's, so each role is limited to its 
 AWS knows their names. The ids of networks are AWS's own: those rights are limited to a region.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 READING = (
+    "athena:GetWorkGroup",
+    "athena:ListTagsForResource",
     "cloudwatch:Describe*",
     "cloudwatch:GetDashboard",
     "cloudwatch:ListTagsForResource",
@@ -15,6 +17,10 @@ READING = (
     "elasticache:ListTagsForResource",
     "events:Describe*",
     "events:List*",
+    "glue:GetDatabase",
+    "glue:GetPartitionIndexes",
+    "glue:GetTable",
+    "glue:GetTags",
     "iam:GetPolicy",
     "iam:GetPolicyVersion",
     "iam:GetRole",
@@ -53,6 +59,7 @@ READING = (
 """What a plan and `make preflight` need, on any resource; no object, record, log line or secret."""
 
 BY_NAME: Mapping[str, tuple[str, ...]] = {
+    "athena": ("arn:aws:athena:{region}:{account}:workgroup/*-{name}",),
     "cloudwatch": (
         "arn:aws:cloudwatch:{region}:{account}:alarm:*-{name}",
         "arn:aws:cloudwatch::{account}:dashboard/*-{name}",
@@ -97,6 +104,27 @@ BY_NAME: Mapping[str, tuple[str, ...]] = {
     "states": ("arn:aws:states:{region}:{account}:stateMachine:*-{name}",),
 }
 """The resources on which a deploy may do everything that their service has."""
+
+TABLES = (
+    "glue:CreateDatabase",
+    "glue:CreateTable",
+    "glue:DeleteDatabase",
+    "glue:DeleteTable",
+    "glue:TagResource",
+    "glue:UntagResource",
+    "glue:UpdateDatabase",
+    "glue:UpdateTable",
+)
+"""Not `glue:*`: each needs a right on the account's whole catalog, too, which has settings of its own."""
+
+TABLE_RESOURCES = (
+    "arn:aws:glue:{region}:{account}:catalog",
+    "arn:aws:glue:{region}:{account}:database/product_catalog_{identifier}",
+    "arn:aws:glue:{region}:{account}:table/product_catalog_{identifier}/*",
+    "arn:aws:glue:{region}:{account}:userDefinedFunction/product_catalog_{identifier}/*",
+)
+"""Whoever deletes a database needs the right on everything that it could hold:
+https://docs.aws.amazon.com/glue/latest/dg/glue-specifying-resource-arns.html."""
 
 ADMINISTRATORS_SECRET = ("secretsmanager:CreateSecret", "secretsmanager:TagResource")
 """What RDS needs of whoever creates a database, beside `kms:DescribeKey`, to make its administrator's secret:
@@ -271,4 +299,17 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.ht
 
 def resources(service: str, *, account_id: str, region: str, name: str) -> list[str]:
     """Return the ARNs of an environment's resources of a service."""
-    return [pattern.format(account=account_id, region=region, name=name) for pattern in BY_NAME[service]]
+    return _filled(BY_NAME[service], account_id, region, name)
+
+
+def table_resources(*, account_id: str, region: str, name: str) -> list[str]:
+    """Return the ARNs of Glue on which an environment's database and tables need rights."""
+    return _filled(TABLE_RESOURCES, account_id, region, name)
+
+
+def _filled(patterns: Sequence[str], account_id: str, region: str, name: str) -> list[str]:
+    identifier = name.replace("-", "_")
+    return [
+        pattern.format(account=account_id, region=region, name=name, identifier=identifier)
+        for pattern in patterns
+    ]

@@ -151,6 +151,13 @@ class DeployRoles(Construct):
                 allow(service.capitalize(), [f"{service}:*"], self._resources(service))
                 for service in rights.BY_NAME
             ),
+            allow(
+                "Tables",
+                rights.TABLES,
+                rights.table_resources(
+                    account_id=self._account_id, region=self._config.region, name=self._config.name
+                ),
+            ),
             allow_if("Network", rights.NETWORK, ["*"], [region]),
             # Without the region: Route 53 is global.
             allow("PrivateDns", rights.PRIVATE_DNS, ["*"]),

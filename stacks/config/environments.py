@@ -256,6 +256,7 @@ DEV = Environment(
         noncurrent_days=30,
         incomplete_upload_days=7,
         object_lock=None,
+        athena_scan_limit_gb=10,
     ),
     quarantine=QuarantineSettings(expiry_days=ARCHIVE_DAYS, noncurrent_days=30, incomplete_upload_days=7),
     database=DatabaseSettings(
@@ -307,6 +308,7 @@ STAGING = Environment(
         noncurrent_days=30,
         incomplete_upload_days=7,
         object_lock=None,
+        athena_scan_limit_gb=10,
     ),
     quarantine=QuarantineSettings(expiry_days=ARCHIVE_DAYS, noncurrent_days=30, incomplete_upload_days=7),
     database=DatabaseSettings(
@@ -358,6 +360,7 @@ PROD = Environment(
         noncurrent_days=30,
         incomplete_upload_days=7,
         object_lock=ObjectLock(mode="GOVERNANCE", days=ARCHIVE_DAYS),
+        athena_scan_limit_gb=1_000,
     ),
     quarantine=QuarantineSettings(expiry_days=ARCHIVE_DAYS, noncurrent_days=30, incomplete_upload_days=7),
     database=DatabaseSettings(

@@ -134,6 +134,7 @@ class ArchiveSettings:
 
     `tiering_above_bytes`: only larger objects change storage class.
     `noncurrent_days`: how long a deleted object can be restored, where no lock prevents the deletion.
+    `athena_scan_limit_gb`: what one query may read at most; Athena bills what it reads.
     """
 
     intelligent_tiering_days: int
@@ -143,6 +144,7 @@ class ArchiveSettings:
     noncurrent_days: int
     incomplete_upload_days: int
     object_lock: ObjectLock | None
+    athena_scan_limit_gb: int
 
     def __post_init__(self) -> None:
         require_range("archive.intelligent_tiering_days", self.intelligent_tiering_days, 0, 36_500)
@@ -158,6 +160,7 @@ class ArchiveSettings:
         )
         require_range("archive.noncurrent_days", self.noncurrent_days, 1, 36_500)
         require_range("archive.incomplete_upload_days", self.incomplete_upload_days, 1, 36_500)
+        require_range("archive.athena_scan_limit_gb", self.athena_scan_limit_gb, 1, 1_000_000)
         if self.object_lock is not None and self.object_lock.days > self.expiry_days:
             raise SettingsError(
                 f"archive.object_lock.days is {self.object_lock.days}; accepted: 1 to {self.expiry_days} "

@@ -24,9 +24,15 @@ def catalog(services: Services, servers: Servers, tmp_path: Path) -> Iterator[Ca
     )
     state = tmp_path / "kept-run.json"
     variables = {"CATALOG_KEPT_RUN": str(state), "COLUMNS": "100", "NO_COLOR": "1"}
+    variables["XDG_CACHE_HOME"] = str(tmp_path / "cache")
 
     async def run(*arguments: str, stdin: str | None = None) -> Result:
         return await asyncio.to_thread(lambda: CliRunner().invoke(app, arguments, input=stdin, env=variables))
 
     with hold_state(state, {"environment": members}):
         yield run
+
+
+def lines_of(screen: str) -> list[str]:
+    """Return the lines of a screen that are not empty, without the spaces at their ends."""
+    return [line.rstrip() for line in screen.splitlines() if line.strip()]

@@ -12,6 +12,7 @@ from tests.support.synthesized import KEY, Stack
 
 # Arguments about keys that have no key, and why.
 WITHOUT = {
+    ("aws_athena_workgroup", "kms_key"): "results are in a bucket of ours, not in Athena's",
     ("aws_lambda_event_source_mapping", "kms_key_arn"): "it encrypts the filter, and there is none",
     ("aws_lambda_function", "source_kms_key_arn"): "code is no data, and layers cannot have a key",
     ("aws_s3_bucket", "kms_master_key_id"): "deprecated for a resource of its own",
@@ -27,6 +28,7 @@ ONLY_IN_PROD = {("aws_db_instance", "performance_insights_kms_key_id")}
 
 # Kind → what differs with a key.
 DIFFERENT = {
+    "aws_athena_workgroup": {"encryption_option", "kms_key_arn"},
     "aws_cloudwatch_log_group": {"kms_key_id"},
     "aws_db_instance": {
         "kms_key_id",

@@ -14,6 +14,8 @@ FIRST_PLANNED = '${formatdate("YYYYMMDDhhmmss", plantimestamp())}'
 
 # Kind → argument → the maximum length that AWS accepts.
 LIMITS = {
+    # https://docs.aws.amazon.com/athena/latest/APIReference/API_CreateWorkGroup.html
+    "aws_athena_workgroup": {"name": 128},
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
     "aws_cloudwatch_dashboard": {"dashboard_name": 255},
     # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
@@ -36,6 +38,9 @@ LIMITS = {
     # the console's is 40.
     "aws_elasticache_user": {"user_id": 40, "user_name": 40},
     "aws_elasticache_user_group": {"user_group_id": 40},
+    # https://docs.aws.amazon.com/glue/latest/webapi/API_DatabaseInput.html, API_TableInput.html
+    "aws_glue_catalog_database": {"name": 255},
+    "aws_glue_catalog_table": {"name": 255},
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
     "aws_iam_policy": {"name": 128},
     "aws_iam_role": {"name": 64},
@@ -82,6 +87,10 @@ NOT_AT_THE_END = {
     "aws_iam_role_policy.Database_Monitoring_Rights": "rights",
     # A path, which `catalog --env {name}` looks up.
     "aws_ssm_parameter.Environment_Parameter": "/product-catalog/{name}",
+    # Athena takes no hyphen in a name that is not quoted. Tables belong to a database.
+    "aws_glue_catalog_database.Queries_Database": "product_catalog_{identifier}",
+    "aws_glue_catalog_table.Queries_Lines": "archive_lines",
+    "aws_glue_catalog_table.Queries_LinesOfShard": "archive_lines_of_shard",
 }
 
 
@@ -89,7 +98,8 @@ NOT_AT_THE_END = {
 def test_every_name_ends_with_the_environments(readable: dict[str, Stack], name: str) -> None:
     for address, _, physical_name in physical_names(readable[name]):
         if address in NOT_AT_THE_END:
-            assert physical_name == NOT_AT_THE_END[address].format(name=name)
+            identifier = name.replace("-", "_")
+            assert physical_name == NOT_AT_THE_END[address].format(name=name, identifier=identifier)
         else:
             assert physical_name.endswith(f"-{name}"), address
 
@@ -99,7 +109,7 @@ def test_two_environments_share_no_name(readable: dict[str, Stack]) -> None:
         environment: {
             (address.partition(".")[0], argument, physical_name)
             for address, argument, physical_name in physical_names(readable[environment])
-            if not address.startswith("aws_iam_role_policy.")
+            if not address.startswith(("aws_glue_catalog_table.", "aws_iam_role_policy."))
         }
         for environment in (*PERMANENT, THROWAWAY)
     }
@@ -121,6 +131,9 @@ def test_aws_accepts_the_longest_names(longest: Stack) -> None:
         name = physical_name.replace(ACCOUNT, "1" * 12).replace(FIRST_PLANNED, "20261121083000")
         limit = TAG_LIMIT if argument == "Name" else LIMITS[kind][argument]
         assert len(name) <= limit, f"{address} has {len(name)} characters of {limit}"
+        if kind.startswith("aws_glue_"):
+            assert re.fullmatch(r"[a-z0-9_]+", name), address
+            continue
         # RDS, ElastiCache and S3 refuse these in identifiers; no other name needs them.
         assert "--" not in name, address
         assert re.fullmatch(r"[a-z0-9/-]+[a-z0-9]", name), address

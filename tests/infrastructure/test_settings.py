@@ -39,6 +39,7 @@ RANGES = [
     ("archive", "expiry_days", DEV.archive.glacier_instant_retrieval_days + 1, 36_500),
     ("archive", "noncurrent_days", 1, 36_500),
     ("archive", "incomplete_upload_days", 1, 36_500),
+    ("archive", "athena_scan_limit_gb", 1, 1_000_000),
     ("quarantine", "expiry_days", 1, 36_500),
     ("quarantine", "noncurrent_days", 1, 36_500),
     ("quarantine", "incomplete_upload_days", 1, 36_500),

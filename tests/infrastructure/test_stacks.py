@@ -29,7 +29,9 @@ HOLD_STATE = {
     "aws_sns_topic": "the subscriptions that people confirmed",
     "aws_sqs_queue": "the messages of failed batches",
 }
+DERIVED = {("aws_s3_bucket", "Queries_Private_Bucket"): "results of queries, which can be asked again"}
 HOLD_NO_STATE = {
+    "aws_athena_workgroup",
     "aws_cloudwatch_dashboard",
     "aws_cloudwatch_event_rule",
     "aws_cloudwatch_event_target",
@@ -42,6 +44,8 @@ HOLD_NO_STATE = {
     "aws_elasticache_user",
     "aws_elasticache_user_group",
     "aws_flow_log",
+    "aws_glue_catalog_database",
+    "aws_glue_catalog_table",
     "aws_iam_policy",
     "aws_iam_role",
     "aws_iam_role_policy",
@@ -105,6 +109,8 @@ OUTPUTS = {
     "RedisEndpoint": "${aws_elasticache_replication_group.Cache_ReplicationGroup.primary_endpoint_address}",
     "ArchiveBucket": "${aws_s3_bucket.Archive_Private_Bucket.bucket}",
     # For tools.
+    "ArchiveDatabase": "${aws_glue_catalog_database.Queries_Database.name}",
+    "ArchiveWorkgroup": "${aws_athena_workgroup.Queries_Workgroup.name}",
     "QuarantineBucket": "${aws_s3_bucket.Quarantine_Private_Bucket.bucket}",
     "FailedBatchQueueUrl": "${aws_sqs_queue.Quarantine_Queue.url}",
     "ProcessorFunctionName": "${aws_lambda_function.Processor_Private_Function.function_name}",
@@ -142,7 +148,8 @@ def test_one_stack_per_environment_and_one_for_the_suffix(stacks: dict[str, Stac
 
 def test_the_throwaway_stack_is_dev_under_another_name(stacks: dict[str, Stack]) -> None:
     throwaway, dev = (json.dumps(stacks[f"{name}-stack"].document) for name in (THROWAWAY, "dev"))
-    assert throwaway.replace(THROWAWAY, "dev") == dev
+    identifier = THROWAWAY.replace("-", "_")
+    assert throwaway.replace(THROWAWAY, "dev").replace(identifier, "dev") == dev
 
 
 @pytest.mark.parametrize("name", PERMANENT)
@@ -153,7 +160,7 @@ def test_only_prod_keeps_what_holds_state(readable: dict[str, Stack], name: str)
         if body.get("lifecycle", {}).get("prevent_destroy")
     }
     holding = {(kind, logical_id) for kind, logical_id, _ in readable[name].blocks() if kind in HOLD_STATE}
-    assert kept == (holding if name == "prod" else set())
+    assert kept == (holding - DERIVED.keys() if name == "prod" else set())
 
 
 def test_of_every_kind_of_resource_it_is_known_whether_it_holds_state(
@@ -229,7 +236,11 @@ def test_no_account_is_written_down(stack: Stack, prod_from_ci: Stack) -> None:
 
 def test_no_expression_is_escaped(stack: Stack) -> None:
     """Terraform reads `$${` as text; cdktf escapes a `${` that it does not recognize as an expression."""
-    assert "$${" not in json.dumps(stack.document)
+    text = json.dumps(stack.document)
+    for column in ("dt", "shard"):
+        # Athena's own, in the places of partitions.
+        text = text.replace(f"$${{{column}}}/", "")
+    assert "$${" not in text
 
 
 def test_the_output_is_the_same_elsewhere(stacks: dict[str, Stack], tmp_path: Path) -> None:

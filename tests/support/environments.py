@@ -42,6 +42,7 @@ DEV = Environment(
         noncurrent_days=30,
         incomplete_upload_days=7,
         object_lock=None,
+        athena_scan_limit_gb=10,
     ),
     quarantine=QuarantineSettings(expiry_days=_ARCHIVE_DAYS, noncurrent_days=30, incomplete_upload_days=7),
     database=DatabaseSettings(
@@ -93,6 +94,7 @@ STAGING = Environment(
         noncurrent_days=30,
         incomplete_upload_days=7,
         object_lock=None,
+        athena_scan_limit_gb=10,
     ),
     quarantine=QuarantineSettings(expiry_days=_ARCHIVE_DAYS, noncurrent_days=30, incomplete_upload_days=7),
     database=DatabaseSettings(
@@ -144,6 +146,7 @@ PROD = Environment(
         noncurrent_days=30,
         incomplete_upload_days=7,
         object_lock=ObjectLock(mode="GOVERNANCE", days=_ARCHIVE_DAYS),
+        athena_scan_limit_gb=1_000,
     ),
     quarantine=QuarantineSettings(expiry_days=_ARCHIVE_DAYS, noncurrent_days=30, incomplete_upload_days=7),
     database=DatabaseSettings(
