@@ -10,6 +10,7 @@ import base64
 import hashlib
 import importlib.util
 import json
+import os.path
 import re
 import ssl
 from collections.abc import Mapping
@@ -69,7 +70,8 @@ class OrdinaryAws:
             (not url or self._endpoint is not None)
             and _REGION.fullmatch(region) is not None
             and not _extraordinary(variables) - (frozenset() if has_tls else _FOR_TLS)
-            and not Path("~/.aws").expanduser().exists()
+            # pathlib raises where there is no home, or it may not be looked into.
+            and not os.path.exists(os.path.expanduser("~/.aws"))  # noqa: PTH110, PTH111
         )
         self._exchanges = exchanges or Exchanges(_trust)
 

@@ -1,6 +1,7 @@
 """Which calls are ordinary: anything that would make botocore do otherwise is not."""
 
 import asyncio
+import pwd
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,15 @@ def test_authorities_mean_nothing_without_tls() -> None:
     assert asked(LAMBDA | plain)
     assert asked(LAMBDA | plain | {"AWS_ENDPOINT_URL": "https://localhost:1"}) is None
     assert asked(LAMBDA | plain | {"AWS_PROFILE": "any"}) is None
+
+
+def test_a_process_without_a_home_has_no_folder_of_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(_: int) -> None:
+        raise KeyError
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    assert asked(LAMBDA) is not None
 
 
 def test_a_folder_of_settings_is_not(home: Path) -> None:
