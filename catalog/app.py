@@ -2,7 +2,7 @@
 
 import typer
 
-from catalog.commands import history
+from catalog.commands import history, redrive
 
 app = typer.Typer(
     name="catalog",
@@ -22,5 +22,5 @@ def main() -> None:
     """
 
 
-for subject in (history,):
+for subject in (history, redrive):
     subject.register(app)

@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 _PLAIN_SECONDS = 5.0
 
@@ -35,7 +36,7 @@ class Output:
             sys.stdout.write(f"{json.dumps(document, default=str, ensure_ascii=False)}\n")
             return
         for renderable in renderables:
-            self._data.print(renderable, soft_wrap=isinstance(renderable, str))
+            self._data.print(renderable, soft_wrap=isinstance(renderable, str | Text))
 
     def say(self, text: str) -> None:
         """Print a message for people."""

@@ -5,7 +5,7 @@ import base64
 import gzip
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -58,7 +58,7 @@ async def list_keys(s3: Any, bucket: str, prefix: str) -> AsyncIterator[dict[str
             yield found
 
 
-async def read_objects(s3: Any, bucket: str, keys: Sequence[str]) -> AsyncIterator[tuple[str, bytes]]:
+async def read_objects(s3: Any, bucket: str, keys: Sequence[str]) -> AsyncGenerator[tuple[str, bytes]]:
     """Yield each key and its object's bytes, unpacked if it is gzip, in the order of the keys."""
     waiting: deque[asyncio.Task[bytes]] = deque()
     try:
