@@ -2,7 +2,7 @@
 
 import typer
 
-from catalog.commands import history, redrive
+from catalog.commands import history, quarantine, redrive
 
 app = typer.Typer(
     name="catalog",
@@ -22,5 +22,5 @@ def main() -> None:
     """
 
 
-for subject in (history, redrive):
+for subject in (history, redrive, quarantine):
     subject.register(app)

@@ -103,15 +103,15 @@ def redrive(
         catalog redrive --env prod --yes --reason "database restored" --rate 5000
     """
     output = Output(as_json=as_json)
-    why = require_reason(reason, yes=yes)
-    selection = Selection(
-        period=read_period(since, until, now=datetime.now(UTC)),
-        shard=shard,
-        conditions=frozenset(condition or ()),
-        limit=limit,
-    )
 
     async def command(connections: Connections) -> int:
+        why = require_reason(reason, yes=yes)
+        selection = Selection(
+            period=read_period(since, until, now=datetime.now(UTC)),
+            shard=shard,
+            conditions=frozenset(condition or ()),
+            limit=limit,
+        )
         done = set[str]() if again else (await read_marks(connections)).batches
         listed = await list_failed_batches(connections, selection, without=done)
         if not yes:

@@ -34,7 +34,14 @@ _SHOWN = 300
 
 
 class InvocationError(Exception):
-    """The event was not done: what the function, or Lambda, answered instead."""
+    """The event was not done: what the function, or Lambda, answered instead.
+
+    `is_divisible`: a part of the event may be done, because one record may be the cause.
+    """
+
+    def __init__(self, message: str, *, is_divisible: bool = False) -> None:
+        super().__init__(message)
+        self.is_divisible = is_divisible
 
 
 class Processor(Protocol):
@@ -95,7 +102,7 @@ class _LambdaFunction:
         except BotoCoreError as error:
             raise InvocationError(f"{type(error).__name__}: {error}") from error
         if "FunctionError" in answer:
-            raise InvocationError(_error_text(body))
+            raise InvocationError(_error_text(body), is_divisible=True)
         decoded: dict[str, Any] = json.loads(body)
         return decoded
 
@@ -137,10 +144,10 @@ class _LocalFunction:
                 self._pool = self._new_pool()
                 pool.shutdown(wait=False)
             raise InvocationError(
-                "the process died while it worked on this, or on what ran beside it"
+                "the process died while it worked on this, or on what ran beside it", is_divisible=True
             ) from None
         if error is not None:
-            raise InvocationError(error)
+            raise InvocationError(error, is_divisible=True)
         return answer or {}
 
     def close(self) -> None:

@@ -54,8 +54,10 @@ async def delete_messages(connections: Connections, redriven: Container[str]) ->
                     done.append(message)
                 else:
                     kept[message["MessageId"]] = message["ReceiptHandle"]
-                seen.add(message["MessageId"])
-            sweep.deleted += await _delete(sqs, url, done)
+                    seen.add(message["MessageId"])
+            await _delete(sqs, url, done)
+            sweep.deleted += sum(message["MessageId"] not in seen for message in done)
+            seen.update(message["MessageId"] for message in done)
 
     try:
         await asyncio.gather(*(receive() for _ in range(_RECEIVERS)))
@@ -104,16 +106,14 @@ def pointers_of(body: str) -> list[tuple[str, str]] | str:
     return "the message is not a notification of S3"
 
 
-async def _delete(sqs: Any, url: str, messages: list[dict[str, Any]]) -> int:
-    """Delete messages; return how many are gone."""
+async def _delete(sqs: Any, url: str, messages: list[dict[str, Any]]) -> None:
     if not messages:
-        return 0
+        return
     entries = [
         {"Id": str(position), "ReceiptHandle": message["ReceiptHandle"]}
         for position, message in enumerate(messages)
     ]
-    answer = await sqs.delete_message_batch(QueueUrl=url, Entries=entries)
-    return len(answer.get("Successful", []))
+    await sqs.delete_message_batch(QueueUrl=url, Entries=entries)
 
 
 async def _give_back(sqs: Any, url: str, handles: list[str]) -> None:
