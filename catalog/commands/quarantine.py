@@ -33,6 +33,7 @@ from processor.updates import Rejection
 _MOST_GROUPS = 30
 _MOST_SUPPLIERS = 10_000
 _OTHERS = "(others)"
+_IDENTITY = ("id", "shard", "sequence_number", "sub_sequence", "partition_key", "arrival_time", "supplier")
 
 Code = Annotated[
     list[str] | None,
@@ -165,9 +166,7 @@ def _wanted(words: list[str]) -> tuple[Filter, int | None]:
             return Filter(shard=shard, sequence_number=int(number)), None
         case [shard, number, sub] if is_sequence_number(number) and sub.removeprefix("-").isdecimal():
             return Filter(shard=shard, sequence_number=int(number)), int(sub)
-    raise UsageError(
-        "an id is accepted, or a shard, a sequence number and, if there are several, a sub-sequence"
-    )
+    raise UsageError("an id is accepted, or a shard, a sequence number and perhaps a sub-sequence")
 
 
 def _print_list(
@@ -231,15 +230,7 @@ def document_of(found: Quarantined, marks: Marks) -> dict[str, Any]:
 def _shown_record(found: Quarantined, marks: Marks) -> list[RenderableType]:
     document = document_of(found, marks)
     table = Table.grid(padding=(0, 2))
-    for name in (
-        "id",
-        "shard",
-        "sequence_number",
-        "sub_sequence",
-        "partition_key",
-        "arrival_time",
-        "supplier",
-    ):
+    for name in _IDENTITY:
         value = document[name]
         table.add_row(name, plain("none" if value is None else str(value)))
     table.add_row("reason", plain(f"{found.reason}{_sentence(found.reason)}"))

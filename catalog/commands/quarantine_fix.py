@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Annotated
 
@@ -44,7 +44,7 @@ def fix(
     env: EnvironmentName = None,
     rule: Annotated[
         str | None,
-        typer.Option("--rule", help=f"Mend all records of a reason: {_RULES}.", show_default=False),
+        typer.Option("--rule", help=f"Mend all of a reason: {_RULES}.", show_default=False),
     ] = None,
     patch: Annotated[
         str | None,
@@ -80,36 +80,21 @@ def fix(
 
     async def command(connections: Connections) -> int:
         why = require_reason(reason, yes=yes)
-        wanted = read_filter(ids, code, supplier, since, until, shard, product)
         done = await read_marks(connections)
         without = done.fixed | done.records
-        if sum((rule is not None, patch is not None, editor)) != 1:
-            raise UsageError("one of --rule, --patch and --editor is accepted")
-        if rule is not None:
-            wanted, change = _by_rule(rule, wanted)
-        elif wanted.is_empty and limit is None:
-            raise UsageError(
-                "say which records: ids, --code, --supplier, --product, --since, --shard or --limit"
-            )
-        elif patch is not None:
-            change = of_patch(read_patch(patch, sys.stdin.read))
-        else:
-            change = await _edited(connections, wanted, without, limit)
+        wanted, change = await _change(
+            rule,
+            patch,
+            editor=editor,
+            wanted=read_filter(ids, code, supplier, since, until, shard, product),
+            read=lambda wanted: read_quarantined(connections, wanted, without=without),
+            limit=limit,
+        )
 
-        async def records(left: Counter[str], damaged: list[Damaged]) -> AsyncIterator[Sending]:
-            count = 0
-            async for found in read_quarantined(connections, wanted, without=without):
-                if isinstance(found, Damaged):
-                    damaged.append(found)
-                    continue
-                outcome = fixed(found, change)
-                if isinstance(outcome, NotFixed):
-                    left[outcome.why if len(left) < _MOST_WHYS else "other reasons"] += 1
-                else:
-                    yield outcome
-                count += 1
-                if count == limit:
-                    return
+        def records(left: Counter[str], damaged: list[Damaged]) -> AsyncIterator[Sending]:
+            return _fixes(
+                read_quarantined(connections, wanted, without=without), change, limit, left, damaged
+            )
 
         return await offer_and_send(
             connections, output, "quarantine fix", records, yes=yes, why=why, rate=rate
@@ -118,22 +103,63 @@ def fix(
     run(env, output, command)
 
 
+async def _change(
+    rule: str | None,
+    patch: str | None,
+    *,
+    editor: bool,
+    wanted: Filter,
+    read: Callable[[Filter], AsyncIterator[Quarantined | Damaged]],
+    limit: int | None,
+) -> tuple[Filter, Change]:
+    """Return which records are changed, and how. Raises: UsageError, CatalogError."""
+    if sum((rule is not None, patch is not None, editor)) != 1:
+        raise UsageError("one of --rule, --patch and --editor is accepted")
+    if rule is not None:
+        return _by_rule(rule, wanted)
+    if wanted.is_empty and limit is None:
+        raise UsageError("say which records: ids, --code, --supplier, --product, --since or --limit")
+    if patch is not None:
+        return wanted, of_patch(read_patch(patch, sys.stdin.read))
+    return wanted, await _edited(read(wanted), limit)
+
+
+async def _fixes(
+    quarantined: AsyncIterator[Quarantined | Damaged],
+    change: Change,
+    limit: int | None,
+    left: Counter[str],
+    damaged: list[Damaged],
+) -> AsyncIterator[Sending]:
+    count = 0
+    async for found in quarantined:
+        if isinstance(found, Damaged):
+            damaged.append(found)
+            continue
+        outcome = fixed(found, change)
+        if isinstance(outcome, NotFixed):
+            left[outcome.why if len(left) < _MOST_WHYS else "other reasons"] += 1
+        else:
+            yield outcome
+        count += 1
+        if count == limit:
+            return
+
+
 def _by_rule(name: str, wanted: Filter) -> tuple[Filter, Change]:
-    """Return the records of the rule's reasons, and its change. Raises: UsageError."""
     rule = find_rule(name)
     if rule is None:
         raise UsageError(f"no rule {escaped(name, 60)!r}; accepted: {_RULES}")
     if other := wanted.reasons - rule.reasons:
-        raise UsageError(
-            f'"{rule.name}" mends {", ".join(sorted(rule.reasons))}, not {", ".join(sorted(other))}'
-        )
+        mended = ", ".join(sorted(rule.reasons))
+        raise UsageError(f'"{rule.name}" mends {mended}, not {", ".join(sorted(other))}')
     return replace(wanted, reasons=wanted.reasons or rule.reasons), of_rule(rule.mend)
 
 
-async def _edited(connections: Connections, wanted: Filter, without: set[str], limit: int | None) -> Change:
-    """Let the operator change the records. Raises: UsageError, CatalogError."""
+async def _edited(quarantined: AsyncIterator[Quarantined | Damaged], limit: int | None) -> Change:
+    """Let the operator change the records."""
     chosen: list[Quarantined] = []
-    async for found in read_quarantined(connections, wanted, without=without):
+    async for found in quarantined:
         if isinstance(found, Quarantined):
             chosen.append(found)
             if len(chosen) == limit:

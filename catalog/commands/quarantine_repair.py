@@ -71,8 +71,8 @@ def redrive(
 ) -> None:
     """Send quarantined records again as they are: the cause was ours, or a rule has changed.
 
-    Those with internal_error, catalog_refused or killed_process are sent, and those that today's rules accept;
-    the others stay. Each keeps its version, so that nothing newer is overwritten. What is accepted is not
+    Those with internal_error, catalog_refused or killed_process are sent, and those that today's rules
+    accept; the others stay. Each keeps its version, so that nothing newer is overwritten. What is accepted is not
     offered again. What is rejected again is reported with its reason.
 
     JSON: `records`, `codes`, `left`, `sample`, `damaged` of a dry run; `accepted`, `rejected_again`,
@@ -124,9 +124,7 @@ def read_filter(
     """Return which records the arguments name. Raises: UsageError."""
     for id_ in ids or ():
         if len(id_) != 10 or not set(id_) <= set("0123456789abcdef"):
-            raise UsageError(
-                f"{escaped(id_, 40)!r} is no id; `catalog quarantine list` prints ids of ten digits"
-            )
+            raise UsageError(f"{escaped(id_, 40)!r} is no id: `catalog quarantine list` prints them")
     return Filter(
         reasons=frozenset(code or ()),
         supplier=supplier,

@@ -10,7 +10,7 @@ from processor.slices import decode_all
 from processor.updates import Rejection, Update
 
 OURS = frozenset({Reason.INTERNAL_ERROR, Reason.CATALOG_REFUSED, Reason.KILLED_PROCESS})
-"""Reasons whose cause was ours: once it is fixed, the same bytes are accepted, or rejected for what is right."""
+"""Reasons whose cause was ours: once it is fixed, the same bytes are accepted, or rejected rightly."""
 
 
 class Chance(StrEnum):
