@@ -72,8 +72,8 @@ def redrive(
     """Send quarantined records again as they are: the cause was ours, or a rule has changed.
 
     Those with internal_error, catalog_refused or killed_process are sent, and those that today's rules
-    accept; the others stay. Each keeps its version, so that nothing newer is overwritten. What is accepted is not
-    offered again. What is rejected again is reported with its reason.
+    accept; the others stay. Each keeps its version, so that nothing newer is overwritten. What is accepted is
+    not offered again. What is rejected again is reported with its reason.
 
     JSON: `records`, `codes`, `left`, `sample`, `damaged` of a dry run; `accepted`, `rejected_again`,
     `failures`, `left`, `damaged` and `interrupted` of a redrive.

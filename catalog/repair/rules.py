@@ -52,8 +52,8 @@ def _rounded(rounding: str) -> Callable[[Any], Decimal]:
     context = Context(prec=_MAX_DIGITS, rounding=rounding)
 
     def change(value: Any) -> Decimal:
-        if isinstance(value, str) and len(value) <= _MAX_DIGITS:
-            # Decimal takes more than JSON does: spaces, underscores, Infinity.
+        if isinstance(value, str) and len(value) <= _MAX_DIGITS and value == value.strip():
+            # As JSON: Decimal itself takes underscores and Infinity, too.
             value = read_exact(value)
         if not isinstance(value, Decimal) or len(value.as_tuple().digits) > _MAX_DIGITS:
             raise RuleError("its price is no number of up to 40 digits")
