@@ -9,6 +9,8 @@ from catalog.commands import (
     explain,
     history,
     produce,
+    quarantine,
+    redrive,
     replay,
     show,
     status,
@@ -32,5 +34,17 @@ def main() -> None:
     """
 
 
-for subject in (status, show, explain, archive, history, produce, replay, diff, capacity):
+for subject in (
+    status,
+    show,
+    explain,
+    quarantine,
+    redrive,
+    archive,
+    replay,
+    diff,
+    produce,
+    capacity,
+    history,
+):
     subject.register(app)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS = 5.0
 _DATABASE_CONNECTIONS = 4
 _CACHE_CONNECTIONS = 4
+# An invocation answers when the function is done, which Lambda allows 15 minutes at most.
+_READ_SECONDS = {"lambda": 910}
 
 
 class Connections:
@@ -59,6 +61,7 @@ class Connections:
                     endpoint_url=self.environment.endpoint_url,
                     config=AioConfig(
                         connect_timeout=3,
+                        read_timeout=_READ_SECONDS.get(service, 60),
                         retries={"mode": "standard", "total_max_attempts": 4},
                         max_pool_connections=32,
                         # An emulator is on this machine, where no proxy leads.

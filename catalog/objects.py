@@ -6,7 +6,7 @@ import gzip
 import json
 import zlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -80,7 +80,7 @@ async def read_objects(
     *,
     unpacked: bool = True,
     on_damage: Callable[[str, str], None] | None = None,
-) -> AsyncIterator[tuple[str, bytes]]:
+) -> AsyncGenerator[tuple[str, bytes]]:
     """Yield each key and its object's bytes, in the order of the keys.
 
     `unpacked`: of gzip, what it holds; False: as it is stored, for who must not trust it. `on_damage`: called

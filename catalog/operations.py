@@ -16,6 +16,8 @@ from catalog.connections import Connections
 from catalog.objects import list_keys
 
 PREFIX = "operations/"
+MARKS_PREFIX = f"{PREFIX}redriven/"
+"""What was redriven, which is no operation: `catalog/repair/marks.py`."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -83,7 +85,8 @@ async def save(connections: Connections, operation: Operation) -> None:
 async def list_operations(connections: Connections, *, limit: int) -> list[Operation]:
     """Return the newest operations, newest first."""
     s3, bucket = await connections.aws("s3"), connections.environment.quarantine_bucket
-    keys = sorted([found["Key"] async for found in list_keys(s3, bucket, PREFIX)], reverse=True)
+    found = [entry["Key"] async for entry in list_keys(s3, bucket, PREFIX)]
+    keys = sorted((key for key in found if not key.startswith(MARKS_PREFIX)), reverse=True)
     operations = []
     for key in keys[:limit]:
         answer = await s3.get_object(Bucket=bucket, Key=key)

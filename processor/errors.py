@@ -25,7 +25,7 @@ class SettingsError(PipelineError):
 
 
 class EventError(PipelineError):
-    """The invocation's event is neither a Kinesis batch nor the scheduled drain."""
+    """The invocation's event is neither a Kinesis batch, nor the scheduled drain, nor a redrive."""
 
 
 class DependencyError(PipelineError):

@@ -1,18 +1,21 @@
 """Lambda's entry point: a Kinesis batch in, the partial batch response out.
 
-`batch.process_batch` processes the batch. The function's other event is the schedule's, which drains pending
-invalidations.
+`batch.process_batch` processes the batch. The other events are the schedule's, which drains pending
+invalidations, and those of the operators' program, which redrive quarantined records.
 """
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
-from processor import runtime
+from processor import redrive, runtime
 from processor.batch import process_batch
 from processor.errors import forget_tracebacks
 from processor.pending_invalidations import drain_all
-from processor.records import read_event
+from processor.ports import Ports
+from processor.records import Record, read_event
+from processor.report import BatchReport
 
 _SCHEDULES = ("aws.events", "aws.scheduler")
 _MARGIN_SECONDS = 1.0
@@ -32,21 +35,36 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
     Returns:
         For a Kinesis batch, `{"batchItemFailures": []}` or the first unfinished sequence number in it:
         https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html.
+        For redriven records, the same, and in `rejected` those that were rejected again: position in the
+        event, from 0 → reason.
         For the schedule, `{"pending_invalidations_drained": n}`.
 
     Raises:
         SettingsError: an environment variable is missing or wrong.
-        EventError: the event is neither of the two.
+        EventError: the event is none of the three.
         Exception: an unexpected error, so that Lambda bisects the batch.
     """
     this_runtime = runtime.current()
-    budget = budget_seconds(context)
-    deadline = this_runtime.clock.monotonic() + budget
+    deadline = this_runtime.clock.monotonic() + budget_seconds(context)
     request_id = getattr(context, "aws_request_id", "")
-    if isinstance(event, Mapping) and event.get("source") in _SCHEDULES:
+    source = event.get("source") if isinstance(event, Mapping) else None
+    if source in _SCHEDULES:
         return _drain(this_runtime, deadline, request_id)
+    if source == redrive.SOURCE:
+        return _redrive(redrive.read_redrive(event), this_runtime, deadline, request_id)
     batch = read_event(event)
-    report = this_runtime.run(lambda ports: process_batch(batch, ports, deadline=deadline), seconds=budget)
+    return _process(
+        lambda ports: process_batch(batch, ports, deadline=deadline), this_runtime, deadline, request_id
+    )
+
+
+def _process(
+    work: Callable[[Ports], Awaitable[BatchReport]],
+    this_runtime: runtime.Runtime,
+    deadline: float,
+    request_id: str,
+) -> dict[str, Any]:
+    report = this_runtime.run(work, seconds=deadline - this_runtime.clock.monotonic())
     this_runtime.telemetry.publish_batch(
         report,
         request_id=request_id,
@@ -59,7 +77,7 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
             raise report.unexpected[0]
         finally:
             # The error's new traceback holds this frame, which would hold the error and the batch.
-            del batch, report
+            del work, report
     if report.first_unfinished is None:
         return {"batchItemFailures": []}
     return {"batchItemFailures": [{"itemIdentifier": report.first_unfinished}]}
@@ -74,6 +92,26 @@ def _forget(*errors: Exception) -> None:
     if errors:
         forget_tracebacks(errors)
         gc.collect()
+
+
+def _redrive(
+    records: Sequence[Record], this_runtime: runtime.Runtime, deadline: float, request_id: str
+) -> dict[str, Any]:
+    """Process the records batch after batch, until one is not finished."""
+    reasons: dict[int, str] = {}
+    answer: dict[str, Any] = {}
+    for batch in redrive.batches(records):
+
+        async def work(ports: Ports, batch: Sequence[Record] = batch) -> BatchReport:
+            noted = redrive.NotedRejections(ports.quarantine, records)
+            report = await process_batch(batch, replace(ports, quarantine=noted), deadline=deadline)
+            reasons.update(noted.reasons)
+            return report
+
+        answer = _process(work, this_runtime, deadline, request_id)
+        if answer["batchItemFailures"]:
+            break
+    return {**answer, "rejected": {str(position): reason for position, reason in sorted(reasons.items())}}
 
 
 def _drain(this_runtime: runtime.Runtime, deadline: float, request_id: str) -> dict[str, Any]:

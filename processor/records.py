@@ -93,7 +93,7 @@ def _read_together(records: list[Any]) -> list[Record] | None:
         data = [binascii.a2b_base64(each, strict_mode=True) for each in encoded]
         is_sound = (
             sources == {"aws:kinesis"}
-            and all(map(_is_shard, set(shards)))
+            and all(map(is_shard, set(shards)))
             and all(map(_SEQUENCE_NUMBER.fullmatch, sequence_numbers))
             and set(map(type, partition_keys)) <= {str, type(None)}
             and set(map(type, seconds)) <= {float, int}
@@ -124,7 +124,7 @@ def _read_record(position: int, record: Any) -> Record:
         seconds = kinesis["approximateArrivalTimestamp"]
         sound = (
             record["eventSource"] == "aws:kinesis"
-            and _is_shard(shard)
+            and is_shard(shard)
             and _SEQUENCE_NUMBER.fullmatch(sequence_number)
             and (partition_key is None or isinstance(partition_key, str))
             and _is_arrival(seconds)
@@ -143,8 +143,19 @@ def _read_record(position: int, record: Any) -> Record:
 
 
 @lru_cache(maxsize=64)  # a batch is of one shard
-def _is_shard(text: str) -> bool:
+def is_shard(text: str) -> bool:
+    """Return whether a text can be a shard's id."""
     return _SHARD.fullmatch(text) is not None
+
+
+def is_sequence_number(value: object) -> bool:
+    """Return whether a value is the text of a sequence number."""
+    return isinstance(value, str) and _SEQUENCE_NUMBER.fullmatch(value) is not None
+
+
+def is_arrival_ms(milliseconds: float) -> bool:
+    """Return whether a time since the epoch is one that is accepted: from 1970 to the end of 9999."""
+    return 0 <= milliseconds <= _LATEST_ARRIVAL_MS
 
 
 def _refusal(position: int, record: Any) -> EventError:
@@ -182,7 +193,7 @@ def _kinesis_refusal(position: int, kinesis: Mapping[str, object]) -> EventError
 
 def _is_arrival(seconds: object) -> bool:
     # Not a boolean, which is an integer in Python. NaN and infinity are outside every range.
-    return (type(seconds) is float or type(seconds) is int) and 0 <= seconds * 1000 <= _LATEST_ARRIVAL_MS
+    return (type(seconds) is float or type(seconds) is int) and is_arrival_ms(seconds * 1000)
 
 
 def _lacks(position: int, field: str) -> EventError:

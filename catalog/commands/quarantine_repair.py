@@ -1,0 +1,258 @@
+"""`catalog quarantine redrive`, and what `fix` shares with it: sending, and saying what became of it."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from catalog.changes import is_confirmed, require_reason
+from catalog.commands.redrive import (
+    INTERRUPTED,
+    Again,
+    Rate,
+    Shard,
+    Since,
+    Until,
+    damaged_lines,
+    failure_lines,
+)
+from catalog.connections import Connections
+from catalog.console import Output
+from catalog.errors import UsageError
+from catalog.operations import recorded
+from catalog.options import AsJson, EnvironmentName, Reason, Yes
+from catalog.repair.escaping import escaped, plain
+from catalog.repair.failed_batches import Damaged
+from catalog.repair.invocation import open_processor
+from catalog.repair.marks import MarkWriter, read_marks
+from catalog.repair.pace import Pace
+from catalog.repair.quarantined import Filter, read_quarantined
+from catalog.repair.sending import Sender, Sending, Sent
+from catalog.repair.stopping import stopping
+from catalog.repair.times import read_period
+from catalog.repair.verdicts import Chance, as_sent, chance
+from catalog.running import run
+
+_SAMPLE = 10
+_LINES = 20
+
+Ids = Annotated[
+    list[str] | None, typer.Argument(help="Ids that `catalog quarantine list` prints.", show_default=False)
+]
+Code = Annotated[
+    list[str] | None,
+    typer.Option("--code", help="Rejected for this reason, such as invalid_price. Repeatable."),
+]
+Supplier = Annotated[str | None, typer.Option("--supplier", help="Sent by this supplier.")]
+Product = Annotated[str | None, typer.Option("--product", help="Records in whose bytes this text is.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Records at most.", show_default=False)]
+
+
+def redrive(
+    ids: Ids = None,
+    env: EnvironmentName = None,
+    code: Code = None,
+    supplier: Supplier = None,
+    since: Since = None,
+    until: Until = None,
+    shard: Shard = None,
+    product: Product = None,
+    limit: Limit = None,
+    rate: Rate = None,
+    again: Again = False,
+    yes: Yes = False,
+    reason: Reason = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send quarantined records again as they are: the cause was ours, or a rule has changed.
+
+    Those with internal_error, catalog_refused or killed_process are sent, and those that today's rules
+    accept; the others stay. Each keeps its version, so that nothing newer is overwritten. What is accepted is
+    not offered again. What is rejected again is reported with its reason.
+
+    JSON: `records`, `codes`, `left`, `sample`, `damaged` of a dry run; `accepted`, `rejected_again`,
+    `failures`, `left`, `damaged` and `interrupted` of a redrive.
+
+    Examples:
+
+        catalog quarantine redrive --env prod --code catalog_refused
+        catalog quarantine redrive 1a2b3c4d5e --env prod --yes --reason "fixed in release 42"
+    """
+    output = Output(as_json=as_json)
+
+    async def command(connections: Connections) -> int:
+        why = require_reason(reason, yes=yes)
+        wanted = read_filter(ids, code, supplier, since, until, shard, product)
+        marks = await read_marks(connections)
+        # What was fixed has an accepted line in the archive; its old bytes would be a second one.
+        without = marks.fixed if again else marks.fixed | marks.records
+
+        async def records(left: Counter[str], damaged: list[Damaged]) -> AsyncIterator[Sending]:
+            count = 0
+            async for found in read_quarantined(connections, wanted, without=without):
+                if isinstance(found, Damaged):
+                    damaged.append(found)
+                elif (say := chance(found)) is not Chance.SEND:
+                    left[f"{found.reason}: {say}"] += 1
+                else:
+                    yield Sending(found, as_sent(found))
+                    count += 1
+                    if count == limit:
+                        return
+
+        return await offer_and_send(
+            connections, output, "quarantine redrive", records, yes=yes, why=why, rate=rate
+        )
+
+    run(env, output, command)
+
+
+def read_filter(
+    ids: list[str] | None,
+    code: list[str] | None,
+    supplier: str | None,
+    since: str | None,
+    until: str | None,
+    shard: str | None,
+    product: str | None,
+) -> Filter:
+    """Return which records the arguments name. Raises: UsageError."""
+    for id_ in ids or ():
+        if len(id_) != 10 or not set(id_) <= set("0123456789abcdef"):
+            raise UsageError(f"{escaped(id_, 40)!r} is no id: `catalog quarantine list` prints them")
+    return Filter(
+        reasons=frozenset(code or ()),
+        supplier=supplier,
+        period=read_period(since, until, now=datetime.now(UTC)),
+        shard=shard,
+        text=product,
+        ids=frozenset(ids or ()),
+    )
+
+
+async def offer_and_send(
+    connections: Connections,
+    output: Output,
+    command: str,
+    records: Callable[[Counter[str], list[Damaged]], AsyncIterator[Sending]],
+    *,
+    yes: bool,
+    why: str,
+    rate: float | None,
+) -> int:
+    """Show what would be sent and, if that is confirmed, send it; return the exit code.
+
+    `records`: reads them once more each time; it counts what it leaves, by why, and what is damaged.
+    """
+    if not yes:
+        left, damaged, codes = Counter[str](), list[Damaged](), Counter[str]()
+        sample: list[Sending] = []
+        with output.progress("reading quarantine") as advance:
+            async for sending in records(left, damaged):
+                codes[sending.found.reason] += 1
+                if len(sample) < _SAMPLE:
+                    sample.append(sending)
+                advance(1)
+        _print_offer(codes, sample, left, damaged, output)
+        what = f"send {codes.total():,} records"
+        if not codes or not is_confirmed(output, yes=False, what=what, word=connections.environment.name):
+            return 1 if damaged else 0
+    return await _send(connections, output, command, records, why, rate)
+
+
+async def _send(
+    connections: Connections,
+    output: Output,
+    command: str,
+    records: Callable[[Counter[str], list[Damaged]], AsyncIterator[Sending]],
+    why: str,
+    rate: float | None,
+) -> int:
+    left, damaged, sent = Counter[str](), list[Damaged](), Sent()
+    with stopping(output) as stop:
+        async with recorded(connections, command, reason=why) as operation:
+            try:
+                async with open_processor(connections, 1) as processor:
+                    marks = MarkWriter(connections)
+                    with output.progress("sending records") as advance:
+                        sender = Sender(processor, marks, Pace(rate), stop, advance)
+                        sent = sender.result
+                        await sender.send(records(left, damaged))
+            finally:
+                operation.changes = {
+                    "accepted": sent.accepted,
+                    "rejected_again": len(sent.rejected_again),
+                    "failed": len(sent.failures),
+                }
+                if stop.is_set():
+                    operation.state = "interrupted"
+    _print_sent(sent, left, damaged, output, interrupted=stop.is_set())
+    if stop.is_set():
+        output.say("stopped; nothing is half done. To go on, give the same command again.")
+        return INTERRUPTED
+    return 1 if sent.rejected_again or sent.failures or damaged else 0
+
+
+def _print_offer(
+    codes: Counter[str], sample: list[Sending], left: Counter[str], damaged: list[Damaged], output: Output
+) -> None:
+    table = Table("id", "reason", "before", "after")
+    for sending in sample:
+        found = sending.found
+        after = plain(sending.record.data, 200) if sending.fixed else Text("the same")
+        table.add_row(found.id, plain(found.reason, 30), plain(found.record.data, 200), after)
+    shown: list[Any] = [Text(f"{codes.total():,} records to send")]
+    shown += [Text(f"  {escaped(code, 60)}: {count:,}") for code, count in codes.most_common(_LINES)]
+    if sample:
+        shown += [Text("the first of them:"), table]
+    document = {
+        "records": codes.total(),
+        "codes": dict(codes),
+        "left": dict(left),
+        "sample": [
+            {
+                "id": sending.found.id,
+                "reason": sending.found.reason,
+                "before": escaped(sending.found.record.data),
+                "after": escaped(sending.record.data) if sending.fixed else None,
+            }
+            for sending in sample
+        ],
+        "damaged": [asdict(found) for found in damaged],
+    }
+    output.data(document, *shown, *_left_lines(left), *damaged_lines(damaged))
+
+
+def _print_sent(
+    sent: Sent, left: Counter[str], damaged: list[Damaged], output: Output, *, interrupted: bool
+) -> None:
+    head = (
+        f"{sent.accepted:,} records accepted, {len(sent.rejected_again):,} rejected again, "
+        f"{len(sent.failures):,} not done, {left.total():,} left as they were"
+    )
+    again = [
+        Text(f"rejected again: {found.id}: {escaped(reason, 60)} (before: {escaped(found.reason, 60)})")
+        for found, reason in sent.rejected_again[:_LINES]
+    ]
+    document = {
+        "accepted": sent.accepted,
+        "rejected_again": [
+            {"id": found.id, "reason": reason, "before": found.reason}
+            for found, reason in sent.rejected_again
+        ],
+        "failures": [asdict(failure) for failure in sent.failures],
+        "left": dict(left),
+        "damaged": [asdict(found) for found in damaged],
+        "interrupted": interrupted,
+    }
+    lines = [*again, *failure_lines(sent.failures), *_left_lines(left), *damaged_lines(damaged)]
+    output.data(document, Text(head), *lines)
+
+
+def _left_lines(left: Counter[str]) -> list[Text]:
+    return [Text(f"left: {count:,}: {escaped(why, 200)}") for why, count in left.most_common(_LINES)]

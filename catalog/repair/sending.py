@@ -1,0 +1,142 @@
+"""Sending records again: redrive events of one shard and day, within what Lambda takes."""
+
+import asyncio
+import base64
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from catalog.repair.escaping import escaped
+from catalog.repair.invocation import MAX_PAYLOAD_BYTES, InvocationError, Processor, invoke_completely
+from catalog.repair.marks import MarkWriter, record_name
+from catalog.repair.pace import Pace
+from catalog.repair.quarantined import Quarantined
+from catalog.repair.redriving import Failure
+from processor.records import Record
+from processor.redrive import MAX_RECORDS, MEMBERS, SOURCE
+
+_ENVELOPE_BYTES = 1024
+# Of all groups that are not full yet.
+_MAX_WAITING_BYTES = 8 * MAX_PAYLOAD_BYTES
+_MAX_LONE_FAILURES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A quarantined record and what is sent for it; `fixed`: with other bytes."""
+
+    found: Quarantined
+    record: Record
+    fixed: bool = False
+
+
+@dataclass(slots=True)
+class Sent:
+    """What was done; `rejected_again`: each with the reason, or the new one."""
+
+    accepted: int = 0
+    rejected_again: list[tuple[Quarantined, str]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+
+class Sender:
+    """Collects records in groups and sends each group when it is full; `finish` sends the rest."""
+
+    def __init__(
+        self,
+        processor: Processor,
+        marks: MarkWriter,
+        pace: Pace,
+        stop: asyncio.Event,
+        on_done: Callable[[int], None],
+    ) -> None:
+        self.result = Sent()
+        self._processor = processor
+        self._marks = marks
+        self._pace = pace
+        self._stop = stop
+        self._on_done = on_done
+        self._groups: dict[tuple[str, date], list[tuple[Sending, bytes]]] = {}
+        self._bytes: Counter[tuple[str, date]] = Counter()
+        self._lone_failures = 0
+
+    async def send(self, sendings: AsyncIterator[Sending]) -> None:
+        """Send all records, until `stop` is set."""
+        async for sending in sendings:
+            if self._stop.is_set():
+                return
+            await self._add(sending)
+        for group in list(self._groups):
+            await self._flush(group)
+
+    async def _add(self, sending: Sending) -> None:
+        text = json.dumps(event_members(sending.record), separators=(",", ":")).encode()
+        if len(text) + _ENVELOPE_BYTES > MAX_PAYLOAD_BYTES:
+            self.result.failures.append(Failure(sending.found.id, "larger than an event of Lambda can be"))
+            return
+        group = (sending.record.shard, sending.found.arrived_at.date())
+        if self._bytes[group] + len(text) + _ENVELOPE_BYTES > MAX_PAYLOAD_BYTES:
+            await self._flush(group)
+        self._groups.setdefault(group, []).append((sending, text))
+        self._bytes[group] += len(text) + 1
+        if len(self._groups[group]) >= MAX_RECORDS:
+            await self._flush(group)
+        if self._bytes.total() > _MAX_WAITING_BYTES:
+            await self._flush(self._bytes.most_common(1)[0][0])
+
+    async def _flush(self, group: tuple[str, date]) -> None:
+        together = self._groups.pop(group, [])
+        del self._bytes[group]
+        if together and await self._pace.wait(len(together), self._stop):
+            await self._invoke(together)
+            self._on_done(len(together))
+
+    async def _invoke(self, together: list[tuple[Sending, bytes]]) -> None:
+        """Send some; if the invocation fails, each half of them, so that one alone is left with its error.
+
+        A part that fails is reported, and the others are sent.
+        """
+        texts = b",".join(text for _, text in together)
+        payload = b'{"source":"%s","records":[%s]}' % (SOURCE.encode(), texts)
+        try:
+            answer = await invoke_completely(self._processor, payload)
+        except InvocationError as error:
+            if error.is_divisible and len(together) > 1 and self._may_divide():
+                middle = len(together) // 2
+                await self._invoke(together[:middle])
+                await self._invoke(together[middle:])
+                return
+            self._lone_failures += len(together) == 1
+            for sending, _ in together:
+                self.result.failures.append(Failure(sending.found.id, str(error)))
+            return
+        rejected = answer.get("rejected", {})
+        accepted = []
+        for position, (sending, _) in enumerate(together):
+            if (reason := rejected.get(str(position))) is not None:
+                self.result.rejected_again.append((sending.found, escaped(str(reason), 40)))
+            else:
+                accepted.append(sending)
+        self.result.accepted += len(accepted)
+        # At once: what was accepted with other bytes must not be fixed in another way afterwards.
+        await self._marks.add(*(mark_of(sending) for sending in accepted))
+        await self._marks.flush()
+
+    def _may_divide(self) -> bool:
+        # Where every part fails, the cause is no record.
+        return self._lone_failures < _MAX_LONE_FAILURES and not self._stop.is_set()
+
+
+def event_members(record: Record) -> dict[str, Any]:
+    """Return a record's members in the event."""
+    values = (*record[:5], base64.b64encode(record.data).decode())
+    return dict(zip(MEMBERS, values, strict=True))
+
+
+def mark_of(sending: Sending) -> dict[str, Any]:
+    """Return the mark of a record that was accepted."""
+    mark: dict[str, Any] = {"record": record_name(sending.found.identity)}
+    return mark | {"fixed": True} if sending.fixed else mark
