@@ -7,12 +7,15 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import botocore.session
 import pytest
+import typer
 from botocore import xform_name
 from packaging.requirements import Requirement
 
+from catalog.app import app
 from processor.settings import RDS_ROOTS
 from stacks.database import ADMINISTRATOR, DATABASE_NAME
 from tests.support.documents import PROJECT, Block, blocks, document, documents
@@ -53,6 +56,8 @@ def test_each_command_exists(block: Block, line: str) -> None:
             {"make": check_make, "aws": check_aws, "psql": check_psql}[program](arguments)
         case "pip":
             check_requirement(arguments[-1])
+        case "catalog":
+            check_catalog(arguments)
         case "bash":
             assert (PROJECT / arguments[0]).is_file()
         case ".venv/bin/python" | "python3":
@@ -149,6 +154,13 @@ def test_names_of_resources_are_the_stacks(stacks: dict[str, Stack]) -> None:
     }
     assert named
     assert not {name for name in named if not any(name in text for text in strings)}
+
+
+def check_catalog(arguments: list[str]) -> None:
+    """Check that the operators' program has the command and its options."""
+    command: Any = typer.main.get_command(app)
+    name, *rest = arguments
+    command.commands[name].make_context(name, rest)
 
 
 def test_outputs_are_the_stacks(stacks: dict[str, Stack]) -> None:
