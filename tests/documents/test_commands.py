@@ -54,7 +54,7 @@ def test_each_command_exists(block: Block, line: str) -> None:
     match program:
         case "export":
             variables |= dict(argument.split("=", 1) for argument in arguments)
-        case "make" | "aws" | "psql" | ".venv/bin/catalog":
+        case "make" | "aws" | "psql" | "catalog" | ".venv/bin/catalog":
             CHECKS[program](arguments)
         case "pip":
             check_requirement(arguments[-1])
@@ -142,7 +142,13 @@ def check_aws(arguments: list[str]) -> None:
     assert {xform_name(member, "-") for member in shape.required_members} <= given
 
 
-CHECKS = {"make": check_make, "aws": check_aws, "psql": check_psql, ".venv/bin/catalog": check_catalog}
+CHECKS = {
+    "make": check_make,
+    "aws": check_aws,
+    "psql": check_psql,
+    "catalog": check_catalog,
+    ".venv/bin/catalog": check_catalog,
+}
 
 
 def test_commands_within_sentences_exist() -> None:

@@ -59,8 +59,8 @@ def test_each_free_kind_is_in_a_stack(observed: dict[str, Stack], tmp_path: Path
         tmp_path,
     )
     found = set().union(*map(kinds, [*observed.values(), bootstrap]))
-    # Only where `alarms.emails` names somebody.
-    assert FREE.keys() - found == {"aws_sns_topic_subscription"}
+    # Only where `alarms.emails` names somebody, and where `replay` is set.
+    assert FREE.keys() - found == {"aws_sns_topic_subscription", "aws_sfn_state_machine"}
     paid = {kind for driver in drivers(PROD) for kind in driver.kinds}
     assert kinds(bootstrap) - FREE.keys() <= paid
 
