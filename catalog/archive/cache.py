@@ -16,7 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from catalog.archive.lines import LARGEST_OBJECT_BYTES, DamageError, Unpacked, read_line
+from catalog.archive.lines import LARGEST_OBJECT_BYTES, MOST_DAMAGED_LINES, DamageError, Unpacked, read_line
 from catalog.archive.object_checks import own_name
 from catalog.archive.rows import COLUMNS, LARGEST_ROW_BYTES, row_of, unreadable_row
 from catalog.archive.spill import Spill
@@ -127,13 +127,15 @@ class _Writer:
 
     def add(self, key: str, etag: str, body: bytes) -> bool:
         """Add an object; return whether every line could be read."""
-        is_whole, number = True, 0
+        is_whole, damaged = True, 0
         try:
             for number, line in enumerate(Unpacked(body), 1):
                 try:
                     row = row_of(self._day, key, number, read_line(line))
                 except DamageError:
-                    is_whole, row = False, unreadable_row(self._day, key, number, line)
+                    row, damaged = unreadable_row(self._day, key, number, line), damaged + 1
+                    if damaged == MOST_DAMAGED_LINES:
+                        break
                 self._rows.append(row)
                 self._bytes += len(row)
                 if self._bytes >= _BUFFERED_BYTES:
@@ -143,7 +145,7 @@ class _Writer:
         self._members.append((key, etag))
         if self._part.exists():
             self.close()
-        return is_whole
+        return is_whole and not damaged
 
     def close(self) -> None:
         """Write the file of what was added since the last one."""

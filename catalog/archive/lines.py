@@ -5,6 +5,7 @@ An object that is not ours may unpack to terabytes or be one endless line, so bo
 
 import binascii
 import hashlib
+import json
 import re
 import zlib
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from processor.timestamps import utc_text
 
 LARGEST_OBJECT_BYTES = 64 * 1024 * 1024
 """The processor's slices end at 16 MiB of lines, so no object of ours is as large, even compressed."""
+MOST_DAMAGED_LINES = 1_000
+"""After so many in one object the others are not looked at: a small object may hold millions of bad lines."""
 _LARGEST_UNPACKED = 1024 * 1024 * 1024
 # A record has at most 10 MiB, a third more in base64, and a partition key beside it.
 _LONGEST_LINE = 16 * 1024 * 1024
@@ -185,8 +188,6 @@ def _is_json(data: bytes) -> bool:
 
 def _is_json_to_python(data: bytes) -> bool:
     # It reads what msgspec does not, such as half of a surrogate pair, as the processor's careful way does.
-    import json
-
     try:
         json.loads(data)
     except (ValueError, RecursionError):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from catalog.archive.findings import DayOfShard, Verification
 from catalog.archive.lines import (
+    MOST_DAMAGED_LINES,
     SHARD,
     SUB_SEQUENCES,
     ArchivedLine,
@@ -49,23 +50,25 @@ def check_object(listed: Listed, body: bytes, result: Verification) -> Iterator[
     """Yield the number and content of each line that can be read; add what is wrong to the result."""
     name, where = listed.name, result.of(listed.name.day, listed.name.shard)
     check = _KeyCheck(name, result, where)
-    unpacked, number, damaged = Unpacked(body), 0, False
+    unpacked, number, damaged = Unpacked(body), 0, 0
     try:
         for number, line in enumerate(unpacked, 1):
             where.records += 1
             try:
                 archived = read_line(line)
             except DamageError as error:
-                damaged = True
+                damaged += 1
                 result.add("damage", name.key, number, str(error), where)
+                if damaged == MOST_DAMAGED_LINES:
+                    raise DamageError("so many lines are damaged that the rest was not read") from None
                 continue
             where.rejected += archived.verdict != ACCEPTED
             check.line(number, archived.record)
             yield number, archived
     except DamageError as error:
-        damaged = True
+        damaged += 1
         result.add("damage", name.key, number or None, str(error), where)
-    check.end(number, unpacked.digest, damaged=damaged)
+    check.end(number, unpacked.digest, damaged=damaged > 0)
 
 
 class _KeyCheck:

@@ -1,6 +1,6 @@
 """How the archive is divided into objects, by day, and what small objects cost more than large ones.
 
-Only the list of the objects is read. Prices are those of costs/prices.toml.
+Only the list of the objects is read. Prices are those of costs/prices.toml, and one beside the code.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,8 @@ from catalog.objects import list_keys
 from costs.prices import BYTES_PER_GB, read_prices
 from processor.s3_objects import ARCHIVE_PREFIX
 
+# https://aws.amazon.com/s3/pricing/, us-east-1, for 1,000 GET requests; from memory.
+_DOLLARS_FOR_GETS = 0.0004
 SMALL_BYTES = 128 * 1024
 """Smaller objects stay in the Standard storage class (docs/adr/0007)."""
 
@@ -70,12 +72,12 @@ def small_costs(days: list[Day]) -> Costs:
     larger = -(-size // SMALL_BYTES)
     return Costs(
         puts=_dollars("1,000 PUT requests", objects / 1000),
-        reads=_dollars("1,000 GET requests", objects / 1000),
+        reads=round(objects / 1000 * _DOLLARS_FOR_GETS, 4),
         standard=_dollars("GB-month in Standard", size / BYTES_PER_GB),
         glacier=_dollars("GB-month in Glacier Instant Retrieval", size / BYTES_PER_GB),
         larger_objects=larger,
         larger_puts=_dollars("1,000 PUT requests", larger / 1000),
-        larger_reads=_dollars("1,000 GET requests", larger / 1000),
+        larger_reads=round(larger / 1000 * _DOLLARS_FOR_GETS, 4),
     )
 
 
@@ -100,8 +102,8 @@ def advice(days: list[Day], costs: Costs, *, records: int | None, duplicates: in
         )
     if records and duplicates and duplicates > records // 20:
         found.append(
-            f"{duplicates / records:.0%} of the lines are duplicates: batches are retried often. Look at "
-            "`catalog status` for what fails."
+            f"{duplicates / records:.0%} of the lines are duplicates: batches are retried often. "
+            "`catalog status` says what fails."
         )
     return found or ["Nothing to do: most bytes are in large objects."]
 

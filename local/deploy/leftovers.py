@@ -11,6 +11,7 @@ ResourceNames = dict[str, list[str]]
 
 # Service, call, the response's list, and the key of an element's name; None if the element is the name.
 _LISTINGS = (
+    ("athena", "list_work_groups", "WorkGroups", "Name"),
     ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
     ("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
     ("ec2", "describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
@@ -29,6 +30,7 @@ _LISTINGS = (
     ("elasticache", "describe_user_groups", "UserGroups", "UserGroupId"),
     ("elasticache", "describe_users", "Users", "UserId"),
     ("events", "list_rules", "Rules", "Name"),
+    ("glue", "get_databases", "DatabaseList", "Name"),
     ("iam", "list_policies", "Policies", "Arn"),
     ("iam", "list_roles", "Roles", "RoleName"),
     ("kinesis", "list_streams", "StreamNames", None),

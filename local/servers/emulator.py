@@ -12,9 +12,11 @@ from local.servers.valkey import ValkeyAddress
 
 ACCOUNT_ID = "123456789012"
 _SERVICES = (
+    "athena",
     "ec2",
     "elasticache",
     "events",
+    "glue",
     "iam",
     "kinesis",
     "kms",

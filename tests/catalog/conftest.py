@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -17,11 +18,20 @@ Catalog = Callable[..., Awaitable[Result]]
 
 
 @pytest.fixture
-def catalog(services: Services, servers: Servers, tmp_path: Path) -> Iterator[Catalog]:
+def environment_extras() -> dict[str, Any]:
+    """Nothing besides a kept run's parts; a test's module may replace it."""
+    return {}
+
+
+@pytest.fixture
+def catalog(
+    services: Services, servers: Servers, tmp_path: Path, environment_extras: dict[str, Any]
+) -> Iterator[Catalog]:
     """Yield a function that runs the program with arguments, on the servers, as on a kept local run."""
     members = environment_members(
         services.account, services.postgres, servers.valkey.address, servers.moto.endpoint_url
     )
+    members |= environment_extras
     state = tmp_path / "kept-run.json"
     variables = {"CATALOG_KEPT_RUN": str(state), "COLUMNS": "100", "NO_COLOR": "1"}
     variables["XDG_CACHE_HOME"] = str(tmp_path / "cache")

@@ -26,12 +26,13 @@ async def findings(catalog: Catalog, *arguments: str) -> list[tuple[str, str, in
 
 async def counts(catalog: Catalog, *arguments: str) -> dict[str, Any]:
     result = await catalog("archive", "verify", "--json", *arguments)
-    return json.loads(result.stdout)
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
 
 
 async def test_what_the_processor_writes_is_whole(catalog: Catalog, services: Services) -> None:
     bad = [b"\xff\xfe", "{", '{"product_id":"p3"}', '{"product_id":"p4","price":1.005}']
-    good = [
+    good: list[Any] = [
         GOOD,
         '{\n"product_id": "p2", "price": "9.99", "supplier": "a\\ud800"}',
         {"product_id": "p3", "inventory": 7},

@@ -19,6 +19,12 @@ _SENDERS = "infrastructure/test_storage.py::test_only_our_bucket_may_send_to_the
 _NOTIFICATION = "infrastructure/test_storage.py::test_only_failed_batches_are_sent_to_the_queue"
 _USERS = "infrastructure/test_cache.py::test_users_may_run_only_named_commands_on_products_and_leases"
 _REPLICATION_GROUP = "aws_elasticache_replication_group.Cache_ReplicationGroup"
+_WORKGROUP = (
+    "infrastructure/test_archive_queries.py"
+    "::test_the_workgroup_says_where_results_go_and_what_a_query_may_read"
+)
+_TABLES = "infrastructure/test_archive_queries.py::test_a_table_finds_the_objects_by_day_and_shard"
+_RESULTS = "infrastructure/test_archive_queries.py::test_results_go_after_a_week_and_with_the_stack"
 _POLICY = "data.aws_iam_policy_document."
 
 STORES = [
@@ -214,5 +220,61 @@ STORES = [
         "aws_db_parameter_group.Database_Parameters",
         _PARAMETERS,
         ("a parameter that waits for a restart", "parameter.3.apply_method", "pending-reboot"),
+    ),
+    *mistakes_in(
+        "aws_athena_workgroup.Queries_Workgroup",
+        _WORKGROUP,
+        (
+            "queries whose results go anywhere",
+            "configuration.enforce_workgroup_configuration",
+            False,
+        ),
+        ("queries without a limit", "configuration.bytes_scanned_cutoff_per_query", REMOVED),
+        (
+            "results that are not encrypted",
+            "configuration.result_configuration.encryption_configuration",
+            REMOVED,
+        ),
+        (
+            "results in the archive",
+            "configuration.result_configuration.output_location",
+            "s3://${aws_s3_bucket.Archive_Private_Bucket.bucket}/",
+        ),
+        (
+            "results in a bucket that may be another account's",
+            "configuration.result_configuration.expected_bucket_owner",
+            REMOVED,
+        ),
+        ("a workgroup that keeps the stack", "force_destroy", False),
+    ),
+    *mistakes_in(
+        "aws_glue_catalog_table.Queries_Lines",
+        _TABLES,
+        ("a table of no projected days", "parameters", {"EXTERNAL": "TRUE"}),
+        ("a table of one column too many", "storage_descriptor.columns.1", {"name": "x", "type": "string"}),
+        (
+            "lines that are divided at commas",
+            "storage_descriptor.ser_de_info.parameters",
+            {"field.delim": ","},
+        ),
+    ),
+    *mistakes_in(
+        "aws_glue_catalog_table.Queries_LinesOfShard",
+        _TABLES,
+        ("shards that a resharding hides", "parameters", {"projection.shard.type": "enum"}),
+        ("a partition that no key has", "partition_keys.1.name", "shard_id"),
+    ),
+    *mistakes_in(
+        "aws_s3_bucket_lifecycle_configuration.Queries_Private_Lifecycle",
+        _RESULTS,
+        ("results that are kept for years", "rule.0.expiration.0.days", 1095),
+    ),
+    *mistakes_in(
+        "aws_s3_bucket_public_access_block.Queries_Private_PublicAccess",
+        _BUCKETS,
+        ("results on the internet", "block_public_policy", False),
+    ),
+    *mistakes_in(
+        f"{_POLICY}Queries_Private_TlsOnly", _TLS, ("results over plain HTTP", "statement.0.effect", "Allow")
     ),
 ]

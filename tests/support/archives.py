@@ -4,7 +4,7 @@ import gzip
 from collections.abc import Sequence
 from typing import Any
 
-from processor.reasons import Reason
+from processor.reasons import Reason, of_register
 from processor.records import Record
 from processor.s3_objects import (
     ACCEPTED,
@@ -16,6 +16,8 @@ from processor.s3_objects import (
 )
 from processor.updates import Rejection
 from tests.support.real_servers import Services
+
+_PRICE = of_register("price")
 
 
 async def put(services: Services, key: str, body: bytes) -> str:
@@ -36,9 +38,7 @@ async def archive_lines(services: Services, records: Sequence[Record], lines: Se
     return await put(services, key, gzip.compress(content, mtime=0))
 
 
-async def quarantine(
-    services: Services, records: Sequence[Record], reason: Reason = Reason.INVALID_PRICE
-) -> str:
+async def quarantine(services: Services, records: Sequence[Record], reason: Reason = _PRICE) -> str:
     """Quarantine records as one object; return its key."""
     content = b"".join(quarantine_line(Rejection(record, reason, "why")) + b"\n" for record in records)
     key = object_key(QUARANTINE_PREFIX, records, content, ".ndjson")
