@@ -21,7 +21,7 @@ def escaped(foreign: str | bytes, most: int | None = None) -> str:
 
 def plain(foreign: str | bytes, most: int | None = None, style: str = "") -> Text:
     """Return it escaped, for a table or a line: without markup."""
-    return Text(escaped(foreign, most), style=style)
+    return Text(escaped(foreign, most), style=style, overflow="fold")
 
 
 def _escaped_character(character: str) -> str:
