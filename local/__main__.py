@@ -27,10 +27,9 @@ _SERVER_ERRORS = (
 )
 _EPILOG = """examples:
   python -m local                    send a week of updates through the pipeline and check the result
-  python -m local --keep             the same, and leave everything running for the next three commands
+  python -m local --keep             the same, and leave everything running for the next two commands
   python -m local put '{"product_id": "product123", "inventory": 100, "price": 29.99}'
   python -m local read product123    read it twice through the cache
-  python -m local rejected           show the newest rejected record
   python -m local deploy             deploy dev-stack to an emulator, send a record, destroy; twice
 """
 
@@ -70,8 +69,6 @@ async def _command(arguments: argparse.Namespace) -> int:
             return await kept_run.put(arguments.update, arguments.partition_key)
         case "read":
             return await kept_run.read(arguments.product_id)
-        case "rejected":
-            return await kept_run.rejected(arguments.count)
         case _:
             return await run.run_demo(keep=arguments.keep, readers=arguments.readers)
 
@@ -99,15 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     put.add_argument("--partition-key", help="default: the update's product_id")
     read = commands.add_parser("read", help="read a product twice through the cache of a kept run")
     read.add_argument("product_id", help="for example product123")
-    rejected = commands.add_parser("rejected", help="show the newest rejected records of a kept run")
-    rejected.add_argument("--count", type=_count, default=1, help="how many (default %(default)s)")
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r}; 1 to 1000 are accepted")
-    return int(text)
 
 
 def _readers(text: str) -> int:

@@ -1,7 +1,6 @@
-"""Commands for a run kept by `make local KEEP=1`: put an update, read a product, show rejected records."""
+"""Commands for a run kept by `make local KEEP=1`: put an update, read a product."""
 
 import asyncio
-import base64
 import gzip
 import json
 import os
@@ -83,7 +82,7 @@ def refuse_second_run() -> None:
 
 
 def instructions(pipeline: Pipeline) -> str:
-    """Return the servers' addresses and three commands to try."""
+    """Return the servers' addresses and commands to try."""
     servers, account = pipeline.servers, pipeline.account
     python = ".venv/bin/python -m local"
     return f"""
@@ -95,7 +94,8 @@ Still running; Ctrl-C stops everything.
 Try in another terminal:
   {python} put '{{"product_id": "product123", "inventory": 100, "price": 29.99}}'
   {python} read product123
-  {python} put '{{"product_id": "product123", "price": 19.995, "supplier": "acme"}}' && {python} rejected
+  {python} put '{{"product_id": "product123", "price": 19.995, "supplier": "acme"}}'
+  .venv/bin/catalog quarantine list
 """
 
 
@@ -155,16 +155,6 @@ async def read(product_id: str) -> int:
     if product is None:
         print(f"the catalog has no product {product_id!r}")
     return 0 if product else 1
-
-
-async def rejected(count: int) -> int:
-    """Show the newest rejected records: the reason and the bytes."""
-    lines = [line async for line in _lines(_state(), "quarantine")]
-    for line in sorted(lines, key=lambda line: str(line["arrival_time"]))[-count:]:
-        data = base64.b64decode(line.pop("data_base64"))
-        print(json.dumps(line, indent=2))
-        print("bytes:", data[:200].decode("utf-8", "backslashreplace") + ("…" if len(data) > 200 else ""))
-    return 0 if lines else 1
 
 
 async def _lines(state: Mapping[str, Any], store: str) -> AsyncIterator[dict[str, Any]]:

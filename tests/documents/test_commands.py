@@ -12,7 +12,9 @@ import botocore.session
 import pytest
 from botocore import xform_name
 from packaging.requirements import Requirement
+from typer.testing import CliRunner
 
+from catalog.app import app as catalog
 from processor.settings import RDS_ROOTS
 from stacks.database import ADMINISTRATOR, DATABASE_NAME
 from tests.support.documents import PROJECT, Block, blocks, document, documents
@@ -57,6 +59,9 @@ def test_each_command_exists(block: Block, line: str) -> None:
             assert (PROJECT / arguments[0]).is_file()
         case ".venv/bin/python" | "python3":
             check_python(arguments)
+        case ".venv/bin/catalog":
+            # What is unknown is refused before the help is shown.
+            assert CliRunner().invoke(catalog, [*arguments, "--help"]).exit_code == 0
         case _ if program.startswith(".venv/bin/"):
             assert Path(sys.executable).with_name(Path(program).name).is_file(), program
         case _:
