@@ -13,7 +13,7 @@ from catalog.repair.invocation import (
     invoke_completely,
 )
 
-DONE = {"batchItemFailures": []}
+DONE: dict[str, Any] = {"batchItemFailures": []}
 
 
 class Body:
