@@ -9,7 +9,7 @@ import asyncpg
 from botocore.exceptions import BotoCoreError, ClientError
 from redis.exceptions import RedisError
 
-from local.demo import kept_run, run
+from local.demo import run
 from local.demo.kept_state import KeptRunError
 from local.deploy import deployment
 from local.emulated_aws.event_source_mapping import FunctionError, MappingEndedError
@@ -28,7 +28,6 @@ _SERVER_ERRORS = (
 _EPILOG = """examples:
   python -m local                    send a week of updates through the pipeline and check the result
   python -m local --keep             the same, and leave everything running for `.venv/bin/catalog --help`
-  python -m local rejected           show the newest rejected record
   python -m local deploy             deploy dev-stack to an emulator, send a record, destroy; twice
 """
 
@@ -64,8 +63,6 @@ async def _command(arguments: argparse.Namespace) -> int:
     match arguments.command:
         case "deploy":
             return await deployment.run(once=arguments.once)
-        case "rejected":
-            return await kept_run.rejected(arguments.count)
         case _:
             return await run.run_demo(keep=arguments.keep, readers=arguments.readers)
 
@@ -88,15 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     deploy = commands.add_parser("deploy", help="deploy dev-stack with cdktf, to an emulator of AWS")
     deploy.add_argument("--once", action="store_true", help="stop after the first destroy (half the time)")
-    rejected = commands.add_parser("rejected", help="show the newest rejected records of a kept run")
-    rejected.add_argument("--count", type=_count, default=1, help="how many (default %(default)s)")
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r}; 1 to 1000 are accepted")
-    return int(text)
 
 
 def _readers(text: str) -> int:

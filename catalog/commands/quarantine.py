@@ -227,18 +227,18 @@ def document_of(found: Quarantined, marks: Marks) -> dict[str, Any]:
     }
 
 
-def _shown_record(found: Quarantined, marks: Marks) -> list[RenderableType]:
+def _shown_record(found: Quarantined, marks: Marks) -> list[Text]:
     document = document_of(found, marks)
-    table = Table.grid(padding=(0, 2))
-    for name in _IDENTITY:
-        value = document[name]
-        table.add_row(name, plain("none" if value is None else str(value)))
-    table.add_row("reason", plain(f"{found.reason}{_sentence(found.reason)}"))
-    table.add_row("message", plain(found.message))
-    table.add_row("object", plain(f"{found.key} line {found.line}"))
-    table.add_row("redriven", document["redriven"] or "no")
-    table.add_row("today", plain(_today(found)))
-    return [table, Text(f"{len(found.record.data):,} bytes:"), plain(found.record.data)]
+    values = {name: "none" if document[name] is None else str(document[name]) for name in _IDENTITY}
+    values |= {
+        "reason": f"{found.reason}{_sentence(found.reason)}",
+        "message": found.message,
+        "object": f"{found.key} line {found.line}",
+        "redriven": document["redriven"] or "no",
+        "today": _today(found),
+    }
+    lines = [plain(f"{name:<16} {value}") for name, value in values.items()]
+    return [*lines, Text(f"{len(found.record.data):,} bytes:"), plain(found.record.data)]
 
 
 def _sentence(code: str) -> str:

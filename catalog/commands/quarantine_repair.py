@@ -236,14 +236,13 @@ def _print_sent(
         f"{len(sent.failures):,} not done, {left.total():,} left as they were"
     )
     again = [
-        Text(f"rejected again: {found.id}: {escaped(reason, 60)} (before: {escaped(found.reason, 60)})")
-        for found, reason in sent.rejected_again[:_LINES]
+        Text(f"rejected again: {id_}: {escaped(now, 60)} (before: {escaped(before, 60)})")
+        for id_, before, now in sent.rejected_again[:_LINES]
     ]
     document = {
         "accepted": sent.accepted,
         "rejected_again": [
-            {"id": found.id, "reason": reason, "before": found.reason}
-            for found, reason in sent.rejected_again
+            {"id": id_, "reason": now, "before": before} for id_, before, now in sent.rejected_again
         ],
         "failures": [asdict(failure) for failure in sent.failures],
         "left": dict(left),

@@ -66,10 +66,10 @@ def of_rule(mend: Callable[[bytes], bytes]) -> Change:
 
 def of_patch(operations: Any) -> Change:
     """Return the change that a JSON patch makes (RFC 6902). Raises: UsageError."""
+    if not isinstance(operations, list) or not operations:
+        raise UsageError("--patch is not a list of operations (RFC 6902)")
     try:
         patch = jsonpatch.JsonPatch(operations)
-        if not isinstance(operations, list) or not operations:
-            raise UsageError("--patch is not a list of operations (RFC 6902)")
     except (*_PATCH_ERRORS, AttributeError) as error:
         raise UsageError(f"--patch is not a JSON patch (RFC 6902): {error}") from error
 

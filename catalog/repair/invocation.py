@@ -56,7 +56,7 @@ async def open_processor(connections: Connections, workers: int) -> AsyncIterato
     """Yield the environment's function."""
     variables = connections.environment.variables
     if variables is None:
-        yield _LambdaFunction(await connections.aws("lambda"), connections.environment.function_name)
+        yield LambdaFunction(await connections.aws("lambda"), connections.environment.function_name)
         return
     local = _LocalFunction(variables, workers)
     try:
@@ -86,7 +86,9 @@ async def invoke_completely(processor: Processor, payload: bytes) -> dict[str, A
     raise InvocationError(f"an answer of another kind: {escaped(json.dumps(answer), _SHOWN)}")
 
 
-class _LambdaFunction:
+class LambdaFunction:
+    """The function of a name, by Lambda's client."""
+
     def __init__(self, client: Any, name: str) -> None:
         self._client = client
         self._name = name

@@ -184,15 +184,16 @@ async def _by_day(s3: Any, bucket: str, wanted: Filter) -> AsyncGenerator[dict[s
                 continue
             if name.day != day:
                 if objects:
-                    yield _newest_first(objects)
+                    yield newest_first(objects)
                 day, objects = name.day, {}
             if wanted.may_have(name):
                 objects[found["Key"]] = found["LastModified"]
         if objects:
-            yield _newest_first(objects)
+            yield newest_first(objects)
 
 
-def _newest_first(objects: dict[str, datetime]) -> dict[str, datetime]:
+def newest_first(objects: dict[str, datetime]) -> dict[str, datetime]:
+    """Return the objects by when they were written."""
     return dict(sorted(objects.items(), key=lambda item: item[1], reverse=True))
 
 

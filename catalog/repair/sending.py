@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from catalog.repair.escaping import escaped
 from catalog.repair.invocation import MAX_PAYLOAD_BYTES, InvocationError, Processor, invoke_completely
 from catalog.repair.marks import MarkWriter, record_name
 from catalog.repair.pace import Pace
@@ -35,10 +34,10 @@ class Sending:
 
 @dataclass(slots=True)
 class Sent:
-    """What was done; `rejected_again`: each with the reason, or the new one."""
+    """What was done; `rejected_again`: of each the id, its reason before, and now."""
 
     accepted: int = 0
-    rejected_again: list[tuple[Quarantined, str]] = field(default_factory=list)
+    rejected_again: list[tuple[str, str, str]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
 
@@ -117,7 +116,8 @@ class Sender:
         accepted = []
         for position, (sending, _) in enumerate(together):
             if (reason := rejected.get(str(position))) is not None:
-                self.result.rejected_again.append((sending.found, escaped(str(reason), 40)))
+                again = (sending.found.id, sending.found.reason, str(reason))
+                self.result.rejected_again.append(again)
             else:
                 accepted.append(sending)
         self.result.accepted += len(accepted)

@@ -1,6 +1,5 @@
-"""Commands for a run kept by `make local KEEP=1`: show rejected records."""
+"""What a run kept by `make local KEEP=1` says, and how other programs find it."""
 
-import base64
 import gzip
 import json
 import os
@@ -88,16 +87,6 @@ Try in another terminal:
   echo '{{"product_id": "product123", "price": 19.995, "supplier": "acme"}}' | {program} produce - --wait
   {program} quarantine list
 """
-
-
-async def rejected(count: int) -> int:
-    """Show the newest rejected records: the reason and the bytes."""
-    lines = [line async for line in _lines(_state(), "quarantine")]
-    for line in sorted(lines, key=lambda line: str(line["arrival_time"]))[-count:]:
-        data = base64.b64decode(line.pop("data_base64"))
-        print(json.dumps(line, indent=2))
-        print("bytes:", data[:200].decode("utf-8", "backslashreplace") + ("…" if len(data) > 200 else ""))
-    return 0 if lines else 1
 
 
 async def _lines(state: Mapping[str, Any], store: str) -> AsyncIterator[dict[str, Any]]:

@@ -86,3 +86,11 @@ async def test_without_the_quarantine_bucket_it_is_unfinished(services: Services
     await services.account.s3.delete_bucket(Bucket=services.account.quarantine_bucket)
     answer = await services.invoke(redrive_event((b"bad", 4)))
     assert answer["batchItemFailures"] == [{"itemIdentifier": sequence(4)}]
+
+
+async def test_a_batch_after_an_unfinished_one_does_not_hide_it(services: Services) -> None:
+    await services.account.s3.delete_bucket(Bucket=services.account.quarantine_bucket)
+    event = redrive_event((b"bad", 4), (b'{"product_id": "a", "inventory": 1}', 5))
+    event["records"][1]["shard"] = "shardId-000000000007"
+    answer = await services.invoke(event)
+    assert answer["batchItemFailures"] == [{"itemIdentifier": sequence(4)}]
