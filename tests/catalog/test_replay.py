@@ -112,7 +112,7 @@ async def test_a_table_of_another_shape_is_refused(services: Services, catalog: 
     ("arguments", "message"),
     [
         (("--into", 'x"; DROP TABLE products'), "the name of a table is accepted"),
-        (("--from", "yesterday"), "--from is 'yesterday'; a day such as 2026-01-31 is accepted"),
+        (("--from", "yesterday"), "--from is 'yesterday'; a day or a time is accepted"),
         (("--from", "2026-02-01", "--to", DAY), "--from is later than --to"),
         (("--yes",), "--yes needs --reason"),
         (("--source", "/nowhere"), "a folder with objects of the archive is accepted"),
