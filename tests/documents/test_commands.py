@@ -12,7 +12,9 @@ import botocore.session
 import pytest
 from botocore import xform_name
 from packaging.requirements import Requirement
+from typer.testing import CliRunner
 
+from catalog.app import app
 from processor.settings import RDS_ROOTS
 from stacks.database import ADMINISTRATOR, DATABASE_NAME
 from tests.support.documents import PROJECT, Block, blocks, document, documents
@@ -57,6 +59,8 @@ def test_each_command_exists(block: Block, line: str) -> None:
             assert (PROJECT / arguments[0]).is_file()
         case ".venv/bin/python" | "python3":
             check_python(arguments)
+        case "catalog":
+            check_catalog(arguments)
         case _ if program.startswith(".venv/bin/"):
             assert Path(sys.executable).with_name(Path(program).name).is_file(), program
         case _:
@@ -91,6 +95,13 @@ def check_python(arguments: list[str]) -> None:
             subprocess.run(command, cwd=PROJECT, capture_output=True, check=True)  # noqa: S603
         case [path, *_]:
             assert (PROJECT / path).is_file()
+
+
+def check_catalog(arguments: list[str]) -> None:
+    """Let the program parse the command and its options."""
+    result = CliRunner().invoke(app, [*arguments, "--help"])
+    assert result.exit_code == 0, result.output
+    assert all(word.split("=")[0] in result.stdout for word in arguments if word.startswith("--"))
 
 
 def check_psql(arguments: list[str]) -> None:
