@@ -228,7 +228,9 @@ def _print_verification(output: Output, result: Verification) -> None:
 
 
 def _table(columns: tuple[str, ...], rows: list[dict[str, Any]], totals: dict[str, int]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_footer=len(rows) > 1, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(
+        box=box.SIMPLE_HEAD, show_footer=len(rows) > 1, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False
+    )
     for name in columns:
         if name in totals:
             table.add_column(name, footer=f"{totals[name]:,}", justify="right", no_wrap=True)

@@ -59,7 +59,13 @@ def chosen_query(
 def print_named(output: Output) -> None:
     """Print the named queries and their parameters."""
     table = Table(
-        "name", "what it answers", "--set", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
+        "name",
+        "what it answers",
+        "--set",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
     )
     document = []
     for query in named_queries():

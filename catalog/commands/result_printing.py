@@ -53,7 +53,7 @@ async def print_rows(output: Output, columns: Sequence[str], parts: Parts) -> No
             break
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     if sum(widths) + len(widths) <= output.width:
-        table = Table(*columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+        table = Table(*columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
         for row in rows:
             table.add_row(*map(Text, row))
         output.data(None, table)

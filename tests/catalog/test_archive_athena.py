@@ -96,7 +96,7 @@ async def test_the_screen(catalog: Catalog, athena: Athena) -> None:
     result = await catalog(
         "archive", "sql", "--athena", "SELECT count(*) AS n FROM archive", "--shard", "s-1"
     )
-    assert lines_of(result.stdout) == [" n", " ─", " 3"]
+    assert lines_of(result.stdout) == ["n", "─", "3"]
     assert "FROM archive_lines_of_shard\n    WHERE shard = 's-1'" in (await athena.asked())["Query"]
 
 

@@ -45,9 +45,9 @@ async def test_the_screen(catalog: Catalog, services: Services) -> None:
     result = await catalog("archive", "compact-report")
     size = json.loads((await catalog("archive", "compact-report", "--json")).stdout)["days"][0]["bytes"]
     assert lines_of(result.stdout) == [
-        " day         objects  bytes  small_objects  small_bytes",
-        " ──────────────────────────────────────────────────────",
-        f" 2026-01-31        1    {size}              1          {size}",
+        "day         objects  bytes  small_objects  small_bytes",
+        "──────────────────────────────────────────────────────",
+        f"2026-01-31        1    {size}              1          {size}",
         "Small objects (under 128 KiB): $0.0000 to write and $0.0000 to read once, $0.0000 a month.",
         "The same in 1 larger ones: $0.0000, $0.0000, $0.0000 (from day 90 on).",
         "1 of 1 objects are small, which costs $0.00: leave it.",

@@ -103,9 +103,9 @@ async def test_nothing_raw_reaches_the_screen(catalog: Catalog, services: Servic
     await archive(services, [record("\x1b[31m[bold]red[/bold] \u202e\x9b")], "invalid_json")
     result = await catalog("archive", "sql", "SELECT data FROM archive")
     assert lines_of(result.stdout) == [
-        " data",
-        " ───────────────────────────────────",
-        r" \x1b[31m[bold]red[/bold] \u202e\x9b",
+        "data",
+        "───────────────────────────────────",
+        r"\x1b[31m[bold]red[/bold] \u202e\x9b",
     ]
 
 

@@ -51,9 +51,9 @@ async def test_the_screen(catalog: Catalog, services: Services) -> None:
     result = await catalog("archive", "verify", "--no-table")
     assert result.exit_code == 1
     assert lines_of(result.stdout) == [
-        " day         shard                 objects  records  duplicates  fixed  findings",
-        " ───────────────────────────────────────────────────────────────────────────────",
-        " 2026-01-31  shardId-000000000006        2        3           1      0         0",
+        "day         shard                 objects  records  duplicates  fixed  findings",
+        "───────────────────────────────────────────────────────────────────────────────",
+        "2026-01-31  shardId-000000000006        2        3           1      0         0",
         "foreign: notes.txt: the processor does not write such an object",
     ]
     assert result.stderr == "1 findings: 1 foreign\n"

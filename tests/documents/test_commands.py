@@ -62,6 +62,8 @@ def test_each_command_exists(block: Block, line: str) -> None:
             assert (PROJECT / arguments[0]).is_file()
         case ".venv/bin/python" | "python3":
             check_python(arguments)
+        case "catalog":
+            check_catalog(arguments)
         case _ if program.startswith(".venv/bin/"):
             assert Path(sys.executable).with_name(Path(program).name).is_file(), program
         case _:
