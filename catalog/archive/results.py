@@ -53,10 +53,13 @@ async def ask_duckdb(spill: Spill, sql: str, values: Mapping[str, str]) -> Resul
     connection = spill.connection
 
     async def call(function: Any, *arguments: Any) -> Any:
+        running = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
         try:
-            return await asyncio.to_thread(function, *arguments)
+            return await asyncio.shield(running)
         except asyncio.CancelledError:
             connection.interrupt()
+            # The connection cannot be closed before.
+            await asyncio.gather(running, return_exceptions=True)
             raise
         except duckdb.Error as error:
             raise UsageError(f"DuckDB: {str(error).strip()}") from error

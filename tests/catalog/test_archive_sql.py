@@ -1,5 +1,6 @@
 """`catalog archive sql` on DuckDB: what the processor wrote, exact, whatever records hold."""
 
+import asyncio
 import csv
 import io
 import json
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from catalog.archive.results import ask_duckdb
+from catalog.archive.spill import open_spill
 from processor.product import REGISTERS
 from processor.s3_objects import archive_line
 from tests.catalog.conftest import Catalog, lines_of
@@ -202,6 +205,19 @@ async def test_what_is_not_accepted(catalog: Catalog, arguments: list[str], mess
     result = await catalog("archive", "sql", *arguments)
     assert result.exit_code == 2
     assert result.stderr.startswith(f"error: {message}")
+
+
+async def test_a_query_is_interrupted() -> None:
+    """A cancelled query ends at once, and its database can be closed."""
+    with open_spill() as spill:
+        asking = asyncio.ensure_future(
+            ask_duckdb(spill, "SELECT max(hash(range)) FROM range(200000000000)", {})
+        )
+        _, running = await asyncio.wait([asking], timeout=0.2)
+        assert running
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(asking, 10)
 
 
 async def test_too_much_to_read(catalog: Catalog, services: Services) -> None:
