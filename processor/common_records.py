@@ -1,4 +1,4 @@
-"""The fast way to decode a record: what nearly every supplier sends, at a third of the cost.
+"""The fast way to decode a record: what nearly every supplier sends, at half the cost.
 
 It looks for what is unusual and then declines, so that `updates.decode` decodes the record and words what is
 wrong. What it accepts, it decodes as that does: `tests/unit/test_common_records.py` compares the two.

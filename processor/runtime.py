@@ -53,6 +53,8 @@ class Runtime:
         self._ports: Ports | None = None
         self._one_at_a_time = threading.Lock()
         gc.set_threshold(_OBJECTS_PER_COLLECTION)
+        # What was imported stays for ever. Looking through it would take over 10 ms after each failed batch.
+        gc.freeze()
 
     def run(self, operation: Callable[[Ports], Awaitable[T]], *, seconds: float) -> T:
         """Run the operation on the loop, with the connections; return its result.

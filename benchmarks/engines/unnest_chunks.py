@@ -12,6 +12,7 @@ one more round trip, is left out.
 """
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import chain
@@ -76,8 +77,9 @@ class _Statements(Engine):
             statement, parameters = self._statement(changes[start : start + ROWS_OF_A_STATEMENT])
             await self._connection.execute(statement, *parameters)
 
+    @abstractmethod
     def _statement(self, changes: Changes) -> tuple[str, Iterable[Any]]:
-        raise NotImplementedError
+        """Return the statement for some changes, and its parameters."""
 
 
 class UnnestChunks(_Statements):
