@@ -9,6 +9,7 @@ from cdktf_cdktf_provider_aws.athena_workgroup import (
     AthenaWorkgroupConfigurationResultConfiguration,
     AthenaWorkgroupConfigurationResultConfigurationEncryptionConfiguration,
 )
+from cdktf_cdktf_provider_aws.data_aws_partition import DataAwsPartition
 from cdktf_cdktf_provider_aws.glue_catalog_database import GlueCatalogDatabase
 from cdktf_cdktf_provider_aws.glue_catalog_table import (
     GlueCatalogTable,
@@ -88,7 +89,8 @@ class ArchiveQueries(Construct):
         workgroup = self._workgroup(config, account_id, results)
         self.workgroup_name = workgroup.name
         self._workgroup_arn = workgroup.arn
-        glue = f"arn:aws:glue:{config.region}:{account_id}"
+        partition = DataAwsPartition(self, "Partition").partition
+        glue = f"arn:{partition}:glue:{config.region}:{account_id}"
         # Glue wants the catalog for whatever is in it, and Athena its default database for every query.
         self._found_arns = [f"{glue}:catalog", f"{glue}:database/default", database.arn]
         self._table_arns = [table.arn for table in tables]

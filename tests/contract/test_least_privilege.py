@@ -18,7 +18,7 @@ UNBOUNDED = re.compile(
 # RDS's log group for enhanced monitoring, and what Athena needs of Glue for any query: the account has one.
 OF_ACCOUNT = re.compile(
     r"arn:\$\{[^}]+\}:logs:[a-z0-9-]+:\$\{[^}]+\}:log-group:RDSOSMetrics(:log-stream:\*)?"
-    r"|arn:aws:glue:[a-z0-9-]+:\$\{[^}]+\}:(catalog|database/default)"
+    r"|arn:\$\{[^}]+\}:glue:[a-z0-9-]+:\$\{[^}]+\}:(catalog|database/default)"
 )
 DOCUMENT = re.compile(r"\$\{data\.aws_iam_policy_document\.\w+\.json\}")
 POLICY_ARGUMENTS = {"policy", "assume_role_policy"}

@@ -18,7 +18,10 @@ ADMINISTRATOR = "${aws_db_instance.Database_Instance.master_user_secret[0].secre
 WRITER = "${aws_secretsmanager_secret.Writer_Secret.arn}"
 READER = "${aws_secretsmanager_secret.Reader_Secret.arn}"
 RESULTS = "${aws_s3_bucket.Queries_Private_Bucket.arn}"
-GLUE = "arn:aws:glue:us-east-1:${data.aws_caller_identity.Account.account_id}"
+GLUE = (
+    "arn:${data.aws_partition.Queries_Partition.partition}:glue:us-east-1"
+    ":${data.aws_caller_identity.Account.account_id}"
+)
 FOUND_IN_GLUE = {
     f"{GLUE}:catalog",
     f"{GLUE}:database/default",
