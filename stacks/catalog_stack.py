@@ -285,6 +285,7 @@ class CatalogStack(TerraformStack):
             writer=self._writer,
             reader=self._reader,
             cache=self._cache,
+            replay=self._replay,
         )
 
     def _create_monitoring(self) -> None:

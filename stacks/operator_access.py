@@ -21,6 +21,7 @@ from stacks.environment_parameter import EnvironmentParameter
 from stacks.inventory_processor import InventoryProcessor
 from stacks.policies import Statement, allow, document
 from stacks.quarantine import Quarantine
+from stacks.replay import Replay
 from stacks.stream import InventoryStream
 
 # Without the enhanced metric, `status` takes the first record of a shard that is not archived yet.
@@ -37,8 +38,9 @@ class OperatorAccess(Construct):
     """Three policies to attach to operators' roles; the other two are for roles that may read, too.
 
     Reading: `status`, `show`, `explain`, `quarantine list|show`, `archive`, `diff`, `history`, and what
-    `redrive` and `quarantine fix|redrive` print before `--yes`. Redriving: those two. Replaying: `replay`. To
-    send (`produce`), a role needs the suppliers' policy. `tests/contract/test_operator_rights.py` runs each.
+    `redrive` and `quarantine fix|redrive` print before `--yes`. Redriving: those two. Replaying: `replay`,
+    and the state machine where there is one. To send (`produce`), a role needs the suppliers' policy.
+    `tests/contract/test_operator_rights.py` compares them with what each command requests.
 
     `read_arn`, `redrive_arn`, `replay_arn`: the policies'.
     """
@@ -58,6 +60,7 @@ class OperatorAccess(Construct):
         writer: Credentials,
         reader: Credentials,
         cache: Cache,
+        replay: Replay | None,
     ) -> None:
         super().__init__(scope, id_)
         self._config = config
@@ -98,6 +101,7 @@ class OperatorAccess(Construct):
                 *decrypt_secrets(config, [writer.secret_arn]),
                 cache.connect_statement(cache.processor),
                 *self._write_down(),
+                *(replay.start_statements() if replay else []),
             ],
         )
 
