@@ -12,6 +12,7 @@ from catalog.app import app
 from local.servers import Servers
 from tests.support.catalog_on_aws import catalog_on_aws, members_in_test, names_in_test
 from tests.support.deployed_functions import STACK_IDS, Block, block_of, statements
+from tests.support.documents import document, names_in
 from tests.support.events import kinesis_event, kinesis_record
 from tests.support.failed_batches import put_failed_batch, update_event
 from tests.support.iam_policies import grants, policy
@@ -132,6 +133,15 @@ def test_every_command_is_run() -> None:
     run = [" ".join(command) for commands in COMMANDS.values() for command in commands]
     for name in set(commands_of(typer.main.get_command(app))) - NEEDS_NO_ENVIRONMENT:
         assert any(each == name or each.startswith(f"{name} ") for each in run), name
+
+
+def test_the_table_of_policies_says_which_commands_each_is_for() -> None:
+    rows = {
+        names_in(row[0])[0]: names_in(row[1]) for row in document("docs/operating.md").table("output", "for")
+    }
+    assert set(rows) == set(COMMANDS)
+    for output, commands in COMMANDS.items():
+        assert {command[0] for command in commands} <= set(rows[output]), output
 
 
 @pytest.mark.parametrize("output", COMMANDS)
