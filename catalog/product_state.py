@@ -9,7 +9,6 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from catalog.archive_lines import Damage, Line, find_line
 from catalog.connections import Connections
-from catalog.errors import UnreachableError
 from catalog.objects import Identity
 from catalog.versions import Version, parse_version
 from processor.cache_keys import lease_key, value_key
@@ -185,11 +184,11 @@ def supplier_of(line: Line) -> str | None:
 
 
 async def _is_pending(connections: Connections, product_id: str) -> bool | None:
+    pool = await connections.database()
     try:
-        pool = await connections.database(may_write=True)
         found = await pool.fetchval("SELECT 1 FROM pending_invalidation WHERE product_id = $1", product_id)
-    except (UnreachableError, asyncpg.PostgresError):
-        return None
+    except asyncpg.InsufficientPrivilegeError:
+        return None  # its migration was not deployed yet
     return found is not None
 
 

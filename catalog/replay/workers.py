@@ -96,7 +96,7 @@ class Worker:
         """Apply the objects' updates to the table."""
         report = ReplayReport()
         # Nobody caches what another table holds.
-        cache = RedisCache(self._connections.cache()) if self.plan.table == PRODUCTS else None
+        cache = RedisCache(self._connections.cache(may_write=True)) if self.plan.table == PRODUCTS else None
         writer = CatalogWriter(await self.catalog(), cache, SystemClock(), report)
         await replay_objects(keys, await self.source(), writer, self.plan.selection, report)
         return report

@@ -12,12 +12,7 @@ _CONNECTIONS = """
 SELECT (SELECT sum(numbackends) FROM pg_stat_database)::bigint AS used,
     current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
         - current_setting('reserved_connections')::int AS allowed,
-    pg_database_size(current_database()) AS size_bytes
-"""
-# A role sees the statements of its own sessions only.
-_LONGEST = """
-SELECT max(extract(epoch FROM clock_timestamp() - query_start))::float FROM pg_stat_activity
-WHERE state = 'active' AND pid <> pg_backend_pid() AND application_name <> 'catalog'
+    pg_database_size(current_database()) AS size_bytes, longest_statement_seconds() AS longest
 """
 _PENDING = "SELECT count(*) AS waiting, min(missed_at) AS oldest FROM pending_invalidation"
 
@@ -32,7 +27,7 @@ class PendingInvalidations:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseState:
-    """`longest_statement_seconds`: of the processor's and the shop's running ones; None if none runs."""
+    """`longest_statement_seconds`: of those that run, but this program's; None if none runs."""
 
     connections: int
     connections_allowed: int
@@ -55,18 +50,17 @@ class CacheState:
 
 
 async def read_pending(connections: Connections) -> PendingInvalidations:
-    """Return the pending invalidations, which the shop's role may not see."""
-    pool = await connections.database(may_write=True)
+    """Return the pending invalidations."""
+    pool = await connections.database()
     (row,) = await pool.fetch(_PENDING)
     return PendingInvalidations(row["waiting"], row["oldest"])
 
 
 async def read_database(connections: Connections) -> DatabaseState:
     """Return how the database is."""
-    pools = [await connections.database(), await connections.database(may_write=True)]
-    (row,) = await pools[0].fetch(_CONNECTIONS)
-    longest = [seconds for pool in pools if (seconds := await pool.fetchval(_LONGEST)) is not None]
-    return DatabaseState(row["used"], row["allowed"], row["size_bytes"], max(longest, default=None))
+    pool = await connections.database()
+    (row,) = await pool.fetch(_CONNECTIONS)
+    return DatabaseState(row["used"], row["allowed"], row["size_bytes"], row["longest"])
 
 
 async def read_cache(connections: Connections, now: datetime) -> CacheState:

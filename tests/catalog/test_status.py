@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aioboto3
+import asyncpg
 import pytest
 
 from local.demo.kept_run import environment_members
@@ -20,7 +21,7 @@ from local.emulated_aws.account import REGION
 from local.servers import Servers
 from tests.catalog.conftest import Catalog
 from tests.support.events import SHARD, kinesis_event, kinesis_record
-from tests.support.real_servers import Services
+from tests.support.real_servers import Services, until
 
 PROJECT = Path(__file__).parents[2]
 SCREEN = """
@@ -141,6 +142,22 @@ async def test_what_cannot_be_reached_hides_nothing_else(services: Services, cat
     assert document["pending"]["error"].startswith("UndefinedTableError: ")
     assert document["database"]["connections_allowed"] == 97
     assert result.exit_code == 1
+
+
+async def test_the_longest_statement_is_seen_whoever_runs_it(services: Services, catalog: Catalog) -> None:
+    """The login that may only read is told how long it runs, not what it is."""
+    waiting = await asyncpg.connect(services.postgres.dsn)
+    async with services.database.transaction():
+        await services.database.execute("LOCK TABLE processing_attempt")
+        running = asyncio.create_task(waiting.fetchval("SELECT count(*) FROM processing_attempt"))
+
+        async def is_seen() -> bool:
+            document = json.loads((await catalog("status", "--json")).stdout)
+            return document["database"]["longest_statement_seconds"] is not None
+
+        await until(is_seen)
+    assert await running == 0
+    await waiting.close()
 
 
 async def test_watching_ends_with_ctrl_c(services: Services, servers: Servers, tmp_path: Path) -> None:
