@@ -101,9 +101,11 @@ class Connections:
                     timeout=_CONNECT_SECONDS,
                     server_settings={"application_name": "catalog"},
                 )
-            except (OSError, asyncpg.PostgresError) as error:
+            except asyncpg.PostgresError as error:
+                raise UnreachableError(f"the database at {where} refuses the connection: {error}") from error
+            except OSError as error:
                 raise UnreachableError(
-                    f"the database at {where} cannot be reached: {error or type(error).__name__}. "
+                    f"the database at {where} cannot be reached: {str(error) or 'no answer'}. "
                     "It is in private subnets: run this inside the VPC, "
                     "or set CATALOG_DATABASE_HOST to a tunnel's end"
                 ) from error

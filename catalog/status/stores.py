@@ -19,6 +19,16 @@ _LONGEST = """
 SELECT max(extract(epoch FROM clock_timestamp() - query_start))::float FROM pg_stat_activity
 WHERE state = 'active' AND pid <> pg_backend_pid() AND application_name <> 'catalog'
 """
+# Who holds the locks that statements of this role wait for; names of other roles' sessions are public.
+_BLOCKERS = """
+SELECT DISTINCT pid, usename AS role, application_name AS application
+FROM pg_stat_activity WHERE pid = ANY (ARRAY(
+    SELECT unnest(pg_blocking_pids(pid)) FROM pg_stat_activity WHERE wait_event_type = 'Lock'))
+"""
+_APPLICATIONS = """
+SELECT application_name, count(*) FROM pg_stat_activity
+WHERE usename IS NOT NULL GROUP BY application_name ORDER BY count(*) DESC, application_name
+"""
 _PENDING = "SELECT count(*) AS waiting, min(missed_at) AS oldest FROM pending_invalidation"
 
 
@@ -31,13 +41,27 @@ class PendingInvalidations:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocker:
+    """A session that holds a lock for which statements of the processor or the shop wait."""
+
+    pid: int
+    role: str
+    application: str
+
+
+@dataclass(frozen=True, slots=True)
 class DatabaseState:
-    """`longest_statement_seconds`: of the processor's and the shop's running ones; None if none runs."""
+    """`longest_statement_seconds`: of the processor's and the shop's running ones; None if none runs.
+
+    `applications`: the name that each session gives → how many, most first.
+    """
 
     connections: int
     connections_allowed: int
     size_bytes: int
     longest_statement_seconds: float | None
+    blockers: list[Blocker]
+    applications: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +90,15 @@ async def read_database(connections: Connections) -> DatabaseState:
     pools = [await connections.database(), await connections.database(may_write=True)]
     (row,) = await pools[0].fetch(_CONNECTIONS)
     longest = [seconds for pool in pools if (seconds := await pool.fetchval(_LONGEST)) is not None]
-    return DatabaseState(row["used"], row["allowed"], row["size_bytes"], max(longest, default=None))
+    blockers = {Blocker(**found) for pool in pools for found in await pool.fetch(_BLOCKERS)}
+    return DatabaseState(
+        row["used"],
+        row["allowed"],
+        row["size_bytes"],
+        max(longest, default=None),
+        sorted(blockers, key=lambda blocker: blocker.pid),
+        dict(map(tuple, await pools[0].fetch(_APPLICATIONS))),
+    )
 
 
 async def read_cache(connections: Connections, now: datetime) -> CacheState:
