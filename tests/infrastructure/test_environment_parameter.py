@@ -23,8 +23,8 @@ ADDRESSES = {
     "cache_writer_user": "${aws_elasticache_user.Cache_Processor_User.user_name}",
     "cache_cluster_id": "${aws_elasticache_replication_group.Cache_ReplicationGroup.replication_group_id}",
 }
-# Of a kept local run only.
-LOCAL = {"endpoint_url", "variables"}
+# Of a kept local run, or from environment variables.
+LOCAL = {"endpoint_url", "variables", "database_tls_name", "cache_tls_name"}
 
 
 def members_of(stack: Stack) -> dict[str, Any]:
