@@ -105,7 +105,7 @@ async def _from_parameter(name: str, session: "aioboto3.Session") -> Environment
     known = Environment.__dataclass_fields__
     parts = {member: value for member, value in members.items() if member in known}
     # Through a tunnel the stores have other addresses than in their network, and the same certificates.
-    for store in ("database", "cache"):
-        if end := os.environ.get(f"CATALOG_{store.upper()}_HOST"):
+    for variable, store in (("CATALOG_DATABASE_HOST", "database"), ("CATALOG_CACHE_HOST", "cache")):
+        if end := os.environ.get(variable):
             parts |= {f"{store}_host": end, f"{store}_tls_name": members[f"{store}_host"]}
     return Environment(**parts)
