@@ -49,7 +49,7 @@ async def recorded(connections: Connections, command: str, *, reason: str) -> As
     identity = await (await connections.aws("sts")).get_caller_identity()
     now = datetime.now(UTC)
     operation = Operation(
-        id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
+        id=f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}",
         command=command,
         by=identity["Arn"],
         reason=reason,

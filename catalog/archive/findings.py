@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import date
 
+from catalog.terminal_text import safe
+
 MOST_FINDINGS = 1_000
 """As many are kept and printed; the others are counted."""
 
@@ -17,9 +19,9 @@ class Finding:
     message: str
 
     def text(self) -> str:
-        """Return the finding as one line."""
-        place = self.key if self.line is None else f"{self.key}:{self.line}"
-        return f"{self.kind}: {place}: {self.message}"
+        """Return the finding as one line for a terminal: whoever may put objects chose the key."""
+        key = safe(self.key, 1_024)
+        return f"{self.kind}: {key if self.line is None else f'{key}:{self.line}'}: {self.message}"
 
 
 @dataclass(slots=True)

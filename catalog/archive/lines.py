@@ -17,7 +17,9 @@ import msgspec
 from processor.reasons import Reason
 from processor.records import MAX_SEQUENCE_DIGITS, WHOLE_AGGREGATE, Record
 from processor.s3_objects import ACCEPTED
+from processor.slices import decode_all
 from processor.timestamps import utc_text
+from processor.updates import Rejection
 
 LARGEST_OBJECT_BYTES = 64 * 1024 * 1024
 """The processor's slices end at 16 MiB of lines, so no object of ours is as large, even compressed."""
@@ -43,7 +45,10 @@ class DamageError(Exception):
 
 
 class ArchivedLine(NamedTuple):
-    """A line's record, and the processor's verdict on it: `accepted`, or the reason for its rejection."""
+    """A line's record, and the processor's verdict on it: `accepted`, or the reason for its rejection.
+
+    Lines of the first releases have none; today's rules say it.
+    """
 
     record: Record
     verdict: str
@@ -116,11 +121,10 @@ def read_line(line: bytes) -> ArchivedLine:
         members = _read_head(head)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise _not_a_line(line, str(error)) from error
-    if members.verdict is None:
-        raise DamageError("it has no verdict")
-    if members.verdict not in VERDICTS:
+    if members.verdict is not None and members.verdict not in VERDICTS:
         raise DamageError(f"no verdict is {shorten(members.verdict)}")
-    return ArchivedLine(_record(members, data), members.verdict)
+    record = _record(members, data)
+    return ArchivedLine(record, members.verdict or _judged(record))
 
 
 def shorten(text: str, most: int = 60) -> str:
@@ -130,6 +134,12 @@ def shorten(text: str, most: int = 60) -> str:
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in shown
     )
     return repr(printable[:most] + "…") if len(text) > most else repr(printable)
+
+
+def _judged(record: Record) -> str:
+    """Return today's verdict, for a line of a release that wrote none."""
+    (outcome,) = decode_all([record], [])
+    return outcome.reason if isinstance(outcome, Rejection) else ACCEPTED
 
 
 def _record(members: _Head, data: bytes) -> Record:

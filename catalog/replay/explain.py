@@ -21,6 +21,7 @@ from processor.errors import DamagedObjectError
 from processor.s3_objects import QUARANTINE_PREFIX
 
 _DAY_MS = 86_400_000
+_NO_LINE = "no line"
 
 
 async def explain(
@@ -35,6 +36,8 @@ async def explain(
         where = await _line_of(archived, source)
         has = "the table has no row" if one.kind == MISSING_ROW else "the row has no version of this field"
         has = has if held is None else f"the row has the version of {arrived(held)}"
+        if where == _NO_LINE:
+            where = "an update whose line is in an object of another name (`catalog archive verify`)"
         return f"{where} was not applied: {has}. {await _why_not_applied(archived, s3, quarantine_bucket)}"
     if one.kind in (AHEAD, EXTRA_ROW):
         return await _unarchived(held, source, newest_arrival_ms)
@@ -53,7 +56,7 @@ async def _unarchived(version: str | None, source: Source, newest_arrival_ms: in
             f"({_utc(newest_arrival_ms)}): its line is still in flight, or missing"
         )
     where = await _line_of(version, source)
-    if where.startswith("no line"):
+    if where == _NO_LINE:
         return f"{where} of the archive wrote the row's version, which arrived at {arrived(version)}"
     return f"{where} is what the row's version names, but does not count or says another event time"
 
@@ -62,10 +65,10 @@ async def _line_of(version: str | None, source: Source) -> str:
     """Return the object and the line of a version's record, or "no line"."""
     arrival_ms, parts = arrival_ms_of(version), (version or "").split(" ")
     if arrival_ms is None or len(parts) != 5:
-        return "no line"
+        return _NO_LINE
     sequence, sub_sequence, shard = parts[1].partition(":")[2], parts[2], parts[3]
     if not (sequence.isdigit() and sub_sequence.isdigit()):
-        return "no line"
+        return _NO_LINE
     identity = (
         f'{{"shard":"{shard}","sequence_number":"{sequence}","sub_sequence":{int(sub_sequence)},'.encode()
     )
@@ -82,7 +85,7 @@ async def _line_of(version: str | None, source: Source) -> str:
                         return f"line {number} of {found.key}"
         except DamagedObjectError as error:
             return f"a line that should be in a damaged object ({error})"
-    return "no line"
+    return _NO_LINE
 
 
 async def _why_not_applied(version: str | None, s3: Any, bucket: str) -> str:

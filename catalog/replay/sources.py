@@ -97,7 +97,8 @@ def _days(selection: Selection) -> tuple[date | None, date | None]:
     if selection.begin_ms > 0:
         first = epoch + timedelta(days=selection.begin_ms // 86_400_000 - _DAYS_IN_ONE_OBJECT)
     if selection.end_ms < Selection().end_ms:
-        last = epoch + timedelta(days=(selection.end_ms - 1) // 86_400_000)
+        # A line may say that it arrived on the last day there is; a day after it would be none.
+        last = epoch + timedelta(days=min((selection.end_ms - 1) // 86_400_000, (date.max - epoch).days))
     return first, last
 
 

@@ -35,7 +35,7 @@ needs_dlt = pytest.mark.skipif(
 def marked(names: tuple[str, ...]) -> list[Any]:
     return [
         pytest.param(name, marks=needs_psycopg)
-        if name in ("copy_merge", "executemany", "limit_bare_unnest")
+        if name in ("copy_merge", "executemany", "limit_bare_unnest", "limit_bare_texts")
         else name
         for name in names
     ]

@@ -73,11 +73,6 @@ async def test_the_screen(catalog: Catalog, services: Services) -> None:
         ([archive_line(record(GOOD), "accepted")[:-3]], 1, None),
         ([archive_line(record(GOOD), "no such verdict")], 1, "no verdict is 'no such verdict'"),
         (
-            [archive_line(record(GOOD), "accepted").replace(b',"verdict":"accepted"', b"")],
-            1,
-            "it has no verdict",
-        ),
-        (
             [archive_line(record(GOOD), "accepted").replace(b'"sub_sequence":0', b'"sub_sequence":-9')],
             1,
             "sub_sequence is -9",
@@ -98,6 +93,26 @@ async def test_a_damaged_line(
     ((kind, where, number, said),) = await findings(catalog, "--no-table")
     assert (kind, where, number) == ("damage", key, line)
     assert message is None or said == message
+
+
+async def test_a_line_without_a_verdict_is_judged_by_todays_rules(
+    catalog: Catalog, services: Services
+) -> None:
+    lines = [
+        archive_line(record(each, place), "accepted").replace(b',"verdict":"accepted"', b"")
+        for place, each in enumerate([GOOD, BAD])
+    ]
+    assert b"verdict" not in b"".join(lines)
+    await archive_lines(services, [record(GOOD), record(BAD, 1)], lines)
+    (found,) = await findings(catalog, "--no-table")
+    assert (found[0], found[2]) == ("missing", 2)
+    assert "was rejected, but is not in quarantine" in found[3]
+
+
+async def test_a_foreign_key_cannot_write_on_the_terminal(catalog: Catalog, services: Services) -> None:
+    await put(services, "\x1b[31m[bold]\u202e", b"")
+    result = await catalog("archive", "verify", "--no-table")
+    assert "foreign: \\x1b[31m[bold]\\u202e: the processor" in result.stdout
 
 
 @pytest.mark.parametrize("cut", [-4, 12, 3])

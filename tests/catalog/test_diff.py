@@ -144,3 +144,10 @@ async def test_the_screen(services: Services, catalog: Catalog) -> None:
     ]
     words: list[Any] = result.stdout.split()
     assert {"a", "inventory", "other_value", "1", "7"} <= set(words)
+
+
+async def test_a_line_from_the_end_of_time_is_explained(services: Services, catalog: Catalog) -> None:
+    late = record({"product_id": "a", "inventory": 1}, arrival_ms=253_402_300_799_999)
+    await put_object(services, (late, "accepted"))
+    result = await catalog("diff", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["kinds"]) == (1, {"missing_row": 1})

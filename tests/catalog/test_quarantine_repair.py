@@ -163,7 +163,9 @@ async def test_what_was_our_fault_is_redriven(services: Services, catalog: Catal
     assert row is not None
     assert f":{sequence(3)} " in row["inventory_version"]
     counts = {one["reason"]: one["records"] for one in (await listed(catalog))["counts"]}
-    assert counts == {"invalid_json": 2, "invalid_base64": 1}
+    # S3 says to the second when an object was written: of two lines of that second, either is the newest.
+    second = {"invalid_json": 1, "catalog_refused": 1}
+    assert counts in ({"invalid_json": 2, "invalid_base64": 1}, {"invalid_base64": 1} | second)
 
 
 async def test_an_aggregate_that_was_quarantined_whole_is_unpacked(

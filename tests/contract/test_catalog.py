@@ -19,7 +19,8 @@ from processor.product import REGISTERS
 from processor.registers import Register
 from processor.updates import Update, decode
 from tests.support.events import record
-from tests.support.fakes import FakeCatalog, Faults
+from tests.support.fakes import FakeCatalog
+from tests.support.faults import Faults
 from tests.support.real_servers import Services
 
 State = dict[str, dict[str, object]]

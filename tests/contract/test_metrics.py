@@ -14,7 +14,8 @@ from processor.records import Defect
 from processor.report import BatchReport, DrainReport
 from tests.support.environments import PROD
 from tests.support.events import ARRIVAL_MS, record, sequence
-from tests.support.fakes import FakeServices, Fault, always
+from tests.support.fakes import FakeServices
+from tests.support.faults import Fault, always
 from tests.support.monitoring import (
     Watching,
     read_by_alarms,

@@ -11,7 +11,8 @@ from processor.adapters.postgres import Database
 from processor.errors import CacheUnavailableError
 from processor.pending_invalidations import drain_all
 from processor.ports import Ports
-from tests.support.fakes import FakeArchive, FakeQuarantine, Faults
+from tests.support.fakes import FakeArchive, FakeQuarantine
+from tests.support.faults import Faults
 from tests.support.real_servers import Services, until
 
 SCHEDULE = {"source": "aws.events"}

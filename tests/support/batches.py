@@ -3,7 +3,8 @@
 from processor.records import Record
 from processor.report import BatchReport
 from tests.support.events import record
-from tests.support.fakes import FakeServices, Fault
+from tests.support.fakes import FakeServices
+from tests.support.faults import Fault
 
 FAULTS = [*Fault, RuntimeError("unexpected")]
 

@@ -11,7 +11,8 @@ from processor.poison_records import SUSPECT_AGE_MS
 from processor.records import Record, expand
 from processor.updates import Rejection, Update, decode
 from tests.support.events import ARRIVAL_MS, aggregate, record
-from tests.support.fakes import BUDGET_SECONDS, FakeServices, Fault, Row, is_newer
+from tests.support.fakes import BUDGET_SECONDS, FakeServices, Row, is_newer
+from tests.support.faults import Fault
 from tests.support.simulated_time import simulate
 
 

@@ -16,7 +16,8 @@ from processor.s3_objects import archive_line
 from processor.slices import SLICE_BYTES, SLICE_RECORDS
 from tests.support.batches import FAULTS, bad, check_done, good, stocks
 from tests.support.events import ARRIVAL_MS, aggregate, record, sequence
-from tests.support.fakes import BUDGET_SECONDS, FakeArchive, FakeServices, Fault, Faults, always
+from tests.support.fakes import BUDGET_SECONDS, FakeArchive, FakeServices
+from tests.support.faults import Fault, Faults, always
 from tests.support.simulated_time import simulate
 
 

@@ -9,7 +9,8 @@ from processor.errors import DependencyError
 from processor.retry_state import RefusedRecords, RetryState
 from tests.support.batches import FAULTS, check_done, good, stocks
 from tests.support.events import aggregate, record, sequence
-from tests.support.fakes import FakeServices, Fault, always, value_in
+from tests.support.fakes import FakeServices, value_in
+from tests.support.faults import Fault, always
 
 # --- what the table refuses
 

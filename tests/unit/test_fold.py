@@ -13,7 +13,8 @@ from processor.fold import Folded, fold
 from processor.records import Record
 from processor.updates import Update, decode, version_text
 from tests.support.events import ARRIVAL_MS, record, sequence
-from tests.support.fakes import FakeCatalog, Faults, Row, value_in, version_in
+from tests.support.fakes import FakeCatalog, Row, value_in, version_in
+from tests.support.faults import Faults
 
 SHARDS = ("shardId-1", "shardId-10", "shardId-1-a", "shardId-2", "shardId_1", "a.b", "Z")
 INSIDE = {"inventory": "inventory", "price": "price_cents", "discontinued": "discontinued"}

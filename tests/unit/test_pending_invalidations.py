@@ -6,7 +6,8 @@ from processor.errors import CacheUnavailableError, DependencyError
 from processor.pending_invalidations import PAGE_OF_BATCH, PAGE_OF_SCHEDULE, drain_all
 from processor.report import DrainReport
 from tests.support.batches import check_done, good
-from tests.support.fakes import BUDGET_SECONDS, FakeServices, Fault, always
+from tests.support.fakes import BUDGET_SECONDS, FakeServices
+from tests.support.faults import Fault, always
 from tests.support.simulated_time import simulate
 
 

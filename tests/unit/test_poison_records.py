@@ -6,7 +6,8 @@ from processor.poison_records import SUSPECT_AGE_MS
 from processor.records import Record
 from tests.support.batches import FAULTS, bad, check_done, good
 from tests.support.events import ARRIVAL_MS, aggregate, record, sequence
-from tests.support.fakes import FakeServices, Fault, Plan, always
+from tests.support.fakes import FakeServices
+from tests.support.faults import Fault, Plan, always
 
 OLD = ARRIVAL_MS + SUSPECT_AGE_MS + 1
 
