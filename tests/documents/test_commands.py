@@ -111,7 +111,7 @@ def catalog_command(arguments: list[str]) -> tuple[Any, list[str]]:
     """Return the program's command, and the arguments after its name."""
     command: Any = typer.main.get_command(app)
     rest = list(arguments)
-    while hasattr(command, "commands") and rest:
+    while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
         command = command.commands[rest.pop(0)]
     return command, rest
 
