@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from catalog.environment import Environment, find_environment
 from catalog.errors import UnreachableError
+from catalog.tunnels import tls_context
 from processor.adapters.careful_aws import session_credentials
 from processor.adapters.checked_session import open_session
 from processor.adapters.redis_client import redis_client
@@ -101,9 +102,11 @@ class Connections:
                     timeout=_CONNECT_SECONDS,
                     server_settings={"application_name": "catalog"},
                 )
-            except (OSError, asyncpg.PostgresError) as error:
+            except asyncpg.PostgresError as error:
+                raise UnreachableError(f"the database at {where} refuses the connection: {error}") from error
+            except OSError as error:
                 raise UnreachableError(
-                    f"the database at {where} cannot be reached: {error or type(error).__name__}. "
+                    f"the database at {where} cannot be reached: {str(error) or 'no answer'}. "
                     "It is in private subnets: run this inside the VPC, "
                     "or set CATALOG_DATABASE_HOST to a tunnel's end"
                 ) from error
@@ -113,7 +116,8 @@ class Connections:
 
     def database_tls(self) -> ssl.SSLContext | None:
         """Return what verifies the database's certificate; None if the environment has no TLS."""
-        return ssl.create_default_context(cafile=RDS_ROOTS) if self.environment.database_tls else None
+        environment = self.environment
+        return tls_context(RDS_ROOTS, environment.database_tls_name) if environment.database_tls else None
 
     def cache(self, *, may_write: bool = False) -> Redis:
         """Return a client of the cache, where that has users as the shop's, or as the processor's.
@@ -135,6 +139,7 @@ class Connections:
                 host=environment.cache_host,
                 port=environment.cache_port,
                 tls=environment.cache_tls,
+                server_name=environment.cache_tls_name,
                 login=login,
                 max_connections=_CACHE_CONNECTIONS,
             )

@@ -28,9 +28,10 @@ class Environment:
     `endpoint_url`: an emulator's; None: AWS. `variables`: the function's environment variables, if this
     process may run the function's code itself (a kept local run); None: the function `function_name` is
     invoked. `database_secret_arn`, `reader_secret_arn`: the logins of the processor's and the shop's database
-    roles. `cache_user`, `cache_writer_user`: the shop's and the processor's users, who log in with IAM;
-    None: no login. `athena_workgroup`, `glue_database`: what queries of the archive run in; None: only
-    DuckDB.
+    roles. `database_tls_name`, `cache_tls_name`: the name in the server's certificate where the host is a
+    tunnel's end, else None. `cache_user`, `cache_writer_user`: the shop's and the processor's users, who log
+    in with IAM; None: no login. `athena_workgroup`, `glue_database`: what queries of the archive run in;
+    None: only DuckDB.
     """
 
     name: str
@@ -50,6 +51,8 @@ class Environment:
     cache_host: str
     cache_port: int
     cache_tls: bool
+    database_tls_name: str | None = None
+    cache_tls_name: str | None = None
     cache_user: str | None = None
     cache_writer_user: str | None = None
     cache_cluster_id: str | None = None
@@ -101,19 +104,9 @@ async def _from_parameter(name: str, session: "aioboto3.Session") -> Environment
         raise UnreachableError(f"AWS cannot be reached: {error}") from error
     members: dict[str, Any] = json.loads(answer["Parameter"]["Value"])
     known = Environment.__dataclass_fields__
-    return Environment(
-        **{member: value for member, value in members.items() if member in known},
-        **_overrides(),
-    )
-
-
-def _overrides() -> dict[str, Any]:
-    # Through a tunnel the stores have other addresses than in their network.
-    overrides: dict[str, Any] = {}
-    for variable, member in (
-        ("CATALOG_DATABASE_HOST", "database_host"),
-        ("CATALOG_CACHE_HOST", "cache_host"),
-    ):
-        if os.environ.get(variable):
-            overrides[member] = os.environ[variable]
-    return overrides
+    parts = {member: value for member, value in members.items() if member in known}
+    # Through a tunnel the stores have other addresses than in their network, and the same certificates.
+    for variable, store in (("CATALOG_DATABASE_HOST", "database"), ("CATALOG_CACHE_HOST", "cache")):
+        if end := os.environ.get(variable):
+            parts |= {f"{store}_host": end, f"{store}_tls_name": members[f"{store}_host"]}
+    return Environment(**parts)

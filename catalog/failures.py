@@ -1,11 +1,11 @@
 """Failed batches that wait to be redriven."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from catalog.connections import Connections
 from catalog.objects import list_keys
+from catalog.repair.marks import read_marks
 
 FAILED_PREFIX = "aws/lambda/"
 """In the quarantine bucket; Lambda writes them there."""
@@ -20,8 +20,8 @@ class WaitingFailures:
     oldest_at: datetime | None
 
 
-async def waiting_failures(connections: Connections, redriven: Collection[str] = ()) -> WaitingFailures:
-    """Count the failed batches that wait. `redriven`: keys of those that were redriven."""
+async def waiting_failures(connections: Connections) -> WaitingFailures:
+    """Count the failed batches that wait; the objects of those that were redriven stay, and are left out."""
     environment = connections.environment
     names = ["", "NotVisible", "Delayed"]
     answer = await (await connections.aws("sqs")).get_queue_attributes(
@@ -29,7 +29,12 @@ async def waiting_failures(connections: Connections, redriven: Collection[str] =
         AttributeNames=[f"ApproximateNumberOfMessages{name}" for name in names],
     )
     listed = list_keys(await connections.aws("s3"), environment.quarantine_bucket, FAILED_PREFIX)
-    written = [found["LastModified"] async for found in listed if found["Key"] not in redriven]
+    written = {found["Key"]: found["LastModified"] async for found in listed}
+    if written:
+        redriven = (await read_marks(connections)).batches
+        written = {key: at for key, at in written.items() if key not in redriven}
     return WaitingFailures(
-        sum(map(int, answer.get("Attributes", {}).values())), len(written), min(written, default=None)
+        sum(map(int, answer.get("Attributes", {}).values())),
+        len(written),
+        min(written.values(), default=None),
     )

@@ -19,6 +19,9 @@ from processor.updates import Update
 
 _VERSIONS = tuple(f"{name}_version" for name in REGISTERS)
 _SELECT = f"SELECT {', '.join((*COLUMNS, *_VERSIONS))} FROM products WHERE product_id = $1"  # noqa: S608 our own
+_PENDING = "SELECT 1 FROM pending_invalidation WHERE product_id = $1"
+# For one row; longer only if the table is locked or the database is overloaded.
+_ANSWER_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,12 @@ async def stored_row(connections: Connections, product_id: str) -> asyncpg.Recor
     if not _can_exist(product_id):
         return None
     pool = await connections.database()
-    return await pool.fetchrow(_SELECT, product_id)
+    try:
+        return await pool.fetchrow(_SELECT, product_id, timeout=_ANSWER_SECONDS)
+    except TimeoutError:
+        raise UnreachableError(
+            f"the database has not answered within {_ANSWER_SECONDS:g} s: `catalog status` says why"
+        ) from None
 
 
 async def read_as_shop(connections: Connections, product_id: str) -> str:
@@ -186,9 +194,9 @@ def supplier_of(line: Line) -> str | None:
 async def _is_pending(connections: Connections, product_id: str) -> bool | None:
     pool = await connections.database()
     try:
-        found = await pool.fetchval("SELECT 1 FROM pending_invalidation WHERE product_id = $1", product_id)
-    except asyncpg.InsufficientPrivilegeError:
-        return None  # its migration was not deployed yet
+        found = await pool.fetchval(_PENDING, product_id, timeout=_ANSWER_SECONDS)
+    except (asyncpg.PostgresError, TimeoutError):
+        return None  # locked, or its migration was not deployed yet
     return found is not None
 
 

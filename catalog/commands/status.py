@@ -25,6 +25,10 @@ from catalog.terminal_text import safe
 _RED = "bold red"
 _SHARDS_SHOWN = 6
 _REASONS_SHOWN = 6
+_BLOCKERS_SHOWN = 3
+_APPLICATIONS_SHOWN = 6
+# Above, the screen says who has them. The alarm database-connections goes off at 90 %.
+_CONNECTIONS_SHARE = 0.8
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -111,7 +115,7 @@ def _lines(part: Any, now: datetime) -> Iterator[Text]:
         case PendingInvalidations():
             yield Text(f"{part.count:,} pending{_since(part.oldest_at, now)}")
         case DatabaseState():
-            yield _database(part)
+            yield from _database(part)
         case CacheState():
             yield _cache(part)
 
@@ -155,7 +159,7 @@ def _throughput(part: Throughput) -> Iterator[Text]:
 def _failures(part: WaitingFailures, now: datetime) -> Text:
     queued = f"about {_count(part.queue_messages, 'message')} (one may be S3's test event)"
     return Text(
-        f"{part.objects:,} in the bucket{_since(part.oldest_at, now)}; {queued}", _RED if part.objects else ""
+        f"{part.objects:,} to redrive{_since(part.oldest_at, now)}; {queued}", _RED if part.objects else ""
     )
 
 
@@ -172,11 +176,20 @@ def _rejections(part: Rejections) -> Iterator[Text]:
         yield Text(f"{f'{len(rest)} other reasons':<24}{today:>9,}{day:>9,}")
 
 
-def _database(part: DatabaseState) -> Text:
+def _database(part: DatabaseState) -> Iterator[Text]:
     longest = part.longest_statement_seconds
     running = "no statement runs" if longest is None else f"longest statement {_duration(longest)}"
     share = f"{part.connections} of {part.connections_allowed} connections"
-    return Text(f"{share}, {_size(part.size_bytes)}, {running}")
+    yield Text(f"{share}, {_size(part.size_bytes)}, {running}")
+    for one in part.blockers[:_BLOCKERS_SHOWN]:
+        who = f"{safe(one.application or 'no name')}, role {safe(one.role)}"
+        yield Text(f"statements wait for a lock of process {one.pid} ({who})", _RED)
+    if part.connections >= _CONNECTIONS_SHARE * part.connections_allowed:
+        used = (
+            f"{count} {safe(name or 'no name')}"
+            for name, count in list(part.applications.items())[:_APPLICATIONS_SHOWN]
+        )
+        yield Text(f"used by: {', '.join(used)}", _RED)
 
 
 def _cache(part: CacheState) -> Text:

@@ -14,6 +14,17 @@ SELECT (SELECT sum(numbackends) FROM pg_stat_database)::bigint AS used,
         - current_setting('reserved_connections')::int AS allowed,
     pg_database_size(current_database()) AS size_bytes, longest_statement_seconds() AS longest
 """
+# Who holds the locks that others wait for. Every role may see that, and the names of all sessions, but not what
+# a session of another role waits for.
+_BLOCKERS = """
+SELECT DISTINCT pid, usename AS role, application_name AS application FROM pg_stat_activity
+WHERE pid = ANY (ARRAY(SELECT unnest(pg_blocking_pids(pid)) FROM pg_stat_activity WHERE usename IS NOT NULL))
+ORDER BY pid
+"""
+_APPLICATIONS = """
+SELECT application_name, count(*) FROM pg_stat_activity
+WHERE usename IS NOT NULL GROUP BY application_name ORDER BY count(*) DESC, application_name
+"""
 _PENDING = "SELECT count(*) AS waiting, min(missed_at) AS oldest FROM pending_invalidation"
 
 
@@ -26,13 +37,27 @@ class PendingInvalidations:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocker:
+    """A session that holds a lock for which statements of the processor or the shop wait."""
+
+    pid: int
+    role: str
+    application: str
+
+
+@dataclass(frozen=True, slots=True)
 class DatabaseState:
-    """`longest_statement_seconds`: of those that run, but this program's; None if none runs."""
+    """`longest_statement_seconds`: of those that run, but this program's; None if none runs.
+
+    `applications`: the name that each session gives → how many, most first.
+    """
 
     connections: int
     connections_allowed: int
     size_bytes: int
     longest_statement_seconds: float | None
+    blockers: list[Blocker]
+    applications: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +85,11 @@ async def read_database(connections: Connections) -> DatabaseState:
     """Return how the database is."""
     pool = await connections.database()
     (row,) = await pool.fetch(_CONNECTIONS)
-    return DatabaseState(row["used"], row["allowed"], row["size_bytes"], row["longest"])
+    blockers = [Blocker(**found) for found in await pool.fetch(_BLOCKERS)]
+    applications = dict(map(tuple, await pool.fetch(_APPLICATIONS)))
+    return DatabaseState(
+        row["used"], row["allowed"], row["size_bytes"], row["longest"], blockers, applications
+    )
 
 
 async def read_cache(connections: Connections, now: datetime) -> CacheState:

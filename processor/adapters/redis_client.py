@@ -31,14 +31,20 @@ def redis_client(
     login: CredentialProvider | None,
     max_connections: int,
     ca_file: Path | None = None,
+    server_name: str | None = None,
 ) -> Redis:
     """Return a client that gives up soon; redis-py's defaults hang on a stalled server for over 20 s.
 
     `tls`: verify the server's certificate and name, with the system's certificates and `ca_file`.
+    `server_name`: the name, if it is not the host's.
     """
     options: dict[str, Any] = {"connection_class": _Plain}
     if tls:
-        options = {"connection_class": _Secure, "ssl_ca_certs": ca_file and str(ca_file)}
+        options = {
+            "connection_class": _Secure,
+            "ssl_ca_certs": ca_file and str(ca_file),
+            "server_name": server_name or host,
+        }
     pool = PatientPool(
         host=host,
         port=port,
@@ -178,8 +184,12 @@ class _Plain(Connection):
 
 
 class _Secure(_Plain, SSLConnection):
+    def __init__(self, *, server_name: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._server_name = server_name
+
     def _connection_arguments(self) -> Mapping[str, Any]:
-        return {**super()._connection_arguments(), "server_hostname": self.host}
+        return {**super()._connection_arguments(), "server_hostname": self._server_name}
 
 
 async def _log_in(connection: AbstractConnection) -> None:

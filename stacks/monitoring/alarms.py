@@ -73,7 +73,7 @@ class Alarms(Construct):
             self,
             "".join(word.capitalize() for word in definition.name.split("-")),
             alarm_name=config.physical_name(f"product-catalog-{definition.name}"),
-            alarm_description=definition.meaning,
+            alarm_description=f"{definition.meaning} Then: docs/operating.md#{definition.section}",
             namespace=None if metric is None else metric.namespace,
             metric_name=None if metric is None else metric.name,
             dimensions=None if metric is None else metric.dimensions,

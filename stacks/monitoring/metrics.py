@@ -1,5 +1,6 @@
 """Metrics, the sources that emit them, and the definition of an alarm."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -53,6 +54,11 @@ class AlarmDefinition:
     periods: int
     missing: MissingData
     meaning: str
+
+    @property
+    def section(self) -> str:
+        """The section of docs/operating.md; alarms on several nodes share one."""
+        return re.sub(r"-\d{3}$", "", self.name)
 
 
 @dataclass(frozen=True)

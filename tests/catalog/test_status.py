@@ -35,7 +35,7 @@ lag             iterator age –
 throughput       5 min: 4 received, 1 accepted, 3 rejected, – products changed
                 60 min: 4 received, 1 accepted, 3 rejected, – products changed
                 – CloudWatch has no metrics: counted in the archive
-failed batches  1 in the bucket, the oldest for <time>; about 2 messages (one may be S3's test event)
+failed batches  1 to redrive, the oldest for <time>; about 2 messages (one may be S3's test event)
 quarantine                                  today     24 h
                 invalid_json                    2        2
                 invalid_price                   1        1

@@ -1,5 +1,6 @@
 """Every command in a document is one that exists, with these options; none is run that changes anything."""
 
+import itertools
 import re
 import shlex
 import subprocess
@@ -56,14 +57,14 @@ def test_each_command_exists(block: Block, line: str) -> None:
             variables |= dict(argument.split("=", 1) for argument in arguments)
         case "make" | "aws" | "psql" | "catalog" | ".venv/bin/catalog":
             CHECKS[program](arguments)
+        case "jq":
+            assert arguments  # not of ours, and not on every machine
         case "pip":
             check_requirement(arguments[-1])
         case "bash":
             assert (PROJECT / arguments[0]).is_file()
         case ".venv/bin/python" | "python3":
             check_python(arguments)
-        case "catalog":
-            check_catalog(arguments)
         case _ if program.startswith(".venv/bin/"):
             assert Path(sys.executable).with_name(Path(program).name).is_file(), program
         case _:
@@ -101,12 +102,18 @@ def check_python(arguments: list[str]) -> None:
 
 
 def check_catalog(arguments: list[str]) -> None:
-    """Check that the program has the command and its options."""
+    """Let the program read the arguments, and run nothing."""
+    command, rest = catalog_command(arguments)
+    command.make_context("catalog", rest)
+
+
+def catalog_command(arguments: list[str]) -> tuple[Any, list[str]]:
+    """Return the program's command, and the arguments after its name."""
     command: Any = typer.main.get_command(app)
-    while hasattr(command, "commands"):
-        command = command.commands[arguments.pop(0)]
-    known = {option for parameter in command.params for option in parameter.opts}
-    assert {word for word in arguments if word.startswith("--")} <= known
+    rest = list(arguments)
+    while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
+        command = command.commands[rest.pop(0)]
+    return command, rest
 
 
 def check_psql(arguments: list[str]) -> None:
@@ -153,6 +160,25 @@ CHECKS = {
 }
 
 
+CATALOG = {"catalog", ".venv/bin/catalog"}
+
+
+def test_each_command_of_catalog_is_one_in_all_blocks_and_places_of_a_line() -> None:
+    """Also in examples of the help, which are plain text, and before and after pipes."""
+    found = 0
+    for block in [*blocks("sh"), *blocks("text")]:
+        for line in block.text.replace("\\\n", " ").splitlines():
+            if not any(f"{name} " in line for name in CATALOG):
+                continue
+            words = shlex.split(line, comments=True)
+            for is_pipe, part in itertools.groupby(words, lambda word: word == "|"):
+                program, *arguments = part
+                if not is_pipe and program in CATALOG:
+                    check_catalog(arguments[: arguments.index(">")] if ">" in arguments else arguments)
+                    found += 1
+    assert found > 50
+
+
 def test_commands_within_sentences_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):.*## ", (PROJECT / "Makefile").read_text(), re.MULTILINE))
     for found in documents():
@@ -162,6 +188,12 @@ def test_commands_within_sentences_exist() -> None:
                 assert words[1] in targets, (found.name, span)
             elif words[:1] == ["aws"]:
                 check_aws(words[1:])
+            elif CATALOG & set(words[:1]):
+                for spelled_out in itertools.product(*(word.split("|") for word in words[1:])):
+                    command, rest = catalog_command([*spelled_out])
+                    known = {option for parameter in command.params for option in parameter.opts}
+                    options = {word for word in rest if word.startswith("--")} - {"--help"}
+                    assert options <= known, (found.name, span)
 
 
 def test_names_of_resources_are_the_stacks(stacks: dict[str, Stack]) -> None:

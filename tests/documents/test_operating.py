@@ -18,9 +18,14 @@ PARTS = ["Means", "First look", "Do", "Left alone"]
 STAGES = ("decode", "archive", "quarantine", "catalog", "invalidate")
 
 
-def test_each_alarm_has_its_section(tmp_path: Path) -> None:
+def test_each_alarm_has_its_section_and_names_it(tmp_path: Path) -> None:
     """Alarms per node of the cache share one."""
-    alarms = {re.sub(r"-\d{3}$", "", name) for name in alarms_of(synthesize_observability(PROD, tmp_path))}
+    alarms = set()
+    for name, alarm in alarms_of(synthesize_observability(PROD, tmp_path)).items():
+        section = re.sub(r"-\d{3}$", "", name)
+        assert alarm["alarm_description"].endswith(f". Then: docs/operating.md#{section}"), name
+        assert section in OPERATING.anchors()
+        alarms.add(section)
     levels = OPERATING.headings()
     start = levels.index((2, "Alarms")) + 1
     sections = []

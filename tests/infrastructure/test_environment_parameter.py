@@ -25,8 +25,8 @@ ADDRESSES = {
     "athena_workgroup": "${aws_athena_workgroup.Queries_Workgroup.name}",
     "glue_database": "${aws_glue_catalog_database.Queries_Database.name}",
 }
-# Of a kept local run only.
-LOCAL = {"endpoint_url", "variables"}
+# Of a kept local run, or from environment variables.
+LOCAL = {"endpoint_url", "variables", "database_tls_name", "cache_tls_name"}
 
 
 def members_of(stack: Stack) -> dict[str, Any]:

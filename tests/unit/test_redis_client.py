@@ -19,9 +19,12 @@ def test_the_client_gives_up_soon_and_tries_once_more_at_most() -> None:
     assert INVALIDATION_SECONDS <= 1.5
 
 
-def test_tls_is_verified_by_name() -> None:
+@pytest.mark.parametrize(("host", "server_name"), [("cache.internal", None), ("localhost", "cache.internal")])
+def test_tls_is_verified_by_name(host: str, server_name: str | None) -> None:
     """Check for a certificate of the host, from an authority that the system trusts."""
-    client = redis_client(host="cache.internal", port=6379, tls=True, login=None, max_connections=1)
+    client = redis_client(
+        host=host, port=6379, tls=True, login=None, max_connections=1, server_name=server_name
+    )
     connection = client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
     context = connection.ssl_context.get()
     assert context.check_hostname
