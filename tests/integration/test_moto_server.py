@@ -8,7 +8,13 @@ import pytest
 from moto.kinesis import models
 from moto.sqs.models import SQSBackend
 
-from local.servers.moto_server import is_retained, newest_number, records_after, visible_messages
+from local.servers.moto_server import (
+    delete_alone,
+    is_retained,
+    newest_number,
+    records_after,
+    visible_messages,
+)
 
 
 def shard_with(records: int) -> Any:
@@ -73,3 +79,24 @@ def test_the_same_messages_are_retained(age_ms: int) -> None:
     message.sent_timestamp -= age_ms
     kept = backend.is_message_valid_based_on_retention_period("queue", message)
     assert is_retained(backend, "queue", message) == kept == (age_ms < 60_000)
+
+
+class NotedLock:
+    """A lock that notes whether it was taken."""
+
+    taken = 0
+
+    def __enter__(self) -> None:
+        self.taken += 1
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def test_messages_are_deleted_one_at_a_time() -> None:
+    backend = SQSBackend("us-east-1", "123456789012")
+    queue = queue_with(backend)
+    (message,) = backend.receive_message("queue", 1, 0, 60)
+    queue._messages_lock = NotedLock()
+    delete_alone(queue, message.receipt_handle)
+    assert (len(queue._messages), queue._messages_lock.taken) == (3, 1)
