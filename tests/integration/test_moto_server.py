@@ -96,7 +96,7 @@ class NotedLock:
 def test_messages_are_deleted_one_at_a_time() -> None:
     backend = SQSBackend("us-east-1", "123456789012")
     queue = queue_with(backend)
-    (message,) = backend.receive_message("queue", 1, 0, 60)
+    message: Any = backend.receive_message("queue", 1, 0, 60)[0]
     queue._messages_lock = NotedLock()
     delete_alone(queue, message.receipt_handle)
     assert (len(queue._messages), queue._messages_lock.taken) == (3, 1)
