@@ -41,7 +41,7 @@ class Connections:
         self._stack = stack
         self._clients: dict[str, Any] = {}
         self._pools: dict[str, Pool[Any]] = {}
-        self._cache: Redis | None = None
+        self._caches: dict[str | None, Redis] = {}
         # Whoever needs a client that another is opening waits for it.
         self._opening_client, self._opening_pool = asyncio.Lock(), asyncio.Lock()
 
@@ -115,27 +115,29 @@ class Connections:
         """Return what verifies the database's certificate; None if the environment has no TLS."""
         return ssl.create_default_context(cafile=RDS_ROOTS) if self.environment.database_tls else None
 
-    def cache(self) -> Redis:
-        """Return a client of the cache, as the shop's user where the cache has users."""
-        if self._cache is None:
-            environment = self.environment
+    def cache(self, *, may_write: bool = False) -> Redis:
+        """Return a client of the cache, as the shop's user where it has users, or as the processor's."""
+        environment = self.environment
+        user = environment.cache_writer_user if may_write else environment.cache_user
+        if user not in self._caches:
             login = None
-            if environment.cache_user is not None and environment.cache_cluster_id is not None:
+            if user is not None and environment.cache_cluster_id is not None:
                 login = iam_login(
                     partial(session_credentials, self._session),
-                    username=environment.cache_user,
+                    username=user,
                     cluster_id=environment.cache_cluster_id,
                     region=environment.region,
                 )
-            self._cache = redis_client(
+            client = redis_client(
                 host=environment.cache_host,
                 port=environment.cache_port,
                 tls=environment.cache_tls,
                 login=login,
                 max_connections=_CACHE_CONNECTIONS,
             )
-            self._stack.push_async_callback(self._cache.aclose)
-        return self._cache
+            self._caches[user] = client
+            self._stack.push_async_callback(client.aclose)
+        return self._caches[user]
 
 
 @asynccontextmanager
