@@ -1,4 +1,7 @@
-"""Clients of an environment's parts, opened when they are first needed and closed together."""
+"""Clients of an environment's parts, opened when they are first needed and closed together.
+
+What is slow to import is imported where it is needed: the program's help does without.
+"""
 
 import asyncio
 import os
@@ -8,22 +11,20 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import aioboto3
 import asyncpg
-from aiobotocore.config import AioConfig
 from redis.asyncio import Redis
 
 from catalog.environment import Environment, find_environment
 from catalog.errors import UnreachableError
 from catalog.tunnels import tls_context
 from processor.adapters.careful_aws import session_credentials
-from processor.adapters.checked_session import open_session
 from processor.adapters.redis_client import redis_client
 from processor.adapters.redis_login import iam_login
 from processor.adapters.secrets import member, read_secret
 from processor.settings import RDS_ROOTS
 
 if TYPE_CHECKING:
+    import aioboto3
     from asyncpg.pool import Pool
 
 _CONNECT_SECONDS = 5.0
@@ -36,7 +37,7 @@ _READ_SECONDS = {"lambda": 910}
 class Connections:
     """The clients of one environment; `environment`: what they connect to."""
 
-    def __init__(self, environment: Environment, session: aioboto3.Session, stack: AsyncExitStack) -> None:
+    def __init__(self, environment: Environment, session: "aioboto3.Session", stack: AsyncExitStack) -> None:
         self.environment = environment
         self._session = session
         self._stack = stack
@@ -53,6 +54,8 @@ class Connections:
 
     async def _aws(self, service: str) -> Any:
         if service not in self._clients:
+            from aiobotocore.config import AioConfig
+
             # The stubs know each service by its literal name only.
             make_client: Any = self._session.client
             self._clients[service] = await self._stack.enter_async_context(
@@ -154,7 +157,7 @@ async def connect(name: str | None) -> AsyncIterator[Connections]:
 
     Raises: UsageError, UnreachableError.
     """
-    async with connected(await find_environment(name, open_session)) as connections:
+    async with connected(await find_environment(name, _open_session)) as connections:
         yield connections
 
 
@@ -162,15 +165,21 @@ async def connect(name: str | None) -> AsyncIterator[Connections]:
 async def connected(environment: Environment) -> AsyncIterator[Connections]:
     """Open an environment that is known."""
     if environment.variables is None:
-        session = open_session()
+        session = _open_session()
     else:
         # Of another account, or not there at all; botocore would look for it in spite of the keys.
         for variable in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
             os.environ.pop(variable, None)
-        session = open_session(
+        session = _open_session(
             aws_access_key_id=environment.variables["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=environment.variables["AWS_SECRET_ACCESS_KEY"],
             region_name=environment.region,
         )
     async with AsyncExitStack() as stack:
         yield Connections(environment, session, stack)
+
+
+def _open_session(**options: Any) -> "aioboto3.Session":
+    from processor.adapters.checked_session import open_session
+
+    return open_session(**options)

@@ -21,6 +21,7 @@ from local.emulated_aws.account import REGION
 from local.servers import Servers
 from tests.catalog.conftest import Catalog
 from tests.support.events import SHARD, kinesis_event, kinesis_record
+from tests.support.failed_batches import put_failed_batch, update_event
 from tests.support.real_servers import Services, until
 
 PROJECT = Path(__file__).parents[2]
@@ -83,6 +84,13 @@ async def test_one_screen(services: Services, catalog: Catalog) -> None:
     result = await catalog("status")
     assert masked(result.stdout).splitlines() == SCREEN.strip().splitlines()
     assert (result.exit_code, result.stderr) == (0, "")
+
+
+async def test_a_redriven_batch_does_not_wait(services: Services, catalog: Catalog) -> None:
+    await put_failed_batch(services, update_event(1), "one")
+    assert json.loads((await catalog("status", "--json")).stdout)["failures"]["objects"] == 1
+    await catalog("redrive", "--yes", "--reason", "test")
+    assert json.loads((await catalog("status", "--json")).stdout)["failures"]["objects"] == 0
 
 
 async def test_a_record_that_is_not_done_is_the_lag_of_its_shard(
