@@ -25,6 +25,7 @@ FREE: Mapping[str, str] = {
     "aws_iam_policy_document": _STATE,
     "aws_iam_role": _RIGHTS,
     "aws_iam_role_policy": _RIGHTS,
+    "aws_iam_role_policy_attachment": _RIGHTS,
     "aws_internet_gateway": _NETWORK,
     "aws_lambda_event_source_mapping": "its polling is free; it reads with the stream's shared throughput",
     "aws_lambda_function_event_invoke_config": _PART,

@@ -141,7 +141,7 @@ def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Stack:
 
 
 def test_the_workflows_roles_and_the_boundary_are_in_the_path(bootstrap: Stack) -> None:
-    made = [*bootstrap.all("aws_iam_role").values(), bootstrap.only("aws_iam_policy")]
+    made = [*bootstrap.all("aws_iam_role").values(), *bootstrap.all("aws_iam_policy").values()]
     assert {each["path"] for each in made} == {"/team/"}
     output = bootstrap.document["output"]["PermissionsBoundaryArn"]["value"]
     assert output == f"arn:aws:iam::{ACCOUNT}:policy/team/product-catalog-functions"

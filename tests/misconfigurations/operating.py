@@ -73,7 +73,7 @@ _ARCHIVE_QUERIES = [
         "aws_athena_workgroup.Queries_Workgroup",
         _WORKGROUP,
         ("results that a client may put anywhere", "configuration.enforce_workgroup_configuration", False),
-        ("queries without a limit", "configuration.bytes_scanned_cutoff_per_query", REMOVED),
+        ("queries that may read any amount", "configuration.bytes_scanned_cutoff_per_query", REMOVED),
         (
             "results without encryption",
             "configuration.result_configuration.encryption_configuration",
