@@ -5,7 +5,7 @@ from datetime import datetime
 
 from catalog.connections import Connections
 from catalog.objects import list_keys
-from catalog.repair.marks import read_marks
+from catalog.repair.marks import Marks, read_marks
 
 FAILED_PREFIX = "aws/lambda/"
 """In the quarantine bucket; Lambda writes them there."""
@@ -20,8 +20,11 @@ class WaitingFailures:
     oldest_at: datetime | None
 
 
-async def waiting_failures(connections: Connections) -> WaitingFailures:
-    """Count the failed batches that wait; the objects of those that were redriven stay, and are left out."""
+async def waiting_failures(connections: Connections, known: Marks | None = None) -> WaitingFailures:
+    """Count the failed batches that wait; the objects of those that were redriven stay, and are left out.
+
+    `known`: the marks of what was redriven that were read before; new ones are added.
+    """
     environment = connections.environment
     names = ["", "NotVisible", "Delayed"]
     answer = await (await connections.aws("sqs")).get_queue_attributes(
@@ -31,7 +34,7 @@ async def waiting_failures(connections: Connections) -> WaitingFailures:
     listed = list_keys(await connections.aws("s3"), environment.quarantine_bucket, FAILED_PREFIX)
     written = {found["Key"]: found["LastModified"] async for found in listed}
     if written:
-        redriven = (await read_marks(connections)).batches
+        redriven = (await read_marks(connections, known)).batches
         written = {key: at for key, at in written.items() if key not in redriven}
     return WaitingFailures(
         sum(map(int, answer.get("Attributes", {}).values())),

@@ -9,6 +9,7 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from catalog.archive_lines import Damage, Line, find_line
 from catalog.connections import Connections
+from catalog.errors import UnreachableError
 from catalog.objects import Identity
 from catalog.versions import Version, parse_version
 from processor.cache_keys import lease_key, value_key

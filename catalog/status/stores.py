@@ -14,8 +14,8 @@ SELECT (SELECT sum(numbackends) FROM pg_stat_database)::bigint AS used,
         - current_setting('reserved_connections')::int AS allowed,
     pg_database_size(current_database()) AS size_bytes, longest_statement_seconds() AS longest
 """
-# Who holds the locks that others wait for. Every role may see that, and the names of all sessions, but not what
-# a session of another role waits for.
+# Who holds the locks that others wait for. Every role may see that, and the names of all sessions, but not
+# what a session of another role waits for.
 _BLOCKERS = """
 SELECT DISTINCT pid, usename AS role, application_name AS application FROM pg_stat_activity
 WHERE pid = ANY (ARRAY(SELECT unnest(pg_blocking_pids(pid)) FROM pg_stat_activity WHERE usename IS NOT NULL))

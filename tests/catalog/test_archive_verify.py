@@ -12,8 +12,8 @@ from tests.support.events import ARRIVAL_MS, SHARD, kinesis_event, kinesis_recor
 from tests.support.real_servers import ALL_DONE, Services
 
 DAY_MS = 24 * 60 * 60 * 1000
-GOOD = {"product_id": "p1", "inventory": 1}
-BAD = {"product_id": "p1", "price": "much"}
+GOOD: dict[str, Any] = {"product_id": "p1", "inventory": 1}
+BAD: dict[str, Any] = {"product_id": "p1", "price": "much"}
 
 
 async def findings(catalog: Catalog, *arguments: str) -> list[tuple[str, str, int | None, str]]:
@@ -100,7 +100,7 @@ async def test_a_line_without_a_verdict_is_judged_by_todays_rules(
 ) -> None:
     lines = [
         archive_line(record(each, place), "accepted").replace(b',"verdict":"accepted"', b"")
-        for place, each in enumerate([GOOD, BAD])
+        for place, each in enumerate((GOOD, BAD))
     ]
     assert b"verdict" not in b"".join(lines)
     await archive_lines(services, [record(GOOD), record(BAD, 1)], lines)

@@ -35,7 +35,7 @@ async def services(servers: Servers, own_valkey: ValkeyServer) -> AsyncIterator[
 
 @pytest.fixture
 def environment_extras(own_valkey: ValkeyServer) -> dict[str, Any]:
-    """That cache, for the program."""
+    """Name that cache to the program."""
     return {"cache_port": own_valkey.address.port}
 
 
@@ -102,7 +102,7 @@ async def test_database_connections_when_none_is_left_the_database_says_so(
 ) -> None:
     await services.database.execute(f"ALTER ROLE {READER_ROLE} CONNECTION LIMIT 0")
     try:
-        (refused, *_) = await part_of_status(catalog, "database")
+        refused = " ".join(await part_of_status(catalog, "database"))
     finally:
         await services.database.execute(f"ALTER ROLE {READER_ROLE} CONNECTION LIMIT -1")
     assert " refuses the connection: too many connections for role" in refused

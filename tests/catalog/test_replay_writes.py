@@ -16,7 +16,8 @@ from processor.slices import decode_all
 from processor.updates import Update
 from tests.catalog.conftest import Catalog
 from tests.support.events import kinesis_event, kinesis_record, record
-from tests.support.fakes import FakeCatalog, FakeClock, Faults
+from tests.support.fakes import FakeCatalog, FakeClock
+from tests.support.faults import Faults
 from tests.support.real_servers import Services
 
 USERS = {"shop": ("+get", "+ping"), "writer": ("+@all",)}
