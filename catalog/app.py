@@ -30,7 +30,8 @@ def main() -> None:
     """Operate a product catalog pipeline: look, explain, repair, replay.
 
     Without `--env` a command works on the run that `make local KEEP=1` keeps on this machine.
-    Exit codes: 0 done, 1 findings or failures, 2 wrong usage, 3 something cannot be reached.
+    Exit codes: 0 done, 1 findings or failures, 2 wrong usage, 3 something cannot be reached, 130 interrupted
+    with Ctrl-C.
     """
 
 

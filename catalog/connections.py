@@ -1,4 +1,7 @@
-"""Clients of an environment's parts, opened when they are first needed and closed together."""
+"""Clients of an environment's parts, opened when they are first needed and closed together.
+
+What is slow to import is imported where it is needed: the program's help does without.
+"""
 
 import asyncio
 import os
@@ -8,22 +11,20 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import aioboto3
 import asyncpg
-from aiobotocore.config import AioConfig
 from redis.asyncio import Redis
 
 from catalog.environment import Environment, find_environment
 from catalog.errors import UnreachableError
 from catalog.tunnels import tls_context
 from processor.adapters.careful_aws import session_credentials
-from processor.adapters.checked_session import open_session
 from processor.adapters.redis_client import redis_client
 from processor.adapters.redis_login import iam_login
 from processor.adapters.secrets import member, read_secret
 from processor.settings import RDS_ROOTS
 
 if TYPE_CHECKING:
+    import aioboto3
     from asyncpg.pool import Pool
 
 _CONNECT_SECONDS = 5.0
@@ -36,13 +37,13 @@ _READ_SECONDS = {"lambda": 910}
 class Connections:
     """The clients of one environment; `environment`: what they connect to."""
 
-    def __init__(self, environment: Environment, session: aioboto3.Session, stack: AsyncExitStack) -> None:
+    def __init__(self, environment: Environment, session: "aioboto3.Session", stack: AsyncExitStack) -> None:
         self.environment = environment
         self._session = session
         self._stack = stack
         self._clients: dict[str, Any] = {}
         self._pools: dict[str, Pool[Any]] = {}
-        self._cache: Redis | None = None
+        self._caches: dict[str | None, Redis] = {}
         # Whoever needs a client that another is opening waits for it.
         self._opening_client, self._opening_pool = asyncio.Lock(), asyncio.Lock()
 
@@ -53,6 +54,8 @@ class Connections:
 
     async def _aws(self, service: str) -> Any:
         if service not in self._clients:
+            from aiobotocore.config import AioConfig
+
             # The stubs know each service by its literal name only.
             make_client: Any = self._session.client
             self._clients[service] = await self._stack.enter_async_context(
@@ -119,19 +122,23 @@ class Connections:
         environment = self.environment
         return tls_context(RDS_ROOTS, environment.database_tls_name) if environment.database_tls else None
 
-    def cache(self) -> Redis:
-        """Return a client of the cache, as the shop's user where the cache has users."""
-        if self._cache is None:
-            environment = self.environment
+    def cache(self, *, may_write: bool = False) -> Redis:
+        """Return a client of the cache, where that has users as the shop's, or as the processor's.
+
+        The shop's may store what it has read; the processor's may delete.
+        """
+        environment = self.environment
+        user = environment.cache_writer_user if may_write else environment.cache_user
+        if user not in self._caches:
             login = None
-            if environment.cache_user is not None and environment.cache_cluster_id is not None:
+            if user is not None and environment.cache_cluster_id is not None:
                 login = iam_login(
                     partial(session_credentials, self._session),
-                    username=environment.cache_user,
+                    username=user,
                     cluster_id=environment.cache_cluster_id,
                     region=environment.region,
                 )
-            self._cache = redis_client(
+            cache = redis_client(
                 host=environment.cache_host,
                 port=environment.cache_port,
                 tls=environment.cache_tls,
@@ -139,8 +146,9 @@ class Connections:
                 login=login,
                 max_connections=_CACHE_CONNECTIONS,
             )
-            self._stack.push_async_callback(self._cache.aclose)
-        return self._cache
+            self._caches[user] = cache
+            self._stack.push_async_callback(cache.aclose)
+        return self._caches[user]
 
 
 @asynccontextmanager
@@ -149,7 +157,7 @@ async def connect(name: str | None) -> AsyncIterator[Connections]:
 
     Raises: UsageError, UnreachableError.
     """
-    async with connected(await find_environment(name, open_session)) as connections:
+    async with connected(await find_environment(name, _open_session)) as connections:
         yield connections
 
 
@@ -157,15 +165,21 @@ async def connect(name: str | None) -> AsyncIterator[Connections]:
 async def connected(environment: Environment) -> AsyncIterator[Connections]:
     """Open an environment that is known."""
     if environment.variables is None:
-        session = open_session()
+        session = _open_session()
     else:
         # Of another account, or not there at all; botocore would look for it in spite of the keys.
         for variable in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
             os.environ.pop(variable, None)
-        session = open_session(
+        session = _open_session(
             aws_access_key_id=environment.variables["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=environment.variables["AWS_SECRET_ACCESS_KEY"],
             region_name=environment.region,
         )
     async with AsyncExitStack() as stack:
         yield Connections(environment, session, stack)
+
+
+def _open_session(**options: Any) -> "aioboto3.Session":
+    from processor.adapters.checked_session import open_session
+
+    return open_session(**options)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, RenderableType
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
@@ -61,7 +62,9 @@ class Output:
             yield self.data
             return
         with Live(console=self._data, auto_refresh=False, vertical_overflow="crop") as live:
-            yield lambda _, renderable: live.update(renderable, refresh=True)
+            # The terminal writes ^C after the last line; if that were full, all would move up by one.
+            width = self.width - 2
+            yield lambda _, renderable: live.update(Constrain(renderable, width), refresh=True)
 
     @contextmanager
     def progress(self, what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:

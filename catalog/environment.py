@@ -86,11 +86,12 @@ async def find_environment(name: str | None, open_session: "Callable[[], aioboto
 
 async def _from_parameter(name: str, session: "aioboto3.Session") -> Environment:
     parameter = PARAMETER.format(name=name)
-    region = session.region_name
+    # botocore knows AWS_DEFAULT_REGION only; the AWS CLI and other SDKs know this one, too.
+    region = os.environ.get("AWS_REGION") or session.region_name
     if region is None:
         raise UsageError("no AWS region: set AWS_REGION, or `region` in the AWS profile")
     try:
-        async with session.client("ssm") as ssm:
+        async with session.client("ssm", region_name=region) as ssm:
             answer = await ssm.get_parameter(Name=parameter)
     except ClientError as error:
         if error.response["Error"]["Code"] == "ParameterNotFound":

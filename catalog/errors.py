@@ -1,7 +1,10 @@
 """Errors of the program, by the exit code with which it ends.
 
 0: done. 1: findings, or something failed. 2: the command was used wrongly. 3: something cannot be reached.
+130: interrupted with Ctrl-C, as shells have it.
 """
+
+INTERRUPTED = 130
 
 
 class CatalogError(Exception):

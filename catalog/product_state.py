@@ -193,11 +193,11 @@ def supplier_of(line: Line) -> str | None:
 
 
 async def _is_pending(connections: Connections, product_id: str) -> bool | None:
+    pool = await connections.database()
     try:
-        pool = await connections.database(may_write=True)
         found = await pool.fetchval(_PENDING, product_id, timeout=_ANSWER_SECONDS)
-    except (UnreachableError, asyncpg.PostgresError, TimeoutError):
-        return None
+    except (asyncpg.PostgresError, TimeoutError):
+        return None  # locked, or its migration was not deployed yet
     return found is not None
 
 

@@ -12,10 +12,9 @@ from redis.exceptions import RedisError
 
 from catalog.connections import Connections, connect
 from catalog.console import Output
-from catalog.errors import CatalogError, UnreachableError, UsageError
+from catalog.errors import INTERRUPTED, CatalogError, UnreachableError, UsageError
 from processor.errors import DependencyError
 
-_INTERRUPTED = 130
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
 
@@ -37,8 +36,8 @@ def run_alone(output: Output, command: Callable[[], Awaitable[int | None]]) -> N
     try:
         code = asyncio.run(_as_coroutine(command)) or 0
     except KeyboardInterrupt:
-        output.say("interrupted; what was done is written down in `catalog history`. To go on, run it again.")
-        code = _INTERRUPTED
+        output.say("interrupted. To go on, run it again; `catalog history` has what was changed.")
+        code = INTERRUPTED
     except BrokenPipeError:
         # The reader of a pipe, such as head, has what it wanted.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

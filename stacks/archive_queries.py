@@ -9,6 +9,7 @@ from cdktf_cdktf_provider_aws.athena_workgroup import (
     AthenaWorkgroupConfigurationResultConfiguration,
     AthenaWorkgroupConfigurationResultConfigurationEncryptionConfiguration,
 )
+from cdktf_cdktf_provider_aws.data_aws_partition import DataAwsPartition
 from cdktf_cdktf_provider_aws.glue_catalog_database import GlueCatalogDatabase
 from cdktf_cdktf_provider_aws.glue_catalog_table import (
     GlueCatalogTable,
@@ -23,10 +24,18 @@ from stacks.archive import ARCHIVE_PREFIX, Archive
 from stacks.bucket import PrivateBucket, expiry_rules
 from stacks.config.environments import Environment
 from stacks.config.settings import Removal
+from stacks.policies import Statement, allow
 
 LINES = "archive_lines"
 LINES_OF_SHARD = "archive_lines_of_shard"
 """catalog/archive/athena_tables.py has both names, too; tests/contract compares them."""
+# https://docs.aws.amazon.com/athena/latest/ug/workgroups-iam-policy.html
+_ASK = (
+    "athena:GetQueryExecution",
+    "athena:GetQueryResults",
+    "athena:StartQueryExecution",
+    "athena:StopQueryExecution",
+)
 _RESULT_DAYS = 7
 _BYTES_PER_GB = 1024**3
 _HOURS_PER_DAY = 24
@@ -43,7 +52,7 @@ class ArchiveQueries(Construct):
 
     Results are derived, so their bucket goes with the stack and what is in it goes after a week.
 
-    `database_name`, `workgroup_name`: what a query is run in.
+    `database_name`, `workgroup_name`: what a query is run in. `results_arn`: the bucket of results.
     """
 
     def __init__(
@@ -68,13 +77,48 @@ class ArchiveQueries(Construct):
             description="The archive of what suppliers sent, for Athena",
         )
         self.database_name = database.name
+        self.results_arn = results.arn
         location = f"s3://{archive.bucket_name}/{ARCHIVE_PREFIX}"
         # "$${" is Terraform's way to write "${".
         days = {"dt": _days(config)}
-        self._table("Lines", LINES, database, location, "dt=$${dt}/", days)
         of_shard = days | {"shard": {"type": "injected"}}
-        self._table("LinesOfShard", LINES_OF_SHARD, database, location, "dt=$${dt}/$${shard}/", of_shard)
-        self.workgroup_name = self._workgroup(config, account_id, results).name
+        tables = [
+            self._table("Lines", LINES, database, location, "dt=$${dt}/", days),
+            self._table("LinesOfShard", LINES_OF_SHARD, database, location, "dt=$${dt}/$${shard}/", of_shard),
+        ]
+        workgroup = self._workgroup(config, account_id, results)
+        self.workgroup_name = workgroup.name
+        self._workgroup_arn = workgroup.arn
+        partition = DataAwsPartition(self, "Partition").partition
+        glue = f"arn:{partition}:glue:{config.region}:{account_id}"
+        # Glue wants the catalog for whatever is in it, and Athena its default database for every query.
+        self._found_arns = [f"{glue}:catalog", f"{glue}:database/default", database.arn]
+        self._table_arns = [table.arn for table in tables]
+
+    def ask_statements(self) -> list[Statement]:
+        """Return what a query needs besides reading the archive: Athena uses the rights of who asks.
+
+        https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html
+        """
+        results = f"{self.results_arn}/*"
+        return [
+            allow("AskAthena", _ASK, [self._workgroup_arn]),
+            allow(
+                "FindTables",
+                ["glue:GetDatabase", "glue:GetPartitions", "glue:GetTable"],
+                [*self._found_arns, *self._table_arns],
+            ),
+            allow(
+                "FindResults",
+                ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
+                [self.results_arn],
+            ),
+            allow(
+                "WriteResults",
+                ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"],
+                [results],
+            ),
+        ]
 
     def _table(
         self,
@@ -84,8 +128,8 @@ class ArchiveQueries(Construct):
         location: str,
         template: str,
         partitions: Mapping[str, Mapping[str, str]],
-    ) -> None:
-        GlueCatalogTable(
+    ) -> GlueCatalogTable:
+        return GlueCatalogTable(
             self,
             id_,
             name=name,

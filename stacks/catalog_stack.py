@@ -263,6 +263,7 @@ class CatalogStack(TerraformStack):
             config=self._config,
             stream=self._stream,
             archive=self._archive,
+            queries=self._queries,
             quarantine=self._quarantine,
             processor=self._processor,
             event_source=self._event_source,
@@ -278,12 +279,13 @@ class CatalogStack(TerraformStack):
             parameter=parameter,
             stream=self._stream,
             archive=self._archive,
+            queries=self._queries,
             quarantine=self._quarantine,
             processor=self._processor,
-            event_source=self._event_source,
             writer=self._writer,
             reader=self._reader,
             cache=self._cache,
+            replay=self._replay,
         )
 
     def _create_monitoring(self) -> None:

@@ -6,6 +6,7 @@ from cdktf_cdktf_provider_aws.ssm_parameter import SsmParameter
 from constructs import Construct
 
 from stacks.archive import Archive
+from stacks.archive_queries import ArchiveQueries
 from stacks.cache import REDIS_PORT, Cache
 from stacks.config.environments import Environment
 from stacks.credentials import Credentials
@@ -30,6 +31,7 @@ class EnvironmentParameter(Construct):
         config: Environment,
         stream: InventoryStream,
         archive: Archive,
+        queries: ArchiveQueries,
         quarantine: Quarantine,
         processor: InventoryProcessor,
         event_source: EventSourceMapping,
@@ -60,6 +62,8 @@ class EnvironmentParameter(Construct):
             "cache_user": cache.shop.name,
             "cache_writer_user": cache.processor.name,
             "cache_cluster_id": cache.cluster_id,
+            "athena_workgroup": queries.workgroup_name,
+            "glue_database": queries.database_name,
         }
         self.arn = SsmParameter(
             self,

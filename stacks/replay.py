@@ -109,9 +109,11 @@ class Replay(Construct):
             depends_on=[migrations.invocation],
         )
         self.role_arn = function.role_arn
+        self._results_arn = f"{quarantine.bucket_arn}/{RESULTS_PREFIX}*"
         self._name = config.physical_name("inventory-replay")
         # The role needs the ARN before there is a state machine.
         self.state_machine_arn = f"arn:aws:states:{config.region}:{account_id}:stateMachine:{self._name}"
+        self._executions_arn = self.state_machine_arn.replace(":stateMachine:", ":execution:")
         logs = CloudwatchLogGroup(
             self,
             "Logs",
@@ -130,6 +132,19 @@ class Replay(Construct):
         )
         self._create_state_machine(function.arn, role, logs, rights)
 
+    def start_statements(self) -> list[Statement]:
+        """Return what an operator needs to start a replay, to follow or stop it, and to read its results."""
+        return [
+            allow("StartReplay", ["states:StartExecution"], [self.state_machine_arn]),
+            allow(
+                "FollowReplay",
+                ["states:DescribeExecution", "states:StopExecution"],
+                [f"{self._executions_arn}:*"],
+            ),
+            allow("ReadResults", ["s3:GetObject"], [self._results_arn]),
+            *encrypt_executions(self._config, self.state_machine_arn),
+        ]
+
     def _create_role(self, account_id: str) -> IamRole:
         ours = [equals("aws:SourceAccount", account_id), arn_like("aws:SourceArn", self.state_machine_arn)]
         assume = allow_service("Assume", "states.amazonaws.com", ["sts:AssumeRole"], conditions=ours)
@@ -146,8 +161,7 @@ class Replay(Construct):
         https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html
         """
         archive, quarantine = self._archive, self._quarantine
-        executions = self.state_machine_arn.replace(":stateMachine:", ":execution:")
-        results = [f"{quarantine.bucket_arn}/{RESULTS_PREFIX}*"]
+        executions = self._executions_arn
         return [
             allow("Invoke", ["lambda:InvokeFunction"], [function_arn]),
             allow_if(
@@ -159,7 +173,7 @@ class Replay(Construct):
             allow(
                 "WriteResults",
                 ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"],
-                results,
+                [self._results_arn],
             ),
             *encrypt_objects(self._config, [quarantine.bucket_arn]),
             *decrypt_objects(self._config, [quarantine.bucket_arn]),

@@ -51,16 +51,20 @@ class Scan:
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """A check that some resources may fail, in some stacks or, without `stacks`, in every one."""
+    """A check that some resources may fail, in some stacks or, without `stacks`, in every one.
+
+    `optional`: those that an environment has by choice, and that may be in no stack.
+    """
 
     check: str
     resources: frozenset[str]
+    optional: frozenset[str]
     stacks: frozenset[str] | None
 
     def covers(self, finding: Finding, stack: str) -> bool:
         """Return whether a finding is accepted in a stack."""
         is_here = self.stacks is None or stack in self.stacks
-        return is_here and finding.check == self.check and finding.resource in self.resources
+        return is_here and finding.check == self.check and finding.resource in self.resources | self.optional
 
 
 def install_checkov(root: Path, variables: Mapping[str, str]) -> None:
@@ -137,13 +141,21 @@ def read_accepted(file: Path = ACCEPTED) -> list[Accepted]:
     """
     accepted = []
     for entry in tomllib.loads(file.read_text(encoding="utf-8"))["accepted"]:
-        if entry.keys() - {"stacks"} != {"check", "resources", "reason"} or not entry["reason"].strip():
+        if (
+            entry.keys() - {"optional", "stacks"} != {"check", "resources", "reason"}
+            or not entry["reason"].strip()
+        ):
             raise AuditError(
-                f"{file.name}: an entry has check, resources, reason and perhaps stacks: {entry}"
+                f"{file.name}: an entry has check, resources, reason, perhaps optional and stacks: {entry}"
             )
         stacks = frozenset(entry["stacks"]) if "stacks" in entry else None
         accepted.append(
-            Accepted(check=entry["check"], resources=frozenset(entry["resources"]), stacks=stacks)
+            Accepted(
+                check=entry["check"],
+                resources=frozenset(entry["resources"]),
+                optional=frozenset(entry.get("optional", ())),
+                stacks=stacks,
+            )
         )
     return accepted
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from catalog.archive import queries
 from catalog.archive.athena_tables import archive_tables
 from catalog.archive.rows import COLUMNS
@@ -50,6 +48,8 @@ def open_view(spill: Spill, files: list[Path], scope: Scope) -> None:
 
 async def ask_duckdb(spill: Spill, sql: str, values: Mapping[str, str]) -> Result:
     """Run a query on the view. Raises: UsageError for what DuckDB does not accept."""
+    import duckdb  # slow to import
+
     connection = spill.connection
 
     async def call(function: Any, *arguments: Any) -> Any:

@@ -9,11 +9,12 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from catalog.errors import CatalogError
+
+if TYPE_CHECKING:
+    import duckdb
 
 MEMORY = "512MB"
 _BUFFERED_BYTES = 8 * 1024 * 1024
@@ -22,7 +23,7 @@ _BUFFERED_BYTES = 8 * 1024 * 1024
 class Spill:
     """The database, and a way to put many rows into it quickly; `folder`: its own."""
 
-    def __init__(self, folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, folder: Path, connection: "duckdb.DuckDBPyConnection") -> None:
         self.folder = folder
         self.connection = connection
         self._buffers: dict[str, list[bytes]] = {}
@@ -60,6 +61,8 @@ class Spill:
 @contextmanager
 def open_spill(beside: Path | None = None, readable: Sequence[Path] = ()) -> Iterator[Spill]:
     """Open a database in a new folder; `readable`: folders whose files queries may read, too."""
+    import duckdb  # slow to import
+
     with tempfile.TemporaryDirectory(prefix="catalog-", dir=beside, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         connection = duckdb.connect(

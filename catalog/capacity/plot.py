@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-import pygal
-
 from catalog.capacity.simulation import Simulated
 from catalog.errors import UsageError
 
 
 def draw(points: Sequence[Simulated], path: Path) -> None:
     """Write the plot as SVG, which needs nothing from elsewhere. Raises: UsageError."""
+    import pygal  # slow to import
+
     plot = pygal.XY(
         title="Seconds from an update's arrival to its commit (99 of 100), one database, simulated",
         x_title="updates a second",

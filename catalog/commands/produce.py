@@ -16,7 +16,7 @@ from catalog.changes import is_confirmed
 from catalog.commands import produce_options as options
 from catalog.connections import Connections
 from catalog.console import Output
-from catalog.errors import CatalogError, UsageError
+from catalog.errors import INTERRUPTED, CatalogError, UsageError
 from catalog.options import AsJson, EnvironmentName
 from catalog.produce import simulation
 from catalog.produce.expected import Expected
@@ -27,7 +27,6 @@ from catalog.produce.source import EventTime, Source
 from catalog.produce.waiting import Awaited
 from catalog.running import run, run_alone
 
-_INTERRUPTED = 130
 _ASKS = "prod"
 _SIMULATED_RATE = 1_000
 # So that the same seed writes the same file on any day.
@@ -171,7 +170,7 @@ async def _send(
                     advance(len(sent))
     except asyncio.CancelledError:
         output.say(f"interrupted. {_how_to_go_on(sender)}")
-        code, wait = _INTERRUPTED, False
+        code, wait = INTERRUPTED, False
     except (CatalogError, ClientError, BotoCoreError):
         output.say(f"{sender.sent:,} records were sent. {_how_to_go_on(sender)}")
         raise

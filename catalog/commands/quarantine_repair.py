@@ -12,7 +12,6 @@ from rich.text import Text
 
 from catalog.changes import is_confirmed, require_reason
 from catalog.commands.redrive import (
-    INTERRUPTED,
     Again,
     Rate,
     Shard,
@@ -23,7 +22,7 @@ from catalog.commands.redrive import (
 )
 from catalog.connections import Connections
 from catalog.console import Output
-from catalog.errors import UsageError
+from catalog.errors import INTERRUPTED, UsageError
 from catalog.operations import recorded
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
 from catalog.repair.escaping import escaped, plain

@@ -13,6 +13,7 @@ from rich.text import Text
 from catalog.changes import is_confirmed, require_reason
 from catalog.connections import Connections
 from catalog.console import Output
+from catalog.errors import INTERRUPTED
 from catalog.operations import recorded
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
 from catalog.repair.escaping import escaped, plain
@@ -33,7 +34,6 @@ from catalog.repair.stopping import stopping
 from catalog.repair.times import read_period, shown_age, shown_time
 from catalog.running import run
 
-INTERRUPTED = 130
 _SAMPLE = 5
 _LINES = 20
 _TEXT = 200

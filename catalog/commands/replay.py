@@ -3,6 +3,7 @@
 import asyncio
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,8 +13,8 @@ from rich.table import Table
 from catalog.changes import is_confirmed, require_reason
 from catalog.connections import Connections
 from catalog.console import Output
-from catalog.errors import UsageError
-from catalog.operations import recorded
+from catalog.errors import INTERRUPTED, UsageError
+from catalog.operations import Operation, recorded
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
 from catalog.replay.apply import COMMAND, apply, make_table, quoted_table, table_exists, unfinished
 from catalog.replay.findings import findings_document, findings_text, safe
@@ -49,6 +50,14 @@ Folder = Annotated[
 WorkerCount = Annotated[
     int, typer.Option("--workers", min=1, max=64, help="Processes, each with a connection to the database.")
 ]
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", min=1, help="Objects at most; --resume goes on after them.", show_default=False),
+]
+Rate = Annotated[
+    float | None,
+    typer.Option("--rate", min=1, help="Products a second that are written at most.", show_default=False),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the interrupted one of the same arguments.")
 ]
@@ -73,6 +82,8 @@ def replay(
         None, "--into", help="A table in the schema replay, made if missing.", show_default=False
     ),
     source: Folder = None,
+    limit: Limit = None,
+    rate: Rate = None,
     workers: WorkerCount = CORES,
     resume: Resume = False,
     yes: Yes = False,
@@ -83,7 +94,8 @@ def replay(
     Safe on the live catalog: a field changes only if the update is newer, and what changed is invalidated.
     It cannot bring back a value that a newer one replaced (use --into), rejected records (`catalog
     quarantine`), or lines that the lifecycle rules have deleted. Without --yes it reads everything and
-    prints what would change. Ctrl-C ends it between two chunks; --resume goes on.
+    prints what would change. Ctrl-C and --limit end it between two objects; --resume goes on with the same
+    --from, --to, --product, --as-of, --into and --source.
 
     JSON: {objects, lines, updates, rejected, outside, findings: {kind: n}, damaged, refused: {product: why},
     samples: [text]}; of a dry run also {products, rows, sample: [{product_id, FIELD: {value, version}}]}; of
@@ -113,12 +125,20 @@ def replay(
             "into": into,
             "source": str(source) if source is not None else None,
         }
-        plan = Plan(environment=connections.environment, selection=selection, folder=source, table=table)
+        plan = Plan(
+            environment=connections.environment,
+            selection=selection,
+            folder=source,
+            limit=limit,
+            table=table,
+            rate=rate and rate / workers,
+        )
         replaying = _Replaying(connections, output, plan, workers, arguments)
-        after = await replaying.resumed() if resume else ""
+        if resume:
+            await replaying.resume()
         if not yes and not await replaying.is_agreed():
             return 1 if replaying.has_findings else 0
-        return await replaying.run(after, reason_given)
+        return await replaying.run(reason_given)
 
     run(env, output, command)
 
@@ -136,25 +156,19 @@ class _Replaying:
         self._workers = workers
         self._arguments = arguments
 
-    async def resumed(self) -> str:
-        """Return the key after which to go on."""
+    async def resume(self) -> None:
+        """Go on after what an interrupted replay has done."""
         operation = await unfinished(self._connections, self._arguments)
-        after: str = operation.changes.get("done_through", "")
+        after = operation.changes.get("done_through", "")
         self._output.say(f"going on with {operation.id}" + (f" after {after}" if after else ""))
-        return after
+        self._plan = replace(self._plan, after=after)
 
     async def is_agreed(self) -> bool:
         """Print what would change; return whether a person wants it."""
         output, plan = self._output, self._plan
         has_table = plan.table == PRODUCTS or await table_exists(self._connections, plan.table)
         with tempfile.TemporaryDirectory(prefix="catalog-replay-") as folder:
-            spilling = Plan(
-                environment=plan.environment,
-                selection=plan.selection,
-                folder=plan.folder,
-                table=plan.table,
-                spill=Path(folder),
-            )
+            spilling = replace(plan, rate=None, spill=Path(folder))
             source = await open_source(plan, self._connections)
             with output.progress("objects read") as advance:
                 report, found = await preview(
@@ -178,33 +192,39 @@ class _Replaying:
         what = f"apply them to {plan.table}"
         return is_confirmed(output, yes=False, what=what, word=plan.environment.name)
 
-    async def run(self, after: str, reason: str) -> int:
+    async def run(self, reason: str) -> int:
         """Replay; print the counts."""
         output, plan, connections = self._output, self._plan, self._connections
         source = await open_source(plan, connections)
         if plan.table != PRODUCTS:
             await make_table(connections, plan.table)
-        async with recorded(connections, COMMAND, reason=reason) as operation:
-            operation.changes |= {"arguments": self._arguments, "done_through": after}
-            try:
+        operation: Operation | None = None
+        try:
+            async with recorded(connections, COMMAND, reason=reason) as operation:
+                operation.changes |= {"arguments": self._arguments, "done_through": plan.after}
                 with output.progress("objects replayed") as advance:
                     report = await apply(
-                        connections,
-                        plan,
-                        source,
-                        operation,
-                        workers=self._workers,
-                        after=after,
-                        advance=advance,
+                        connections, plan, source, operation, workers=self._workers, advance=advance
                     )
-            except (Exception, asyncio.CancelledError):
-                output.say(
-                    f"{operation.changes.get('objects', 0):,} objects are done. "
-                    "To go on, give the same arguments and --resume."
-                )
-                raise
+                if is_limited := report.objects == plan.limit:
+                    operation.state = "interrupted"
+        except asyncio.CancelledError:
+            self._say_how_to_go_on(operation)
+            return INTERRUPTED
+        except Exception:
+            self._say_how_to_go_on(operation)
+            raise
         self._print(report, operation.id)
+        if is_limited:
+            self._say_how_to_go_on(operation)
         return 0 if report.is_clean else 1
+
+    def _say_how_to_go_on(self, operation: Operation | None) -> None:
+        if operation is not None:
+            self._output.say(
+                f"{operation.changes.get('objects', 0):,} objects are done. "
+                "To go on, give the same arguments and --resume."
+            )
 
     def _print(self, report: ReplayReport, operation_id: str) -> None:
         document = findings_document(report) | {

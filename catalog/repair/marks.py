@@ -23,11 +23,15 @@ _FLUSH_SECONDS = 2.0
 
 @dataclass(slots=True)
 class Marks:
-    """The keys of redriven batches; the identities of redriven records, and of those that were fixed."""
+    """The keys of redriven batches; the identities of redriven records, and of those that were fixed.
+
+    `read`: the keys of the marks' own objects, which never change.
+    """
 
     batches: set[str] = field(default_factory=set)
     records: set[str] = field(default_factory=set)
     fixed: set[str] = field(default_factory=set)
+    read: set[str] = field(default_factory=set)
 
 
 def record_name(identity: Identity) -> str:
@@ -36,12 +40,13 @@ def record_name(identity: Identity) -> str:
     return f"{shard}/{sequence_number}/{sub_sequence}"
 
 
-async def read_marks(connections: Connections) -> Marks:
-    """Return all marks."""
+async def read_marks(connections: Connections, known: Marks | None = None) -> Marks:
+    """Return all marks; `known`: those that were read before, to which new ones are added."""
     s3, bucket = await connections.aws("s3"), connections.environment.quarantine_bucket
-    marks = Marks()
-    keys = [found["Key"] async for found in list_keys(s3, bucket, MARKS_PREFIX)]
-    async for _, body in read_objects(s3, bucket, keys):
+    marks = Marks() if known is None else known
+    listed = [found["Key"] async for found in list_keys(s3, bucket, MARKS_PREFIX)]
+    async for key, body in read_objects(s3, bucket, [key for key in listed if key not in marks.read]):
+        marks.read.add(key)
         for line in body.splitlines():
             try:
                 mark = json.loads(line)

@@ -48,16 +48,17 @@ async def delete_messages(connections: Connections, redriven: Container[str]) ->
             if not messages or all(message["MessageId"] in seen for message in messages):
                 kept.update((message["MessageId"], message["ReceiptHandle"]) for message in messages)
                 return
-            done = []
+            done, new = [], {message["MessageId"] for message in messages} - seen
+            # Before anything is awaited: SQS may give a message to two receivers.
+            seen.update(new)
             for message in messages:
-                if _is_done(message, bucket, redriven, sweep, is_new=message["MessageId"] not in seen):
+                if _is_done(message, bucket, redriven, sweep, is_new=message["MessageId"] in new):
                     done.append(message)
                 else:
                     kept[message["MessageId"]] = message["ReceiptHandle"]
-                    seen.add(message["MessageId"])
-            await _delete(sqs, url, done)
-            sweep.deleted += sum(message["MessageId"] not in seen for message in done)
-            seen.update(message["MessageId"] for message in done)
+            deleted = await _delete(sqs, url, done)
+            sweep.deleted += len(deleted & new)
+            sweep.left += sum(message["MessageId"] in new - deleted for message in done)
 
     try:
         await asyncio.gather(*(receive() for _ in range(_RECEIVERS)))
@@ -106,14 +107,16 @@ def pointers_of(body: str) -> list[tuple[str, str]] | str:
     return "the message is not a notification of S3"
 
 
-async def _delete(sqs: Any, url: str, messages: list[dict[str, Any]]) -> None:
+async def _delete(sqs: Any, url: str, messages: list[dict[str, Any]]) -> set[str]:
+    """Delete messages; return the ids of those that SQS has deleted."""
     if not messages:
-        return
+        return set()
     entries = [
         {"Id": str(position), "ReceiptHandle": message["ReceiptHandle"]}
         for position, message in enumerate(messages)
     ]
-    await sqs.delete_message_batch(QueueUrl=url, Entries=entries)
+    answer = await sqs.delete_message_batch(QueueUrl=url, Entries=entries)
+    return {messages[int(entry["Id"])]["MessageId"] for entry in answer.get("Successful", [])}
 
 
 async def _give_back(sqs: Any, url: str, handles: list[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from catalog.connections import Connections
 from catalog.errors import UsageError
 from catalog.operations import Operation, list_operations, save
-from catalog.replay.sources import Found, Source
+from catalog.replay.sources import Source
 from catalog.replay.workers import Plan, Worker, Workers, batches
 from processor.archive_replay import ReplayReport
 
@@ -107,20 +107,19 @@ async def apply(
     operation: Operation,
     *,
     workers: int,
-    after: str,
     advance: Callable[[int], None],
 ) -> ReplayReport:
-    """Apply every object after a key; write down how far it is.
+    """Apply the plan's objects; write down how far it is.
 
     `advance` is called with numbers of objects. If this is cancelled, the tasks that have begun are finished.
     """
-    progress = Progress(operation, after)
+    progress = Progress(operation, plan.after)
     loop = asyncio.get_running_loop()
     saved_at = loop.time()
 
     async def tasks() -> AsyncIterator[list[str]]:
         number = 0
-        async for batch in batches(_found(source, plan, after)):
+        async for batch in batches(source, plan):
             progress.begin(number, batch[-1].key)
             number += 1
             yield [found.key for found in batch]
@@ -136,7 +135,3 @@ async def apply(
     with Workers(plan, workers) as pool:
         await pool.run(Worker.apply, tasks(), done)
     return progress.report
-
-
-def _found(source: Source, plan: Plan, after: str) -> AsyncIterator[Found]:
-    return source.found(plan.selection, after=after)

@@ -104,7 +104,7 @@ async def compare(
             defaults = await _unset_values(connection)
             await together(
                 _spill_table(connection, plan),
-                processes.run(fold_objects, keys_of(source, plan.selection), read),
+                processes.run(fold_objects, keys_of(source, plan), read),
             )
         await processes.run(_compare_partition, _partitions(defaults, limit), compared)
     return report, found

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from catalog.replay.sources import Source
-from catalog.replay.workers import Worker, batches
-from processor.archive_replay import ObjectFolder, ReplayReport, Selection
+from catalog.replay.workers import Plan, Worker, batches
+from processor.archive_replay import ObjectFolder, ReplayReport
 from processor.fold import Change, Folding
 
 # 20 million products are 160,000 in each, some 150 MB in the process that compares them.
@@ -57,10 +57,9 @@ def spill_folder(worker: Worker) -> Path:
     return worker.plan.spill
 
 
-async def keys_of(source: Source, selection: Selection) -> AsyncIterator[list[str]]:
-    """Yield the keys of each task: objects that may hold lines of the selection."""
-
-    async for batch in batches(source.found(selection)):
+async def keys_of(source: Source, plan: Plan) -> AsyncIterator[list[str]]:
+    """Yield the keys of each task: objects that may hold lines of the plan's selection."""
+    async for batch in batches(source, plan):
         yield [found.key for found in batch]
 
 

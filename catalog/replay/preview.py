@@ -40,7 +40,7 @@ async def preview(
         found.sample += part.sample
 
     with Workers(plan, workers) as pool:
-        await pool.run(fold_objects, keys_of(source, plan.selection), read)
+        await pool.run(fold_objects, keys_of(source, plan), read)
         await pool.run(_outdated if has_table else _new, _partitions(), compared)
     found.sample = sorted(found.sample, key=_product)[:SAMPLE]
     return report, found

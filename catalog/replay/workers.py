@@ -4,12 +4,14 @@ Each keeps its event loop and its connections, and takes one task at a time.
 """
 
 import asyncio
+import gc
 import itertools
+import math
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from typing import Any, TypeVar
 from catalog.connections import Connections, connected
 from catalog.environment import Environment
 from catalog.errors import CatalogError
+from catalog.repair.pace import Pace
 from catalog.replay.sources import BucketSource, FolderSource, Found, Source
 from processor.adapters.cache import RedisCache
 from processor.adapters.catalog import PostgresCatalog
@@ -26,27 +29,39 @@ from processor.adapters.clock import SystemClock
 from processor.adapters.postgres import Database, Login
 from processor.adapters.secrets import member, read_secret
 from processor.adapters.upsert import PRODUCTS
-from processor.archive_replay import CatalogWriter, ReplayReport, Selection, replay_objects
+from processor.archive_replay import (
+    CHUNK_PRODUCTS,
+    CatalogWriter,
+    ReplayReport,
+    Selection,
+    replay_objects,
+)
+from processor.fold import Change
 
 T = TypeVar("T")
 
 # One task: so many objects or bytes, which is a second or two of work.
 _OBJECTS_PER_TASK = 64
 _BYTES_PER_TASK = 2 * 1024 * 1024
+_OBJECTS_PER_COLLECTION = 100_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
     """What the workers do with which lines of which archive.
 
-    `folder`: of the objects; None: the archive's bucket. `table`: what is written, quoted. `spill`: where
-    folds are kept that are not written to a table.
+    `folder`: of the objects; None: the archive's bucket. `after`: a key; only objects after it. `limit`:
+    objects at most. `table`: what is written, quoted. `rate`: products a second that each worker writes at
+    most. `spill`: where folds are kept that are not written to a table.
     """
 
     environment: Environment
     selection: Selection
     folder: Path | None = None
+    after: str = ""
+    limit: int | None = None
     table: str = PRODUCTS
+    rate: float | None = None
     spill: Path | None = None
 
 
@@ -58,6 +73,7 @@ class Worker:
         self._connections = connections
         self._catalog: PostgresCatalog | None = None
         self._source: Source | None = None
+        self._pace = Pace(plan.rate)
 
     async def source(self) -> Source:
         """Return where the objects are."""
@@ -96,10 +112,30 @@ class Worker:
         """Apply the objects' updates to the table."""
         report = ReplayReport()
         # Nobody caches what another table holds.
-        cache = RedisCache(self._connections.cache()) if self.plan.table == PRODUCTS else None
-        writer = CatalogWriter(await self.catalog(), cache, SystemClock(), report)
+        is_cached = self.plan.table == PRODUCTS
+        cache = RedisCache(self._connections.cache(may_write=True)) if is_cached else None
+        writer = PacedWriter(await self.catalog(), cache, SystemClock(), report)
+        if self.plan.rate is not None:
+            writer.slow_down(self._pace, math.ceil(self.plan.rate))
         await replay_objects(keys, await self.source(), writer, self.plan.selection, report)
         return report
+
+
+class PacedWriter(CatalogWriter):
+    """Writes as fast as it can, until it is told to slow down."""
+
+    _pace = Pace(None)
+    _at_once = CHUNK_PRODUCTS
+
+    def slow_down(self, pace: Pace, at_once: int) -> None:
+        """Write no faster than the pace, so many products at once."""
+        self._pace, self._at_once = pace, min(at_once, CHUNK_PRODUCTS)
+
+    async def write(self, changes: Sequence[Change]) -> None:
+        never = asyncio.Event()
+        for part in itertools.batched(changes, self._at_once):
+            await self._pace.wait(len(part), never)
+            await super().write(part)
 
 
 async def open_source(plan: Plan, connections: Connections) -> Source:
@@ -109,14 +145,19 @@ async def open_source(plan: Plan, connections: Connections) -> Source:
     return BucketSource(await connections.aws("s3"), plan.environment.archive_bucket)
 
 
-async def batches(found: AsyncIterator[Found]) -> AsyncIterator[list[Found]]:
-    """Yield the objects in lists that are one task each."""
+async def batches(source: Source, plan: Plan) -> AsyncIterator[list[Found]]:
+    """Yield the plan's objects in lists that are one task each."""
     batch: list[Found] = []
-    size = 0
-    async for one in found:
+    size, left = 0, plan.limit
+    # A task that has begun is finished, even if that takes long at a low rate.
+    most = _OBJECTS_PER_TASK if plan.rate is None else 1
+    async for one in source.found(plan.selection, after=plan.after):
+        if left == 0:
+            break
+        left = None if left is None else left - 1
         batch.append(one)
         size += one.size
-        if len(batch) >= _OBJECTS_PER_TASK or size >= _BYTES_PER_TASK:
+        if len(batch) >= most or size >= _BYTES_PER_TASK:
             yield batch
             batch, size = [], 0
     if batch:
@@ -217,6 +258,9 @@ def _start(plan: Plan) -> None:
     # Ctrl-C on a terminal goes to all processes; the first one ends the others when their task is done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    # A task makes a hundred thousand objects and no cycles: looking for those took a tenth of the time.
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_PER_COLLECTION)
     runner = asyncio.Runner()
     connections = runner.run(AsyncExitStack().enter_async_context(connected(plan.environment)))
     _process = runner, Worker(plan, connections)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from catalog.connections import Connections
 from catalog.failures import WaitingFailures, waiting_failures
+from catalog.repair.marks import Marks, read_marks
 from catalog.running import explained
 from catalog.status.alarms import Alarm, read_alarms
 from catalog.status.flow import ReadObjects, Rejections, Throughput, read_rejections, read_throughput
@@ -38,6 +39,7 @@ class Memory:
 
     tails: ArchiveTails = field(default_factory=ArchiveTails)
     objects: ReadObjects = field(default_factory=ReadObjects)
+    marks: Marks = field(default_factory=Marks)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +76,7 @@ async def read_status(connections: Connections, memory: Memory, now: datetime | 
         "alarms": lambda: read_alarms(connections),
         "lag": lambda: read_lag(connections, at, memory.tails),
         "throughput": lambda: read_throughput(connections, at, memory.objects),
-        "failures": lambda: waiting_failures(connections),
+        "failures": lambda: _read_failures(connections, memory),
         "rejections": lambda: read_rejections(connections, at, memory.objects),
         "pending": lambda: read_pending(connections),
         "database": lambda: read_database(connections),
@@ -82,6 +84,10 @@ async def read_status(connections: Connections, memory: Memory, now: datetime | 
     }
     read = await asyncio.gather(*map(_tried, parts.values()))
     return Status(environment=connections.environment.name, at=at, **dict(zip(parts, read, strict=True)))
+
+
+async def _read_failures(connections: Connections, memory: Memory) -> WaitingFailures:
+    return await waiting_failures(connections, (await read_marks(connections, memory.marks)).batches)
 
 
 async def _tried(read: Callable[[], Awaitable[T]]) -> T | Unreachable:

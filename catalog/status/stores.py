@@ -12,18 +12,14 @@ _CONNECTIONS = """
 SELECT (SELECT sum(numbackends) FROM pg_stat_database)::bigint AS used,
     current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
         - current_setting('reserved_connections')::int AS allowed,
-    pg_database_size(current_database()) AS size_bytes
+    pg_database_size(current_database()) AS size_bytes, longest_statement_seconds() AS longest
 """
-# A role sees the statements of its own sessions only.
-_LONGEST = """
-SELECT max(extract(epoch FROM clock_timestamp() - query_start))::float FROM pg_stat_activity
-WHERE state = 'active' AND pid <> pg_backend_pid() AND application_name <> 'catalog'
-"""
-# Who holds the locks that statements of this role wait for; names of other roles' sessions are public.
+# Who holds the locks that others wait for. Every role may see that, and the names of all sessions, but not
+# what a session of another role waits for.
 _BLOCKERS = """
-SELECT DISTINCT pid, usename AS role, application_name AS application
-FROM pg_stat_activity WHERE pid = ANY (ARRAY(
-    SELECT unnest(pg_blocking_pids(pid)) FROM pg_stat_activity WHERE wait_event_type = 'Lock'))
+SELECT DISTINCT pid, usename AS role, application_name AS application FROM pg_stat_activity
+WHERE pid = ANY (ARRAY(SELECT unnest(pg_blocking_pids(pid)) FROM pg_stat_activity WHERE usename IS NOT NULL))
+ORDER BY pid
 """
 _APPLICATIONS = """
 SELECT application_name, count(*) FROM pg_stat_activity
@@ -51,7 +47,7 @@ class Blocker:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseState:
-    """`longest_statement_seconds`: of the processor's and the shop's running ones; None if none runs.
+    """`longest_statement_seconds`: of those that run, but this program's; None if none runs.
 
     `applications`: the name that each session gives → how many, most first.
     """
@@ -79,25 +75,20 @@ class CacheState:
 
 
 async def read_pending(connections: Connections) -> PendingInvalidations:
-    """Return the pending invalidations, which the shop's role may not see."""
-    pool = await connections.database(may_write=True)
+    """Return the pending invalidations."""
+    pool = await connections.database()
     (row,) = await pool.fetch(_PENDING)
     return PendingInvalidations(row["waiting"], row["oldest"])
 
 
 async def read_database(connections: Connections) -> DatabaseState:
     """Return how the database is."""
-    pools = [await connections.database(), await connections.database(may_write=True)]
-    (row,) = await pools[0].fetch(_CONNECTIONS)
-    longest = [seconds for pool in pools if (seconds := await pool.fetchval(_LONGEST)) is not None]
-    blockers = {Blocker(**found) for pool in pools for found in await pool.fetch(_BLOCKERS)}
+    pool = await connections.database()
+    (row,) = await pool.fetch(_CONNECTIONS)
+    blockers = [Blocker(**found) for found in await pool.fetch(_BLOCKERS)]
+    applications = dict(map(tuple, await pool.fetch(_APPLICATIONS)))
     return DatabaseState(
-        row["used"],
-        row["allowed"],
-        row["size_bytes"],
-        max(longest, default=None),
-        sorted(blockers, key=lambda blocker: blocker.pid),
-        dict(map(tuple, await pools[0].fetch(_APPLICATIONS))),
+        row["used"], row["allowed"], row["size_bytes"], row["longest"], blockers, applications
     )
 
 

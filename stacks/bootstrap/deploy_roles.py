@@ -11,6 +11,7 @@ from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
 from cdktf_cdktf_provider_aws.iam_policy import IamPolicy
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
 from constructs import Construct
 
 from stacks.bootstrap import deploy_rights as rights
@@ -96,7 +97,7 @@ class DeployRoles(Construct):
             *self._key("RefreshEncrypted", ["kms:Decrypt"], ["lambda", "secretsmanager"]),
         ]
         self._role("Plan", f"{config.name}-plan", [*reading, allow("WritePlans", ["s3:PutObject"], [plans])])
-        self._role(
+        deploy = self._role(
             "Deploy",
             config.name,
             [
@@ -114,8 +115,9 @@ class DeployRoles(Construct):
                 *self._roles(boundary_arn),
             ],
         )
+        self._attach_network(deploy)
 
-    def _role(self, id_: str, environment: str, statements: Sequence[Statement]) -> None:
+    def _role(self, id_: str, environment: str, statements: Sequence[Statement]) -> IamRole:
         trust = Statement(
             sid="Workflow",
             actions=["sts:AssumeRoleWithWebIdentity"],
@@ -132,7 +134,6 @@ class DeployRoles(Construct):
             path=self._role_path,
             assume_role_policy=document(self, f"{id_}Trust", [trust]),
         )
-        # An inline policy may have 10,240 characters, a managed one 6,144.
         IamRolePolicy(
             self,
             f"{id_}Rights",
@@ -140,10 +141,30 @@ class DeployRoles(Construct):
             role=role.name,
             policy=document(self, f"{id_}May", statements),
         )
+        return role
+
+    def _attach_network(self, role: IamRole) -> None:
+        """Give the role its rights on networks, in a managed policy.
+
+        Inline policies have 10,240 characters together, and a managed one 6,144 of its own.
+        """
+        statements = [
+            allow_if("Network", rights.NETWORK, ["*"], [equals("aws:RequestedRegion", self._config.region)]),
+            # Without the region: Route 53 is global.
+            allow("PrivateDns", rights.PRIVATE_DNS, ["*"]),
+        ]
+        policy = IamPolicy(
+            self,
+            "DeployNetworkPolicy",
+            name=self._config.physical_name("product-catalog-deploy-network"),
+            path=self._role_path,
+            description="Deploy the network of the product catalog",
+            policy=document(self, "DeployNetworkMay", statements),
+        )
+        IamRolePolicyAttachment(self, "DeployNetwork", role=role.name, policy_arn=policy.arn)
 
     def _services(self) -> list[Statement]:
-        """Return the rights on an environment's resources but its roles and policies."""
-        region = equals("aws:RequestedRegion", self._config.region)
+        """Return the rights on an environment's resources but its network, roles and policies."""
         functions = self._resources("lambda")[0]
         here = f"{self._config.region}:{self._account_id}"
         return [
@@ -158,9 +179,6 @@ class DeployRoles(Construct):
                     account_id=self._account_id, region=self._config.region, name=self._config.name
                 ),
             ),
-            allow_if("Network", rights.NETWORK, ["*"], [region]),
-            # Without the region: Route 53 is global.
-            allow("PrivateDns", rights.PRIVATE_DNS, ["*"]),
             allow_if(
                 "Mappings", rights.EVENT_SOURCE_MAPPINGS, ["*"], [arn_like("lambda:FunctionArn", functions)]
             ),

@@ -185,6 +185,19 @@ async def test_a_value_that_the_table_refuses_does_not_hide_an_older_one(
     assert [row["inventory"] for row in await rows(services)] == [5]
 
 
+async def test_a_limit_ends_between_two_objects(services: Services, catalog: Catalog) -> None:
+    for place, name in enumerate("abc"):
+        await put_object(services, (record({"product_id": name, "inventory": 1}, 9 * place), "accepted"))
+    assert json.loads((await catalog("replay", "--json", "--limit", "2")).stdout)["rows"] == 2
+    result = await catalog("replay", "--limit", "2", "--rate", "1000", *YES)
+    assert (result.exit_code, [row["product_id"] for row in await rows(services)]) == (0, ["a", "b"])
+    assert result.stderr.endswith("2 objects are done. To go on, give the same arguments and --resume.\n")
+    assert json.loads((await catalog("replay", "--resume", "--json")).stdout)["rows"] == 1
+    assert (await catalog("replay", "--resume", *YES)).exit_code == 0
+    assert [row["product_id"] for row in await rows(services)] == ["a", "b", "c"]
+    assert (await catalog("replay", "--resume", *YES)).exit_code == 2  # that one is done
+
+
 async def test_an_interrupted_one_goes_on_after_its_last_object(services: Services, catalog: Catalog) -> None:
     first = await put_object(services, (record({"product_id": "a", "inventory": 1}, 0), "accepted"))
     await put_object(services, (record({"product_id": "b", "inventory": 1}, 9), "accepted"))

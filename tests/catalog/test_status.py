@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aioboto3
+import asyncpg
 import pytest
 
 from local.demo.kept_run import environment_members
@@ -20,7 +21,8 @@ from local.emulated_aws.account import REGION
 from local.servers import Servers
 from tests.catalog.conftest import Catalog
 from tests.support.events import SHARD, kinesis_event, kinesis_record
-from tests.support.real_servers import Services
+from tests.support.failed_batches import put_failed_batch, update_event
+from tests.support.real_servers import Services, until
 
 PROJECT = Path(__file__).parents[2]
 SCREEN = """
@@ -84,6 +86,13 @@ async def test_one_screen(services: Services, catalog: Catalog) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
 
 
+async def test_a_redriven_batch_does_not_wait(services: Services, catalog: Catalog) -> None:
+    await put_failed_batch(services, update_event(1), "one")
+    assert json.loads((await catalog("status", "--json")).stdout)["failures"]["objects"] == 1
+    await catalog("redrive", "--yes", "--reason", "test")
+    assert json.loads((await catalog("status", "--json")).stdout)["failures"]["objects"] == 0
+
+
 async def test_a_record_that_is_not_done_is_the_lag_of_its_shard(
     services: Services, catalog: Catalog
 ) -> None:
@@ -141,6 +150,22 @@ async def test_what_cannot_be_reached_hides_nothing_else(services: Services, cat
     assert document["pending"]["error"].startswith("UndefinedTableError: ")
     assert document["database"]["connections_allowed"] == 97
     assert result.exit_code == 1
+
+
+async def test_the_longest_statement_is_seen_whoever_runs_it(services: Services, catalog: Catalog) -> None:
+    """The login that may only read is told how long it runs, not what it is."""
+    waiting = await asyncpg.connect(services.postgres.dsn)
+    async with services.database.transaction():
+        await services.database.execute("LOCK TABLE processing_attempt")
+        running = asyncio.create_task(waiting.fetchval("SELECT count(*) FROM processing_attempt"))
+
+        async def is_seen() -> bool:
+            document = json.loads((await catalog("status", "--json")).stdout)
+            return document["database"]["longest_statement_seconds"] is not None
+
+        await until(is_seen)
+    assert await running == 0
+    await waiting.close()
 
 
 async def test_watching_ends_with_ctrl_c(services: Services, servers: Servers, tmp_path: Path) -> None:

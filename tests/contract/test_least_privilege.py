@@ -15,8 +15,11 @@ UNBOUNDED = re.compile(
     r"ec2:(\w*NetworkInterfaces?|DescribeSubnets|\w*PrivateIpAddresses)|xray:Put\w+"
     r"|cloudwatch:(DescribeAlarms|GetMetricData)"
 )
-# RDS's log group for enhanced monitoring, which all instances of an account share.
-RDS_LOGS = re.compile(r"arn:\$\{[^}]+\}:logs:[a-z0-9-]+:\$\{[^}]+\}:log-group:RDSOSMetrics(:log-stream:\*)?")
+# RDS's log group for enhanced monitoring, and what Athena needs of Glue for any query: the account has one.
+OF_ACCOUNT = re.compile(
+    r"arn:\$\{[^}]+\}:logs:[a-z0-9-]+:\$\{[^}]+\}:log-group:RDSOSMetrics(:log-stream:\*)?"
+    r"|arn:\$\{[^}]+\}:glue:[a-z0-9-]+:\$\{[^}]+\}:(catalog|database/default)"
+)
 DOCUMENT = re.compile(r"\$\{data\.aws_iam_policy_document\.\w+\.json\}")
 POLICY_ARGUMENTS = {"policy", "assume_role_policy"}
 # Through these a role could get rights that are in no document here.
@@ -60,7 +63,7 @@ def test_resources_are_ours_but_where_aws_knows_no_narrower_one(
     for document, statement in allowing(stacks[stack_id]):
         for resource in statement.get("resources", ()):
             # Our own resources are referenced, so they exist.
-            if not resource.startswith("${") and not RDS_LOGS.fullmatch(resource):
+            if not resource.startswith("${") and not OF_ACCOUNT.fullmatch(resource):
                 assert resource == "*", (document, resource)
                 unbounded = [action for action in statement["actions"] if UNBOUNDED.fullmatch(action)]
                 assert unbounded == statement["actions"], document

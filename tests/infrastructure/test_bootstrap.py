@@ -44,7 +44,10 @@ def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Stack:
 
 
 def rights(bootstrap: Stack, role: str) -> Policy:
-    return policy(bootstrap.named("aws_iam_policy_document", f"{role}May")["statement"], REFERENCES)
+    """Return what a role may by its inline policy, and by the managed one of who deploys."""
+    documents = bootstrap.all("aws_iam_policy_document")
+    found = [documents[name] for name in (f"{role}May", f"{role}NetworkMay") if name in documents]
+    return policy([each for document in found for each in document["statement"]], REFERENCES)
 
 
 def test_its_state_is_a_file_and_it_may_only_touch_its_account(bootstrap: Stack) -> None:
@@ -255,11 +258,11 @@ def test_a_deploy_changes_the_stack_s_own_roles_and_policies_alone(
         assert changed == own
 
 
-def test_a_role_s_policy_fits(bootstrap: Stack) -> None:
-    """IAM counts 10,240 characters without white space, of all inline policies of a role."""
-    for kind in ("Plan", "Deploy"):
+def test_a_role_s_policies_fit(bootstrap: Stack) -> None:
+    """IAM counts characters without white space: of all inline policies together, and of a managed one."""
+    for kind, most in (("Plan", 10_240), ("Deploy", 10_240), ("DeployNetwork", 6_144)):
         statements = bootstrap.named("aws_iam_policy_document", f"prod_{kind}May")["statement"]
-        assert len(json.dumps(statements, separators=(",", ":"))) < 10_240
+        assert len(json.dumps(statements, separators=(",", ":"))) < most
 
 
 @pytest.mark.parametrize("part", ["Processor", "Migrations"])
@@ -298,7 +301,9 @@ def test_every_role_has_the_boundary_that_is_set(prod_from_ci: Stack) -> None:
 )
 def test_a_boundary_of_the_company_s_own_is_the_only_one(tmp_path: Path, arn: str) -> None:
     stack = synthesize_bootstrap({**VARIABLES, "CATALOG_PERMISSIONS_BOUNDARY": arn}, tmp_path).readable()
-    assert not stack.all("aws_iam_policy")
+    assert {body["name"] for body in stack.all("aws_iam_policy").values()} == {
+        f"product-catalog-deploy-network-{name}" for name in ("dev", "staging", "prod")
+    }
     assert {role.get("permissions_boundary") for role in stack.all("aws_iam_role").values()} == {arn}
     assert stack.document["output"]["PermissionsBoundaryArn"]["value"] == arn
     deploy = rights(stack, "prod_Deploy")

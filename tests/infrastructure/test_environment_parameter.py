@@ -22,6 +22,8 @@ ADDRESSES = {
     "cache_user": "${aws_elasticache_user.Cache_Shop_User.user_name}",
     "cache_writer_user": "${aws_elasticache_user.Cache_Processor_User.user_name}",
     "cache_cluster_id": "${aws_elasticache_replication_group.Cache_ReplicationGroup.replication_group_id}",
+    "athena_workgroup": "${aws_athena_workgroup.Queries_Workgroup.name}",
+    "glue_database": "${aws_glue_catalog_database.Queries_Database.name}",
 }
 # Of a kept local run, or from environment variables.
 LOCAL = {"endpoint_url", "variables", "database_tls_name", "cache_tls_name"}

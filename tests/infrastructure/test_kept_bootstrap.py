@@ -71,13 +71,21 @@ def test_each_role_has_its_own_rights_and_no_other(bootstrap: Stack, name: str, 
         body["policy"] for body in bootstrap.all("aws_iam_role_policy").values() if body["role"] == role
     ]
     assert policies == [f"${{data.aws_iam_policy_document.{name}_{kind}May.json}}"]
-    assert not bootstrap.all("aws_iam_role_policy_attachment")
+    attached = [
+        body["policy_arn"]
+        for body in bootstrap.all("aws_iam_role_policy_attachment").values()
+        if body["role"] == role
+    ]
+    network = f"{name}_DeployNetwork"
+    assert attached == ([f"${{aws_iam_policy.{network}Policy.arn}}"] if kind == "Deploy" else [])
+    managed = bootstrap.named("aws_iam_policy", f"{network}Policy")
+    assert managed["policy"] == f"${{data.aws_iam_policy_document.{network}May.json}}"
     changes = {grant.action for grant in rights(bootstrap, f"{name}_{kind}").grants()}
     assert ("iam:PassRole" in changes) == (kind == "Deploy")
 
 
 def test_the_boundary_has_no_right_in_iam(bootstrap: Stack) -> None:
-    boundary = bootstrap.only("aws_iam_policy")
+    boundary = bootstrap.named("aws_iam_policy", "FunctionBoundary_Policy")
     assert boundary["policy"] == "${data.aws_iam_policy_document.FunctionBoundary_May.json}"
     arn = bootstrap.document["output"]["PermissionsBoundaryArn"]["value"]
     assert arn == f"arn:aws:iam::{ACCOUNT}:policy/{boundary['name']}"

@@ -17,6 +17,18 @@ QUEUE = "${aws_sqs_queue.Quarantine_Queue.arn}"
 ADMINISTRATOR = "${aws_db_instance.Database_Instance.master_user_secret[0].secret_arn}"
 WRITER = "${aws_secretsmanager_secret.Writer_Secret.arn}"
 READER = "${aws_secretsmanager_secret.Reader_Secret.arn}"
+RESULTS = "${aws_s3_bucket.Queries_Private_Bucket.arn}"
+GLUE = (
+    "arn:${data.aws_partition.Queries_Partition.partition}:glue:us-east-1"
+    ":${data.aws_caller_identity.Account.account_id}"
+)
+FOUND_IN_GLUE = {
+    f"{GLUE}:catalog",
+    f"{GLUE}:database/default",
+    "${aws_glue_catalog_database.Queries_Database.arn}",
+    "${aws_glue_catalog_table.Queries_Lines.arn}",
+    "${aws_glue_catalog_table.Queries_LinesOfShard.arn}",
+}
 CACHE = "${aws_elasticache_replication_group.Cache_ReplicationGroup.arn}"
 
 # AWS supports no narrower resource:
@@ -94,19 +106,36 @@ ALLOWED: Mapping[str, Grants] = {
     },
     "Operators_ReadMay": {
         "ssm:GetParameter": {"${aws_ssm_parameter.Environment_Parameter.arn}"},
-        "s3:ListBucket": {ARCHIVE, QUARANTINE},
+        "s3:ListBucket": {ARCHIVE, QUARANTINE, RESULTS},
         "s3:GetObject": {
             f"{ARCHIVE}/inventory/*",
             f"{QUARANTINE}/quarantine/*",
             f"{QUARANTINE}/aws/lambda/*",
             f"{QUARANTINE}/operations/*",
+            f"{RESULTS}/*",
         },
+        **{
+            f"athena:{action}": {"${aws_athena_workgroup.Queries_Workgroup.arn}"}
+            for action in (
+                "GetQueryExecution",
+                "GetQueryResults",
+                "StartQueryExecution",
+                "StopQueryExecution",
+            )
+        },
+        **{f"glue:{action}": FOUND_IN_GLUE for action in ("GetDatabase", "GetPartitions", "GetTable")},
+        "s3:GetBucketLocation": {RESULTS},
+        "s3:ListBucketMultipartUploads": {RESULTS},
+        "s3:AbortMultipartUpload": {f"{RESULTS}/*"},
+        "s3:ListMultipartUploadParts": {f"{RESULTS}/*"},
+        "s3:PutObject": {f"{RESULTS}/*"},
         "cloudwatch:DescribeAlarms": {"*"},
         "cloudwatch:GetMetricData": {"*"},
         "kinesis:DescribeStreamSummary": {STREAM},
+        "kinesis:GetRecords": {STREAM},
+        "kinesis:GetShardIterator": {STREAM},
         "kinesis:ListShards": {STREAM},
         "sqs:GetQueueAttributes": {QUEUE},
-        "lambda:GetEventSourceMapping": {"${aws_lambda_event_source_mapping.EventSource_Mapping.arn}"},
         "secretsmanager:GetSecretValue": {READER},
         "elasticache:Connect": {CACHE, "${aws_elasticache_user.Cache_Shop_User.arn}"},
     },

@@ -1,16 +1,25 @@
 """The state machine of a replay, which no shipped environment has."""
 
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stacks.config.settings import ReplaySettings, SettingsError
+from stacks.config.settings import SettingsError
 from tests.support.environments import DEV
-from tests.support.synthesized import KEY, Stack, synthesize_environment
+from tests.support.synthesized import (
+    KEY,
+    MISCONFIGURED,
+    REPLAY,
+    REPLAYING,
+    Stack,
+    read_stacks,
+    synthesize_replaying,
+)
 
-SETTINGS = ReplaySettings(concurrency=4, objects_per_invocation=50, timeout_seconds=300)
 ACCOUNT = "${data.aws_caller_identity.Account.account_id}"
 ARN = f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:inventory-replay-dev"
 
@@ -18,8 +27,9 @@ ARN = f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:inventory-replay-dev"
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """Stack with a replay and a key of the team's."""
-    environment = replace(DEV, replay=SETTINGS, encryption_key_arn=KEY)
-    return synthesize_environment(environment, tmp_path_factory.mktemp("replay")).readable()
+    if folder := os.environ.get(MISCONFIGURED):
+        return read_stacks(Path(folder) / REPLAYING)[DEV.name]
+    return synthesize_replaying(tmp_path_factory.mktemp(REPLAYING))[DEV.name]
 
 
 def statements(stack: Stack, logical_id: str) -> dict[str, Any]:
@@ -89,6 +99,19 @@ def test_rights_of_the_state_machine(stack: Stack) -> None:
     assert {each["variable"] for each in trust["condition"]} == {"aws:SourceAccount", "aws:SourceArn"}
 
 
+def test_operators_who_may_replay_start_it_and_read_its_results(stack: Stack) -> None:
+    found = statements(stack, "Operators_ReplayMay")
+    assert (found["StartReplay"]["actions"], found["StartReplay"]["resources"]) == (
+        ["states:StartExecution"],
+        [ARN],
+    )
+    assert found["FollowReplay"]["actions"] == ["states:DescribeExecution", "states:StopExecution"]
+    assert found["FollowReplay"]["resources"] == [f"{ARN.replace(':stateMachine:', ':execution:')}:*"]
+    assert found["ReadResults"]["actions"] == ["s3:GetObject"]
+    assert found["ReadResults"]["resources"] == ["${aws_s3_bucket.Quarantine_Private_Bucket.arn}/replays/*"]
+    assert found["EncryptExecutions"]["resources"] == [KEY]
+
+
 def test_executions_are_logged_traced_and_encrypted(stack: Stack) -> None:
     machine = stack.only("aws_sfn_state_machine")
     assert machine["logging_configuration"]["level"] == "ALL"
@@ -107,7 +130,7 @@ def test_the_endpoint_lets_the_function_read_the_archive_only(stack: Stack) -> N
 
 def test_its_connections_count() -> None:
     allowed = DEV.allowed_connections - DEV.most_connections
-    fits = replace(SETTINGS, concurrency=allowed // 2)
+    fits = replace(REPLAY, concurrency=allowed // 2)
     assert replace(DEV, replay=fits).most_connections <= DEV.allowed_connections
     with pytest.raises(SettingsError, match=r"of which replay\.concurrency takes"):
         replace(DEV, replay=replace(fits, concurrency=allowed // 2 + 1))
@@ -115,4 +138,4 @@ def test_its_connections_count() -> None:
 
 def test_wrong_settings_are_refused() -> None:
     with pytest.raises(SettingsError, match=r"replay\.timeout_seconds is 901; accepted: 60 to 900"):
-        replace(SETTINGS, timeout_seconds=901)
+        replace(REPLAY, timeout_seconds=901)

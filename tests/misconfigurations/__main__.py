@@ -7,7 +7,7 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from io import StringIO
@@ -17,17 +17,21 @@ import pytest
 
 from tests.misconfigurations.misconfiguration import Misconfiguration
 from tests.misconfigurations.seeded import SEEDED
-from tests.support.environments import PROD, THROWAWAY
+from tests.support.environments import DEV, PROD, THROWAWAY
 from tests.support.synthesized import (
     ENCRYPTED,
     MISCONFIGURED,
+    REPLAYING,
     Stack,
     synthesize,
     synthesize_encrypted,
+    synthesize_replaying,
     write_stacks,
 )
 
 TESTS = Path(__file__).parents[1]
+# The folder of a kind of stacks → the one that gets the mistakes.
+WRONG = {"": PROD.stack_id, ENCRYPTED: PROD.name, REPLAYING: DEV.name}
 # The synthesis imported typeguard, which is a plugin too.
 _OPTIONS = ("-q", "-x", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 
@@ -55,32 +59,32 @@ def sample(seeded: Sequence[Misconfiguration], size: int, *, day: int) -> list[M
 
 def survivors_of(chosen: Sequence[Misconfiguration], directory: Path) -> list[Misconfiguration]:
     """Return those that are not caught; raise RuntimeError if a test fails without a mistake."""
-    stacks = synthesize({"ENVIRONMENT_SUFFIX": THROWAWAY}, directory)
-    readable = {name: stack.readable() for name, stack in stacks.items()}
-    (directory / ENCRYPTED).mkdir()
-    encrypted = synthesize_encrypted(directory / ENCRYPTED)
-    if tests_fail(sorted({each.caught_by for each in chosen}), readable, encrypted, directory):
+    plain = synthesize({"ENVIRONMENT_SUFFIX": THROWAWAY}, directory)
+    stacks = {"": {name: stack.readable() for name, stack in plain.items()}}
+    for folder, make in ((ENCRYPTED, synthesize_encrypted), (REPLAYING, synthesize_replaying)):
+        (directory / folder).mkdir()
+        stacks[folder] = make(directory / folder)
+    if tests_fail(sorted({each.caught_by for each in chosen}), stacks, directory):
         raise RuntimeError("a test fails without any mistake: make test tells which")
     survivors = []
     for each in chosen:
-        if each.with_key:
-            wrong = readable, {**encrypted, PROD.name: each.made_in(encrypted[PROD.name])}
-        else:
-            wrong = {**readable, PROD.stack_id: each.made_in(readable[PROD.stack_id])}, encrypted
-        if tests_fail([each.caught_by], *wrong, directory):
+        right, id_ = stacks[each.folder], WRONG[each.folder]
+        wrong = {**stacks, each.folder: {**right, id_: each.made_in(right[id_])}}
+        if tests_fail([each.caught_by], wrong, directory):
             sys.stdout.write(f"caught      {each.name}, by {each.caught_by}\n")
         else:
             survivors.append(each)
     return survivors
 
 
-def tests_fail(
-    names: Sequence[str], stacks: dict[str, Stack], encrypted: dict[str, Stack], directory: Path
-) -> bool:
-    """Return whether one of the tests fails with these stacks; raise RuntimeError if pytest finds none."""
+def tests_fail(names: Sequence[str], stacks: Mapping[str, Mapping[str, Stack]], directory: Path) -> bool:
+    """Return whether one of the tests fails with these stacks, by folder.
+
+    Raises: RuntimeError if pytest finds none.
+    """
     folder = directory / "misconfigured"
-    write_stacks(stacks, folder)
-    write_stacks(encrypted, folder / ENCRYPTED)
+    for kind, found in stacks.items():
+        write_stacks(found, folder / kind)
     os.environ[MISCONFIGURED] = str(folder)
     try:
         with redirect_stdout(StringIO()) as output:

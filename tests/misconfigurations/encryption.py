@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tests.misconfigurations.misconfiguration import REMOVED, mistakes_in
-from tests.support.synthesized import KEY
+from tests.support.synthesized import ENCRYPTED, KEY
 
 _HAS_KEY = "infrastructure/test_encryption.py::test_everything_that_can_have_the_key_has_it"
 _MAY = "infrastructure/test_encryption_rights.py::test_each_may_what_it_needs_and_no_more"
@@ -59,6 +59,11 @@ _MISTAKES = [
         f"{_POLICY}Shop_May", _MAY, ("a shop with rights on every key", "statement.1.resources", ["*"])
     ),
     *mistakes_in(
+        f"{_POLICY}Operators_ReadMay",
+        _MAY,
+        ("queries whose results nobody may write", "statement.4", REMOVED),
+    ),
+    *mistakes_in(
         f"{_POLICY}Operators_RedriveMay",
         _MAY,
         ("messages that may be decrypted without the queue", "statement.2.condition", REMOVED),
@@ -102,4 +107,4 @@ _MISTAKES = [
     ),
 ]
 
-ENCRYPTION = [replace(each, with_key=True) for each in _MISTAKES]
+ENCRYPTION = [replace(each, folder=ENCRYPTED) for each in _MISTAKES]

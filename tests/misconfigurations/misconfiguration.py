@@ -20,11 +20,11 @@ REMOVED = Removal.REMOVED
 
 @dataclass(frozen=True)
 class Misconfiguration:
-    """One mistake in one block of prod-stack.
+    """One mistake in one block of a stack.
 
     `name`: what is wrong. `block`: the address, such as `aws_vpc.Network_Vpc`, or a section of the document.
     `argument`: its path in the block, with the indexes of lists. `value`: the wrong value, or `REMOVED`.
-    `with_key`: the stack is prod's with a key of the team's.
+    `folder`: where the stack is that has the mistake (`WRONG` of `__main__.py`); "": prod-stack.
     `caught_by`: the test that fails, such as `test_network.py::test_nothing_leads_to_the_internet`.
     """
 
@@ -33,7 +33,7 @@ class Misconfiguration:
     argument: str
     value: Any
     caught_by: str
-    with_key: bool = False
+    folder: str = ""
 
     def made_in(self, stack: Stack) -> Stack:
         """Return the stack with the mistake; raise KeyError if there is no such block or no change."""

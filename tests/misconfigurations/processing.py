@@ -118,42 +118,6 @@ PROCESSING = [
         ("suppliers who may read the stream", "statement.0.actions.0", "kinesis:GetRecords"),
     ),
     *mistakes_in(
-        f"{_POLICY}Operators_ReadMay",
-        _ACTIONS,
-        ("readers who may write objects", "statement.2.actions.0", "s3:PutObject"),
-        (
-            "readers with the writer's login",
-            "statement.7.resources.0",
-            "${aws_secretsmanager_secret.Writer_Secret.arn}",
-        ),
-    ),
-    *mistakes_in(
-        f"{_POLICY}Operators_RedriveMay",
-        _ACTIONS,
-        ("redrives that may invoke any function", "statement.0.resources", ["*"]),
-        (
-            "redrives that may write archived objects",
-            "statement.2.resources.0",
-            "${aws_s3_bucket.Archive_Private_Bucket.arn}/*",
-        ),
-    ),
-    *mistakes_in(
-        f"{_POLICY}Operators_ReplayMay",
-        _ACTIONS,
-        ("replays that may delete what was written down", "statement.2.actions.0", "s3:DeleteObject"),
-    ),
-    *mistakes_in(
-        "aws_ssm_parameter.Environment_Parameter",
-        "infrastructure/test_environment_parameter.py::test_the_program_looks_for_it_by_the_environments_name",
-        ("a parameter that the program does not find", "name", "/product-catalog-prod"),
-        ("a parameter that needs a right to decrypt", "type", "SecureString"),
-    ),
-    *mistakes_in(
-        "aws_ssm_parameter.Environment_Parameter",
-        "infrastructure/test_environment_parameter.py::test_it_has_every_member_that_the_program_reads",
-        ("a parameter without the stores", "value", '{"name": "prod"}'),
-    ),
-    *mistakes_in(
         f"{_POLICY}Processor_Private_Trust",
         _TRUST,
         ("a role for any service", "statement.0.principals.0.identifiers.0", "ec2.amazonaws.com"),

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from urllib.parse import parse_qs
 
 import aiohttp
 from aiohttp import web
@@ -40,12 +41,19 @@ _HARMLESS_HEADERS = re.compile(
     r"x-amz-(checksum-\w+|content-sha256|date|sdk-checksum-algorithm|security-token)"
 )
 # These do not change which rights a request needs.
-_HARMLESS_PARAMETERS = frozenset({"x-id", "list-type", "prefix", "encoding-type"})
-# First part of X-Amz-Target → the service's name in IAM, and the member that names the resource.
+_HARMLESS_PARAMETERS = frozenset(
+    {"x-id", "list-type", "prefix", "encoding-type", "start-after", "continuation-token"}
+)
+# First part of X-Amz-Target → the service's name in IAM, and the members that name the resource.
 _TARGETS = {
-    "secretsmanager": ("secretsmanager", "SecretId"),
-    "Kinesis_20131202": ("kinesis", "StreamARN"),
+    "AmazonAthena": ("athena", ("WorkGroup",)),
+    "AmazonSQS": ("sqs", ("QueueUrl",)),
+    "AmazonSSM": ("ssm", ("Name",)),
+    "Kinesis_20131202": ("kinesis", ("StreamARN", "StreamName")),
+    "secretsmanager": ("secretsmanager", ("SecretId",)),
 }
+_INVOCATION = re.compile("/2015-03-31/functions/([^/]+)/invocations")
+_QUERY = "application/x-www-form-urlencoded"
 
 
 class Use(NamedTuple):
@@ -57,7 +65,7 @@ class Use(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A recorded request; `body` only for the JSON protocols, since objects are streamed."""
+    """A recorded request; `body` only for the JSON and query protocols, since objects are streamed."""
 
     method: str
     path: str
@@ -89,8 +97,8 @@ async def recorded(endpoint_url: str) -> AsyncIterator[Recording]:
     async with aiohttp.ClientSession(auto_decompress=False) as session:
 
         async def forward(incoming: web.Request) -> web.StreamResponse:
-            is_json = "X-Amz-Target" in incoming.headers
-            body = await incoming.read() if is_json else b""
+            is_read = "X-Amz-Target" in incoming.headers or incoming.content_type == _QUERY
+            body = await incoming.read() if is_read else b""
             recording.requests.append(
                 Request(
                     method=incoming.method,
@@ -101,7 +109,7 @@ async def recorded(endpoint_url: str) -> AsyncIterator[Recording]:
                 )
             )
             # None if there is no body, since an empty stream would be sent as chunked.
-            content = body if is_json else incoming.content if incoming.body_exists else None
+            content = body if is_read else incoming.content if incoming.body_exists else None
             url = f"{endpoint_url}{incoming.raw_path}"
             async with session.request(
                 incoming.method,
@@ -130,16 +138,33 @@ async def recorded(endpoint_url: str) -> AsyncIterator[Recording]:
 
 
 def uses_of(request: Request) -> Iterator[Use]:
-    """Yield the rights that a request needs.
+    """Yield the rights that a request needs; the resource is as the request names it, "" if it does not.
 
     Raises: ValueError if this module does not know them.
     """
     if target := request.headers.get("X-Amz-Target"):
         protocol, _, operation = target.partition(".")
-        service, member = _TARGETS[protocol]
-        yield Use(f"{service}:{operation}", json.loads(request.body)[member])
-        return
-    yield from _s3_uses(request)
+        service, members = _TARGETS[protocol]
+        named = json.loads(request.body)
+        resource = next((named[member] for member in members if member in named), "")
+        # SQS has no right of its own for many messages at once.
+        yield Use(f"{service}:{operation.removesuffix('Batch')}", resource)
+    elif request.headers.get("Content-Type", "").startswith(_QUERY):
+        yield from _query_uses(parse_qs(request.body.decode())["Action"][0])
+    elif invocation := _INVOCATION.fullmatch(request.path):
+        yield Use("lambda:InvokeFunction", invocation[1])
+    else:
+        yield from _s3_uses(request)
+
+
+def _query_uses(operation: str) -> Iterator[Use]:
+    match operation:
+        case "GetCallerIdentity":
+            return  # nobody needs a right for it
+        case "DescribeAlarms" | "GetMetricData":
+            yield Use(f"cloudwatch:{operation}", "*")
+        case _:
+            raise ValueError(f"which rights {operation} needs")
 
 
 def _s3_uses(request: Request) -> Iterator[Use]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from stacks.config.environments import Environment
-from stacks.config.settings import Architecture
-from tests.support.environments import ENVIRONMENTS
+from stacks.config.settings import Architecture, ReplaySettings
+from tests.support.environments import DEV, ENVIRONMENTS
 
 if TYPE_CHECKING:
     from cdktf import App
@@ -23,8 +23,14 @@ MISCONFIGURED = "MISCONFIGURED_STACKS"
 ENCRYPTED = "encrypted"
 """The folder in it of those with a key."""
 
+REPLAYING = "replaying"
+"""The folder in it of the one with a replay."""
+
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 """The team's own key, where an environment has one."""
+
+REPLAY = ReplaySettings(concurrency=4, objects_per_invocation=50, timeout_seconds=300)
+"""A replay's settings, where an environment has one."""
 
 TODAY = date(2026, 11, 21)
 
@@ -120,6 +126,12 @@ def synthesize_encrypted(directory: Path) -> dict[str, Stack]:
         stack = synthesize_environment(replace(environment, encryption_key_arn=KEY), folder)
         stacks[environment.name] = stack.readable()
     return stacks
+
+
+def synthesize_replaying(directory: Path) -> dict[str, Stack]:
+    """Return dev's stack with a replay and a key of the team's, by environment name, readable."""
+    environment = replace(DEV, replay=REPLAY, encryption_key_arn=KEY)
+    return {DEV.name: synthesize_environment(environment, directory).readable()}
 
 
 def synthesize_bootstrap(

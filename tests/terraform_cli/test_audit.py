@@ -113,7 +113,14 @@ def scanned(name: str, *findings: Finding) -> Scan:
 
 
 def accepted(*stacks: str) -> list[Accepted]:
-    return [Accepted(check="CKV_AWS_20", resources=frozenset({"Ours"}), stacks=frozenset(stacks) or None)]
+    return [
+        Accepted(
+            check="CKV_AWS_20",
+            resources=frozenset({"Ours"}),
+            optional=frozenset({"Chosen"}),
+            stacks=frozenset(stacks) or None,
+        )
+    ]
 
 
 @pytest.mark.parametrize(
@@ -133,6 +140,12 @@ def test_a_finding_is_accepted_only_where_the_list_says(
 
 def test_the_same_check_of_another_resource_is_not_accepted() -> None:
     assert list(problems(scanned("dev-stack", Finding("CKV_AWS_20", "Theirs")), accepted()))
+
+
+def test_a_finding_of_what_is_there_by_choice_is_accepted_and_need_not_be_found() -> None:
+    chosen = scanned("dev-stack", ACL_IS_PUBLIC, Finding("CKV_AWS_20", "Chosen"))
+    assert list(problems(chosen, accepted())) == []
+    assert list(stale([scanned("dev-stack", ACL_IS_PUBLIC)], accepted())) == []
 
 
 @pytest.mark.parametrize(
