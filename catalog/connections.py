@@ -111,7 +111,7 @@ class Connections:
                 raise UnreachableError(
                     f"the database at {where} cannot be reached: {str(error) or 'no answer'}. "
                     "It is in private subnets: run this inside the VPC, "
-                    "or set CATALOG_DATABASE_HOST to a tunnel's end"
+                    "or set CATALOG_DATABASE_HOST to a tunnel's end (docs/operating.md#from-a-laptop)"
                 ) from error
             self._pools[arn] = pool
             self._stack.callback(pool.terminate)

@@ -35,7 +35,7 @@ async def services(servers: Servers, own_valkey: ValkeyServer) -> AsyncIterator[
 
 @pytest.fixture
 def environment_extras(own_valkey: ValkeyServer) -> dict[str, Any]:
-    """Name that cache to the program."""
+    """Address of that cache, for the program."""
     return {"cache_port": own_valkey.address.port}
 
 
@@ -102,10 +102,10 @@ async def test_database_connections_when_none_is_left_the_database_says_so(
 ) -> None:
     await services.database.execute(f"ALTER ROLE {READER_ROLE} CONNECTION LIMIT 0")
     try:
-        refused = " ".join(await part_of_status(catalog, "database"))
+        (refused, *_) = await part_of_status(catalog, "database")
     finally:
         await services.database.execute(f"ALTER ROLE {READER_ROLE} CONNECTION LIMIT -1")
-    assert " refuses the connection: too many connections for role" in refused
+    assert " refuses the connection: too many connections for" in refused
 
 
 async def test_pending_invalidations_grow_while_the_cache_is_away_and_end_afterwards(

@@ -35,7 +35,9 @@ def test_each_alarm_has_its_section_and_names_it(tmp_path: Path) -> None:
         sections.append(text)
     assert sorted(sections) == sorted(alarms)
     for name in sections:
-        assert re.findall(r"^- \*\*(.+?):\*\*", OPERATING.section(name), re.MULTILINE) == PARTS, name
+        section = OPERATING.section(name)
+        assert re.findall(r"^- \*\*(.+?):\*\*", section, re.MULTILINE) == PARTS, name
+        assert re.search(r"^ *catalog |`catalog |[Oo]n AWS only", section, re.MULTILINE), name
 
 
 def test_each_metric_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
