@@ -28,6 +28,7 @@ _SERVICES = (
     "secretsmanager",
     "sns",
     "sqs",
+    "ssm",
     "sts",
 )
 
