@@ -8,6 +8,7 @@ from enum import Enum, auto
 from itertools import pairwise
 from typing import NoReturn, TypeAlias
 
+from processor.adapters.halves import upsert_halves
 from processor.batch import process_batch
 from processor.errors import (
     CacheUnavailableError,
@@ -138,7 +139,7 @@ class FakeCatalog:
 
     `row_seconds`: how long it works on a row, `refusing_seconds`: on one that it refuses among others;
     `locked`: products whose rows another transaction has locked. `compares_nothing`: it refuses a value even
-    in a comparison.
+    in a comparison. `halves_from`: upserts of so many changes go in halves.
     """
 
     def __init__(self, faults: Faults, refuses: Callable[[Change], bool] = lambda _: False) -> None:
@@ -148,6 +149,7 @@ class FakeCatalog:
         self.refusing_seconds = 0.0
         self.locked: set[str] = set()
         self.compares_nothing = False
+        self.halves_from = MAX_INTEGER
         self.rows: dict[str, Row] = {}
         self.pending: dict[str, PendingInvalidation] = {}
         self.marks: dict[tuple[str, str], set[str]] = {}
@@ -160,6 +162,11 @@ class FakeCatalog:
         names = [change.product_id for change in changes]
         assert names, "an upsert of nothing"
         assert all(one < other for one, other in pairwise(names)), "not ordered or twice"
+        if len(changes) < self.halves_from:
+            return await self._upsert(changes, within_seconds)
+        return await upsert_halves(self._upsert, changes, within_seconds)
+
+    async def _upsert(self, changes: Sequence[Change], within_seconds: float) -> Upserted:
         async with self._faults.around("catalog.upsert", DependencyError):
             await self._work(changes, within_seconds)
             for change in changes:
