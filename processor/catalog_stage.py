@@ -1,6 +1,6 @@
 """Updates → rows: fold, upsert, then invalidate; less at a time where the database is slow or refuses.
 
-The whole batch goes in one statement. If the table refuses it, each update goes on its own, and what is
+The whole batch goes at once. If the table refuses it, each update goes on its own, and what is
 refused is quarantined. If the database answers, but not in time, the updates go in parts, in the order of
 their records, as many as there is time for: each attempt gets further than the one before (ADR 16).
 """
