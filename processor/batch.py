@@ -20,6 +20,9 @@ from processor.s3_objects import ACCEPTED
 from processor.slices import decode_all, slices
 from processor.updates import Rejection, Update
 
+# What the first stage asks for is on its way while the next one prepares. Of fewer records than this, S3's
+# answer comes last, so the archive is first; of more, the database's.
+_CATALOG_FIRST = 2_500
 # How long a cancelled stage may take to release its connections.
 _CANCEL_SECONDS = 0.25
 
@@ -113,12 +116,11 @@ async def _store(
     # After the cache has failed for one slice, the others do not wait for it.
     skip_cache = report.pending_invalidations_added > 0
     catalog = CatalogStage(updates, ports, deadline, skip_cache=skip_cache)
-    stages = []
-    # The catalog first: the database works while the archive's lines are made.
+    stages = [_Stage(name="archive", records=records, work=ports.archive.put(records, codes))]
     if updates:
         good = [update.record for update in updates]
-        stages.append(_Stage(name="catalog", records=good, work=catalog.run(), done=catalog.done))
-    stages.append(_Stage(name="archive", records=records, work=ports.archive.put(records, codes)))
+        place = 0 if len(records) >= _CATALOG_FIRST else 1
+        stages.insert(place, _Stage(name="catalog", records=good, work=catalog.run(), done=catalog.done))
     if rejections:
         bad = [rejection.record for rejection in rejections]
         stages.append(_Stage(name="quarantine", records=bad, work=ports.quarantine.put(rejections)))

@@ -1,6 +1,6 @@
 """Updates → rows: fold, upsert, then invalidate; less at a time where the database is slow or refuses.
 
-The whole batch goes in one statement. If the table refuses it, each update goes on its own, and what is
+The whole batch goes at once. If the table refuses it, each update goes on its own, and what is
 refused is quarantined. If the database answers, but not in time, the updates go in parts, in the order of
 their records, as many as there is time for: each attempt gets further than the one before (ADR 16).
 """
@@ -55,23 +55,24 @@ class CatalogStage:
     async def run(self) -> None:
         """Apply as many updates as there is time for. Raises: DependencyError if that is not all."""
         retry_state = self._ports.retry_state
-        count, applied = len(self._updates), 0
+        count = len(self._updates)
+        left: Sequence[int] = range(count)
         failed: DependencyError | None = None
         # Skip the single statement, half of the time, if the database was too slow for the last batch.
         if not retry_state.database_is_slow:
             try:
                 await self._upsert(self._updates)
-                applied = count
+                left = ()
             except StatementTimeoutError as error:
                 failed = error
         # The single statement was skipped or too slow; for one update, the same would be tried again.
-        if applied == 0 and (failed is None or count > 1):
-            applied, failed = await self._upsert_in_parts()
-        if applied:
-            await self._finish(self._updates[:applied])
-        retry_state.database_is_slow = applied < count
-        if applied < count:
-            raise DependencyError(f"{failed}; {applied} of {count} updates were done") from failed
+        if left and (failed is None or count > 1):
+            left, failed = await self._upsert_in_parts()
+        if len(left) < count:
+            await self._finish(left)
+        retry_state.database_is_slow = bool(left)
+        if left:
+            raise DependencyError(f"{failed}; {left[0]} of {count} updates were done") from failed
 
     async def _upsert(self, updates: Sequence[Update]) -> None:
         updates = self._not_refused(updates)
@@ -123,8 +124,11 @@ class CatalogStage:
             return updates
         return [update for update in updates if update.record not in self._refused]
 
-    async def _upsert_in_parts(self) -> tuple[int, DependencyError | None]:
-        """Upsert as many updates, in order, as there is time for; return how many, and what ended it."""
+    async def _upsert_in_parts(self) -> tuple[Sequence[int], DependencyError | None]:
+        """Upsert as many updates, in order, as there is time for.
+
+        Return the positions of those that are left, in order, and what ended it.
+        """
         clock = self._ports.clock
         outstanding = await self._outstanding()
         failed: DependencyError | None = None
@@ -151,7 +155,7 @@ class CatalogStage:
                 failed = failed or DependencyError(f"database: {seconds_per_row:.2f} s per row")
                 break
             size = max(1, min(size * _GROWTH, fitting, most))
-        return (outstanding[begin] if begin < len(outstanding) else len(self._updates)), failed
+        return outstanding[begin:], failed
 
     async def _outstanding(self) -> list[int]:
         """Return the positions of updates no earlier attempt applied; reading costs less than writing."""
@@ -169,18 +173,22 @@ class CatalogStage:
             if update.product_id in products and update.record not in self._refused
         ]
 
-    async def _finish(self, updates: Sequence[Update]) -> None:
-        """Do what follows the commit, after which the updates' records are safe."""
+    async def _finish(self, left: Sequence[int]) -> None:
+        """Do what follows the commit of all updates but those left, after which their records are safe."""
         started = self._ports.clock.monotonic()
         try:
-            # Also when nothing changed: an earlier attempt may have committed and died before this.
-            await self._invalidate(sorted({update.product_id for update in self._not_refused(updates)}))
+            # Also what did not change: an earlier attempt may have committed and died before this. Also what
+            # is left: half of a statement that failed may have been applied.
+            await self._invalidate(sorted({update.product_id for update in self._not_refused(self._updates)}))
         finally:
             self.result.invalidate_seconds = self._ports.clock.monotonic() - started
-        if len(updates) < len(self._updates):
+        updates = self._updates
+        if left:
             # If only a part of an aggregate was applied, Lambda delivers all of it again: none of it is done.
-            partial_record = self._updates[len(updates)].record.sequence_number
-            updates = [update for update in updates if update.record.sequence_number != partial_record]
+            partial_record = updates[left[0]].record.sequence_number
+            updates = [
+                update for update in updates[: left[0]] if update.record.sequence_number != partial_record
+            ]
             await self._quarantine_refused(updates)
             self.done.update(update.record for update in updates)
         else:

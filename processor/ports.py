@@ -74,9 +74,9 @@ class Catalog(Protocol):
     """Identifies this process in its marks; unique."""
 
     async def upsert(self, changes: Sequence[Change], *, within_seconds: float) -> Upserted:
-        """Apply the changes, ordered by product, in one transaction.
+        """Apply the changes, ordered by product, in one transaction; many, in two.
 
-        Raises: CatalogRefusedError, StatementTimeoutError; then none of them is applied.
+        Raises: CatalogRefusedError, StatementTimeoutError; of two, one may be applied all the same.
         """
 
     async def upsert_one_by_one(

@@ -1,4 +1,4 @@
-"""Ours, the database's part: the processor's upsert, one statement a chunk."""
+"""Ours, the database's part: the processor's upsert, one statement a chunk, or two at the same time."""
 
 import asyncio
 from typing import Any
@@ -28,7 +28,7 @@ class CatalogUpsert(Engine):
             return login
 
         self._runner = asyncio.Runner()
-        self._database = Database(source, None, 1)
+        self._database = Database(source, None, 2)
         self._catalog = PostgresCatalog(self._database, process_id="benchmark")
 
     def prepare(self, event: dict[str, Any]) -> Changes:

@@ -1,10 +1,11 @@
-"""The catalog in PostgreSQL: one statement per method, so that each is one transaction."""
+"""The catalog in PostgreSQL: each method is one statement and so one transaction; a large upsert is two."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import asyncpg
 
+from processor.adapters.halves import upsert_halves
 from processor.adapters.postgres import OPERATION_SECONDS, Database
 from processor.adapters.upsert import (
     FROM_JSON,
@@ -69,6 +70,8 @@ _EMPTY_PAGES = """
 SELECT pg_relation_size('pending_invalidation') > 65536 AND NOT EXISTS (SELECT FROM pending_invalidation)
 """
 _DRAIN_SECONDS = 15
+# Fewer changes take about as long in one statement.
+_WORTH_HALVES = 2_000
 _TIDY_SECONDS = 30.0
 _EXPIRED_PER_STATEMENT = 250_000
 
@@ -85,22 +88,39 @@ _REMOVE_OLD_MARKS = "DELETE FROM processing_attempt WHERE last_tried_at < now() 
 
 
 class PostgresCatalog:
-    """The catalog. `table`: `products`, or a copy of its shape for `upsert` and `outdated`, quoted."""
+    """See `ports.Catalog`.
 
-    def __init__(self, database: Database, *, process_id: str, table: str = PRODUCTS) -> None:
+    `table`: `products`, or a copy of its shape for `upsert` and `outdated`, quoted. `halves_from`: upserts of
+    so many changes go in two halves at the same time.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        process_id: str,
+        table: str = PRODUCTS,
+        halves_from: int = _WORTH_HALVES,
+    ) -> None:
         self._database = database
-        self._upsert = upsert_statement(FROM_TEXTS, table)
-        self._outdated = outdated_statement(FROM_TEXTS, table)
+        self._upsert_sql = upsert_statement(FROM_TEXTS, table)
+        self._outdated_sql = outdated_statement(FROM_TEXTS, table)
+        self._halves_from = halves_from
         self.process_id = process_id
         self._marked: set[tuple[str, str]] = set()
 
     async def upsert(
         self, changes: Sequence[Change], *, within_seconds: float = OPERATION_SECONDS
     ) -> Upserted:
+        if len(changes) < self._halves_from or self._database.pool_size == 1:
+            return await self._upsert(changes, within_seconds)
+        return await upsert_halves(self._upsert, changes, within_seconds)
+
+    async def _upsert(self, changes: Sequence[Change], within_seconds: float) -> Upserted:
         texts = columns(changes)
         try:
             (row,) = await self._database.run(
-                lambda connection: connection.fetch(self._upsert, *texts),
+                lambda connection: connection.fetch(self._upsert_sql, *texts),
                 within_seconds=within_seconds,
                 divisible=True,
             )
@@ -131,7 +151,7 @@ class PostgresCatalog:
         texts = columns(changes)
         try:
             rows = await self._database.run(
-                lambda connection: connection.fetch(self._outdated, *texts), within_seconds=within_seconds
+                lambda connection: connection.fetch(self._outdated_sql, *texts), within_seconds=within_seconds
             )
         except asyncpg.PostgresError as error:
             if (refusal := _refusal(error)) is None:

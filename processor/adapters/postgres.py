@@ -75,7 +75,7 @@ class Database:
     def __init__(self, login: LoginSource, tls: ssl.SSLContext | None, pool_size: int) -> None:
         self._login = login
         self._tls = tls
-        self._pool_size = pool_size
+        self.pool_size = pool_size
         self._pool: Pool | None = None
         self._opening = asyncio.Lock()
         self._peak_in_use = 0
@@ -172,6 +172,8 @@ class Database:
         except TimeoutError as error:
             self._drop(pool)
             raise asyncpg.ConnectionDoesNotExistError("no connection in time") from error
+        except asyncpg.TooManyConnectionsError:
+            raise  # those that are open are good: another half of an upsert may be using one
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
             # A rotated password, or a database that moved: the next pool reads the login again.
             self._drop(pool)
@@ -210,7 +212,7 @@ class Database:
                     password=login.password,
                     ssl=self._tls if self._tls is not None else False,
                     min_size=0,
-                    max_size=self._pool_size,
+                    max_size=self.pool_size,
                     timeout=CONNECT_TIMEOUT_SECONDS,
                     max_inactive_connection_lifetime=IDLE_LIFETIME_SECONDS,
                     max_queries=_MOST_QUERIES,

@@ -251,7 +251,8 @@ class FunctionSettings:
     """The processor's Lambda function.
 
     `reserved_concurrency`: None uses the account's unreserved concurrency; a new account has 10 in total.
-    `pool_size`: database connections per execution environment.
+    `pool_size`: database connections per execution environment. A large batch uses two if it may; the alarm
+    on its use needs three.
     """
 
     runtime: str

@@ -249,8 +249,8 @@ def _function(config: Environment, of: Sources) -> Iterator[AlarmDefinition]:
         "retried, and the shop's stock and prices will be late. Look first at the stages' times on the "
         "dashboard, then at the slow stage's dependency; smaller batches or more memory also help.",
     )
-    # Every batch uses a connection, so a pool of one is always in use.
-    if pool_size > 1:
+    # A batch uses a connection and a large one two, so a pool of one or two is in use without anything wrong.
+    if pool_size > 2:
         yield AlarmDefinition(
             name="pool-use",
             metric=of.processor.metric("ConnectionsInUse", "Maximum"),

@@ -19,7 +19,7 @@ from processor.product import REGISTERS
 from processor.registers import Register
 from processor.updates import Update, decode
 from tests.support.events import record
-from tests.support.fakes import FakeCatalog
+from tests.support.fakes import MAX_INTEGER, FakeCatalog
 from tests.support.faults import Faults
 from tests.support.real_servers import Services
 
@@ -65,11 +65,14 @@ def column(kind: Register, inside: Any) -> object:
 
 
 @pytest.fixture
-async def pair(services: Services) -> AsyncIterator[Pair]:
-    """Yield both catalogs, empty."""
-
-    database = Database(services.administrator, None, 1)
-    yield Pair(FakeCatalog(Faults(lambda _: None)), PostgresCatalog(database, process_id="test"), services)
+async def pair(services: Services, request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
+    """Yield both catalogs, empty; the parameter is from how many changes on upserts go in halves."""
+    halves_from = getattr(request, "param", MAX_INTEGER)
+    database = Database(services.administrator, None, 2)
+    real = PostgresCatalog(database, process_id="test", halves_from=halves_from)
+    fake = FakeCatalog(Faults(lambda _: None))
+    fake.halves_from = halves_from
+    yield Pair(fake, real, services)
     database.terminate()
 
 
@@ -111,6 +114,7 @@ QUICKLY = settings(
 )
 
 
+@pytest.mark.parametrize("pair", [MAX_INTEGER, 2], indirect=True, ids=["whole", "halves"])
 @QUICKLY
 @given(histories)
 async def test_both_hold_the_same_rows_after_any_history(pair: Pair, history: list[Update]) -> None:

@@ -156,9 +156,9 @@ def test_what_a_load_costs_in_prod() -> None:
     # 1,125 days of a request's 600 bytes each.
     log = found["buckets' access log", "GB-month in Standard"]
     assert log.count == pytest.approx(batches / DAYS_PER_MONTH * 1125 * 600 / 2**30)
-    # 10 execution environments × 5 connections × 576 lines a day × 130 bytes.
+    # 10 execution environments × 6 connections × 576 lines a day × 130 bytes.
     flows = found["flow log", "GB of logs ingested"]
-    assert flows.count == pytest.approx(10 * 5 * 576 * 130 * DAYS_PER_MONTH / 2**30)
+    assert flows.count == pytest.approx(10 * 6 * 576 * 130 * DAYS_PER_MONTH / 2**30)
     # 2,120 bytes a batch; kept for a year at 15 %.
     logs = found["batches: logs", "GB of logs ingested"]
     assert logs.count == pytest.approx(batches * 2120 / 2**30)

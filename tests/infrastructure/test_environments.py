@@ -174,7 +174,7 @@ def test_accepted_combinations(make: Callable[[], Environment]) -> None:
         ),
         (
             environment(DEV, stream={"capacity": OnDemand(expected_shards=15)}),
-            "function.pool_size is 2; accepted with a concurrency of 17: at most 1, since 2 × ",
+            "function.pool_size is 3; accepted with a concurrency of 17: at most 1, since 2 × ",
         ),
         (
             lambda: replace(PROD, removal=Removal.WITH_CONTENTS),

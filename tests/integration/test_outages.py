@@ -236,10 +236,11 @@ async def test_a_secret_that_cannot_be_read_is_a_failed_dependency(services: Ser
     assert await services.invoke(batch(1)) == unfinished(1)
 
 
+@pytest.mark.parametrize("halves_from", [1_000, 2], ids=["whole", "halves"])
 async def test_concurrent_execution_environments_with_the_same_products_neither_deadlock_nor_differ(
-    services: Services,
+    services: Services, halves_from: int
 ) -> None:
-    """Check I1 with eight connections that upsert the same products in different orders."""
+    """Check I1 with eight processes that upsert the same products in different orders."""
     from processor.adapters.catalog import PostgresCatalog
     from processor.adapters.postgres import Database
     from processor.fold import fold
@@ -251,12 +252,12 @@ async def test_concurrent_execution_environments_with_the_same_products_neither_
         decoded = decode(record({"product_id": f"p{number % 40}", "inventory": number}, number))
         assert isinstance(decoded, Update)
         updates.append(decoded)
-    databases = [Database(services.administrator, None, 1) for _ in range(8)]
+    databases = [Database(services.administrator, None, 2) for _ in range(8)]
     try:
         # Each has every eighth update, some forwards and some backwards, in batches of 20.
         async def environment(number: int) -> None:
             mine = updates[number::8] if number % 2 else updates[number::8][::-1]
-            catalog = PostgresCatalog(databases[number], process_id=str(number))
+            catalog = PostgresCatalog(databases[number], process_id=str(number), halves_from=halves_from)
             for start in range(0, len(mine), 20):
                 await catalog.upsert(fold(mine[start : start + 20]).changes)
 

@@ -65,7 +65,7 @@ DEV = Environment(
         memory_mb=512,
         timeout_seconds=60,
         reserved_concurrency=None,
-        pool_size=2,
+        pool_size=3,
     ),
     logs=LogSettings(retention_days=7, network_flows=False, bucket_access_days=None),
     event_source=EventSourceSettings(
@@ -117,7 +117,7 @@ STAGING = Environment(
         memory_mb=1024,
         timeout_seconds=60,
         reserved_concurrency=4,
-        pool_size=2,
+        pool_size=3,
     ),
     logs=LogSettings(retention_days=30, network_flows=False, bucket_access_days=None),
     event_source=EventSourceSettings(
@@ -169,7 +169,7 @@ PROD = Environment(
         memory_mb=1024,
         timeout_seconds=60,
         reserved_concurrency=10,
-        pool_size=2,
+        pool_size=3,
     ),
     logs=LogSettings(retention_days=365, network_flows=True, bucket_access_days=_ARCHIVE_DAYS),
     event_source=EventSourceSettings(

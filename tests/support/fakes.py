@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from processor.adapters.halves import upsert_halves
 from processor.batch import process_batch
 from processor.errors import (
     CacheUnavailableError,
@@ -92,7 +93,7 @@ class FakeCatalog:
 
     `row_seconds`: how long it works on a row, `refusing_seconds`: on one that it refuses among others;
     `locked`: products whose rows another transaction has locked. `compares_nothing`: it refuses a value even
-    in a comparison.
+    in a comparison. `halves_from`: upserts of so many changes go in halves.
     """
 
     def __init__(self, faults: Faults, refuses: Callable[[Change], bool] = lambda _: False) -> None:
@@ -102,6 +103,7 @@ class FakeCatalog:
         self.refusing_seconds = 0.0
         self.locked: set[str] = set()
         self.compares_nothing = False
+        self.halves_from = MAX_INTEGER
         self.rows: dict[str, Row] = {}
         self.pending: dict[str, PendingInvalidation] = {}
         self.marks: dict[tuple[str, str], set[str]] = {}
@@ -111,16 +113,18 @@ class FakeCatalog:
         self._last_pending_id = 0
 
     async def upsert(self, changes: Sequence[Change], *, within_seconds: float) -> Upserted:
-        names = [change.product_id for change in changes]
-        assert names, "an upsert of nothing"
-        assert all(one < other for one, other in pairwise(names)), "not ordered or twice"
+        assert changes, "an upsert of nothing"
+        assert all(one.product_id < other.product_id for one, other in pairwise(changes)), "order, or twice"
+        if len(changes) < self.halves_from:
+            return await self._upsert(changes, within_seconds)
+        return await upsert_halves(self._upsert, changes, within_seconds)
+
+    async def _upsert(self, changes: Sequence[Change], within_seconds: float) -> Upserted:
         async with self._faults.around("catalog.upsert", DependencyError):
             await self._work(changes, within_seconds)
-            for change in changes:
-                if self._refusal(change):
-                    raise CatalogRefusedError(f"the table refuses {change.product_id}")
-            changed = sum(self.apply(change) for change in changes)
-            return Upserted(changed, bool(self.pending))
+            if refused := list(filter(self._refusal, changes)):
+                raise CatalogRefusedError(f"the table refuses {refused[0].product_id}")
+            return Upserted(sum(map(self.apply, changes)), bool(self.pending))
         raise AssertionError
 
     async def upsert_one_by_one(
@@ -129,8 +133,8 @@ class FakeCatalog:
         names = [change.product_id for change in changes]
         assert names == sorted(names), "not in the order in which rows are locked"
         async with self._faults.around("catalog.upsert_one_by_one", DependencyError):
-            seconds = self.refusing_seconds * sum(self._refusal(change) for change in changes)
-            await self._work(changes, within_seconds, seconds)
+            more = self.refusing_seconds * sum(map(self._refusal, changes))
+            await self._work(changes, within_seconds, more)
             refusals = [
                 Refusal(position, f"the table refuses {change.product_id}")
                 for position, change in enumerate(changes)
@@ -150,9 +154,8 @@ class FakeCatalog:
     async def _work(self, changes: Sequence[Change], within_seconds: float, more: float = 0.0) -> None:
         """Take the time it takes; half of what is left is a statement's, as in `adapters.postgres`."""
         seconds = self.row_seconds * len(changes) + more
-        if seconds > within_seconds / 2 or not self.locked.isdisjoint(
-            change.product_id for change in changes
-        ):
+        is_locked = not self.locked.isdisjoint(change.product_id for change in changes)
+        if is_locked or seconds > within_seconds / 2:
             await asyncio.sleep(max(0.0, within_seconds / 2))
             raise StatementTimeoutError("database: the statement took too long")
         await asyncio.sleep(seconds)
@@ -344,8 +347,7 @@ class FakeServices:
 
     async def invoke(self, *batch: Record, budget_seconds: float = BUDGET_SECONDS) -> BatchReport:
         """Process a batch within so many seconds of simulated time."""
-        deadline = self.clock.monotonic() + budget_seconds
-        return await process_batch(batch, self.ports, deadline=deadline)
+        return await process_batch(batch, self.ports, deadline=self.clock.monotonic() + budget_seconds)
 
     def process(self, *batch: Record, budget_seconds: float = BUDGET_SECONDS) -> BatchReport:
         """Process a batch on a separate event loop, in simulated time."""

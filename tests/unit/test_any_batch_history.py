@@ -11,7 +11,7 @@ from processor.poison_records import SUSPECT_AGE_MS
 from processor.records import Record, expand
 from processor.updates import Rejection, Update, decode
 from tests.support.events import ARRIVAL_MS, aggregate, record
-from tests.support.fakes import BUDGET_SECONDS, FakeServices, Row, is_newer
+from tests.support.fakes import BUDGET_SECONDS, MAX_INTEGER, FakeServices, Row, is_newer
 from tests.support.faults import Fault
 from tests.support.simulated_time import simulate
 
@@ -75,14 +75,20 @@ def expected_rows(history: Sequence[Record]) -> dict[str, Row]:
     troubles=TROUBLES,
     sizes=st.lists(st.integers(1, 4), max_size=20),
     overlap=st.integers(0, 2),
+    halves_from=st.sampled_from([2, MAX_INTEGER]),
 )
 def test_whatever_fails_and_is_retried_every_record_ends_up_where_it_belongs(
-    history: list[Record], troubles: list[Fault | Exception | None], sizes: list[int], overlap: int
+    history: list[Record],
+    troubles: list[Fault | Exception | None],
+    sizes: list[int],
+    overlap: int,
+    halves_from: int,
 ) -> None:
     """Deliver a shard as an event source mapping does, while anything fails at any time."""
     remaining = iter(troubles)
     services = FakeServices(lambda _: next(remaining, None))
     services.catalog.refuses = lambda change: change.product_id == "refused"
+    services.catalog.halves_from = halves_from
     services.clock.now = ARRIVAL_MS + SUSPECT_AGE_MS + 1
     services.cache.values.update(p="older", q="older")
     batch_sizes = iter(sizes)

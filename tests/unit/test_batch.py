@@ -53,6 +53,15 @@ def test_an_empty_batch_touches_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("count", "first"), [(1, "archive.put"), (2_499, "archive.put"), (2_500, "catalog.upsert")]
+)
+def test_what_is_answered_last_begins_first(count: int, first: str) -> None:
+    services = FakeServices()
+    check_done(services.process(*(good(position) for position in range(count))))
+    assert services.faults.begun[0] == first
+
+
+@pytest.mark.parametrize(
     ("batch", "begun"),
     [
         ([good(1)], {"archive.put", "catalog.upsert", "cache.invalidate"}),
