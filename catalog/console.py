@@ -19,14 +19,21 @@ from rich.text import Text
 _PLAIN_SECONDS = 5.0
 
 
+class _DataConsole(Console):
+    """A console that leaves it to `running` when the reader of a pipe has gone; rich would end with 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 class Output:
     """Prints one command's results and messages; `as_json`: its data is one JSON document."""
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
-        # Without emoji: `:secret:` in an ARN is no picture.
-        self._data = Console(highlight=False, emoji=False)
-        self._messages = Console(stderr=True, highlight=False, emoji=False)
+        # Without markup: what suppliers and others wrote is shown as it is. Nor emoji: `:secret:` in an ARN.
+        self._data = _DataConsole(highlight=False, emoji=False, markup=False)
+        self._messages = Console(stderr=True, highlight=False, emoji=False, markup=False)
 
     @property
     def is_interactive(self) -> bool:
@@ -49,7 +56,7 @@ class Output:
 
     def say(self, text: str) -> None:
         """Print a message for people."""
-        self._messages.print(text, soft_wrap=True, markup=False)
+        self._messages.print(text, soft_wrap=True)
 
     def ask(self, question: str) -> str:
         """Return the answer typed on the terminal."""

@@ -8,6 +8,9 @@ from catalog.console import Output
 from catalog.operations import list_operations
 from catalog.options import AsJson, EnvironmentName
 from catalog.running import run
+from catalog.terminal_text import safe
+
+_WIDTH = 200
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +36,8 @@ def history(
         operations = await list_operations(connections, limit=limit)
         table = Table("begun", "command", "state", "by", "reason")
         for one in operations:
-            table.add_row(one.begun_at[:19], one.command, one.state, one.by, one.reason)
+            shown = (one.begun_at[:19], one.command, one.state, one.by, one.reason)
+            table.add_row(*(safe(each, _WIDTH) for each in shown))
         output.data([one.document() for one in operations], table)
 
     run(env, output, command)

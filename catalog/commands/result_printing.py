@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -61,7 +60,7 @@ async def print_rows(output: Output, columns: Sequence[str], parts: Parts) -> No
         label = max(map(len, columns))
         for row in rows:
             lines = [f"{name:>{label}}  {cell}" for name, cell in zip(columns, row, strict=True) if cell]
-            output.data(None, escape("\n".join(lines)), "")
+            output.data(None, "\n".join(lines), "")
     output.say(
         f"{'the first ' if has_more else ''}{len(rows):,} rows" + (": --csv has all" if has_more else "")
     )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from catalog import terminal_text
 from processor.archive_replay import ReplayReport
 
 _WIDTH = 200
@@ -44,6 +45,5 @@ def findings_text(report: ReplayReport) -> str:
 
 
 def safe(text: str) -> str:
-    """Return text of a record for a terminal: without control characters, markup and more than a line."""
-    shown = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
-    return (shown if len(shown) <= _WIDTH else f"{shown[:_WIDTH]}…").replace("[", "\\[")
+    """Return text of a record for a terminal: without control characters, and no more than a line."""
+    return terminal_text.safe(text, _WIDTH)
