@@ -17,11 +17,12 @@ from catalog.errors import INTERRUPTED, UsageError
 from catalog.operations import Operation, recorded
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
 from catalog.replay.apply import COMMAND, apply, make_table, quoted_table, table_exists, unfinished
+from catalog.replay.as_of import Later, accepted_later
 from catalog.replay.findings import findings_document, findings_text, safe
 from catalog.replay.preview import preview
 from catalog.replay.workers import Plan, open_source
 from catalog.running import run
-from catalog.times import begin_ms, end_ms
+from catalog.times import begin_ms, end_ms, read_time
 from processor.adapters.upsert import PRODUCTS
 from processor.archive_replay import ReplayReport, Selection
 
@@ -76,7 +77,7 @@ def replay(
     end: To = None,
     product: Products = None,
     as_of: str | None = typer.Option(
-        None, "--as-of", help="Only updates that had arrived by then.", show_default=False
+        None, "--as-of", help="Only updates that the catalog could have by then.", show_default=False
     ),
     into: str | None = typer.Option(
         None, "--into", help="A table in the schema replay, made if missing.", show_default=False
@@ -94,7 +95,8 @@ def replay(
     Safe on the live catalog: a field changes only if the update is newer, and what changed is invalidated.
     It cannot bring back a value that a newer one replaced (use --into), rejected records (`catalog
     quarantine`), or lines that the lifecycle rules have deleted. Without --yes it reads everything and
-    prints what would change. Ctrl-C and --limit end it between two objects; --resume goes on with the same
+    prints what would change. --as-of counts a fixed or redriven record from its repair, and a failed batch
+    from its arrival. Ctrl-C and --limit end it between two objects; --resume goes on with the same
     --from, --to, --product, --as-of, --into and --source.
 
     JSON: {objects, lines, updates, rejected, outside, findings: {kind: n}, damaged, refused: {product: why},
@@ -117,6 +119,10 @@ def replay(
         table = PRODUCTS if into is None else quoted_table(into)
         if as_of is not None and into is None:
             output.say("note: newer values stay. To see the catalog as it was then, give --into a table.")
+        later = Later(frozenset(), 0)
+        if as_of is not None:
+            later = await accepted_later(connections, read_time(as_of, "--as-of", is_end=True))
+            say_later(later, output)
         arguments = {
             "from": begin,
             "to": end,
@@ -132,6 +138,7 @@ def replay(
             limit=limit,
             table=table,
             rate=rate and rate / workers,
+            unknown=later.records,
         )
         replaying = _Replaying(connections, output, plan, workers, arguments)
         if resume:
@@ -237,6 +244,17 @@ class _Replaying:
             document,
             f"{findings_text(report)}\n{report.rows_changed:,} rows of {self._plan.table} changed"
             + (f"; the cache is away: {pending:,} invalidations are pending" if pending else ""),
+        )
+
+
+def say_later(later: Later, output: Output) -> None:
+    """Say what had arrived before a moment, and was accepted after it."""
+    if later.records:
+        output.say(f"note: without {len(later.records):,} records that were fixed or redriven after --as-of")
+    if later.batches:
+        output.say(
+            f"note: {later.batches:,} failed batches were redriven after --as-of; their updates count from "
+            "their arrival"
         )
 
 

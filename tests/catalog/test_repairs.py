@@ -8,7 +8,8 @@ from processor.updates import Rejection
 from tests.catalog.conftest import Catalog, lines_of
 from tests.catalog.test_quarantine_repair import ROUND, put_rejections
 from tests.catalog.test_show import FULL
-from tests.support.events import kinesis_event, kinesis_record, record
+from tests.support.events import aggregate, kinesis_event, kinesis_record, record
+from tests.support.failed_batches import put_failed_batch
 from tests.support.real_servers import Services
 
 YES = ("--yes", "--reason", "agreed with acme")
@@ -95,3 +96,27 @@ async def test_a_value_that_somebody_changed_is_a_finding(services: Services, ca
     )
     result = await catalog("show", "a")
     assert (result.exit_code, result.stdout.count("its record did not write this version")) == (1, 1)
+
+
+async def test_a_past_state_is_without_what_was_repaired_later(services: Services, catalog: Catalog) -> None:
+    good = {"product_id": "a", "price": 3, "event_time": "2026-01-31T08:00:00Z"}
+    await services.invoke(kinesis_event(kinesis_record(good, 0), kinesis_record(BAD, 1)))
+    packed = aggregate([("k", b'{"product_id": "b", "price": 4}')])
+    whole = record(packed, 2, sub_sequence=-1)
+    await put_rejections(services, Rejection(whole, Reason.KILLED_PROCESS, "three died"))
+    await catalog("quarantine", "fix", *ROUND, *YES)
+    await catalog("quarantine", "redrive", *YES)
+    event = kinesis_event(kinesis_record({"product_id": "c", "price": 5}, 3))
+    await put_failed_batch(services, event, "1")
+    await catalog("redrive", *YES)
+    then = await catalog("replay", "--as-of", THEN, "--into", "past", *YES)
+    assert then.exit_code == 0, then.output
+    assert then.stderr.splitlines()[0] == "note: without 2 records that were fixed or redriven after --as-of"
+    assert "note: 1 failed batches were redriven after --as-of; their updates count from" in then.stderr
+    assert (await catalog("replay", "--as-of", "2100-01-01", "--into", "now", *YES)).exit_code == 0
+    prices = "SELECT product_id, price FROM replay.{} ORDER BY 1"
+    found = [await services.database.fetch(prices.format(table)) for table in ("past", "now")]
+    assert [[(name, str(price)) for name, price in rows] for rows in found] == [
+        [("a", "3.00"), ("c", "5.00")],
+        [("a", "2.00"), ("b", "4.00"), ("c", "5.00")],
+    ]
