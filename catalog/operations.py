@@ -8,7 +8,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,9 +45,25 @@ class Operation:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
+def chosen_by(choice: Any) -> dict[str, Any]:
+    """Return what a dataclass of options, such as a filter, has besides its defaults, for JSON."""
+    members = {}
+    for one in fields(choice):
+        value = getattr(choice, one.name)
+        if value != one.default:
+            value = chosen_by(value) if is_dataclass(value) else value
+            members[one.name] = sorted(value) if isinstance(value, frozenset) else value
+    return members
+
+
 @asynccontextmanager
-async def recorded(connections: Connections, command: str, *, reason: str) -> AsyncIterator[Operation]:
-    """Write down a change: yield its operation, whose `changes` the caller fills in as it goes."""
+async def recorded(
+    connections: Connections, command: str, *, reason: str, arguments: dict[str, Any]
+) -> AsyncIterator[Operation]:
+    """Write down a change: yield its operation, whose `changes` the caller fills in as it goes.
+
+    `arguments`: what was chosen, which is written before anything is done.
+    """
     identity = await (await connections.aws("sts")).get_caller_identity()
     now = datetime.now(UTC)
     operation = Operation(
@@ -56,6 +72,7 @@ async def recorded(connections: Connections, command: str, *, reason: str) -> As
         by=identity["Arn"],
         reason=reason,
         begun_at=now.isoformat(timespec="milliseconds"),
+        changes={"arguments": arguments},
     )
     await save(connections, operation)
     try:
@@ -78,7 +95,7 @@ async def save(connections: Connections, operation: Operation) -> None:
     await s3.put_object(
         Bucket=connections.environment.quarantine_bucket,
         Key=operation.key,
-        Body=json.dumps(operation.document()).encode(),
+        Body=json.dumps(operation.document(), default=str).encode(),
         ContentType="application/json",
         ChecksumAlgorithm="SHA256",
     )

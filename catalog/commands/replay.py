@@ -199,8 +199,8 @@ class _Replaying:
             await make_table(connections, plan.table)
         operation: Operation | None = None
         try:
-            async with recorded(connections, COMMAND, reason=reason) as operation:
-                operation.changes |= {"arguments": self._arguments, "done_through": plan.after}
+            async with recorded(connections, COMMAND, reason=reason, arguments=self._arguments) as operation:
+                operation.changes["done_through"] = plan.after
                 with output.progress("objects replayed") as advance:
                     report = await apply(
                         connections, plan, source, operation, workers=self._workers, advance=advance

@@ -200,6 +200,8 @@ class Workers:
         try:
             async for argument in arguments:
                 future = asyncio.wrap_future(self._pool.submit(_run, task, argument))
+                # The first error ends the command; asyncio would print the others with their tracebacks.
+                future.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
                 running[future] = next(numbers)
                 if len(running) > self._count:
                     await self._finish(running, done, asyncio.FIRST_COMPLETED)

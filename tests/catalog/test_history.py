@@ -1,10 +1,16 @@
 """`catalog history` shows what was changed, by whom and why."""
 
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 
+from catalog.connections import connect
+from catalog.operations import chosen_by, recorded
+from catalog.repair.failed_batches import Selection
+from catalog.repair.times import Period
 from tests.catalog.conftest import Catalog
 from tests.support.failed_batches import put_object
-from tests.support.real_servers import Services
+from tests.support.real_servers import Services, environment_variables
 
 
 async def test_no_change_was_made(catalog: Catalog) -> None:
@@ -30,3 +36,19 @@ async def test_what_is_no_operation_is_named_and_nothing_is_obeyed(
     ]
     (operation,) = json.loads((await catalog("history", "--json")).stdout)
     assert operation["id"] == "1"
+
+
+async def test_what_was_chosen_is_written_before_anything_is_done(
+    services: Services, catalog: Catalog, tmp_path: Path
+) -> None:
+    selection = Selection(period=Period(since=datetime(2026, 1, 31, tzinfo=UTC)), conditions=frozenset("ba"))
+    with environment_variables({"CATALOG_KEPT_RUN": str(tmp_path / "kept-run.json")}):
+        async with connect(None) as connections:
+            chosen = chosen_by(selection)
+            async with recorded(connections, "redrive", reason="why", arguments=chosen):
+                (begun,) = json.loads((await catalog("history", "--json")).stdout)
+    assert begun["state"] == "begun"
+    assert begun["changes"]["arguments"] == {
+        "period": {"since": "2026-01-31 00:00:00+00:00"},
+        "conditions": ["a", "b"],
+    }

@@ -54,7 +54,7 @@ class _Account:
         self._members = members
 
     @asynccontextmanager
-    async def client(self, service: str) -> AsyncIterator["_Account"]:
+    async def client(self, service: str, **_: object) -> AsyncIterator["_Account"]:
         assert service == "ssm"
         yield self
 
