@@ -62,6 +62,10 @@ Rate = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the interrupted one of the same arguments.")
 ]
+Restore = Annotated[
+    bool,
+    typer.Option("--restore", help="First set values that somebody changed by hand. With --product."),
+]
 CORES = os.cpu_count() or 1
 
 
@@ -87,6 +91,7 @@ def replay(
     rate: Rate = None,
     workers: WorkerCount = CORES,
     resume: Resume = False,
+    restore: Restore = False,
     yes: Yes = False,
     reason: Reason = None,
 ) -> None:
@@ -96,7 +101,8 @@ def replay(
     It cannot bring back a value that a newer one replaced (use --into), rejected records (`catalog
     quarantine`), or lines that the lifecycle rules have deleted. Without --yes it reads everything and
     prints what would change. --as-of counts a fixed or redriven record from its repair, a failed batch from
-    its arrival. Ctrl-C and --limit end it between two objects; --resume needs the same options otherwise.
+    its arrival. --restore sets fields to what their update in the archive says (`catalog diff` calls them
+    other_value, last_updated). Ctrl-C and --limit end it between two objects; --resume needs the same options.
 
     JSON: {objects, lines, updates, rejected, outside, findings: {kind: n}, damaged, refused: {product: why},
     samples: [text]}; of a dry run also {products, rows, sample: [{product_id, FIELD: {value, version}}]}; of
@@ -115,14 +121,9 @@ def replay(
         selection = Selection(begin_ms(begin, "--from"), last, read_products(product))
         if selection.begin_ms >= selection.end_ms:
             raise UsageError("--from is later than --to or --as-of: no update is in between")
-        arguments = {
-            "from": begin,
-            "to": end,
-            "as_of": as_of,
-            "products": sorted(selection.products) if selection.products is not None else None,
-            "into": into,
-            "source": str(source) if source is not None else None,
-        }
+        if restore and (selection.products is None or into is not None):
+            raise UsageError("--restore needs --product, and no --into")
+        arguments = _arguments(begin, end, as_of, selection, into, source) | {"restore": restore}
         plan = Plan(
             environment=connections.environment,
             selection=selection,
@@ -131,6 +132,7 @@ def replay(
             table=PRODUCTS if into is None else quoted_table(into),
             rate=rate and rate / workers,
             unknown=await _unknown(connections, as_of, into, output),
+            restores=restore,
         )
         replaying = _Replaying(connections, output, plan, workers, arguments)
         if resume:
@@ -188,6 +190,8 @@ class _Replaying:
             "would change"
         )
         output.data(document, summary, *([sample] if found.sample else []))
+        if plan.restores:
+            output.say("note: what --restore sets is not counted here: `catalog diff --product` lists it")
         what = f"apply them to {plan.table}"
         return is_confirmed(output, yes=False, what=what, word=plan.environment.name)
 
@@ -237,6 +241,25 @@ class _Replaying:
             f"{findings_text(report)}\n{report.rows_changed:,} rows of {self._plan.table} changed"
             + (f"; the cache is away: {pending:,} invalidations are pending" if pending else ""),
         )
+
+
+def _arguments(
+    begin: str | None,
+    end: str | None,
+    as_of: str | None,
+    selection: Selection,
+    into: str | None,
+    source: Path | None,
+) -> dict[str, Any]:
+    """Return what was chosen, for the history; --resume finds it there."""
+    return {
+        "from": begin,
+        "to": end,
+        "as_of": as_of,
+        "products": sorted(selection.products) if selection.products is not None else None,
+        "into": into,
+        "source": str(source) if source is not None else None,
+    }
 
 
 async def _unknown(
