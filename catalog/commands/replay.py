@@ -101,8 +101,8 @@ def replay(
     It cannot bring back a value that a newer one replaced (use --into), rejected records (`catalog
     quarantine`), or lines that the lifecycle rules have deleted. Without --yes it reads everything and
     prints what would change. --as-of counts a fixed or redriven record from its repair, a failed batch from
-    its arrival. --restore sets fields to what their update in the archive says (`catalog diff` calls them
-    other_value, last_updated). Ctrl-C and --limit end it between two objects; --resume needs the same options.
+    its arrival. --restore sets fields to what their update in the archive says (`catalog diff`:
+    other_value, last_updated). Ctrl-C and --limit end it between two objects; --resume takes the same ones.
 
     JSON: {objects, lines, updates, rejected, outside, findings: {kind: n}, damaged, refused: {product: why},
     samples: [text]}; of a dry run also {products, rows, sample: [{product_id, FIELD: {value, version}}]}; of
