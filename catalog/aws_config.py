@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 # An invocation answers when the function is done, which Lambda allows 15 minutes at most.
 _READ_SECONDS = {"lambda": 910}
 # Four times, with what is waited between, is less than a minute.
-_SHORT_READ_SECONDS = 12
+_SHORT_READ_SECONDS = 10
 
 
 def client_config(service: str, *, is_emulated: bool) -> "AioConfig":
