@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from redis.asyncio import Redis
 
+from catalog.aws_config import client_config
 from catalog.environment import Environment, find_environment
 from catalog.errors import UnreachableError
 from catalog.tunnels import tls_context
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS = 5.0
 _DATABASE_CONNECTIONS = 4
 _CACHE_CONNECTIONS = 4
-# An invocation answers when the function is done, which Lambda allows 15 minutes at most.
-_READ_SECONDS = {"lambda": 910}
+# Of one statement, or of a part of a long one's rows.
+_STATEMENT_SECONDS = 30
 
 
 class Connections:
@@ -54,8 +55,6 @@ class Connections:
 
     async def _aws(self, service: str) -> Any:
         if service not in self._clients:
-            from aiobotocore.config import AioConfig
-
             # The stubs know each service by its literal name only.
             make_client: Any = self._session.client
             self._clients[service] = await self._stack.enter_async_context(
@@ -63,15 +62,7 @@ class Connections:
                     service,
                     region_name=self.environment.region,
                     endpoint_url=self.environment.endpoint_url,
-                    config=AioConfig(
-                        connect_timeout=3,
-                        read_timeout=_READ_SECONDS.get(service, 60),
-                        retries={"mode": "standard", "total_max_attempts": 4},
-                        max_pool_connections=32,
-                        # An emulator is on this machine, where no proxy leads.
-                        proxies={} if self.environment.endpoint_url else None,
-                        s3={"addressing_style": "path"} if self.environment.endpoint_url else {},
-                    ),
+                    config=client_config(service, is_emulated=self.environment.endpoint_url is not None),
                 )
             )
         return self._clients[service]
@@ -103,6 +94,7 @@ class Connections:
                     min_size=1,
                     max_size=_DATABASE_CONNECTIONS,
                     timeout=_CONNECT_SECONDS,
+                    command_timeout=_STATEMENT_SECONDS,
                     server_settings={"application_name": "catalog"},
                 )
             except asyncpg.PostgresError as error:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError, HTTPClientError
 
+from catalog.aws_config import client_config
 from catalog.errors import UnreachableError, UsageError
 from local.demo.kept_state import STATE, held_state
 
@@ -91,7 +92,8 @@ async def _from_parameter(name: str, session: "aioboto3.Session") -> Environment
     if region is None:
         raise UsageError("no AWS region: set AWS_REGION, or `region` in the AWS profile")
     try:
-        async with session.client("ssm", region_name=region) as ssm:
+        config = client_config("ssm", is_emulated=False)
+        async with session.client("ssm", region_name=region, config=config) as ssm:
             answer = await ssm.get_parameter(Name=parameter)
     except ClientError as error:
         if error.response["Error"]["Code"] == "ParameterNotFound":
@@ -100,13 +102,27 @@ async def _from_parameter(name: str, session: "aioboto3.Session") -> Environment
                 "Is the name right, and is its stack deployed in this account and region?"
             ) from error
         raise
-    except BotoCoreError as error:
+    except HTTPClientError as error:
         raise UnreachableError(f"AWS cannot be reached: {error}") from error
-    members: dict[str, Any] = json.loads(answer["Parameter"]["Value"])
+    return _read_parameter(parameter, answer["Parameter"]["Value"])
+
+
+def _read_parameter(parameter: str, text: str) -> Environment:
+    """Return what the stack wrote, without what a later release may add. Raises: UnreachableError."""
     known = Environment.__dataclass_fields__
-    parts = {member: value for member, value in members.items() if member in known}
+    try:
+        members: dict[str, Any] = json.loads(text)
+        parts = {member: value for member, value in members.items() if member in known}
+        return Environment(**_through_tunnels(parts))
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise UnreachableError(
+            f"the SSM parameter {parameter} is not what the stack of this release writes: deploy it ({error})"
+        ) from error
+
+
+def _through_tunnels(parts: dict[str, Any]) -> dict[str, Any]:
     # Through a tunnel the stores have other addresses than in their network, and the same certificates.
     for variable, store in (("CATALOG_DATABASE_HOST", "database"), ("CATALOG_CACHE_HOST", "cache")):
         if end := os.environ.get(variable):
-            parts |= {f"{store}_host": end, f"{store}_tls_name": members[f"{store}_host"]}
-    return Environment(**parts)
+            parts |= {f"{store}_host": end, f"{store}_tls_name": parts[f"{store}_host"]}
+    return parts

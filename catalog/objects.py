@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import gzip
+import io
 import json
 import zlib
 from collections import deque
@@ -11,11 +12,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from catalog.errors import CatalogError
+from catalog.errors import CatalogError, UnreachableError
 from processor.s3_objects import ARCHIVE_PREFIX, QUARANTINE_PREFIX, archived_data
 
 # Each is on its way or in memory at the same time.
 _CONCURRENT_READS = 16
+READ_TRIES = 3
+LARGEST_UNPACKED_BYTES = 64 * 1024 * 1024
+"""The processor's slices end at 16 MiB of lines; what is larger is not its, and may be a bomb."""
 
 
 class DamagedObjectError(CatalogError):
@@ -24,6 +28,10 @@ class DamagedObjectError(CatalogError):
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(f"damaged object {key}: {reason}")
         self.reason = reason
+
+
+class GoneError(DamagedObjectError):
+    """An object that was deleted between its listing and its reading, such as by a lifecycle rule."""
 
 
 Identity = tuple[str, str, int]
@@ -84,9 +92,9 @@ async def read_objects(
     """Yield each key and its object's bytes, in the order of the keys.
 
     `unpacked`: of gzip, what it holds; False: as it is stored, for who must not trust it. `on_damage`: called
-    with key and reason of an object that cannot be unpacked, which is then left out.
+    with key and reason of an object that cannot be unpacked or was deleted meanwhile, which is then left out.
 
-    Raises: DamagedObjectError, unless there is `on_damage`.
+    Raises: DamagedObjectError, unless there is `on_damage` or the object was deleted. UnreachableError.
     """
     waiting: deque[asyncio.Task[bytes]] = deque()
     try:
@@ -97,9 +105,10 @@ async def read_objects(
             try:
                 body = await waiting.popleft()
             except DamagedObjectError as error:
-                if on_damage is None:
+                if on_damage is not None:
+                    on_damage(key, error.reason)
+                elif not isinstance(error, GoneError):
                     raise
-                on_damage(key, error.reason)
             else:
                 yield key, body
     finally:
@@ -123,12 +132,47 @@ def identity_of(members: dict[str, Any]) -> Identity:
     return members["shard"], members["sequence_number"], members["sub_sequence"]
 
 
+def cut_off() -> tuple[type[Exception], ...]:
+    """Return the errors of an answer whose body ends too early, for an `except` clause.
+
+    botocore repeats a request, but not the reading of what it answers.
+    """
+    import aiohttp
+    from botocore.exceptions import HTTPClientError
+
+    return aiohttp.ClientError, HTTPClientError, OSError
+
+
 async def _read(s3: Any, bucket: str, key: str, *, unpacked: bool) -> bytes:
-    answer = await s3.get_object(Bucket=bucket, Key=key)
-    body: bytes = await answer["Body"].read()
+    body = await _downloaded(s3, bucket, key)
     if not (unpacked and key.endswith(".gz")):
         return body
     try:
-        return await asyncio.to_thread(gzip.decompress, body)
+        unpacked_body = await asyncio.to_thread(_unpack, body)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DamagedObjectError(key, f"it cannot be unpacked: {error}") from error
+    if len(unpacked_body) > LARGEST_UNPACKED_BYTES:
+        raise DamagedObjectError(key, f"it unpacks to more than {LARGEST_UNPACKED_BYTES:,} bytes")
+    return unpacked_body
+
+
+async def _downloaded(s3: Any, bucket: str, key: str) -> bytes:
+    for left in reversed(range(READ_TRIES)):
+        try:
+            answer = await s3.get_object(Bucket=bucket, Key=key)
+        except s3.exceptions.NoSuchKey as error:
+            raise GoneError(key, "it was deleted after it was listed") from error
+        try:
+            body: bytes = await answer["Body"].read()
+        except cut_off() as error:
+            if not left:
+                reason = f"{key} was cut off {READ_TRIES} times on its way ({type(error).__name__})"
+                raise UnreachableError(f"{reason}: is there a proxy between? Run it again") from error
+        else:
+            return body
+    raise ValueError("READ_TRIES is not positive")
+
+
+def _unpack(body: bytes) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:
+        return file.read(LARGEST_UNPACKED_BYTES + 1)

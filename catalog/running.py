@@ -2,17 +2,26 @@
 
 import asyncio
 import os
+import signal
+import threading
 from collections.abc import Awaitable, Callable
 
 import asyncpg
 import typer
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, TokenRetrievalError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    ProfileNotFound,
+    TokenRetrievalError,
+)
 from botocore.parsers import ResponseParserError
 from redis.exceptions import RedisError
 
 from catalog.connections import Connections, connect
 from catalog.console import Output
 from catalog.errors import INTERRUPTED, CatalogError, UnreachableError, UsageError
+from catalog.objects import cut_off
 from processor.errors import DependencyError
 
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
@@ -33,6 +42,9 @@ def run(
 
 def run_alone(output: Output, command: Callable[[], Awaitable[int | None]]) -> None:
     """Run a command that needs no environment."""
+    if threading.current_thread() is threading.main_thread():
+        # As Ctrl-C: what is in flight ends first, and no file stays.
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         code = asyncio.run(_as_coroutine(command)) or 0
     except KeyboardInterrupt:
@@ -56,16 +68,22 @@ def explained(error: Exception) -> CatalogError | None:
     match error:
         case CatalogError():
             return error
-        case NoCredentialsError() | TokenRetrievalError():
+        case NoCredentialsError() | TokenRetrievalError() | ProfileNotFound():
             return UnreachableError("no AWS credentials: log in (`aws sso login`), or set AWS_PROFILE")
         case ClientError():
             return _client_error(error)
         case ResponseParserError():
             return UnreachableError(f"this is no answer of AWS; is there a proxy between? {error!s:.200}")
         case DependencyError() | BotoCoreError() | RedisError():
-            return UnreachableError(str(error))
-        case asyncpg.PostgresError() | asyncpg.InterfaceError() | OSError():
+            return UnreachableError(str(error) or type(error).__name__)
+        case asyncpg.InterfaceError() | asyncpg.PostgresConnectionError():
+            return UnreachableError(f"the connection to the database was lost: run it again ({error})")
+        case TimeoutError():
+            return UnreachableError("the database does not answer: `catalog status` says what it can of it")
+        case asyncpg.PostgresError() | OSError():
             return UnreachableError(f"{type(error).__name__}: {error}")
+        case _ if isinstance(error, cut_off()):
+            return UnreachableError(f"an answer of AWS was cut off: run it again ({type(error).__name__})")
         case _:
             return None
 

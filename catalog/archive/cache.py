@@ -31,7 +31,7 @@ _BUFFERED_BYTES = 64 * 1024 * 1024
 _KEPT_SECONDS = 14 * 24 * 60 * 60
 _MOST_CACHED_BYTES = 20 * 1024**3
 # Part of the folder's name: files of another form are not found, and removed by age.
-_FORM = hashlib.sha256(json.dumps(dict(COLUMNS)).encode()).hexdigest()[:8]
+_FORM = hashlib.sha256(json.dumps({"damaged": "counted", **COLUMNS}).encode()).hexdigest()[:8]
 _TYPES = ", ".join(f"{name}: '{kind}'" for name, kind in COLUMNS.items())
 _GB = 1024**3
 
@@ -68,10 +68,12 @@ async def download(
     folder = root / f"{connections.environment.archive_bucket}-{_FORM}"
     files: list[Path] = []
     missing: dict[date, dict[Member, int]] = {}
+    damaged = 0
     for day, members in (await _listed(connections, scope)).items():
         here = _usable(folder / day.isoformat(), members)
         files += here
         for file in here:
+            damaged += _damaged_of(file)
             for member in _members_of(file):
                 members.pop(member, None)
         if members:
@@ -82,7 +84,6 @@ async def download(
             f"{size / _GB:,.3g} GB of objects would be read, and --max-gb is {most_gb:g}: choose days with "
             "--from and --to, raise --max-gb, or ask Athena (--athena)"
         )
-    damaged = 0
     for day, members in missing.items():
         writer = _Writer(spill, folder / day.isoformat(), day)
         damaged += await _convert(connections, list(members), writer, progress)
@@ -123,6 +124,7 @@ class _Writer:
         self._members: list[Member] = []
         self._rows: list[bytes] = []
         self._bytes = 0
+        self._damaged = 0
         self._part = spill.folder / "rows.ndjson"
 
     def add(self, key: str, etag: str, body: bytes) -> bool:
@@ -143,6 +145,7 @@ class _Writer:
         except DamageError:
             is_whole = False
         self._members.append((key, etag))
+        self._damaged += not is_whole or damaged > 0
         if self._part.exists():
             self.close()
         return is_whole and not damaged
@@ -162,13 +165,15 @@ class _Writer:
             f"format = 'newline_delimited', maximum_object_size = {LARGEST_ROW_BYTES})) "
             f"TO '{written}' (FORMAT parquet, COMPRESSION zstd)"
         )
-        file.with_suffix(".json").write_text(names)
+        file.with_suffix(".json").write_text(
+            json.dumps({"members": sorted(self._members), "damaged": self._damaged})
+        )
         # Another process may write the same file at the same time: whichever is last, it is complete.
         ours = file.with_suffix(f".{os.getpid()}")
         shutil.move(written, ours)
         ours.replace(file)
         self._part.unlink()
-        self._members = []
+        self._members, self._damaged = [], 0
         self.files.append(file)
 
     def _flush(self) -> None:
@@ -196,9 +201,14 @@ def _usable(folder: Path, wanted: dict[Member, int]) -> list[Path]:
 
 def _members_of(file: Path) -> list[Member]:
     try:
-        return [(key, etag) for key, etag in json.loads(file.with_suffix(".json").read_text())]
-    except (OSError, ValueError):
+        return [(key, etag) for key, etag in json.loads(file.with_suffix(".json").read_text())["members"]]
+    except (OSError, ValueError, TypeError, KeyError):
         return [("", "")]
+
+
+def _damaged_of(file: Path) -> int:
+    """Return of how many of a file's objects not every line could be read."""
+    return int(json.loads(file.with_suffix(".json").read_text())["damaged"])
 
 
 def _remove_old(root: Path) -> None:

@@ -21,6 +21,8 @@ _FIRST_POLL_SECONDS = 0.2
 _LONGEST_POLL_SECONDS = 5.0
 # ExecutionParameters in Athena's reference of StartQueryExecution.
 _LONGEST_PARAMETER = 1024
+# A PIVOT becomes several statements.
+_QUERIES = frozenset({"SELECT", "EXPLAIN", "MULTI"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,11 @@ async def ask_duckdb(spill: Spill, sql: str, values: Mapping[str, str]) -> Resul
 
     connection = spill.connection
 
+    def checked() -> None:
+        statements = connection.extract_statements(sql)
+        if len(statements) != 1 or statements[0].type.name not in _QUERIES:
+            raise UsageError("one query is accepted, such as SELECT: the archive is only read")
+
     async def call(function: Any, *arguments: Any) -> Any:
         running = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
         try:
@@ -64,6 +71,7 @@ async def ask_duckdb(spill: Spill, sql: str, values: Mapping[str, str]) -> Resul
         except duckdb.Error as error:
             raise UsageError(f"DuckDB: {str(error).strip()}") from error
 
+    await call(checked)
     await call(connection.execute, sql, dict(values))
     columns = [column[0] for column in connection.description or []]
 

@@ -121,7 +121,7 @@ async def _read_archive(work: _Work, progress: Progress) -> None:
             progress(1)
         else:
             readable[listed.name.key] = listed
-    async for key, body in _bodies(work.connections, "archive", list(readable)):
+    async for key, body in _bodies(work, "archive", list(readable)):
         for number, line in object_checks.check_object(readable[key], body, work.result):
             work.spill.add("lines", object_checks.line_row(readable[key], number, line))
         progress(1)
@@ -137,7 +137,7 @@ async def _read_quarantine(work: _Work) -> None:
             work.result.add("damage", key, None, f"it has {size:,} bytes; it was not read")
         elif work.scope.takes(name.shard):
             names[key] = name
-    async for key, body in _bodies(work.connections, "quarantine", list(names)):
+    async for key, body in _bodies(work, "quarantine", list(names)):
         number = len(work.quarantine)
         work.quarantine[number] = key
         for row in object_checks.quarantined_rows(names[key], number, body, work.result):
@@ -208,7 +208,7 @@ async def _read_nearby(work: _Work, store: str, query: str) -> None:
         if object_checks.overlaps(name, ranges):
             candidates.append(name)
     table = "nearby_lines" if store == "archive" else "nearby_quarantined"
-    async for key, body in _bodies(work.connections, store, [name.key for name in candidates]):
+    async for key, body in _bodies(work, store, [name.key for name in candidates]):
         for row in _identities(key, body):
             work.spill.add(table, row)
     work.spill.flush(table)
@@ -241,9 +241,14 @@ async def _keys(work: _Work, store: str, *, margin: int = 0) -> AsyncIterator[tu
             yield found["Key"], found["Size"]
 
 
-async def _bodies(connections: Connections, store: str, keys: list[str]) -> AsyncIterator[tuple[str, bytes]]:
-    s3: Any = await connections.aws("s3")
-    async for key, body in read_objects(s3, _place(connections, store)[1], keys, unpacked=False):
+async def _bodies(work: _Work, store: str, keys: list[str]) -> AsyncIterator[tuple[str, bytes]]:
+    s3: Any = await work.connections.aws("s3")
+    bucket = _place(work.connections, store)[1]
+
+    def gone(key: str, reason: str) -> None:
+        work.result.notes.append(f"{key} was not read: {reason}")
+
+    async for key, body in read_objects(s3, bucket, keys, unpacked=False, on_damage=gone):
         yield key, body
 
 

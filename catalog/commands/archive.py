@@ -47,6 +47,11 @@ NoTable = Annotated[
     bool, typer.Option("--no-table", help="Do not compare the catalog's rows with the archive.")
 ]
 
+_NO_FINDINGS = (
+    "no findings. That an object was deleted shows only where quarantine or a row's version tells of it, "
+    "or a whole day is missing"
+)
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -224,7 +229,7 @@ def _print_verification(output: Output, result: Verification) -> None:
     if result.found > MOST_FINDINGS:
         output.say(f"only the first {MOST_FINDINGS:,} of {result.found:,} findings are shown")
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(result.counts.items()))
-    output.say(f"{result.found:,} findings: {kinds}" if result.found else "no findings")
+    output.say(f"{result.found:,} findings: {kinds}" if result.found else _NO_FINDINGS)
 
 
 def _table(columns: tuple[str, ...], rows: list[dict[str, Any]], totals: dict[str, int]) -> Table:

@@ -2,6 +2,7 @@
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from catalog.connections import Connections
 from catalog.console import Output
@@ -11,6 +12,8 @@ from catalog.running import run
 from catalog.terminal_text import safe
 
 _WIDTH = 200
+
+
 
 
 def register(app: typer.Typer) -> None:
@@ -33,11 +36,18 @@ def history(
     output = Output(as_json=as_json)
 
     async def command(connections: Connections) -> None:
-        operations = await list_operations(connections, limit=limit)
+        damaged: list[str] = []
+        operations = await list_operations(connections, limit=limit, on_damage=damaged.append)
+        for key in damaged:
+            output.say(f"damaged: {safe(key, 200)}")
         table = Table("begun", "command", "state", "by", "reason")
         for one in operations:
             shown = (one.begun_at[:19], one.command, one.state, one.by, one.reason)
             table.add_row(*(safe(each, _WIDTH) for each in shown))
+
+
+            cells = (one.begun_at[:19], one.command, one.state, one.by, one.reason)
+            table.add_row(*(Text(safe(cell, 300), overflow="fold") for cell in cells))
         output.data([one.document() for one in operations], table)
 
     run(env, output, command)

@@ -23,6 +23,7 @@ from catalog.commands.redrive import Rate, Shard, Since, Until
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import CatalogError, UsageError
+from catalog.operations import chosen_by
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
 from catalog.repair.editor import MAX_RECORDS, edit
 from catalog.repair.escaping import escaped
@@ -97,7 +98,14 @@ def fix(
             )
 
         return await offer_and_send(
-            connections, output, "quarantine fix", records, yes=yes, why=why, rate=rate
+            connections,
+            output,
+            "quarantine fix",
+            records,
+            arguments={"rule": rule, "patch": patch, "editor": editor} | chosen_by(wanted),
+            yes=yes,
+            why=why,
+            rate=rate,
         )
 
     run(env, output, command)

@@ -23,8 +23,9 @@ from catalog.commands.redrive import (
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import INTERRUPTED, UsageError
-from catalog.operations import recorded
+from catalog.operations import chosen_by, recorded
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
+from catalog.repair.claims import Claims
 from catalog.repair.escaping import escaped, plain
 from catalog.repair.failed_batches import Damaged
 from catalog.repair.invocation import open_processor
@@ -105,7 +106,14 @@ def redrive(
                         return
 
         return await offer_and_send(
-            connections, output, "quarantine redrive", records, yes=yes, why=why, rate=rate
+            connections,
+            output,
+            "quarantine redrive",
+            records,
+            arguments=chosen_by(wanted),
+            yes=yes,
+            why=why,
+            rate=rate,
         )
 
     run(env, output, command)
@@ -140,6 +148,7 @@ async def offer_and_send(
     command: str,
     records: Callable[[Counter[str], list[Damaged]], AsyncIterator[Sending]],
     *,
+    arguments: dict[str, Any],
     yes: bool,
     why: str,
     rate: float | None,
@@ -147,6 +156,7 @@ async def offer_and_send(
     """Show what would be sent and, if that is confirmed, send it; return the exit code.
 
     `records`: reads them once more each time; it counts what it leaves, by why, and what is damaged.
+    `arguments`: what was chosen, for the history.
     """
     if not yes:
         left, damaged, codes = Counter[str](), list[Damaged](), Counter[str]()
@@ -161,7 +171,7 @@ async def offer_and_send(
         what = f"send {codes.total():,} records"
         if not codes or not is_confirmed(output, yes=False, what=what, word=connections.environment.name):
             return 1 if damaged else 0
-    return await _send(connections, output, command, records, why, rate)
+    return await _send(connections, output, command, records, arguments, why, rate)
 
 
 async def _send(
@@ -169,21 +179,24 @@ async def _send(
     output: Output,
     command: str,
     records: Callable[[Counter[str], list[Damaged]], AsyncIterator[Sending]],
+    arguments: dict[str, Any],
     why: str,
     rate: float | None,
 ) -> int:
     left, damaged, sent = Counter[str](), list[Damaged](), Sent()
     with stopping(output) as stop:
-        async with recorded(connections, command, reason=why) as operation:
+        async with recorded(connections, command, reason=why, arguments=arguments) as operation:
             try:
                 async with open_processor(connections, 1) as processor:
                     marks = MarkWriter(connections)
                     with output.progress("sending records") as advance:
-                        sender = Sender(processor, marks, Pace(rate), stop, advance)
+                        sender = Sender(
+                            processor, marks, Claims(connections, operation), Pace(rate), stop, advance
+                        )
                         sent = sender.result
                         await sender.send(records(left, damaged))
             finally:
-                operation.changes = {
+                operation.changes |= {
                     "accepted": sent.accepted,
                     "rejected_again": len(sent.rejected_again),
                     "failed": len(sent.failures),

@@ -14,7 +14,7 @@ from catalog.changes import is_confirmed, require_reason
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import INTERRUPTED
-from catalog.operations import recorded
+from catalog.operations import chosen_by, recorded
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
 from catalog.repair.escaping import escaped, plain
 from catalog.repair.failed_batches import (
@@ -153,7 +153,7 @@ async def _redrive(
     count = workers or default_workers(connections)
     result, sweep = Redriven(), Sweep()
     with stopping(output) as stop:
-        async with recorded(connections, "redrive", reason=why) as operation:
+        async with recorded(connections, "redrive", reason=why, arguments=chosen_by(selection)) as operation:
             try:
                 with output.progress("redriving batches", len(listed)) as advance:
                     async with (
@@ -174,7 +174,7 @@ async def _redrive(
                 redriven = result.keys | (await read_marks(connections)).batches
                 sweep = await delete_messages(connections, redriven)
             finally:
-                operation.changes = {
+                operation.changes |= {
                     "batches": result.batches,
                     "records": result.records,
                     "failed": len(result.failures),

@@ -17,11 +17,12 @@ from catalog.errors import INTERRUPTED, UsageError
 from catalog.operations import Operation, recorded
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
 from catalog.replay.apply import COMMAND, apply, make_table, quoted_table, table_exists, unfinished
+from catalog.replay.as_of import accepted_later
 from catalog.replay.findings import findings_document, findings_text, safe
 from catalog.replay.preview import preview
 from catalog.replay.workers import Plan, open_source
 from catalog.running import run
-from catalog.times import begin_ms, end_ms
+from catalog.times import begin_ms, end_ms, read_time
 from processor.adapters.upsert import PRODUCTS
 from processor.archive_replay import ReplayReport, Selection
 
@@ -61,6 +62,10 @@ Rate = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the interrupted one of the same arguments.")
 ]
+Restore = Annotated[
+    bool,
+    typer.Option("--restore", help="First set values that somebody changed by hand. With --product."),
+]
 CORES = os.cpu_count() or 1
 
 
@@ -76,7 +81,7 @@ def replay(
     end: To = None,
     product: Products = None,
     as_of: str | None = typer.Option(
-        None, "--as-of", help="Only updates that had arrived by then.", show_default=False
+        None, "--as-of", help="Only updates that the catalog could have by then.", show_default=False
     ),
     into: str | None = typer.Option(
         None, "--into", help="A table in the schema replay, made if missing.", show_default=False
@@ -86,6 +91,7 @@ def replay(
     rate: Rate = None,
     workers: WorkerCount = CORES,
     resume: Resume = False,
+    restore: Restore = False,
     yes: Yes = False,
     reason: Reason = None,
 ) -> None:
@@ -94,8 +100,9 @@ def replay(
     Safe on the live catalog: a field changes only if the update is newer, and what changed is invalidated.
     It cannot bring back a value that a newer one replaced (use --into), rejected records (`catalog
     quarantine`), or lines that the lifecycle rules have deleted. Without --yes it reads everything and
-    prints what would change. Ctrl-C and --limit end it between two objects; --resume goes on with the same
-    --from, --to, --product, --as-of, --into and --source.
+    prints what would change. --as-of counts a fixed or redriven record from its repair, a failed batch from
+    its arrival. --restore sets fields to what their update in the archive says (`catalog diff`:
+    other_value, last_updated). Ctrl-C and --limit end it between two objects; --resume takes the same ones.
 
     JSON: {objects, lines, updates, rejected, outside, findings: {kind: n}, damaged, refused: {product: why},
     samples: [text]}; of a dry run also {products, rows, sample: [{product_id, FIELD: {value, version}}]}; of
@@ -114,24 +121,18 @@ def replay(
         selection = Selection(begin_ms(begin, "--from"), last, read_products(product))
         if selection.begin_ms >= selection.end_ms:
             raise UsageError("--from is later than --to or --as-of: no update is in between")
-        table = PRODUCTS if into is None else quoted_table(into)
-        if as_of is not None and into is None:
-            output.say("note: newer values stay. To see the catalog as it was then, give --into a table.")
-        arguments = {
-            "from": begin,
-            "to": end,
-            "as_of": as_of,
-            "products": sorted(selection.products) if selection.products is not None else None,
-            "into": into,
-            "source": str(source) if source is not None else None,
-        }
+        if restore and (selection.products is None or into is not None):
+            raise UsageError("--restore needs --product, and no --into")
+        arguments = _arguments(begin, end, as_of, selection, into, source) | {"restore": restore}
         plan = Plan(
             environment=connections.environment,
             selection=selection,
             folder=source,
             limit=limit,
-            table=table,
+            table=PRODUCTS if into is None else quoted_table(into),
             rate=rate and rate / workers,
+            unknown=await _unknown(connections, as_of, into, output),
+            restores=restore,
         )
         replaying = _Replaying(connections, output, plan, workers, arguments)
         if resume:
@@ -189,6 +190,8 @@ class _Replaying:
             "would change"
         )
         output.data(document, summary, *([sample] if found.sample else []))
+        if plan.restores:
+            output.say("note: what --restore sets is not counted here: `catalog diff --product` lists it")
         what = f"apply them to {plan.table}"
         return is_confirmed(output, yes=False, what=what, word=plan.environment.name)
 
@@ -200,8 +203,8 @@ class _Replaying:
             await make_table(connections, plan.table)
         operation: Operation | None = None
         try:
-            async with recorded(connections, COMMAND, reason=reason) as operation:
-                operation.changes |= {"arguments": self._arguments, "done_through": plan.after}
+            async with recorded(connections, COMMAND, reason=reason, arguments=self._arguments) as operation:
+                operation.changes["done_through"] = plan.after
                 with output.progress("objects replayed") as advance:
                     report = await apply(
                         connections, plan, source, operation, workers=self._workers, advance=advance
@@ -238,6 +241,44 @@ class _Replaying:
             f"{findings_text(report)}\n{report.rows_changed:,} rows of {self._plan.table} changed"
             + (f"; the cache is away: {pending:,} invalidations are pending" if pending else ""),
         )
+
+
+def _arguments(
+    begin: str | None,
+    end: str | None,
+    as_of: str | None,
+    selection: Selection,
+    into: str | None,
+    source: Path | None,
+) -> dict[str, Any]:
+    """Return what was chosen, for the history; --resume finds it there."""
+    return {
+        "from": begin,
+        "to": end,
+        "as_of": as_of,
+        "products": sorted(selection.products) if selection.products is not None else None,
+        "into": into,
+        "source": str(source) if source is not None else None,
+    }
+
+
+async def _unknown(
+    connections: Connections, as_of: str | None, into: str | None, output: Output
+) -> frozenset[bytes]:
+    """Return how lines begin that the catalog did not have at `--as-of`; say what that leaves out."""
+    if as_of is None:
+        return frozenset()
+    if into is None:
+        output.say("note: newer values stay. To see the catalog as it was then, give --into a table.")
+    later = await accepted_later(connections, read_time(as_of, "--as-of", is_end=True))
+    if later.records:
+        output.say(f"note: without {len(later.records):,} records that were fixed or redriven after --as-of")
+    if later.batches:
+        output.say(
+            f"note: {later.batches:,} failed batches were redriven after --as-of; their updates count from "
+            "their arrival"
+        )
+    return later.records
 
 
 def read_products(given: list[str] | None) -> frozenset[str] | None:

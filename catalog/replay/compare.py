@@ -29,7 +29,9 @@ OTHER_VALUE = "other_value"
 LAST_UPDATED = "last_updated"
 _ROWS_PER_FETCH = 5_000
 _MAX_KNOWN = 100_000
-_COLUMNS = ", ".join(("product_id", *ROW_COLUMNS, "last_updated"))
+# As text in the form of versions: asyncpg cannot read every moment that PostgreSQL has.
+_LAST_UPDATED = """to_char(last_updated AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+_COLUMNS = ", ".join(("product_id", *ROW_COLUMNS, _LAST_UPDATED))
 _ALL = f"SELECT {_COLUMNS} FROM products ORDER BY product_id"  # noqa: S608 our own names
 _SOME = f"SELECT {_COLUMNS} FROM products WHERE product_id = ANY($1) ORDER BY product_id"  # noqa: S608
 _EVENT_TIME = 27
@@ -148,7 +150,7 @@ class _Inside:
     def row(self, row: "asyncpg.Record") -> tuple[Any, ...]:
         """Return product, values inside, versions, and the newest event time as versions have it."""
         columns = tuple(row)
-        newest = columns[-1].astimezone(UTC).isoformat(timespec="microseconds")[: _EVENT_TIME - 1] + "Z"
+        newest = columns[-1] or "infinity"
         values = self.values(columns[1 : 1 + _WIDTH])
         return columns[0], (*values, *columns[1 + _WIDTH : -1]), newest
 

@@ -4,7 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from catalog.objects import list_keys, parse_key, parse_line
+from catalog.archive_lines import MOST_DAYS_IN_A_BATCH
+from catalog.objects import identity_of, list_keys, parse_key, parse_line, read_objects
 from catalog.replay.compare import (
     AHEAD,
     BEHIND,
@@ -94,17 +95,21 @@ async def _why_not_applied(version: str | None, s3: Any, bucket: str) -> str:
     if arrival_ms is None or len(parts) != 5:
         return "Its version is none that the processor writes"
     sequence, shard = parts[1].partition(":")[2], parts[3]
-    for days_back in (0, 1):
+    for days_back in range(MOST_DAYS_IN_A_BATCH + 1):
         day = (datetime.fromtimestamp(arrival_ms / 1000, UTC) - timedelta(days=days_back)).date()
         async for found in list_keys(s3, bucket, f"{QUARANTINE_PREFIX}dt={day}/{shard}/"):
             name = parse_key(found["Key"])
             if name is None or not name.first <= int(sequence) <= name.last:
                 continue
-            body = await (await s3.get_object(Bucket=bucket, Key=found["Key"]))["Body"].read()
-            for line in body.splitlines():
-                members = parse_line(line)
-                if members["sequence_number"] == sequence and members["sub_sequence"] == int(parts[2]):
-                    return f"It is in quarantine: {members['reason']}, {found['Key']}"
+            async for key, body in read_objects(s3, bucket, [name.key]):
+                for line in body.splitlines():
+                    try:
+                        members = parse_line(line)
+                        is_it = identity_of(members) == (shard, sequence, int(parts[2]))
+                    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+                        continue  # damaged: `catalog quarantine list` counts it
+                    if is_it:
+                        return f"It is in quarantine: {members.get('reason')}, {key}"
     return "Not in quarantine: it is still in flight (`catalog status`), or was lost (`catalog replay`)"
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from catalog.errors import UsageError
-from catalog.objects import list_keys
+from catalog.objects import READ_TRIES, cut_off, list_keys
 from processor.adapters.archived_lines import verified_lines
 from processor.adapters.s3 import S3Archive
 from processor.archive_replay import Selection
+from processor.errors import DamagedObjectError, DependencyError
 from processor.ports import ArchivedObjects
 from processor.s3_objects import ARCHIVE_PREFIX
 
@@ -38,6 +39,26 @@ class Source(ArchivedObjects, Protocol):
 
 class BucketSource(S3Archive):
     """The archive's bucket."""
+
+    async def lines(self, key: str) -> AsyncIterator[list[bytes]]:
+        """Yield the object's lines, some at a time; a download that is cut off is repeated.
+
+        Raises: DamagedObjectError, DependencyError.
+        """
+        for left in reversed(range(READ_TRIES)):
+            try:
+                async for lines in super().lines(key):
+                    yield lines
+            except DependencyError as error:
+                if _code(error.__cause__) == "NoSuchKey":
+                    raise DamagedObjectError(f"{key}: it was deleted after it was listed") from error
+                raise
+            except cut_off():
+                # An object is downloaded before its first line.
+                if not left:
+                    raise
+            else:
+                return
 
     async def found(self, selection: Selection, *, after: str = "") -> AsyncIterator[Found]:
         first, last = _days(selection)
@@ -100,6 +121,12 @@ def _days(selection: Selection) -> tuple[date | None, date | None]:
         # A line may say that it arrived on the last day there is; a day after it would be none.
         last = epoch + timedelta(days=min((selection.end_ms - 1) // 86_400_000, (date.max - epoch).days))
     return first, last
+
+
+def _code(error: BaseException | None) -> str | None:
+    """Return the code of an answer of AWS."""
+    code: str | None = getattr(error, "response", {}).get("Error", {}).get("Code")
+    return code
 
 
 def _ms(moment: datetime) -> int:

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +23,8 @@ from catalog.connections import Connections, connected
 from catalog.environment import Environment
 from catalog.errors import CatalogError
 from catalog.repair.pace import Pace
+from catalog.replay.as_of import SourceWithout
+from catalog.replay.restore import restore
 from catalog.replay.sources import BucketSource, FolderSource, Found, Source
 from processor.adapters.cache import RedisCache
 from processor.adapters.catalog import PostgresCatalog
@@ -52,7 +55,8 @@ class Plan:
 
     `folder`: of the objects; None: the archive's bucket. `after`: a key; only objects after it. `limit`:
     objects at most. `table`: what is written, quoted. `rate`: products a second that each worker writes at
-    most. `spill`: where folds are kept that are not written to a table.
+    most. `spill`: where folds are kept that are not written to a table. `unknown`: records that are left out
+    although they are selected (`catalog.replay.as_of`). `restores`: values changed by hand are set, too.
     """
 
     environment: Environment
@@ -63,6 +67,8 @@ class Plan:
     table: str = PRODUCTS
     rate: float | None = None
     spill: Path | None = None
+    unknown: frozenset[bytes] = frozenset()
+    restores: bool = False
 
 
 class Worker:
@@ -72,6 +78,7 @@ class Worker:
         self.plan = plan
         self._connections = connections
         self._catalog: PostgresCatalog | None = None
+        self._database: Database | None = None
         self._source: Source | None = None
         self._pace = Pace(plan.rate)
 
@@ -98,9 +105,9 @@ class Worker:
                     password=member(secret, arn, "password"),
                 )
 
-            database = Database(login, self._connections.database_tls(), 1)
-            database.allow_statements(120)
-            self._catalog = PostgresCatalog(database, process_id="catalog", table=self.plan.table)
+            self._database = Database(login, self._connections.database_tls(), 1)
+            self._database.allow_statements(120)
+            self._catalog = PostgresCatalog(self._database, process_id="catalog", table=self.plan.table)
         return self._catalog
 
     async def rows(self, query: str, *arguments: Any) -> list[Any]:
@@ -117,6 +124,8 @@ class Worker:
         writer = PacedWriter(await self.catalog(), cache, SystemClock(), report)
         if self.plan.rate is not None:
             writer.slow_down(self._pace, math.ceil(self.plan.rate))
+        if self.plan.restores and self._database is not None:
+            writer.restore_first(partial(restore, self._database))
         await replay_objects(keys, await self.source(), writer, self.plan.selection, report)
         return report
 
@@ -126,23 +135,33 @@ class PacedWriter(CatalogWriter):
 
     _pace = Pace(None)
     _at_once = CHUNK_PRODUCTS
+    _restore: Callable[[Sequence[Change]], Awaitable[int]] | None = None
 
     def slow_down(self, pace: Pace, at_once: int) -> None:
         """Write no faster than the pace, so many products at once."""
         self._pace, self._at_once = pace, min(at_once, CHUNK_PRODUCTS)
 
+    def restore_first(self, restoring: Callable[[Sequence[Change]], Awaitable[int]]) -> None:
+        """Restore the rows of changes before those are applied, and invalidated; it returns how many."""
+        self._restore = restoring
+
     async def write(self, changes: Sequence[Change]) -> None:
         never = asyncio.Event()
         for part in itertools.batched(changes, self._at_once):
             await self._pace.wait(len(part), never)
+            if self._restore is not None:
+                self._report.rows_changed += await self._restore(part)
             await super().write(part)
 
 
 async def open_source(plan: Plan, connections: Connections) -> Source:
     """Return where the plan's objects are. Raises: UsageError."""
+    source: Source
     if plan.folder is not None:
-        return FolderSource(plan.folder)
-    return BucketSource(await connections.aws("s3"), plan.environment.archive_bucket)
+        source = FolderSource(plan.folder)
+    else:
+        source = BucketSource(await connections.aws("s3"), plan.environment.archive_bucket)
+    return SourceWithout(source, plan.unknown) if plan.unknown else source
 
 
 async def batches(source: Source, plan: Plan) -> AsyncIterator[list[Found]]:
@@ -194,6 +213,8 @@ class Workers:
         try:
             async for argument in arguments:
                 future = asyncio.wrap_future(self._pool.submit(_run, task, argument))
+                # The first error ends the command; asyncio would print the others with their tracebacks.
+                future.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
                 running[future] = next(numbers)
                 if len(running) > self._count:
                     await self._finish(running, done, asyncio.FIRST_COMPLETED)

@@ -5,12 +5,18 @@ from typing import Any
 
 import pytest
 
+from processor.reasons import Reason
+from processor.s3_objects import quarantine_line
+from processor.updates import Rejection
 from tests.catalog.conftest import Catalog
 from tests.catalog.test_replay import process, put_object
-from tests.support.events import ARRIVAL_MS, record, sequence
+from tests.support.events import ARRIVAL_MS, SHARD, record, sequence
+from tests.support.failed_batches import put_object as put_quarantined
 from tests.support.real_servers import Services
 
 UPDATES = ({"product_id": "a", "inventory": 1, "price": "2.50"}, {"product_id": "b", "discontinued": True})
+
+LAST_UPDATED = ("a", "last_updated", "last_updated")
 
 
 async def differences(catalog: Catalog, *arguments: str) -> list[tuple[str, str, str]]:
@@ -54,6 +60,9 @@ async def test_what_the_processor_did_does_not_differ(services: Services, catalo
             "UPDATE products SET price_version = replace(price_version, ':', ':9') WHERE product_id = 'a'",
             ("a", "price", "ahead"),
         ),
+        ("UPDATE products SET last_updated = 'infinity' WHERE product_id = 'a'", LAST_UPDATED),
+        ("UPDATE products SET last_updated = '-infinity' WHERE product_id = 'a'", LAST_UPDATED),
+        ("UPDATE products SET last_updated = '0044-03-15 BC' WHERE product_id = 'a'", LAST_UPDATED),
         (
             "INSERT INTO products (product_id, inventory, last_updated) VALUES ('x', 1, now())",
             ("x", "inventory", "other_value"),
@@ -99,6 +108,18 @@ async def test_an_update_that_the_table_refused_is_found_in_quarantine(
     await services.database.execute("ALTER TABLE products ADD CHECK (inventory <> 666)")
     await process(services, {"product_id": "a", "inventory": 666})
     assert "It is in quarantine: catalog_refused, quarantine/dt=2026-01-31/" in await explanation(catalog)
+
+
+async def test_what_is_damaged_in_quarantine_hides_no_record(services: Services, catalog: Catalog) -> None:
+    await put_object(services, (record({"product_id": "a", "inventory": 1}, 1), "accepted"))
+    damaged = f"quarantine/dt=2026-01-31/{SHARD}/{sequence(0)}-{sequence(2)}-0.ndjson"
+    await put_quarantined(services, damaged, b'{\n{"sequence_number": 1}\n')
+    assert "Not in quarantine: it is still in flight" in await explanation(catalog)
+    refused = Rejection(record({"product_id": "a", "inventory": 1}, 1), Reason.CATALOG_REFUSED, "m")
+    # A batch is filed under the day of its first record.
+    earlier = damaged.replace("01-31", "01-25")
+    await put_quarantined(services, earlier, quarantine_line(refused))
+    assert f"It is in quarantine: catalog_refused, {earlier}" in await explanation(catalog)
 
 
 async def test_a_row_newer_than_the_archive(services: Services, catalog: Catalog) -> None:

@@ -1,10 +1,54 @@
 """`catalog history` shows what was changed, by whom and why."""
 
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 
+from catalog.connections import connect
+from catalog.operations import chosen_by, recorded
+from catalog.repair.failed_batches import Selection
+from catalog.repair.times import Period
 from tests.catalog.conftest import Catalog
+from tests.support.failed_batches import put_object
+from tests.support.real_servers import Services, environment_variables
 
 
 async def test_no_change_was_made(catalog: Catalog) -> None:
     result = await catalog("history", "--json")
     assert (result.exit_code, json.loads(result.stdout)) == (0, [])
+
+
+async def test_what_is_no_operation_is_named_and_nothing_is_obeyed(
+    services: Services, catalog: Catalog
+) -> None:
+    good = {
+        "id": "1", "command": "replay", "by": "arn:me", "reason": "[/] \x1b[31m",
+        "begun_at": "2026-01-31T08:30:00.000+00:00", "added_later": 1,
+    }  # fmt: skip
+    documents = [good, {"id": "2"}, [], good | {"begun_at": 5}, good | {"changes": []}]
+    bodies = [json.dumps(document).encode() for document in documents] + [b"text", b"\xff"]
+    for number, body in enumerate(bodies):
+        await put_object(services, f"operations/2026-01-31/{number}.json", body)
+    result = await catalog("history")
+    assert (result.exit_code, "[/] \\x1b[31m" in result.stdout, "\x1b" in result.output) == (0, True, False)
+    assert result.stderr.splitlines() == [
+        f"damaged: operations/2026-01-31/{number}.json" for number in range(6, 0, -1)
+    ]
+    (operation,) = json.loads((await catalog("history", "--json")).stdout)
+    assert operation["id"] == "1"
+
+
+async def test_what_was_chosen_is_written_before_anything_is_done(
+    services: Services, catalog: Catalog, tmp_path: Path
+) -> None:
+    selection = Selection(period=Period(since=datetime(2026, 1, 31, tzinfo=UTC)), conditions=frozenset("ba"))
+    with environment_variables({"CATALOG_KEPT_RUN": str(tmp_path / "kept-run.json")}):
+        async with connect(None) as connections:
+            chosen = chosen_by(selection)
+            async with recorded(connections, "redrive", reason="why", arguments=chosen):
+                (begun,) = json.loads((await catalog("history", "--json")).stdout)
+    assert begun["state"] == "begun"
+    assert begun["changes"]["arguments"] == {
+        "period": {"since": "2026-01-31 00:00:00+00:00"},
+        "conditions": ["a", "b"],
+    }

@@ -71,6 +71,9 @@ async def test_a_fixed_record_keeps_its_version_and_is_not_offered_again(
         assert json.loads((await catalog("quarantine", *command, "--json")).stdout)["records"] == 0
     (operation,) = json.loads((await catalog("history", "--json")).stdout)
     assert (operation["command"], operation["changes"]["accepted"]) == ("quarantine fix", 1)
+    assert operation["changes"]["arguments"] == {
+        "rule": ROUND[1], "patch": None, "editor": False, "reasons": ["invalid_price"]
+    }  # fmt: skip
 
 
 async def test_a_patch_keeps_numbers_exact(services: Services, catalog: Catalog, tmp_path: Path) -> None:

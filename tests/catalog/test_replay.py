@@ -66,6 +66,37 @@ async def test_a_lost_row_and_a_damaged_one_are_rebuilt_and_invalidated(
     assert json.loads((await catalog("replay", "--json", *YES)).stdout)["rows_changed"] == 0
 
 
+async def test_a_row_changed_by_hand_is_restored(services: Services, catalog: Catalog) -> None:
+    await process(services, {"product_id": "a", "inventory": 1, "price": 2}, {"product_id": "b", "price": 2})
+    before = await rows(services)
+    await services.database.execute(
+        "UPDATE products SET price = 9, discontinued = true, last_updated = 'infinity'"
+    )
+    await services.redis.set("product:a", "old")
+    result = await catalog("replay", "--product", "a", "--restore", "--json", *YES)
+    assert (result.exit_code, json.loads(result.stdout)["rows_changed"]) == (0, 1)
+    restored, other = await rows(services)
+    assert (restored, str(other["price"]), await services.redis.keys("*")) == (before[0], "9.00", [])
+    again = await catalog("replay", "--product", "a", "--restore", "--json", *YES)
+    assert json.loads(again.stdout)["rows_changed"] == 0
+
+
+async def test_what_is_newer_is_not_restored(services: Services, catalog: Catalog) -> None:
+    await process(services, {"product_id": "a", "inventory": 1, "price": 2})
+    await services.database.execute(
+        "UPDATE products SET price = 9, price_version = '9999', inventory = 5, inventory_version = NULL"
+    )
+    await catalog("replay", "--product", "a", "--restore", *YES)
+    (row,) = await rows(services)
+    assert (row["inventory"], str(row["price"]), row["price_version"]) == (1, "9.00", "9999")
+
+
+async def test_only_chosen_rows_of_the_catalog_are_restored(catalog: Catalog) -> None:
+    for arguments in (("--restore",), ("--restore", "--product", "a", "--into", "friday")):
+        result = await catalog("replay", *arguments)
+        assert (result.exit_code, result.stderr) == (2, "error: --restore needs --product, and no --into\n")
+
+
 async def test_newer_rows_stay(services: Services, catalog: Catalog) -> None:
     await process(services, {"product_id": "a", "inventory": 1})
     await services.database.execute("UPDATE products SET inventory = 5, inventory_version = '9999'")

@@ -55,6 +55,9 @@ class _Account:
 
     @asynccontextmanager
     async def client(self, service: str, **_: Any) -> AsyncIterator["_Account"]:
+
+
+    async def client(self, service: str, **_: object) -> AsyncIterator["_Account"]:
         assert service == "ssm"
         yield self
 
