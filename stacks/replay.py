@@ -114,14 +114,7 @@ class Replay(Construct):
         # The role needs the ARN before there is a state machine.
         self.state_machine_arn = f"arn:aws:states:{config.region}:{account_id}:stateMachine:{self._name}"
         self._executions_arn = self.state_machine_arn.replace(":stateMachine:", ":execution:")
-        logs = CloudwatchLogGroup(
-            self,
-            "Logs",
-            name=f"/aws/vendedlogs/states/{self._name}",
-            retention_in_days=config.logs.retention_days,
-            kms_key_id=config.encryption_key_arn,
-            lifecycle=TerraformResourceLifecycle(prevent_destroy=config.is_kept),
-        )
+        logs = self._create_logs()
         role = self._create_role(account_id)
         rights = IamRolePolicy(
             self,
@@ -131,6 +124,16 @@ class Replay(Construct):
             policy=document(self, "May", self._statements(function.arn)),
         )
         self._create_state_machine(function.arn, role, logs, rights)
+
+    def _create_logs(self) -> CloudwatchLogGroup:
+        return CloudwatchLogGroup(
+            self,
+            "Logs",
+            name=f"/aws/vendedlogs/states/{self._name}",
+            retention_in_days=self._config.logs.retention_days,
+            kms_key_id=self._config.encryption_key_arn,
+            lifecycle=TerraformResourceLifecycle(prevent_destroy=self._config.is_kept),
+        )
 
     def start_statements(self) -> list[Statement]:
         """Return what an operator needs to start a replay, to follow or stop it, and to read its results."""

@@ -11,10 +11,6 @@ from catalog.options import AsJson, EnvironmentName
 from catalog.running import run
 from catalog.terminal_text import safe
 
-_WIDTH = 200
-
-
-
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -42,10 +38,6 @@ def history(
             output.say(f"damaged: {safe(key, 200)}")
         table = Table("begun", "command", "state", "by", "reason")
         for one in operations:
-            shown = (one.begun_at[:19], one.command, one.state, one.by, one.reason)
-            table.add_row(*(safe(each, _WIDTH) for each in shown))
-
-
             cells = (one.begun_at[:19], one.command, one.state, one.by, one.reason)
             table.add_row(*(Text(safe(cell, 300), overflow="fold") for cell in cells))
         output.data([one.document() for one in operations], table)

@@ -54,9 +54,6 @@ class _Account:
         self._members = members
 
     @asynccontextmanager
-    async def client(self, service: str, **_: Any) -> AsyncIterator["_Account"]:
-
-
     async def client(self, service: str, **_: object) -> AsyncIterator["_Account"]:
         assert service == "ssm"
         yield self
