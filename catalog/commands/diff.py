@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from rich.table import Table
 
-from catalog.commands.replay import CORES, Folder, From, Products, To, WorkerCount, read_products
+from catalog.commands.replay import CORES, Folder, From, Products, To, WorkerCount, read_products, say_unknown
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import UsageError
@@ -78,7 +78,8 @@ def diff(
                 one, objects, s3, environment.quarantine_bucket, report.newest_arrival_ms
             )
         _print(output, report, found)
-        return 1 if found.kinds or not report.is_clean else 0
+        unknown = say_unknown(output, "no update and no row of", selection, found.known)
+        return 1 if found.kinds or unknown or not report.is_clean else 0
 
     run(env, output, command)
 

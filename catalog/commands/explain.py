@@ -14,7 +14,7 @@ from catalog.archive_lines import Damage
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import UnreachableError
-from catalog.options import AsJson, EnvironmentName
+from catalog.options import AsJson, EnvironmentName, Product, some_product
 from catalog.product_history import (
     History,
     Outcome,
@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 
 def explain(
-    product_id: Annotated[str, typer.Argument(metavar="PRODUCT", help="The product's id.")],
+    product_id: Product,
     env: EnvironmentName = None,
     as_json: AsJson = False,
     at: Annotated[
@@ -77,6 +77,7 @@ def explain(
     output = Output(as_json=as_json)
 
     async def command(connections: Connections) -> int:
+        some_product(product_id)
         moment = read_time(at, "--at", is_end=True) if at else None
         until = read_time(end, "--to", is_end=True) if end else None
         ends = [one for one in (moment, until) if one is not None]

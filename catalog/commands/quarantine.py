@@ -4,7 +4,6 @@ import base64
 import heapq
 from collections import Counter
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -13,17 +12,17 @@ from rich.table import Table
 from rich.text import Text
 
 from catalog.commands.quarantine_fix import fix
-from catalog.commands.quarantine_repair import redrive
+from catalog.commands.quarantine_repair import no_such_record, read_filter, redrive
 from catalog.commands.redrive import Again, Shard, Since, Until, damaged_lines
 from catalog.connections import Connections
 from catalog.console import Output
-from catalog.errors import CatalogError, UsageError
+from catalog.errors import UsageError
 from catalog.options import AsJson, EnvironmentName
-from catalog.repair.escaping import escaped, plain
+from catalog.repair.escaping import plain
 from catalog.repair.failed_batches import Damaged
 from catalog.repair.marks import Marks, read_marks, record_name
 from catalog.repair.quarantined import Filter, Quarantined, read_quarantined
-from catalog.repair.times import read_period, shown_time
+from catalog.repair.times import shown_time
 from catalog.repair.verdicts import decoded
 from catalog.running import run
 from processor.reasons import Reason
@@ -85,13 +84,7 @@ def list_quarantined(
     output = Output(as_json=as_json)
 
     async def command(connections: Connections) -> int:
-        wanted = Filter(
-            reasons=frozenset(code or ()),
-            supplier=supplier,
-            period=read_period(since, until, now=datetime.now(UTC)),
-            shard=shard,
-            text=product,
-        )
+        wanted = read_filter(None, code, supplier, since, until, shard, product)
         marks = await read_marks(connections)
         without = set[str]() if again else marks.records | marks.fixed
         counts: Counter[tuple[str, str]] = Counter()
@@ -144,10 +137,7 @@ def show(
             if isinstance(found, Quarantined) and sub_sequence in (None, found.record.sub_sequence)
         ]
         if not lines:
-            raise CatalogError(
-                f"no such record in quarantine: {escaped(' '.join(record), 200)}. `catalog quarantine list "
-                "--again` lists them"
-            )
+            raise UsageError(no_such_record(" ".join(record)))
         lines.sort(key=lambda found: found.written_at, reverse=True)
         shown: list[RenderableType] = []
         for found in lines:

@@ -16,6 +16,7 @@ from catalog.commands.quarantine_repair import (
     Limit,
     Product,
     Supplier,
+    chosen,
     offer_and_send,
     read_filter,
 )
@@ -29,8 +30,8 @@ from catalog.repair.escaping import escaped
 from catalog.repair.failed_batches import Damaged
 from catalog.repair.fixing import Change, NotFixed, fixed, of_patch, of_rule, of_texts, read_patch
 from catalog.repair.marks import read_marks
-from catalog.repair.quarantined import Filter, Quarantined, read_quarantined
-from catalog.repair.rules import RULES, find_rule
+from catalog.repair.quarantined import Filter, Quarantined
+from catalog.repair.rules import RULES, Rule, find_rule
 from catalog.repair.sending import Sending
 from catalog.running import run
 
@@ -80,21 +81,19 @@ def fix(
 
     async def command(connections: Connections) -> int:
         why = require_reason(reason, yes=yes)
-        done = await read_marks(connections)
-        without = done.fixed | done.records
-        wanted, change = await _change(
+        marks = await read_marks(connections)
+        wanted = _wanted(
             rule,
             patch,
             editor=editor,
             wanted=read_filter(ids, code, supplier, since, until, shard, product),
-            read=lambda wanted: read_quarantined(connections, wanted, without=without),
             limit=limit,
         )
+        read = await chosen(connections, output, wanted, marks, marks.fixed | marks.records)
+        change = await _change(rule, patch, read, limit)
 
         def records(left: Counter[str], damaged: list[Damaged]) -> AsyncIterator[Sending]:
-            return _fixes(
-                read_quarantined(connections, wanted, without=without), change, limit, left, damaged
-            )
+            return _fixes(read(), change, limit, left, damaged)
 
         return await offer_and_send(
             connections, output, "quarantine fix", records, yes=yes, why=why, rate=rate
@@ -103,25 +102,35 @@ def fix(
     run(env, output, command)
 
 
-async def _change(
-    rule: str | None,
-    patch: str | None,
-    *,
-    editor: bool,
-    wanted: Filter,
-    read: Callable[[Filter], AsyncIterator[Quarantined | Damaged]],
-    limit: int | None,
-) -> tuple[Filter, Change]:
-    """Return which records are changed, and how. Raises: UsageError, CatalogError."""
+def _wanted(
+    rule: str | None, patch: str | None, *, editor: bool, wanted: Filter, limit: int | None
+) -> Filter:
+    """Return which records are changed. Raises: UsageError."""
     if sum((rule is not None, patch is not None, editor)) != 1:
         raise UsageError("one of --rule, --patch and --editor is accepted")
     if rule is not None:
-        return _by_rule(rule, wanted)
+        found = _rule(rule)
+        if other := wanted.reasons - found.reasons:
+            mended = ", ".join(sorted(found.reasons))
+            raise UsageError(f'"{found.name}" mends {mended}, not {", ".join(sorted(other))}')
+        return replace(wanted, reasons=wanted.reasons or found.reasons)
     if wanted.is_empty and limit is None:
         raise UsageError("say which records: ids, --code, --supplier, --product, --since or --limit")
+    return wanted
+
+
+async def _change(
+    rule: str | None,
+    patch: str | None,
+    read: Callable[[], AsyncIterator[Quarantined | Damaged]],
+    limit: int | None,
+) -> Change:
+    """Return how records are changed. Raises: UsageError, CatalogError."""
+    if rule is not None:
+        return of_rule(_rule(rule).mend)
     if patch is not None:
-        return wanted, of_patch(read_patch(patch, sys.stdin.read))
-    return wanted, await _edited(read(wanted), limit)
+        return of_patch(read_patch(patch, sys.stdin.read))
+    return await _edited(read(), limit)
 
 
 async def _fixes(
@@ -146,26 +155,23 @@ async def _fixes(
             return
 
 
-def _by_rule(name: str, wanted: Filter) -> tuple[Filter, Change]:
+def _rule(name: str) -> Rule:
     rule = find_rule(name)
     if rule is None:
         raise UsageError(f"no rule {escaped(name, 60)!r}; accepted: {_RULES}")
-    if other := wanted.reasons - rule.reasons:
-        mended = ", ".join(sorted(rule.reasons))
-        raise UsageError(f'"{rule.name}" mends {mended}, not {", ".join(sorted(other))}')
-    return replace(wanted, reasons=wanted.reasons or rule.reasons), of_rule(rule.mend)
+    return rule
 
 
 async def _edited(quarantined: AsyncIterator[Quarantined | Damaged], limit: int | None) -> Change:
     """Let the operator change the records."""
-    chosen: list[Quarantined] = []
+    records: list[Quarantined] = []
     async for found in quarantined:
         if isinstance(found, Quarantined):
-            chosen.append(found)
-            if len(chosen) == limit:
+            records.append(found)
+            if len(records) == limit:
                 break
-            if len(chosen) > MAX_RECORDS:
+            if len(records) > MAX_RECORDS:
                 raise UsageError(f"more than {MAX_RECORDS} records: choose fewer for the editor")
-    if not chosen:
+    if not records:
         raise CatalogError("no such records in quarantine")
-    return of_texts(await asyncio.to_thread(edit, chosen))
+    return of_texts(await asyncio.to_thread(edit, records))

@@ -1,7 +1,7 @@
 """`catalog quarantine redrive`, and what `fix` shares with it: sending, and saying what became of it."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Container
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -24,21 +24,23 @@ from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import INTERRUPTED, UsageError
 from catalog.operations import recorded
-from catalog.options import AsJson, EnvironmentName, Reason, Yes
+from catalog.options import AsJson, EnvironmentName, Reason, Yes, some_product
 from catalog.repair.escaping import escaped, plain
 from catalog.repair.failed_batches import Damaged
 from catalog.repair.invocation import open_processor
-from catalog.repair.marks import MarkWriter, read_marks
+from catalog.repair.marks import Marks, MarkWriter, read_marks
 from catalog.repair.pace import Pace
-from catalog.repair.quarantined import Filter, read_quarantined
+from catalog.repair.quarantined import Filter, Quarantined, named_id, read_quarantined
 from catalog.repair.sending import Sender, Sending, Sent
 from catalog.repair.stopping import stopping
 from catalog.repair.times import read_period
 from catalog.repair.verdicts import Chance, as_sent, chance
 from catalog.running import run
+from processor.reasons import Reason as RejectedFor
 
 _SAMPLE = 10
 _LINES = 20
+_CODES = sorted(RejectedFor)
 
 Ids = Annotated[
     list[str] | None, typer.Argument(help="Ids that `catalog quarantine list` prints.", show_default=False)
@@ -90,10 +92,11 @@ def redrive(
         marks = await read_marks(connections)
         # What was fixed has an accepted line in the archive; its old bytes would be a second one.
         without = marks.fixed if again else marks.fixed | marks.records
+        read = await chosen(connections, output, wanted, marks, without)
 
         async def records(left: Counter[str], damaged: list[Damaged]) -> AsyncIterator[Sending]:
             count = 0
-            async for found in read_quarantined(connections, wanted, without=without):
+            async for found in read():
                 if isinstance(found, Damaged):
                     damaged.append(found)
                 elif (say := chance(found)) is not Chance.SEND:
@@ -124,14 +127,48 @@ def read_filter(
     for id_ in ids or ():
         if len(id_) != 10 or not set(id_) <= set("0123456789abcdef"):
             raise UsageError(f"{escaped(id_, 40)!r} is no id: `catalog quarantine list` prints them")
+    for name in code or ():
+        if name not in _CODES:
+            raise UsageError(f"no reason {escaped(name, 60)!r}; accepted: {', '.join(_CODES)}")
     return Filter(
         reasons=frozenset(code or ()),
         supplier=supplier,
         period=read_period(since, until, now=datetime.now(UTC)),
         shard=shard,
-        text=product,
+        text=product if product is None else some_product(product),
         ids=frozenset(ids or ()),
     )
+
+
+async def chosen(
+    connections: Connections, output: Output, wanted: Filter, marks: Marks, without: Container[str]
+) -> Callable[[], AsyncIterator[Quarantined | Damaged]]:
+    """Return what reads the wanted records; those named by ids are read at once, and kept.
+
+    Says which were fixed or redriven already. Raises: UsageError if there is no such record.
+    """
+    if not wanted.ids:
+        return lambda: read_quarantined(connections, wanted, without=without)
+    found = [one async for one in read_quarantined(connections, wanted, without=without)]
+    missing = wanted.ids - {one.id for one in found if isinstance(one, Quarantined)}
+    for name, at in marks.at.items():
+        if (id_ := named_id(name)) in missing and name in without:
+            done = "fixed" if name in marks.fixed else "redriven"
+            output.say(f"{id_} was {done} at {at}: see `catalog history`")
+            missing -= {id_}
+    if missing:
+        raise UsageError(no_such_record(", ".join(sorted(missing))))
+
+    async def kept() -> AsyncIterator[Quarantined | Damaged]:
+        for one in found:
+            yield one
+
+    return kept
+
+
+def no_such_record(name: str) -> str:
+    """Return what to say where the name is that of no record."""
+    return f"no such record in quarantine: {escaped(name, 200)}. `catalog quarantine list --again` lists them"
 
 
 async def offer_and_send(
@@ -173,6 +210,11 @@ async def _send(
     rate: float | None,
 ) -> int:
     left, damaged, sent = Counter[str](), list[Damaged](), Sent()
+    sendings = records(left, damaged)
+    if (first := await anext(sendings, None)) is None:
+        # Nothing to do is no operation for `catalog history`.
+        _print_sent(sent, left, damaged, output, interrupted=False)
+        return 1 if damaged else 0
     with stopping(output) as stop:
         async with recorded(connections, command, reason=why) as operation:
             try:
@@ -181,7 +223,7 @@ async def _send(
                     with output.progress("sending records") as advance:
                         sender = Sender(processor, marks, Pace(rate), stop, advance)
                         sent = sender.result
-                        await sender.send(records(left, damaged))
+                        await sender.send(_with_first(first, sendings))
             finally:
                 operation.changes = {
                     "accepted": sent.accepted,
@@ -195,6 +237,12 @@ async def _send(
         output.say("stopped; nothing is half done. To go on, give the same command again.")
         return INTERRUPTED
     return 1 if sent.rejected_again or sent.failures or damaged else 0
+
+
+async def _with_first(first: Sending, others: AsyncIterator[Sending]) -> AsyncIterator[Sending]:
+    yield first
+    async for sending in others:
+        yield sending
 
 
 def _print_offer(

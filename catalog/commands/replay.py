@@ -3,6 +3,7 @@
 import asyncio
 import os
 import tempfile
+from collections.abc import Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,12 +16,13 @@ from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import INTERRUPTED, UsageError
 from catalog.operations import Operation, recorded
-from catalog.options import AsJson, EnvironmentName, Reason, Yes
+from catalog.options import AsJson, EnvironmentName, Reason, Yes, some_product
 from catalog.replay.apply import COMMAND, apply, make_table, quoted_table, table_exists, unfinished
-from catalog.replay.findings import findings_document, findings_text, safe
+from catalog.replay.findings import findings_document, findings_text
 from catalog.replay.preview import preview
 from catalog.replay.workers import Plan, open_source
 from catalog.running import run
+from catalog.terminal_text import safe
 from catalog.times import begin_ms, end_ms
 from processor.adapters.upsert import PRODUCTS
 from processor.archive_replay import ReplayReport, Selection
@@ -62,6 +64,7 @@ Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the interrupted one of the same arguments.")
 ]
 CORES = os.cpu_count() or 1
+_NAMED = 10
 
 
 def register(app: typer.Typer) -> None:
@@ -174,7 +177,8 @@ class _Replaying:
                 report, found = await preview(
                     spilling, source, workers=self._workers, has_table=has_table, advance=advance
                 )
-        self.has_findings = not report.is_clean
+        unknown = say_unknown(output, "no update was read of", plan.selection, found.known)
+        self.has_findings = unknown or not report.is_clean
         document = findings_document(report) | {
             "products": found.products,
             "rows": found.rows,
@@ -217,7 +221,11 @@ class _Replaying:
         self._print(report, operation.id)
         if is_limited:
             self._say_how_to_go_on(operation)
-        return 0 if report.is_clean else 1
+            return 0 if report.is_clean else 1
+        unknown = not report.updates and say_unknown(
+            output, "no update was read of", plan.selection, frozenset()
+        )
+        return 1 if unknown or not report.is_clean else 0
 
     def _say_how_to_go_on(self, operation: Operation | None) -> None:
         if operation is not None:
@@ -240,8 +248,20 @@ class _Replaying:
         )
 
 
+def say_unknown(output: Output, what: str, selection: Selection, known: Set[str]) -> bool:
+    """Say which of the products that were asked for are unknown; return whether one is."""
+    unknown = sorted((selection.products or frozenset()) - known)
+    if unknown:
+        more = f" and {len(unknown) - _NAMED:,} more" if len(unknown) > _NAMED else ""
+        output.say(f"{what} {', '.join(safe(name, 60) for name in unknown[:_NAMED])}{more}")
+    return bool(unknown)
+
+
 def read_products(given: list[str] | None) -> frozenset[str] | None:
-    """Return the products of `--product`, of which `-` stands for the lines of standard input."""
+    """Return the products of `--product`, of which `-` stands for the lines of standard input.
+
+    Raises: UsageError for an empty one.
+    """
     if not given:
         return None
     products: set[str] = set()
@@ -249,5 +269,5 @@ def read_products(given: list[str] | None) -> frozenset[str] | None:
         if one == "-":
             products.update(line for line in typer.get_text_stream("stdin").read().splitlines() if line)
         else:
-            products.add(one)
+            products.add(some_product(one))
     return frozenset(products)

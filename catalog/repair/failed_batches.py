@@ -20,6 +20,8 @@ from processor.errors import EventError
 from processor.records import read_event
 
 PREFIX = "aws/lambda/"
+UNKNOWN = "unknown"
+"""The condition of a batch whose object names none."""
 # A payload is a text within JSON, in which each quotation mark takes two bytes.
 _MAX_OBJECT_BYTES = 4 * MAX_PAYLOAD_BYTES
 _KEY = re.compile(
@@ -153,7 +155,7 @@ def read_failed_batch(listed: dict[str, Any], body: bytes) -> FailedBatch | Dama
     return FailedBatch(
         key=key,
         failed_at=_failed_at(listed),
-        condition=condition if isinstance(condition, str) else "unknown",
+        condition=condition if isinstance(condition, str) else UNKNOWN,
         shard=records[0].shard,
         records=len(records),
         oldest=datetime.fromtimestamp(min(arrivals) / 1000, UTC),

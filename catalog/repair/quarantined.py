@@ -96,7 +96,12 @@ class Filter:
 
 def short_id(identity: Identity) -> str:
     """Return the ten digits by which commands name a record."""
-    return hashlib.sha256(record_name(identity).encode()).hexdigest()[:10]
+    return named_id(record_name(identity))
+
+
+def named_id(name: str) -> str:
+    """Return the same for the name that a record has in its mark."""
+    return hashlib.sha256(name.encode()).hexdigest()[:10]
 
 
 async def read_quarantined(

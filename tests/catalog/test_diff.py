@@ -134,6 +134,17 @@ async def test_only_a_time_or_a_product(services: Services, catalog: Catalog) ->
     assert await differences(catalog, "--from", "2026-02-01") == []
 
 
+async def test_a_product_that_nobody_knows_is_no_all_clear(services: Services, catalog: Catalog) -> None:
+    await process(services, *UPDATES)
+    await services.database.execute(
+        "INSERT INTO products (product_id, inventory, last_updated) VALUES ('row', 0, now())"
+    )
+    result = await catalog("diff", "--product", "a", "--product", "nosuch")
+    assert (result.exit_code, result.stderr) == (1, "no update and no row of nosuch\n")
+    assert (await catalog("diff", "--product", "row")).stderr == ""
+    assert (await catalog("diff", "--product", "")).exit_code == 2
+
+
 async def test_the_screen(services: Services, catalog: Catalog) -> None:
     await process(services, *UPDATES)
     await services.database.execute("UPDATE products SET inventory = 7 WHERE product_id = 'a'")

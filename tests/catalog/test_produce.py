@@ -90,6 +90,17 @@ async def test_a_check_of_good_lines_ends_well(catalog: Catalog) -> None:
     assert json.loads(result.stdout) == {"accepted": 2, "rejected": {}, "lines": [], "lines_left_out": 0}
 
 
+@pytest.mark.parametrize("arguments", [(), ("--check",)])
+async def test_a_file_without_updates_is_no_all_clear(
+    catalog: Catalog, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    path = tmp_path / "stock.csv"
+    path.write_text("product_id,price\n")
+    result = await catalog("produce", str(path), *arguments)
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"no updates in {path}\n")
+    assert (await catalog("produce", "-", *arguments, stdin="")).stderr == "no updates in standard input\n"
+
+
 async def test_what_suppliers_send_never_reaches_the_terminal_raw(catalog: Catalog) -> None:
     hostile = json.dumps({"product_id": "[red]\x1b[31m", "inventory": -1}, ensure_ascii=False)
     result = await catalog("produce", "-", "--check", stdin=hostile)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,26 @@ async def test_a_fixed_record_keeps_its_version_and_is_not_offered_again(
         assert json.loads((await catalog("quarantine", *command, "--json")).stdout)["records"] == 0
     (operation,) = json.loads((await catalog("history", "--json")).stdout)
     assert (operation["command"], operation["changes"]["accepted"]) == ("quarantine fix", 1)
+
+
+@pytest.mark.parametrize("command", [("fix", *ROUND), ("redrive",)])
+async def test_an_id_of_no_record_is_an_error(catalog: Catalog, command: tuple[str, ...]) -> None:
+    result = await catalog("quarantine", *command, "0000000000", *YES)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: no such record in quarantine: 0000000000. ")
+
+
+async def test_what_was_fixed_already_is_said_and_is_no_operation(
+    services: Services, catalog: Catalog
+) -> None:
+    await quarantine(services, {"product_id": "a", "price": 1.999})
+    for _ in range(2):
+        result = await catalog("quarantine", "fix", id_of(0), *ROUND, *YES)
+    assert result.exit_code == 0
+    assert re.match(
+        rf"{id_of(0)} was fixed at 20\d\d-\d\d-\d\dT[0-9:]{{8}}Z: see `catalog history`\n", result.stderr
+    )
+    assert len(json.loads((await catalog("history", "--json")).stdout)) == 1
 
 
 async def test_a_patch_keeps_numbers_exact(services: Services, catalog: Catalog, tmp_path: Path) -> None:

@@ -143,6 +143,16 @@ async def test_only_the_lines_of_a_time_and_of_products(services: Services, cata
     assert [row["product_id"] for row in await rows(services)] == ["p0", "p2"]
 
 
+@pytest.mark.parametrize("arguments", [(), YES])
+async def test_a_product_without_updates_is_named(
+    services: Services, catalog: Catalog, arguments: tuple[str, ...]
+) -> None:
+    await process(services, {"product_id": "a", "inventory": 1})
+    result = await catalog("replay", "--product", "nosuch", *arguments)
+    assert (result.exit_code, "no update was read of nosuch\n" in result.stderr) == (1, True)
+    assert "nosuch" not in (await catalog("replay", "--product", "a", *arguments)).stderr
+
+
 async def test_what_cannot_be_applied_is_counted_and_left_out(services: Services, catalog: Catalog) -> None:
     good = record({"product_id": "good", "inventory": 1}, 0)
     await put_object(
