@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from catalog.objects import identity_of, list_keys, parse_key, parse_line, read_objects
 from catalog.versions import Version
 from processor.records import MAX_SEQUENCE_DIGITS, Record
-from processor.s3_objects import ARCHIVE_PREFIX
+from processor.s3_objects import ACCEPTED, ARCHIVE_PREFIX
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CHUNK = 1_000
@@ -61,44 +61,60 @@ def numbered(body: bytes) -> Iterator[tuple[int, bytes]]:
 
 async def keys_of_days(
     s3: Any, bucket: str, prefix: str, begin: date | None, end: date | None
-) -> AsyncIterator[list[str]]:
-    """Yield the keys of the objects that may hold records that arrived from `begin` to `end`, in chunks."""
+) -> AsyncIterator[dict[str, datetime]]:
+    """Yield the objects that may hold records that arrived from `begin` to `end`, in chunks.
+
+    Each chunk: key → when it was written, ordered by key.
+    """
     earliest = begin and begin - timedelta(days=MOST_DAYS_IN_A_BATCH)
     after = f"{prefix}dt={earliest.isoformat()}" if earliest else ""
-    chunk: list[str] = []
+    chunk: dict[str, datetime] = {}
     async for found in list_keys(s3, bucket, prefix, after=after):
         name = parse_key(found["Key"])
         if name is None:
             continue
         if end is not None and name.day > end:
             break
-        chunk.append(name.key)
+        chunk[name.key] = found["LastModified"]
         if len(chunk) == _CHUNK:
             yield chunk
-            chunk = []
+            chunk = {}
     if chunk:
         yield chunk
 
 
-async def find_line(s3: Any, bucket: str, wanted: Version, damage: Damage) -> Line | None:
-    """Return the archive's line of a version's record; None if there is none.
+class Located(NamedTuple):
+    """A record's line; `written_at`: when its object was; `was_rejected`: there is a rejected line, too."""
+
+    line: Line
+    written_at: datetime
+    was_rejected: bool
+
+
+async def find_line(s3: Any, bucket: str, wanted: Version, damage: Damage) -> Located | None:
+    """Return the archive's line of a version's record, the accepted one if there is one; else None.
 
     Its object is of the day on which the record arrived or, where its batch began earlier, of one before.
     """
     number = int(wanted.sequence_number)
+    rejected: Located | None = None
     for days_before in range(MOST_DAYS_IN_A_BATCH + 1):
         day = wanted.day - timedelta(days=days_before)
         prefix = f"{ARCHIVE_PREFIX}dt={day.isoformat()}/{wanted.shard}/"
-        names = [parse_key(found["Key"]) async for found in list_keys(s3, bucket, prefix)]
+        written = {found["Key"]: found["LastModified"] async for found in list_keys(s3, bucket, prefix)}
+        names = map(parse_key, written)
         keys = [name.key for name in names if name is not None and name.first <= number <= name.last]
         async for key, body in read_objects(s3, bucket, keys, on_damage=damage.note):
             for position, text in numbered(body):
                 if wanted.sequence_number.encode() not in text:
                     continue
                 line = read_line(key, position, text, damage)
-                if line is not None and line.record[:3] == wanted.identity:
-                    return line
-    return None
+                if line is None or line.record[:3] != wanted.identity:
+                    continue
+                if line.verdict in (None, ACCEPTED):
+                    return Located(line, written[key], rejected is not None)
+                rejected = Located(line, written[key], was_rejected=True)
+    return rejected
 
 
 def _record_of(members: dict[str, Any]) -> Record:

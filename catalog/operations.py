@@ -6,18 +6,20 @@ did. It is written before the change begins and completed afterwards, so that an
 
 import json
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from catalog.connections import Connections
-from catalog.objects import list_keys
+from catalog.objects import list_keys, read_objects
 
 PREFIX = "operations/"
 MARKS_PREFIX = f"{PREFIX}redriven/"
 """What was redriven, which is no operation: `catalog/repair/marks.py`."""
+CLAIMS_PREFIX = f"{PREFIX}fixed/"
+"""What was fixed, by whom: `catalog/repair/claims.py`."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -82,13 +84,41 @@ async def save(connections: Connections, operation: Operation) -> None:
     )
 
 
-async def list_operations(connections: Connections, *, limit: int) -> list[Operation]:
-    """Return the newest operations, newest first."""
+async def list_operations(
+    connections: Connections, *, limit: int, on_damage: Callable[[str], None] = lambda key: None
+) -> list[Operation]:
+    """Return the newest operations, newest first; `on_damage`: called with the key of what is none."""
     s3, bucket = await connections.aws("s3"), connections.environment.quarantine_bucket
-    found = [entry["Key"] async for entry in list_keys(s3, bucket, PREFIX)]
-    keys = sorted((key for key in found if not key.startswith(MARKS_PREFIX)), reverse=True)
+    keys: list[str] = []
+    async for entry in list_keys(s3, bucket, PREFIX):
+        if entry["Key"] >= CLAIMS_PREFIX:
+            break  # days come before claims and marks
+        keys.append(entry["Key"])
     operations = []
-    for key in keys[:limit]:
-        answer = await s3.get_object(Bucket=bucket, Key=key)
-        operations.append(Operation(**json.loads(await answer["Body"].read())))
+    async for key, body in read_objects(s3, bucket, sorted(keys, reverse=True)[:limit], unpacked=False):
+        operation = _read_operation(body)
+        if operation is None:
+            on_damage(key)
+        else:
+            operations.append(operation)
     return operations
+
+
+def _read_operation(body: bytes) -> Operation | None:
+    """Return the operation, without what a later release may add; None if it is none."""
+    try:
+        members = json.loads(body)
+        known = {name: members[name] for name in Operation.__dataclass_fields__ if name in members}
+        operation = Operation(**known)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    texts = (
+        operation.id,
+        operation.command,
+        operation.by,
+        operation.reason,
+        operation.begun_at,
+        operation.state,
+    )
+    is_right = all(isinstance(text, str) for text in texts) and isinstance(operation.ended_at, str | None)
+    return operation if is_right and isinstance(operation.changes, dict) else None

@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import asyncpg
 
+from catalog.objects import Identity
+from catalog.repair.repairs import Repair
 from processor.product import REGISTERS
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,9 @@ class Received:
     """One record of the product. `number`: its place in version order, from 1.
 
     `values`: register → value inside; `reason`, `message`: why it was rejected; then it has no values.
-    `version`: what orders it; of a rejected record, as if it had happened when it arrived.
+    `version`: what orders it; of a rejected record, as if it had happened when it arrived. `digest`: of its
+    bytes; `is_whole`: they are an aggregate. `written_at`: when its first archive object was. `repair`: how
+    it was accepted after it had been rejected. `became`: the updates that a rejected one was repaired to.
     """
 
     shard: str
@@ -42,8 +49,23 @@ class Received:
     message: str | None
     key: str
     line: int
+    digest: str
+    is_whole: bool
+    written_at: datetime
+    repair: Repair | None = None
+    became: "list[Received]" = field(default_factory=list)
     number: int = 0
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> Identity:
+        """The record's identity."""
+        return self.shard, self.sequence_number, self.sub_sequence
+
+    @property
+    def known_at(self) -> datetime:
+        """When the catalog got it: its arrival, but of a repaired record when it was repaired."""
+        return self.repair.at if self.repair else _EPOCH + timedelta(milliseconds=self.arrival_ms)
 
     @property
     def event_time(self) -> str | None:
@@ -68,7 +90,7 @@ def history(received: Sequence[Received]) -> History:
     The catalog ends the same in any order. That of arrival says what the catalog went through; within a
     batch, or between shards, it may have gone another way.
     """
-    ordered = sorted(received, key=lambda one: one.version)
+    ordered = sorted(received, key=_place)
     for number, one in enumerate(ordered, 1):
         one.number, one.outcomes = number, {}
     state: dict[str, Received | None] = dict.fromkeys(REGISTERS)
@@ -107,7 +129,9 @@ def differences(state: Mapping[str, Received | None], row: asyncpg.Record | None
     found = []
     for name, holder in state.items():
         version = None if holder is None else holder.version
-        if row[f"{name}_version"] == version and (holder is None or _holds(name, row[name], holder)):
+        if row[f"{name}_version"] == version and (
+            holder is None or holds(name, row[name], holder.values[name])
+        ):
             continue
         expected = (
             "unset" if holder is None else f"{shown_value(name, holder.values[name])} by {holder.number}"
@@ -116,13 +140,19 @@ def differences(state: Mapping[str, Received | None], row: asyncpg.Record | None
     return found
 
 
-def _holds(name: str, stored: Any, holder: Received) -> bool:
+def holds(name: str, stored: Any, inside: object) -> bool:
+    """Return whether a column holds this value inside."""
     register = REGISTERS[name]
     try:
-        return register.read(register.to_cache(stored)) == holder.values[name]
+        return register.read(register.to_cache(stored)) == inside
     except Exception:  # noqa: BLE001 a column that somebody else has written may hold anything
         return False
 
 
-def _arrived(one: Received) -> tuple[int, str, int, str, int]:
-    return one.arrival_ms, one.shard, len(one.sequence_number), one.sequence_number, one.sub_sequence
+def _place(one: Received) -> tuple[str, bool]:
+    """Return the place in the list; what was repaired stands before what it became."""
+    return min((each.version for each in one.became), default=one.version), not one.became
+
+
+def _arrived(one: Received) -> tuple[datetime, str, int, str, int]:
+    return one.known_at, one.shard, len(one.sequence_number), one.sequence_number, one.sub_sequence

@@ -1,6 +1,5 @@
-"""Finding every record of one product in the archive, and what only quarantine knows of them."""
+"""Finding every record of one product in the archive."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,12 +9,11 @@ from typing import Any
 from catalog.archive_lines import Damage, Line, keys_of_days, numbered, read_line
 from catalog.connections import Connections
 from catalog.errors import UsageError
-from catalog.objects import Identity, identity_of, list_keys, parse_key, parse_line, read_objects
+from catalog.objects import Identity, read_objects
 from catalog.product_history import Received
+from catalog.repair.repairs import digest_of
 from processor.aggregation import MAGIC, AggregateError, unpack
-from processor.reasons import Reason
-from processor.records import Record
-from processor.s3_objects import ACCEPTED, ARCHIVE_PREFIX, QUARANTINE_PREFIX
+from processor.s3_objects import ACCEPTED, ARCHIVE_PREFIX
 from processor.slices import decode_all
 from processor.timestamps import utc_text
 from processor.updates import Update, version_text
@@ -25,6 +23,8 @@ MOST_UPDATES = 100_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BASE64 = b',"data_base64":"'
+
+_Place = tuple[Identity, str, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +59,21 @@ async def search(
     damage: Damage,
     advance: Callable[[int], None],
 ) -> list[Received]:
-    """Return every record of the product, once for each identity and content. `advance`: objects read.
+    """Return every record of the product, once for each identity, content and whether it was rejected.
+
+    `advance`: objects read.
 
     Which product a record is of, its own data says; the partition key is never asked. What is not a valid
     update is of the product if its `product_id` can be read. Raises: UsageError above `MOST_UPDATES`.
     """
     s3, bucket = await connections.aws("s3"), connections.environment.archive_bucket
-    found: dict[tuple[Identity, bytes], Received] = {}
-    async for keys in keys_of_days(s3, bucket, ARCHIVE_PREFIX, *span.days):
-        async for key, body in read_objects(s3, bucket, keys, on_damage=damage.note):
+    found: dict[_Place, Received] = {}
+    async for written in keys_of_days(s3, bucket, ARCHIVE_PREFIX, *span.days):
+        async for key, body in read_objects(s3, bucket, list(written), on_damage=damage.note):
             for line in _candidates(key, body, product_id, damage):
                 if span.holds(line.record.arrival_ms):
-                    for one in judge(line, product_id):
-                        _add(found, one, line.record.data)
+                    for one in judge(line, product_id, written[key]):
+                        _add(found, one)
             advance(1)
             if len(found) > MOST_UPDATES:
                 raise UsageError(
@@ -80,7 +82,7 @@ async def search(
     return list(found.values())
 
 
-def judge(line: Line, product_id: str) -> Iterator[Received]:
+def judge(line: Line, product_id: str, written_at: datetime) -> Iterator[Received]:
     """Yield what a line says of the product: nothing, one record, or those of an aggregate kept whole."""
     record = line.record
     (outcome,) = decode_all([record], [])
@@ -90,7 +92,7 @@ def judge(line: Line, product_id: str) -> Iterator[Received]:
         reason = None if line.verdict in (None, ACCEPTED) else line.verdict
         message = reason and "today's rules accept it"
         values = {} if reason else outcome.values
-        yield _received(line, record, outcome.version, outcome.supplier, values, reason, message)
+        yield _received(line, written_at, outcome.version, outcome.supplier, values, reason, message)
         return
     reason, message = outcome.reason.value, outcome.message
     if line.verdict == ACCEPTED:
@@ -100,39 +102,7 @@ def judge(line: Line, product_id: str) -> Iterator[Received]:
     version = version_text(f"{utc_text(record.arrival_ms)[:-1]}000", record)
     for data in _unpacked(record.data):
         if product_id in _product_ids(data):
-            yield _received(line, record, version, outcome.supplier, {}, reason, message)
-
-
-async def mark_refused(connections: Connections, received: list[Received], damage: Damage) -> None:
-    """Mark the updates that the table refused: they were archived, as accepted, before it was asked."""
-    s3, bucket = await connections.aws("s3"), connections.environment.quarantine_bucket
-    accepted = {(one.shard, one.sequence_number, one.sub_sequence): one for one in received if not one.reason}
-    places = {
-        (one.shard, (_EPOCH + timedelta(milliseconds=one.arrival_ms)).date() - timedelta(days=earlier))
-        for one in accepted.values()
-        for earlier in (0, 1)
-    }
-    for shard, day in sorted(places):
-        numbers = [int(number) for where, number, _ in accepted if where == shard]
-        keys = []
-        async for listed in list_keys(s3, bucket, f"{QUARANTINE_PREFIX}dt={day.isoformat()}/{shard}/"):
-            name = parse_key(listed["Key"])
-            if name is not None and any(name.first <= number <= name.last for number in numbers):
-                keys.append(name.key)
-        async for key, body in read_objects(s3, bucket, keys, on_damage=damage.note):
-            for number, text in numbered(body):
-                if Reason.CATALOG_REFUSED.value.encode() in text:
-                    _mark(accepted, text, f"{key} line {number}", damage)
-
-
-def _mark(accepted: dict[Identity, Received], text: bytes, place: str, damage: Damage) -> None:
-    try:
-        members = parse_line(text)
-        one = accepted.get(identity_of(members))
-        if one is not None and members["reason"] == Reason.CATALOG_REFUSED:
-            one.reason, one.message, one.values = Reason.CATALOG_REFUSED.value, str(members["message"]), {}
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        damage.note(place, f"{type(error).__name__}: {error}")
+            yield _received(line, written_at, version, outcome.supplier, {}, reason, message)
 
 
 def _candidates(key: str, body: bytes, product_id: str, damage: Damage) -> Iterator[Line]:
@@ -150,23 +120,22 @@ def _candidates(key: str, body: bytes, product_id: str, damage: Damage) -> Itera
                 yield line
 
 
-def _add(found: dict[tuple[Identity, bytes], Received], one: Received, data: bytes) -> None:
-    digest = hashlib.blake2b(data, digest_size=16).digest()
-    place = ((one.shard, one.sequence_number, one.sub_sequence), digest)
-    # A record that was rejected and accepted when it was redriven is an update.
-    if place not in found or (found[place].reason and not one.reason):
+def _add(found: dict[_Place, Received], one: Received) -> None:
+    place = (one.identity, one.digest, one.reason is not None)
+    if place not in found or one.written_at < found[place].written_at:
         found[place] = one
 
 
 def _received(
     line: Line,
-    record: Record,
+    written_at: datetime,
     version: str,
     supplier: str | None,
     values: Any,
     reason: str | None,
     message: str | None,
 ) -> Received:
+    record = line.record
     return Received(
         shard=record.shard,
         sequence_number=record.sequence_number,
@@ -180,6 +149,9 @@ def _received(
         message=message,
         key=line.key,
         line=line.number,
+        digest=digest_of(record.data),
+        is_whole=record.data.startswith(MAGIC),
+        written_at=written_at,
     )
 
 

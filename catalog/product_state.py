@@ -7,20 +7,24 @@ from typing import Any
 import asyncpg
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
-from catalog.archive_lines import Damage, Line, find_line
+from catalog.archive_lines import Damage, Line, Located, find_line
 from catalog.connections import Connections
 from catalog.errors import UnreachableError
 from catalog.objects import Identity
+from catalog.product_history import holds, shown_value
+from catalog.repair.repairs import Repair, digest_of, find_repair
 from catalog.versions import Version, parse_version
 from processor.cache_keys import lease_key, value_key
 from processor.product import COLUMNS, MAX_PRODUCT_ID, MAX_VALUE_BYTES, REGISTERS, Product, cached_product
 from processor.reader import CatalogReader
+from processor.s3_objects import ACCEPTED
 from processor.slices import decode_all
-from processor.updates import Update
+from processor.updates import Rejection, Update
 
 _VERSIONS = tuple(f"{name}_version" for name in REGISTERS)
 _SELECT = f"SELECT {', '.join((*COLUMNS, *_VERSIONS))} FROM products WHERE product_id = $1"  # noqa: S608 our own
 _PENDING = "SELECT 1 FROM pending_invalidation WHERE product_id = $1"
+_Origin = tuple[Line | None, Repair | None]
 # For one row; longer only if the table is locked or the database is overloaded.
 _ANSWER_SECONDS = 5.0
 
@@ -30,7 +34,8 @@ class FieldState:
     """A field of the row, and the record that wrote it.
 
     `version`: as stored; None if no update has set the field. `written_by`: its parts; None if it has none,
-    or is not one of the pipeline. `line`: the archive's; None if it is not found.
+    or is not one of the pipeline. `line`: the archive's; None if it is not found. `repair`: how the record
+    was accepted after it had been rejected. `contradiction`: what the line says instead of the value.
     """
 
     name: str
@@ -39,6 +44,8 @@ class FieldState:
     written_by: Version | None
     line: Line | None
     supplier: str | None
+    repair: Repair | None = None
+    contradiction: str | None = None
 
     @property
     def fault(self) -> str | None:
@@ -47,7 +54,7 @@ class FieldState:
             return None
         if self.written_by is None:
             return "not a version that the pipeline writes"
-        return "the archive has no line of this record" if self.line is None else None
+        return "the archive has no line of this record" if self.line is None else self.contradiction
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +105,7 @@ async def product_state(connections: Connections, product_id: str, damage: Damag
         # The row may have changed, and its cached copy not been deleted yet: look again.
         row = await stored_row(connections, product_id) or row
         cache = await cache_state(connections, _product(row))
-    lines: dict[Identity, Line | None] = {}
+    lines: dict[Identity, _Origin] = {}
     fields = [await _field(connections, name, row, lines, damage) for name in REGISTERS]
     return ProductState(
         product_id, row["last_updated"], fields, cache, await _is_pending(connections, product_id)
@@ -171,25 +178,53 @@ async def _field(
     connections: Connections,
     name: str,
     row: asyncpg.Record,
-    lines: dict[Identity, Line | None],
+    lines: dict[Identity, _Origin],
     damage: Damage,
 ) -> FieldState:
     version = row[f"{name}_version"]
     written_by = parse_version(version) if version is not None else None
-    line = None
-    if written_by is not None:
-        # One record has often written several fields.
-        if written_by.identity not in lines:
-            s3, bucket = await connections.aws("s3"), connections.environment.archive_bucket
-            lines[written_by.identity] = await find_line(s3, bucket, written_by, damage)
-        line = lines[written_by.identity]
-    return FieldState(name, row[name], version, written_by, line, line and supplier_of(line))
-
-
-def supplier_of(line: Line) -> str | None:
-    """Return who sent a record; None if it does not say, or cannot be read."""
+    if written_by is None:
+        return FieldState(name, row[name], version, None, None, None)
+    # One record has often written several fields.
+    if written_by.identity not in lines:
+        lines[written_by.identity] = await _origin(connections, written_by, damage)
+    line, repair = lines[written_by.identity]
+    if line is None:
+        return FieldState(name, row[name], version, written_by, None, None)
     (outcome,) = decode_all([line.record], [])
-    return outcome.supplier if isinstance(outcome, Update) else None
+    supplier = outcome.supplier if isinstance(outcome, Update) else None
+    return FieldState(
+        name, row[name], version, written_by, line, supplier, repair,
+        _contradiction(name, row[name], version, line, outcome),
+    )  # fmt: skip
+
+
+async def _origin(connections: Connections, written_by: Version, damage: Damage) -> _Origin:
+    s3, bucket = await connections.aws("s3"), connections.environment.archive_bucket
+    found: Located | None = await find_line(s3, bucket, written_by, damage)
+    if found is None:
+        return None, None
+    digest = digest_of(found.line.record.data)
+    repair = await find_repair(
+        connections, written_by.identity, digest, found.written_at, is_fix=found.was_rejected
+    )
+    return found.line, repair if repair.is_fix else None
+
+
+def _contradiction(
+    name: str, value: object, version: str | None, line: Line, outcome: Update | Rejection
+) -> str | None:
+    """Return what a line says, if it is not what the row has."""
+    if line.verdict not in (None, ACCEPTED):
+        return f"its record was rejected: {line.verdict}"
+    if isinstance(outcome, Rejection):
+        return None  # accepted by the rules of then
+    if outcome.version != version or name not in outcome.values:
+        return "its record did not write this version: the row was changed by hand"
+    if not holds(name, value, outcome.values[name]):
+        said = shown_value(name, outcome.values[name])
+        return f"its record says {said}: the row was changed by hand"
+    return None
 
 
 async def _is_pending(connections: Connections, product_id: str) -> bool | None:

@@ -1,6 +1,7 @@
 """`catalog explain`: every update received of a product, applied or not and why."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -24,7 +25,8 @@ from catalog.product_history import (
     history,
     shown_value,
 )
-from catalog.product_search import Span, count_objects, mark_refused, search
+from catalog.product_repairs import with_repairs
+from catalog.product_search import Span, count_objects, search
 from catalog.product_state import stored_row
 from catalog.running import run
 from catalog.terminal_text import safe
@@ -61,13 +63,15 @@ def explain(
 
     Reads the archive, all of it without `--from` and `--to`. `current`: the catalog holds it. `replaced by
     4`: applied, then number 4 was newer. `older than 3`: not applied, the newer number 3 was there already.
-    In the end the row is compared with what the updates make of it.
+    In the end the row is compared with what the updates make of it. What was rejected first and accepted
+    when an operator fixed it, or sent it again, counts from then; a failed batch, from its arrival.
 
     Exit code 1: nothing was received, the row differs, or a part of the archive is damaged.
 
     `--json`: `product_id`, `at`, `state` (field: `value`, `number`), `updates` (each `number`, `event_time`,
-    `arrived`, `supplier`, `values`, `outcomes` (field: `state`, `by`), `reason`, `message`, `shard`,
-    `sequence_number`, `sub_sequence`, `partition_key`, `object`, `line`), `differences`, `damaged`.
+    `arrived`, `supplier`, `values`, `outcomes` (field: `state`, `by`), `repair` (of what was rejected first:
+    `at`, `is_fix`, `by`, `reason`), `became` (numbers of what it was repaired to), `reason`, `message`,
+    `shard`, `sequence_number`, `sub_sequence`, `partition_key`, `object`, `line`), `differences`, `damaged`.
 
     Examples:
 
@@ -86,7 +90,7 @@ def explain(
         total = await count_objects(connections, span)
         with output.progress("reading the archive", total=total) as advance:
             found = await search(connections, product_id, span, damage=damage, advance=advance)
-            await mark_refused(connections, found, damage)
+            found = await with_repairs(connections, found, moment, damage)
         told = history(found)
         is_whole = span == Span()
         differing = await _differing(connections, product_id, told, output) if is_whole else None
@@ -144,9 +148,16 @@ def _table(received: Sequence[Received]) -> Table:
 def _lines(one: Received) -> tuple[list[str], list[str]]:
     """Return an update's fields and what became of each, a line a field."""
     if one.reason is not None:
-        return [safe(one.message or "", 300)], [f"rejected: {safe(one.reason)}"]
+        became = [f"{_became(other)} as {other.number}" for other in one.became]
+        return [safe(one.message or "", 300)], [f"rejected: {safe(one.reason)}", *became]
     update = [f"{name} {safe(shown_value(name, value), 60)}" for name, value in one.values.items()]
+    if one.repair is not None:
+        update.append(safe(one.repair.text(), 300))
     return update, [_said(one.outcomes[name]) for name in one.values]
+
+
+def _became(other: Received) -> str:
+    return "fixed" if other.repair is not None and other.repair.is_fix else "accepted later"
 
 
 def _said(outcome: Outcome) -> str:
@@ -202,6 +213,8 @@ def _update(one: Received) -> dict[str, Any]:
         "supplier": one.supplier,
         "values": {name: column_value(name, one.values[name]) for name in REGISTERS if name in one.values},
         "outcomes": {name: {"state": each.state, "by": each.by} for name, each in one.outcomes.items()},
+        "repair": one.repair and asdict(one.repair),
+        "became": [other.number for other in one.became],
         "reason": one.reason,
         "message": one.message,
         "shard": one.shard,

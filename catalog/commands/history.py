@@ -2,12 +2,14 @@
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.operations import list_operations
 from catalog.options import AsJson, EnvironmentName
 from catalog.running import run
+from catalog.terminal_text import safe
 
 
 def register(app: typer.Typer) -> None:
@@ -30,10 +32,14 @@ def history(
     output = Output(as_json=as_json)
 
     async def command(connections: Connections) -> None:
-        operations = await list_operations(connections, limit=limit)
+        damaged: list[str] = []
+        operations = await list_operations(connections, limit=limit, on_damage=damaged.append)
+        for key in damaged:
+            output.say(f"damaged: {safe(key, 200)}")
         table = Table("begun", "command", "state", "by", "reason")
         for one in operations:
-            table.add_row(one.begun_at[:19], one.command, one.state, one.by, one.reason)
+            cells = (one.begun_at[:19], one.command, one.state, one.by, one.reason)
+            table.add_row(*(Text(safe(cell, 300), overflow="fold") for cell in cells))
         output.data([one.document() for one in operations], table)
 
     run(env, output, command)

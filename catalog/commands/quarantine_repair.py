@@ -25,6 +25,7 @@ from catalog.console import Output
 from catalog.errors import INTERRUPTED, UsageError
 from catalog.operations import recorded
 from catalog.options import AsJson, EnvironmentName, Reason, Yes, some_product
+from catalog.repair.claims import Claims
 from catalog.repair.escaping import escaped, plain
 from catalog.repair.failed_batches import Damaged
 from catalog.repair.invocation import open_processor
@@ -221,7 +222,9 @@ async def _send(
                 async with open_processor(connections, 1) as processor:
                     marks = MarkWriter(connections)
                     with output.progress("sending records") as advance:
-                        sender = Sender(processor, marks, Pace(rate), stop, advance)
+                        sender = Sender(
+                            processor, marks, Claims(connections, operation), Pace(rate), stop, advance
+                        )
                         sent = sender.result
                         await sender.send(_with_first(first, sendings))
             finally:

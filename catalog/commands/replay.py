@@ -18,12 +18,13 @@ from catalog.errors import INTERRUPTED, UsageError
 from catalog.operations import Operation, recorded
 from catalog.options import AsJson, EnvironmentName, Reason, Yes, some_product
 from catalog.replay.apply import COMMAND, apply, make_table, quoted_table, table_exists, unfinished
+from catalog.replay.as_of import accepted_later
 from catalog.replay.findings import findings_document, findings_text
 from catalog.replay.preview import preview
 from catalog.replay.workers import Plan, open_source
 from catalog.running import run
 from catalog.terminal_text import safe
-from catalog.times import begin_ms, end_ms
+from catalog.times import begin_ms, end_ms, read_time
 from processor.adapters.upsert import PRODUCTS
 from processor.archive_replay import ReplayReport, Selection
 
@@ -79,7 +80,7 @@ def replay(
     end: To = None,
     product: Products = None,
     as_of: str | None = typer.Option(
-        None, "--as-of", help="Only updates that had arrived by then.", show_default=False
+        None, "--as-of", help="Only updates that the catalog could have by then.", show_default=False
     ),
     into: str | None = typer.Option(
         None, "--into", help="A table in the schema replay, made if missing.", show_default=False
@@ -97,8 +98,8 @@ def replay(
     Safe on the live catalog: a field changes only if the update is newer, and what changed is invalidated.
     It cannot bring back a value that a newer one replaced (use --into), rejected records (`catalog
     quarantine`), or lines that the lifecycle rules have deleted. Without --yes it reads everything and
-    prints what would change. Ctrl-C and --limit end it between two objects; --resume goes on with the same
-    --from, --to, --product, --as-of, --into and --source.
+    prints what would change. --as-of counts a fixed or redriven record from its repair, a failed batch from
+    its arrival. Ctrl-C and --limit end it between two objects; --resume needs the same options otherwise.
 
     JSON: {objects, lines, updates, rejected, outside, findings: {kind: n}, damaged, refused: {product: why},
     samples: [text]}; of a dry run also {products, rows, sample: [{product_id, FIELD: {value, version}}]}; of
@@ -117,9 +118,6 @@ def replay(
         selection = Selection(begin_ms(begin, "--from"), last, read_products(product))
         if selection.begin_ms >= selection.end_ms:
             raise UsageError("--from is later than --to or --as-of: no update is in between")
-        table = PRODUCTS if into is None else quoted_table(into)
-        if as_of is not None and into is None:
-            output.say("note: newer values stay. To see the catalog as it was then, give --into a table.")
         arguments = {
             "from": begin,
             "to": end,
@@ -133,8 +131,9 @@ def replay(
             selection=selection,
             folder=source,
             limit=limit,
-            table=table,
+            table=PRODUCTS if into is None else quoted_table(into),
             rate=rate and rate / workers,
+            unknown=await _unknown(connections, as_of, into, output),
         )
         replaying = _Replaying(connections, output, plan, workers, arguments)
         if resume:
@@ -255,6 +254,25 @@ def say_unknown(output: Output, what: str, selection: Selection, known: Set[str]
         more = f" and {len(unknown) - _NAMED:,} more" if len(unknown) > _NAMED else ""
         output.say(f"{what} {', '.join(safe(name, 60) for name in unknown[:_NAMED])}{more}")
     return bool(unknown)
+
+
+async def _unknown(
+    connections: Connections, as_of: str | None, into: str | None, output: Output
+) -> frozenset[bytes]:
+    """Return how lines begin that the catalog did not have at `--as-of`; say what that leaves out."""
+    if as_of is None:
+        return frozenset()
+    if into is None:
+        output.say("note: newer values stay. To see the catalog as it was then, give --into a table.")
+    later = await accepted_later(connections, read_time(as_of, "--as-of", is_end=True))
+    if later.records:
+        output.say(f"note: without {len(later.records):,} records that were fixed or redriven after --as-of")
+    if later.batches:
+        output.say(
+            f"note: {later.batches:,} failed batches were redriven after --as-of; their updates count from "
+            "their arrival"
+        )
+    return later.records
 
 
 def read_products(given: list[str] | None) -> frozenset[str] | None:

@@ -1,5 +1,6 @@
 """`catalog show`: a product's row, where each field came from, and the cached copy."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -32,12 +33,12 @@ def show(
 ) -> None:
     """Show a product: its row, which record and archive line wrote each field, and the cached copy.
 
-    Exit code 1: there is no such product, a field's record is not in the archive, or the cached copy is not
-    what the row is.
+    Exit code 1: there is no such product, a field's record is not in the archive or says something else, or
+    the cached copy is not what the row is.
 
     `--json`: `product_id`, `last_updated`, `fields` (each `name`, `value`, `version`, `event_time`,
-    `arrived`, `supplier`, `shard`, `sequence_number`, `sub_sequence`, `object`, `line`, `fault`), `cache`
-    (`state`: equal, different, not a product, not cached, unreachable; `copy`, `expires_in_seconds`,
+    `arrived`, `supplier`, `shard`, `sequence_number`, `sub_sequence`, `object`, `line`, `repair`, `fault`),
+    `cache` (`state`: equal, different, not a product, not cached, unreachable; `copy`, `expires_in_seconds`,
     `is_leased`, `fault`), `is_pending`, `read_from` (cache or database, with `--as-shop`).
 
     Examples:
@@ -76,6 +77,8 @@ def _screen(state: ProductState, read_from: str | None) -> Text:
         lines.append(f"{field.name:<14}{_value(field.value)}{_same(field, shown)}")
         if field.written_by is None or field.written_by.identity not in shown:
             lines += [f"  {line}" for line in _origin(field)]
+        if field.contradiction is not None:
+            lines.append(f"  finding     {safe(field.contradiction, _WIDEST)}")
         if field.written_by is not None:
             shown.setdefault(field.written_by.identity, field.name)
     lines += ["", *_cache(state.cache)]
@@ -104,6 +107,7 @@ def _origin(field: FieldState) -> list[str]:
         f"supplier    {'–' if field.supplier is None else safe(field.supplier)}",
         f"record      {by.sequence_number}, sub-sequence {by.sub_sequence}, {by.shard}",
         f"archive     {archived}",
+        *([f"repaired    {safe(field.repair.text(), _WIDEST)}"] if field.repair else []),
     ]
 
 
@@ -148,5 +152,6 @@ def _field_document(field: FieldState) -> dict[str, Any]:
         "sub_sequence": by and by.sub_sequence,
         "object": line and line.key,
         "line": line and line.number,
+        "repair": field.repair and asdict(field.repair),
         "fault": field.fault,
     }

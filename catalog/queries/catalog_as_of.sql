@@ -1,4 +1,4 @@
--- What the catalog said at a time: each field's newest value of the updates that had arrived by then.
+-- What the catalog said at a time: the newest values of what had arrived by then, even if repaired later.
 -- at: the time, such as 2026-01-31T08:30:00Z
 SELECT
     product_id,

@@ -20,7 +20,13 @@ from processor.updates import Rejection
 Change = Callable[[Quarantined], bytes]
 """The new bytes of a record. Raises: NotFixedError."""
 
-_PATCH_ERRORS = (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError)
+# A record may be nested deeper than the patch's library can follow.
+_PATCH_ERRORS = (
+    jsonpatch.JsonPatchException,
+    jsonpointer.JsonPointerException,
+    TypeError,
+    RecursionError,
+)
 
 
 class NotFixedError(Exception):
@@ -41,6 +47,9 @@ def fixed(found: Quarantined, change: Change) -> Sending | NotFixed:
         return NotFixed(found, "its bytes were never received: its caller must send it again")
     if found.record.sub_sequence < 0 or found.reason == Reason.BAD_AGGREGATE:
         return NotFixed(found, "it is a whole aggregate; only `catalog quarantine redrive` sends it again")
+    if found.reason == Reason.CATALOG_REFUSED:
+        why = "the archive holds its bytes as accepted: redrive it, or send a newer update of the supplier"
+        return NotFixed(found, why)
     try:
         data = change(found)
     except (NotFixedError, NotJsonError, RuleError) as error:

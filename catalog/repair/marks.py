@@ -19,6 +19,7 @@ from catalog.operations import MARKS_PREFIX
 
 _FLUSH_MARKS = 500
 _FLUSH_SECONDS = 2.0
+_KEY_TIME = "%Y-%m-%d/%H%M%S"
 
 
 @dataclass(slots=True)
@@ -41,11 +42,18 @@ def record_name(identity: Identity) -> str:
     return f"{shard}/{sequence_number}/{sub_sequence}"
 
 
-async def read_marks(connections: Connections, known: Marks | None = None) -> Marks:
-    """Return all marks; `known`: those that were read before, to which new ones are added."""
+async def read_marks(
+    connections: Connections, known: Marks | None = None, *, until: datetime | None = None
+) -> Marks:
+    """Return all marks, or those written until a moment, to the second.
+
+    `known`: those that were read before, to which new ones are added.
+    """
     s3, bucket = await connections.aws("s3"), connections.environment.quarantine_bucket
     marks = Marks() if known is None else known
-    listed = [found["Key"] async for found in list_keys(s3, bucket, MARKS_PREFIX)]
+    # A key's time is followed by a hyphen, which sorts before the tilde.
+    last = f"{MARKS_PREFIX}{until:{_KEY_TIME}}~" if until else f"{MARKS_PREFIX}~"
+    listed = [found["Key"] async for found in list_keys(s3, bucket, MARKS_PREFIX) if found["Key"] < last]
     async for key, body in read_objects(s3, bucket, [key for key in listed if key not in marks.read]):
         marks.read.add(key)
         at = _written_at(key)
@@ -87,7 +95,7 @@ class MarkWriter:
         s3 = await self._connections.aws("s3")
         await s3.put_object(
             Bucket=self._connections.environment.quarantine_bucket,
-            Key=f"{MARKS_PREFIX}{datetime.now(UTC):%Y-%m-%d/%H%M%S}-{secrets.token_hex(8)}.ndjson",
+            Key=f"{MARKS_PREFIX}{datetime.now(UTC):{_KEY_TIME}}-{secrets.token_hex(8)}.ndjson",
             Body=_lines(marks),
             ContentType="application/x-ndjson",
             ChecksumAlgorithm="SHA256",

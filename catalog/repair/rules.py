@@ -63,6 +63,8 @@ def _rounded(rounding: str) -> Callable[[Any], Decimal]:
         rounded = value.quantize(_CENT, context=context)
         if rounded.is_signed():
             raise RuleError("its price is negative")
+        if not rounded and value:
+            raise RuleError("it would cost nothing")
         return rounded
 
     return change

@@ -7,13 +7,16 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import batched
 from typing import Any
 
+from catalog.repair.claims import ClaimedError, Claims
 from catalog.repair.invocation import MAX_PAYLOAD_BYTES, InvocationError, Processor, invoke_completely
 from catalog.repair.marks import MarkWriter, record_name
 from catalog.repair.pace import Pace
 from catalog.repair.quarantined import Quarantined
 from catalog.repair.redriving import Failure
+from processor.reasons import Reason
 from processor.records import Record
 from processor.redrive import MAX_RECORDS, MEMBERS, SOURCE
 
@@ -21,6 +24,7 @@ _ENVELOPE_BYTES = 1024
 # Of all groups that are not full yet.
 _MAX_WAITING_BYTES = 8 * MAX_PAYLOAD_BYTES
 _MAX_LONE_FAILURES = 20
+_CLAIMS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Sender:
         self,
         processor: Processor,
         marks: MarkWriter,
+        claims: Claims,
         pace: Pace,
         stop: asyncio.Event,
         on_done: Callable[[int], None],
@@ -55,6 +60,7 @@ class Sender:
         self.result = Sent()
         self._processor = processor
         self._marks = marks
+        self._claims = claims
         self._pace = pace
         self._stop = stop
         self._on_done = on_done
@@ -90,8 +96,28 @@ class Sender:
         together = self._groups.pop(group, [])
         del self._bytes[group]
         if together and await self._pace.wait(len(together), self._stop):
-            await self._invoke(together)
+            if claimed := await self._claimed(together):
+                await self._invoke(claimed)
             self._on_done(len(together))
+
+    async def _claimed(self, together: list[tuple[Sending, bytes]]) -> list[tuple[Sending, bytes]]:
+        """Return those that nobody fixes in another way; records that are sent as they are need no claim."""
+        claimed: list[tuple[Sending, bytes]] = []
+        for some in batched(together, _CLAIMS_AT_ONCE):
+            fixes = [sending for sending, _ in some if sending.fixed]
+            taken = await asyncio.gather(
+                *(self._claims.take(sending.found.identity, sending.record.data) for sending in fixes),
+                return_exceptions=True,
+            )
+            refused = set()
+            for sending, error in zip(fixes, taken, strict=True):
+                if isinstance(error, ClaimedError):
+                    refused.add(sending.found.id)
+                    self.result.failures.append(Failure(sending.found.id, str(error)))
+                elif error is not None:
+                    raise error
+            claimed += [one for one in some if one[0].found.id not in refused]
+        return claimed
 
     async def _invoke(self, together: list[tuple[Sending, bytes]]) -> None:
         """Send some; if the invocation fails, each half of them, so that one alone is left with its error.
@@ -118,6 +144,9 @@ class Sender:
             if (reason := rejected.get(str(position))) is not None:
                 again = (sending.found.id, sending.found.reason, str(reason))
                 self.result.rejected_again.append(again)
+                # The archive has the bytes of one that the table refused as accepted, so they stay the fix.
+                if sending.fixed and reason != Reason.CATALOG_REFUSED:
+                    await self._claims.release(sending.found.identity, sending.record.data)
             else:
                 accepted.append(sending)
         self.result.accepted += len(accepted)

@@ -22,6 +22,7 @@ from catalog.connections import Connections, connected
 from catalog.environment import Environment
 from catalog.errors import CatalogError
 from catalog.repair.pace import Pace
+from catalog.replay.as_of import SourceWithout
 from catalog.replay.sources import BucketSource, FolderSource, Found, Source
 from processor.adapters.cache import RedisCache
 from processor.adapters.catalog import PostgresCatalog
@@ -52,7 +53,8 @@ class Plan:
 
     `folder`: of the objects; None: the archive's bucket. `after`: a key; only objects after it. `limit`:
     objects at most. `table`: what is written, quoted. `rate`: products a second that each worker writes at
-    most. `spill`: where folds are kept that are not written to a table.
+    most. `spill`: where folds are kept that are not written to a table. `unknown`: records that are left out
+    although they are selected (`catalog.replay.as_of`).
     """
 
     environment: Environment
@@ -63,6 +65,7 @@ class Plan:
     table: str = PRODUCTS
     rate: float | None = None
     spill: Path | None = None
+    unknown: frozenset[bytes] = frozenset()
 
 
 class Worker:
@@ -140,9 +143,12 @@ class PacedWriter(CatalogWriter):
 
 async def open_source(plan: Plan, connections: Connections) -> Source:
     """Return where the plan's objects are. Raises: UsageError."""
+    source: Source
     if plan.folder is not None:
-        return FolderSource(plan.folder)
-    return BucketSource(await connections.aws("s3"), plan.environment.archive_bucket)
+        source = FolderSource(plan.folder)
+    else:
+        source = BucketSource(await connections.aws("s3"), plan.environment.archive_bucket)
+    return SourceWithout(source, plan.unknown) if plan.unknown else source
 
 
 async def batches(source: Source, plan: Plan) -> AsyncIterator[list[Found]]:

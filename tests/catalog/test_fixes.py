@@ -54,6 +54,9 @@ def test_a_rule_mends(rule: str, before: bytes, after: bytes) -> None:
     ("rule", "data"),
     [
         ("price: round to 2 decimals", b'{"price":-0.001}'),
+        ("price: round to 2 decimals", b'{"price":0.004}'),
+        ("price: round to 2 decimals", b'{"price":1e-999999}'),
+        ("price: round half even", b'{"price":0.005}'),
         ("price: round to 2 decimals", b'{"price":true}'),
         ("price: round to 2 decimals", b'{"price":"19,95"}'),
         ("price: round to 2 decimals", b'{"price":" 1.999"}'),
@@ -118,6 +121,7 @@ def test_a_patch_compares_numbers_by_value() -> None:
         (quarantined(GOOD, "killed_process"), "it killed its processes"),
         (quarantined(GOOD, "invalid_base64"), "its bytes were never received"),
         (quarantined(GOOD, "bad_aggregate"), "it is a whole aggregate"),
+        (quarantined(GOOD, "catalog_refused"), "the archive holds its bytes as accepted"),
         (quarantined(GOOD), "unchanged"),
     ],
 )
@@ -125,6 +129,14 @@ def test_what_is_not_fixed(found: Quarantined, why: str) -> None:
     outcome = fixed(found, of_rule(lambda data: data))
     assert isinstance(outcome, NotFixed)
     assert outcome.why.startswith(why)
+
+
+def test_a_patch_leaves_a_record_that_is_nested_too_deeply() -> None:
+    patch = of_patch([{"op": "add", "path": "/price", "value": 1}])
+    deep = b'{"a":' + b"[" * 900 + b"]" * 900 + b"}"
+    outcome = fixed(quarantined(deep, "too_deep"), patch)
+    assert isinstance(outcome, NotFixed)
+    assert outcome.why.startswith(("the patch does not apply", "not JSON"))
 
 
 def test_an_editor_that_mixes_records_up_changes_nothing() -> None:

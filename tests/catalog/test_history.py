@@ -3,8 +3,30 @@
 import json
 
 from tests.catalog.conftest import Catalog
+from tests.support.failed_batches import put_object
+from tests.support.real_servers import Services
 
 
 async def test_no_change_was_made(catalog: Catalog) -> None:
     result = await catalog("history", "--json")
     assert (result.exit_code, json.loads(result.stdout)) == (0, [])
+
+
+async def test_what_is_no_operation_is_named_and_nothing_is_obeyed(
+    services: Services, catalog: Catalog
+) -> None:
+    good = {
+        "id": "1", "command": "replay", "by": "arn:me", "reason": "[/] \x1b[31m",
+        "begun_at": "2026-01-31T08:30:00.000+00:00", "added_later": 1,
+    }  # fmt: skip
+    documents = [good, {"id": "2"}, [], good | {"begun_at": 5}, good | {"changes": []}]
+    bodies = [json.dumps(document).encode() for document in documents] + [b"text", b"\xff"]
+    for number, body in enumerate(bodies):
+        await put_object(services, f"operations/2026-01-31/{number}.json", body)
+    result = await catalog("history")
+    assert (result.exit_code, "[/] \\x1b[31m" in result.stdout, "\x1b" in result.output) == (0, True, False)
+    assert result.stderr.splitlines() == [
+        f"damaged: operations/2026-01-31/{number}.json" for number in range(6, 0, -1)
+    ]
+    (operation,) = json.loads((await catalog("history", "--json")).stdout)
+    assert operation["id"] == "1"

@@ -88,6 +88,7 @@ async def test_as_json(services: Services, catalog: Catalog) -> None:
         "sub_sequence": 0,
         "object": await archived_key(services),
         "line": 1,
+        "repair": None,
         "fault": None,
     }
     assert price == inventory | {"name": "price", "value": "1.50"}

@@ -10,7 +10,7 @@ LANGUAGES = {"json", "mermaid", "python", "sh", "sql", "text"}
 """Those that a test in this folder takes; `text` is output, `mermaid` a diagram."""
 
 # The sketch's files, prefixes in buckets, and what commands write.
-ELSEWHERE = ("lib/", "layer/", "aws/lambda/", "operations/redriven/", "cdk.tf.json")
+ELSEWHERE = ("lib/", "layer/", "aws/lambda/", "operations/fixed/", "operations/redriven/", "cdk.tf.json")
 PATH = re.compile(r"\.?[A-Za-z_][\w.-]*(/[\w.-]+)*(/|\.(py|md|sh|sql|json|jsonl|toml|gz|txt))")
 
 each_document = pytest.mark.parametrize("document", documents(), ids=lambda document: document.name)

@@ -1,0 +1,122 @@
+"""What `explain` and `show` say of records that an operator fixed, and of rows that somebody changed."""
+
+import json
+from typing import Any
+
+from processor.reasons import Reason
+from processor.updates import Rejection
+from tests.catalog.conftest import Catalog, lines_of
+from tests.catalog.test_quarantine_repair import ROUND, put_rejections
+from tests.catalog.test_show import FULL
+from tests.support.events import aggregate, kinesis_event, kinesis_record, record
+from tests.support.failed_batches import put_failed_batch
+from tests.support.real_servers import Services
+
+YES = ("--yes", "--reason", "agreed with acme")
+THEN = "2026-01-31T09:00:00Z"
+BAD = {"product_id": "a", "price": 1.999, "supplier": "acme"}
+
+
+async def explained(catalog: Catalog, *arguments: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((await catalog("explain", "a", "--json", *arguments)).stdout)
+    return document
+
+
+async def test_a_fix_counts_from_when_it_was_made(services: Services, catalog: Catalog) -> None:
+    good = {"product_id": "a", "price": 3, "event_time": "2026-01-31T08:00:00Z"}
+    await services.invoke(kinesis_event(kinesis_record(good, 0), kinesis_record(BAD, 1)))
+    await catalog("quarantine", "fix", *ROUND, *YES)
+    now = await explained(catalog)
+    (first, rejected, fix) = now["updates"]
+    assert (now["state"]["price"], now["differences"]) == ({"value": "2.00", "number": 3}, [])
+    assert (first["outcomes"]["price"], first["repair"]) == ({"state": "replaced", "by": 3}, None)
+    assert (rejected["reason"], rejected["became"], fix["reason"]) == ("invalid_price", [3], None)
+    assert fix["repair"]["is_fix"] is True
+    assert (fix["repair"]["reason"], fix["repair"]["by"][:8]) == ("agreed with acme", "arn:aws:")
+    then = await explained(catalog, "--at", THEN)
+    assert then["state"]["price"] == {"value": "3.00", "number": 1}
+    assert [(one["reason"], one["became"]) for one in then["updates"]] == [(None, []), ("invalid_price", [])]
+    screen = (await catalog("explain", "a")).stdout
+    assert "fixed as 3" in screen
+    assert "fixed on 2" in screen
+
+
+async def test_a_fix_that_arrived_before_what_is_newer(services: Services, catalog: Catalog) -> None:
+    newer = {"product_id": "a", "price": 3}
+    await services.invoke(kinesis_event(kinesis_record(BAD, 0), kinesis_record(newer, 1)))
+    await catalog("quarantine", "fix", *ROUND, *YES)
+    found = (await explained(catalog))["updates"]
+    assert [one["outcomes"] for one in found] == [
+        {},
+        {"price": {"state": "older", "by": 3}},
+        {"price": {"state": "current", "by": None}},
+    ]
+
+
+async def test_a_fix_of_the_product_id_is_one_too(services: Services, catalog: Catalog) -> None:
+    await services.invoke(kinesis_event(kinesis_record({"product_id": " a", "price": 2}, 0)))
+    await catalog("quarantine", "fix", "--rule", "product_id: trim", *YES)
+    (fix,) = (await explained(catalog))["updates"]
+    assert fix["repair"]["is_fix"] is True
+    assert (await explained(catalog, "--at", THEN))["updates"] == []
+
+
+async def test_what_was_sent_again_as_it_was(services: Services, catalog: Catalog) -> None:
+    good = record({"product_id": "a", "price": 2}, 0)
+    await put_rejections(services, Rejection(good, Reason.INTERNAL_ERROR, "a mistake"))
+    await catalog("quarantine", "redrive", *YES)
+    (update,) = (await explained(catalog))["updates"]
+    assert (update["repair"]["is_fix"], update["repair"]["by"]) == (False, None)
+    assert (await explained(catalog, "--at", THEN))["updates"] == []
+
+
+async def test_show_names_the_line_of_the_fix(services: Services, catalog: Catalog) -> None:
+    await services.invoke(kinesis_event(kinesis_record(BAD, 0)))
+    await catalog("quarantine", "fix", *ROUND, *YES)
+    result = await catalog("show", "a")
+    assert result.exit_code == 0
+    assert "  supplier    acme" in lines_of(result.stdout)
+    (repaired,) = [line for line in lines_of(result.stdout) if "repaired" in line]
+    assert repaired.startswith("  repaired    fixed on 2")
+    assert repaired.endswith(": agreed with acme")
+    price = json.loads((await catalog("show", "a", "--json")).stdout)["fields"][1]
+    accepted = [line for line in await services.archive_lines() if line["verdict"] == "accepted"]
+    assert (price["supplier"], price["repair"]["is_fix"], len(accepted)) == ("acme", True, 1)
+    assert price["fault"] is None
+
+
+async def test_a_value_that_somebody_changed_is_a_finding(services: Services, catalog: Catalog) -> None:
+    await services.invoke(kinesis_event(kinesis_record(FULL)))
+    await services.database.execute("UPDATE products SET price = 9")
+    result = await catalog("show", "a")
+    assert result.exit_code == 1
+    assert "  finding     its record says 1.50: the row was changed by hand" in result.stdout
+    await services.database.execute(
+        "UPDATE products SET price = 1.5, discontinued = true, discontinued_version = price_version"
+    )
+    result = await catalog("show", "a")
+    assert (result.exit_code, result.stdout.count("its record did not write this version")) == (1, 1)
+
+
+async def test_a_past_state_is_without_what_was_repaired_later(services: Services, catalog: Catalog) -> None:
+    good = {"product_id": "a", "price": 3, "event_time": "2026-01-31T08:00:00Z"}
+    await services.invoke(kinesis_event(kinesis_record(good, 0), kinesis_record(BAD, 1)))
+    packed = aggregate([("k", b'{"product_id": "b", "price": 4}')])
+    whole = record(packed, 2, sub_sequence=-1)
+    await put_rejections(services, Rejection(whole, Reason.KILLED_PROCESS, "three died"))
+    await catalog("quarantine", "fix", *ROUND, *YES)
+    await catalog("quarantine", "redrive", *YES)
+    event = kinesis_event(kinesis_record({"product_id": "c", "price": 5}, 3))
+    await put_failed_batch(services, event, "1")
+    await catalog("redrive", *YES)
+    then = await catalog("replay", "--as-of", THEN, "--into", "past", *YES)
+    assert then.exit_code == 0, then.output
+    assert then.stderr.splitlines()[0] == "note: without 2 records that were fixed or redriven after --as-of"
+    assert "note: 1 failed batches were redriven after --as-of; their updates count from" in then.stderr
+    assert (await catalog("replay", "--as-of", "2100-01-01", "--into", "now", *YES)).exit_code == 0
+    prices = "SELECT product_id, price FROM replay.{} ORDER BY 1"
+    found = [await services.database.fetch(prices.format(table)) for table in ("past", "now")]
+    assert [[(name, str(price)) for name, price in rows] for rows in found] == [
+        [("a", "3.00"), ("c", "5.00")],
+        [("a", "2.00"), ("b", "4.00"), ("c", "5.00")],
+    ]
