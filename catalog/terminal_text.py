@@ -16,6 +16,11 @@ def safe(value: object, width: int = 80) -> str:
     return shown if len(shown) <= width and len(text) <= width else f"{shown[: width - 1]}…"
 
 
+def counted(number: int, what: str) -> str:
+    """Return how many of something, such as "1 record" or "2,000 records"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def _printable(character: str) -> str:
     if character.isprintable():
         return character

@@ -11,8 +11,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from catalog.commands.quarantine_choice import no_such_record, read_filter
 from catalog.commands.quarantine_fix import fix
-from catalog.commands.quarantine_repair import no_such_record, read_filter, redrive
+from catalog.commands.quarantine_repair import redrive
 from catalog.commands.redrive import Again, Shard, Since, Until, damaged_lines
 from catalog.connections import Connections
 from catalog.console import Output
@@ -22,9 +23,10 @@ from catalog.repair.escaping import plain
 from catalog.repair.failed_batches import Damaged
 from catalog.repair.marks import Marks, read_marks, record_name
 from catalog.repair.quarantined import Filter, Quarantined, read_quarantined
-from catalog.repair.times import shown_time
 from catalog.repair.verdicts import decoded
 from catalog.running import run
+from catalog.terminal_text import counted
+from catalog.times import shown_time
 from processor.reasons import Reason
 from processor.records import is_sequence_number
 from processor.updates import Rejection
@@ -180,7 +182,7 @@ def _print_list(
             plain(found.supplier or "unknown", 24),
             plain(found.message, 120),
         )
-    shown: list[RenderableType] = [Text(f"{counts.total():,} quarantined records")]
+    shown: list[RenderableType] = [Text(counted(counts.total(), "quarantined record"))]
     if counts:
         shown += [table]
     if newest:

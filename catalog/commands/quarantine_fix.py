@@ -10,15 +10,14 @@ from typing import Annotated
 import typer
 
 from catalog.changes import require_reason
+from catalog.commands.quarantine_choice import chosen, read_filter
 from catalog.commands.quarantine_repair import (
     Code,
     Ids,
     Limit,
     Product,
     Supplier,
-    chosen,
     offer_and_send,
-    read_filter,
 )
 from catalog.commands.redrive import Rate, Shard, Since, Until
 from catalog.connections import Connections

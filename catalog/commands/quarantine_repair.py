@@ -1,9 +1,8 @@
 """`catalog quarantine redrive`, and what `fix` shares with it: sending, and saying what became of it."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Container
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from catalog.changes import is_confirmed, require_reason
+from catalog.commands.quarantine_choice import chosen, read_filter
 from catalog.commands.redrive import (
     Again,
     Rate,
@@ -22,26 +22,23 @@ from catalog.commands.redrive import (
 )
 from catalog.connections import Connections
 from catalog.console import Output
-from catalog.errors import INTERRUPTED, UsageError
+from catalog.errors import INTERRUPTED
 from catalog.operations import recorded
-from catalog.options import AsJson, EnvironmentName, Reason, Yes, some_product
+from catalog.options import AsJson, EnvironmentName, Reason, Yes
 from catalog.repair.claims import Claims
 from catalog.repair.escaping import escaped, plain
 from catalog.repair.failed_batches import Damaged
 from catalog.repair.invocation import open_processor
-from catalog.repair.marks import Marks, MarkWriter, read_marks
+from catalog.repair.marks import MarkWriter, read_marks
 from catalog.repair.pace import Pace
-from catalog.repair.quarantined import Filter, Quarantined, named_id, read_quarantined
 from catalog.repair.sending import Sender, Sending, Sent
 from catalog.repair.stopping import stopping
-from catalog.repair.times import read_period
 from catalog.repair.verdicts import Chance, as_sent, chance
 from catalog.running import run
-from processor.reasons import Reason as RejectedFor
+from catalog.terminal_text import counted
 
 _SAMPLE = 10
 _LINES = 20
-_CODES = sorted(RejectedFor)
 
 Ids = Annotated[
     list[str] | None, typer.Argument(help="Ids that `catalog quarantine list` prints.", show_default=False)
@@ -115,63 +112,6 @@ def redrive(
     run(env, output, command)
 
 
-def read_filter(
-    ids: list[str] | None,
-    code: list[str] | None,
-    supplier: str | None,
-    since: str | None,
-    until: str | None,
-    shard: str | None,
-    product: str | None,
-) -> Filter:
-    """Return which records the arguments name. Raises: UsageError."""
-    for id_ in ids or ():
-        if len(id_) != 10 or not set(id_) <= set("0123456789abcdef"):
-            raise UsageError(f"{escaped(id_, 40)!r} is no id: `catalog quarantine list` prints them")
-    for name in code or ():
-        if name not in _CODES:
-            raise UsageError(f"no reason {escaped(name, 60)!r}; accepted: {', '.join(_CODES)}")
-    return Filter(
-        reasons=frozenset(code or ()),
-        supplier=supplier,
-        period=read_period(since, until, now=datetime.now(UTC)),
-        shard=shard,
-        text=product if product is None else some_product(product),
-        ids=frozenset(ids or ()),
-    )
-
-
-async def chosen(
-    connections: Connections, output: Output, wanted: Filter, marks: Marks, without: Container[str]
-) -> Callable[[], AsyncIterator[Quarantined | Damaged]]:
-    """Return what reads the wanted records; those named by ids are read at once, and kept.
-
-    Says which were fixed or redriven already. Raises: UsageError if there is no such record.
-    """
-    if not wanted.ids:
-        return lambda: read_quarantined(connections, wanted, without=without)
-    found = [one async for one in read_quarantined(connections, wanted, without=without)]
-    missing = wanted.ids - {one.id for one in found if isinstance(one, Quarantined)}
-    for name, at in marks.at.items():
-        if (id_ := named_id(name)) in missing and name in without:
-            done = "fixed" if name in marks.fixed else "redriven"
-            output.say(f"{id_} was {done} at {at}: see `catalog history`")
-            missing -= {id_}
-    if missing:
-        raise UsageError(no_such_record(", ".join(sorted(missing))))
-
-    async def kept() -> AsyncIterator[Quarantined | Damaged]:
-        for one in found:
-            yield one
-
-    return kept
-
-
-def no_such_record(name: str) -> str:
-    """Return what to say where the name is that of no record."""
-    return f"no such record in quarantine: {escaped(name, 200)}. `catalog quarantine list --again` lists them"
-
-
 async def offer_and_send(
     connections: Connections,
     output: Output,
@@ -196,7 +136,7 @@ async def offer_and_send(
                     sample.append(sending)
                 advance(1)
         _print_offer(codes, sample, left, damaged, output)
-        what = f"send {codes.total():,} records"
+        what = f"send {counted(codes.total(), 'record')}"
         if not codes or not is_confirmed(output, yes=False, what=what, word=connections.environment.name):
             return 1 if damaged else 0
     return await _send(connections, output, command, records, why, rate)
@@ -256,7 +196,7 @@ def _print_offer(
         found = sending.found
         after = plain(sending.record.data, 200) if sending.fixed else Text("the same")
         table.add_row(found.id, plain(found.reason, 30), plain(found.record.data, 200), after)
-    shown: list[Any] = [Text(f"{codes.total():,} records to send")]
+    shown: list[Any] = [Text(f"{counted(codes.total(), 'record')} to send")]
     shown += [Text(f"  {escaped(code, 60)}: {count:,}") for code, count in codes.most_common(_LINES)]
     if sample:
         shown += [Text("the first of them:"), table]
@@ -282,7 +222,7 @@ def _print_sent(
     sent: Sent, left: Counter[str], damaged: list[Damaged], output: Output, *, interrupted: bool
 ) -> None:
     head = (
-        f"{sent.accepted:,} records accepted, {len(sent.rejected_again):,} rejected again, "
+        f"{counted(sent.accepted, 'record')} accepted, {len(sent.rejected_again):,} rejected again, "
         f"{len(sent.failures):,} not done, {left.total():,} left as they were"
     )
     again = [

@@ -32,8 +32,8 @@ from catalog.repair.queue import Sweep, delete_messages
 from catalog.repair.redriving import Failure, Redriven
 from catalog.repair.redriving import redrive as redrive_batches
 from catalog.repair.stopping import stopping
-from catalog.repair.times import read_period, shown_age, shown_time
 from catalog.running import run
+from catalog.times import read_period, shown_age, shown_time
 
 _SAMPLE = 5
 _LINES = 20
@@ -111,7 +111,7 @@ def redrive(
                 accepted = f"{', '.join(_CONDITIONS)}, and {UNKNOWN} where the object says none"
                 raise UsageError(f"no condition {escaped(name, 60)!r}; accepted: {accepted}")
         selection = Selection(
-            period=read_period(since, until, now=datetime.now(UTC)),
+            period=read_period(since, until),
             shard=shard,
             conditions=frozenset(condition or ()),
             limit=limit,

@@ -23,14 +23,18 @@ from catalog.replay.findings import findings_document, findings_text
 from catalog.replay.preview import preview
 from catalog.replay.workers import Plan, open_source
 from catalog.running import run
-from catalog.terminal_text import safe
-from catalog.times import begin_ms, end_ms, read_time
+from catalog.terminal_text import counted, safe
+from catalog.times import begin_ms, end_ms, fixed_time, read_time
 from processor.adapters.upsert import PRODUCTS
 from processor.archive_replay import ReplayReport, Selection
 
 From = Annotated[
     str | None,
-    typer.Option("--from", help="The earliest arrival: a day or a time. Default: all.", show_default=False),
+    typer.Option(
+        "--from",
+        help="The earliest arrival: a day, a time, an age (6h). Default: all.",
+        show_default=False,
+    ),
 ]
 To = Annotated[
     str | None,
@@ -113,6 +117,11 @@ def replay(
     output = Output(as_json=as_json)
 
     async def command(connections: Connections) -> int:
+        nonlocal begin, end, as_of
+        # An age means another time later on, such as with --resume.
+        begin, end, as_of = (
+            fixed_time(text, f"--{name}") for text, name in ((begin, "from"), (end, "to"), (as_of, "as-of"))
+        )
         reason_given = require_reason(reason, yes=yes)
         last = min(end_ms(end, "--to"), end_ms(as_of, "--as-of"))
         selection = Selection(begin_ms(begin, "--from"), last, read_products(product))
@@ -188,8 +197,8 @@ class _Replaying:
             values = {name: said["value"] for name, said in one.items() if name != "product_id"}
             sample.add_row(safe(one["product_id"]), ", ".join(f"{name} {values[name]}" for name in values))
         summary = (
-            f"{findings_text(report)}\n{found.products:,} products; {found.rows:,} rows of {plan.table} "
-            "would change"
+            f"{findings_text(report)}\n{counted(found.products, 'product')}; "
+            f"{counted(found.rows, 'row')} of {plan.table} would change"
         )
         output.data(document, summary, *([sample] if found.sample else []))
         what = f"apply them to {plan.table}"
@@ -242,7 +251,7 @@ class _Replaying:
         pending = report.pending_invalidations_added
         self._output.data(
             document,
-            f"{findings_text(report)}\n{report.rows_changed:,} rows of {self._plan.table} changed"
+            f"{findings_text(report)}\n{counted(report.rows_changed, 'row')} of {self._plan.table} changed"
             + (f"; the cache is away: {pending:,} invalidations are pending" if pending else ""),
         )
 

@@ -15,7 +15,7 @@ from typing import Any
 from catalog.connections import Connections
 from catalog.objects import list_keys, read_objects
 from catalog.repair.invocation import MAX_PAYLOAD_BYTES
-from catalog.repair.times import ALWAYS, Period
+from catalog.times import ALWAYS, Period
 from processor.errors import EventError
 from processor.records import read_event
 

@@ -16,7 +16,7 @@ from catalog.connections import Connections
 from catalog.objects import Identity, ObjectName, days, list_keys, parse_key, read_objects
 from catalog.repair.failed_batches import Damaged
 from catalog.repair.marks import record_name
-from catalog.repair.times import ALWAYS, Period
+from catalog.times import ALWAYS, Period
 from processor.aggregation import MAGIC
 from processor.errors import EventError
 from processor.records import WHOLE_AGGREGATE, Record

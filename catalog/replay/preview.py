@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from catalog.product_history import column_value
 from catalog.replay.partitions import PARTITIONS, fold_objects, folded, keys_of, spill_folder
 from catalog.replay.sources import Source
 from catalog.replay.workers import Plan, Worker, Workers
@@ -83,7 +84,7 @@ def _counted(worker: Worker, changes: list[Change]) -> Preview:
 def _shown(change: Change) -> dict[str, Any]:
     values = dict(zip(ROW_COLUMNS, change.row, strict=True))
     return {"product_id": change.product_id} | {
-        name: {"value": values[name], "version": values[f"{name}_version"]}
+        name: {"value": column_value(name, values[name]), "version": values[f"{name}_version"]}
         for name in REGISTERS
         if values[f"{name}_version"] is not None
     }

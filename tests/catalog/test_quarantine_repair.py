@@ -21,7 +21,7 @@ from tests.support.real_servers import Services, environment_variables, objects
 
 YES = ("--yes", "--reason", "test", "--json")
 ROUND = ("--rule", "price: round to 2 decimals")
-OFFER = r"""1 records to send
+OFFER = r"""1 record to send
   invalid_price: 1
 the first of them:
 ┏━━━━━━━━━━━━┳━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┓
@@ -50,7 +50,7 @@ async def test_a_dry_run_shows_before_and_after(services: Services, catalog: Cat
     result = await catalog("quarantine", "fix", *ROUND)
     assert result.exit_code == 0
     assert result.stdout == OFFER.replace("{id}", id_of(0))
-    assert result.stderr == "Dry run: nothing was changed. To send 1 records, give --yes.\n"
+    assert result.stderr == "Dry run: nothing was changed. To send 1 record, give --yes.\n"
     assert await services.row("a") is None
 
 
