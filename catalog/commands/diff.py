@@ -7,7 +7,15 @@ from typing import Any
 import typer
 from rich.text import Text
 
-from catalog.commands.replay import CORES, Folder, From, Products, To, WorkerCount, read_products, say_unknown
+from catalog.commands.replay import (
+    CORES,
+    Folder,
+    From,
+    Products,
+    To,
+    WorkerCount,
+)
+from catalog.commands.replay_products import read_products, say_many_objects, say_unknown
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import UsageError
@@ -81,6 +89,8 @@ def diff(
                 one, objects, s3, environment.quarantine_bucket, report.newest_arrival_ms
             )
         _print(output, report, found)
+        if selection.products:
+            say_many_objects(output, report.objects, begin)
         unknown = say_unknown(output, "no update and no row of", selection, found.known)
         return 1 if found.kinds or unknown or not report.is_clean else 0
 

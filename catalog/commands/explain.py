@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from catalog.archive_lines import Damage
+from catalog.commands.replay_products import say_many_objects
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import UnreachableError
@@ -88,6 +89,7 @@ def explain(
         span = Span(read_time(begin, "--from") if begin else None, min(ends) if ends else None)
         damage = Damage()
         total = await count_objects(connections, span)
+        say_many_objects(output, total, begin)
         with output.progress("reading the archive", total=total) as advance:
             found = await search(connections, product_id, span, damage=damage, advance=advance)
             found = await with_repairs(connections, found, moment, damage)

@@ -67,8 +67,8 @@ def produce(
     """Send updates as a supplier does, from a file or simulated; what Kinesis refuses is sent again.
 
     The updates of a product stay in order. The header of a CSV file has the names of the fields: product_id,
-    inventory, price, …; an empty cell is a field that is not sent. With `--check`, the exit code is 1 if a
-    line would be rejected.
+    inventory, price, …, between commas, semicolons or tabs; an empty cell is a field that is not sent. With
+    `--check`, the exit code is 1 if a line would be rejected.
 
     `--json` prints stream, sent, sent_again, seconds, rejected (reason → count), lines (line, product_id,
     reason, message), lines_left_out and outcome (in_catalog, superseded, quarantined, unprocessed; null
@@ -108,11 +108,7 @@ def produce(
     elif check:
         run_alone(output, lambda: _check(output, source, records, total))
     else:
-        run(
-            env,
-            output,
-            lambda connections: _send(connections, output, source, records, total, wait=wait, yes=yes),
-        )
+        run(env, output, lambda found: _send(found, output, source, records, total, wait=wait, yes=yes))
 
 
 async def _write(output: Output, records: Records, path: Path, total: int | None) -> None:
@@ -171,7 +167,7 @@ async def _send(
         output, yes=yes, what=f"send these updates to {environment.name}", word=environment.name
     ):
         return 0
-    report = Report(stream=environment.stream_name)
+    report = Report(stream=environment.stream_name, is_simulated=source is None)
     sender = Sender(kinesis=await connections.aws("kinesis"), stream_name=environment.stream_name)
     awaited = Awaited()
     begun = time.monotonic()

@@ -19,13 +19,12 @@ from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import UsageError
 from catalog.options import AsJson, EnvironmentName
-from catalog.repair.escaping import plain
 from catalog.repair.failed_batches import Damaged
 from catalog.repair.marks import Marks, read_marks, record_name
 from catalog.repair.quarantined import Filter, Quarantined, read_quarantined
 from catalog.repair.verdicts import decoded
 from catalog.running import run
-from catalog.terminal_text import counted
+from catalog.terminal_text import counted, escaped, plain
 from catalog.times import shown_time
 from processor.reasons import Reason
 from processor.records import is_sequence_number
@@ -173,20 +172,18 @@ def _print_list(
         table.add_row(plain(reason, 30), plain(supplier, 40), f"{count:,}")
     if len(counts) > _MOST_GROUPS:
         table.add_row(_OTHERS, _OTHERS, f"{counts.total() - sum(n for _, n in counts.most_common(30)):,}")
-    records = Table("id", "arrived", "reason", "supplier", "message")
+    records: list[RenderableType] = []
     for found in newest:
-        records.add_row(
-            found.id,
-            shown_time(found.arrived_at),
-            plain(found.reason, 30),
-            plain(found.supplier or "unknown", 24),
-            plain(found.message, 120),
-        )
+        head = f"{found.id}  {shown_time(found.arrived_at)}  {found.reason}, "
+        records += [
+            plain(f"{head}{escaped(found.supplier or 'unknown', 64)}"),
+            plain(f"  {escaped(found.message, max(output.width - 2, 20))}"),
+        ]
     shown: list[RenderableType] = [Text(counted(counts.total(), "quarantined record"))]
     if counts:
         shown += [table]
     if newest:
-        shown += [Text(f"the newest {len(newest):,}:"), records]
+        shown += [Text(f"the newest {len(newest):,}:"), *records]
     document = {
         "records": counts.total(),
         "counts": [

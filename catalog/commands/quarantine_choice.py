@@ -6,10 +6,10 @@ from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import UsageError
 from catalog.options import some_product
-from catalog.repair.escaping import escaped
 from catalog.repair.failed_batches import Damaged
 from catalog.repair.marks import Marks
 from catalog.repair.quarantined import Filter, Quarantined, named_id, read_quarantined
+from catalog.terminal_text import escaped
 from catalog.times import read_period
 from processor.reasons import Reason
 

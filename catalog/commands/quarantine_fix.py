@@ -25,7 +25,6 @@ from catalog.console import Output
 from catalog.errors import CatalogError, UsageError
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
 from catalog.repair.editor import MAX_RECORDS, edit
-from catalog.repair.escaping import escaped
 from catalog.repair.failed_batches import Damaged
 from catalog.repair.fixing import Change, NotFixed, fixed, of_patch, of_rule, of_texts, read_patch
 from catalog.repair.marks import read_marks
@@ -33,6 +32,7 @@ from catalog.repair.quarantined import Filter, Quarantined
 from catalog.repair.rules import RULES, Rule, find_rule
 from catalog.repair.sending import Sending
 from catalog.running import run
+from catalog.terminal_text import escaped
 
 # Where records differ in what is wrong, each has a message of its own.
 _MOST_WHYS = 1_000
@@ -59,6 +59,7 @@ def fix(
     product: Product = None,
     limit: Limit = None,
     rate: Rate = None,
+    show: Annotated[int, typer.Option("--show", min=0, help="Records that a dry run prints; 0: all.")] = 10,
     yes: Yes = False,
     reason: Reason = None,
     as_json: AsJson = False,
@@ -90,12 +91,14 @@ def fix(
         )
         read = await chosen(connections, output, wanted, marks, marks.fixed | marks.records)
         change = await _change(rule, patch, read, limit)
+        if editor and not yes and not output.is_interactive:
+            output.say("note: a dry run without a terminal keeps no edits; --patch is kept")
 
         def records(left: Counter[str], damaged: list[Damaged]) -> AsyncIterator[Sending]:
             return _fixes(read(), change, limit, left, damaged)
 
         return await offer_and_send(
-            connections, output, "quarantine fix", records, yes=yes, why=why, rate=rate
+            connections, output, "quarantine fix", records, yes=yes, why=why, rate=rate, show=show
         )
 
     run(env, output, command)

@@ -26,7 +26,6 @@ from catalog.errors import INTERRUPTED
 from catalog.operations import recorded
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
 from catalog.repair.claims import Claims
-from catalog.repair.escaping import escaped, plain
 from catalog.repair.failed_batches import Damaged
 from catalog.repair.invocation import open_processor
 from catalog.repair.marks import MarkWriter, read_marks
@@ -35,7 +34,7 @@ from catalog.repair.sending import Sender, Sending, Sent
 from catalog.repair.stopping import stopping
 from catalog.repair.verdicts import Chance, as_sent, chance
 from catalog.running import run
-from catalog.terminal_text import counted
+from catalog.terminal_text import counted, escaped, plain
 
 _SAMPLE = 10
 _LINES = 20
@@ -121,9 +120,11 @@ async def offer_and_send(
     yes: bool,
     why: str,
     rate: float | None,
+    show: int = _SAMPLE,
 ) -> int:
     """Show what would be sent and, if that is confirmed, send it; return the exit code.
 
+    `show`: how many are printed of a dry run; 0: all.
     `records`: reads them once more each time; it counts what it leaves, by why, and what is damaged.
     """
     if not yes:
@@ -132,7 +133,7 @@ async def offer_and_send(
         with output.progress("reading quarantine") as advance:
             async for sending in records(left, damaged):
                 codes[sending.found.reason] += 1
-                if len(sample) < _SAMPLE:
+                if len(sample) < show or not show:
                     sample.append(sending)
                 advance(1)
         _print_offer(codes, sample, left, damaged, output)

@@ -16,7 +16,6 @@ from catalog.console import Output
 from catalog.errors import INTERRUPTED, UsageError
 from catalog.operations import recorded
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
-from catalog.repair.escaping import escaped, plain
 from catalog.repair.failed_batches import (
     UNKNOWN,
     Damaged,
@@ -33,6 +32,7 @@ from catalog.repair.redriving import Failure, Redriven
 from catalog.repair.redriving import redrive as redrive_batches
 from catalog.repair.stopping import stopping
 from catalog.running import run
+from catalog.terminal_text import escaped, plain
 from catalog.times import read_period, shown_age, shown_time
 
 _SAMPLE = 5

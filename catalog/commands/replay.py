@@ -3,7 +3,6 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,11 +11,12 @@ import typer
 from rich.table import Table
 
 from catalog.changes import is_confirmed, require_reason
+from catalog.commands.replay_products import read_products, say_many_objects, say_unknown
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import INTERRUPTED, UsageError
 from catalog.operations import Operation, recorded
-from catalog.options import AsJson, EnvironmentName, Reason, Yes, some_product
+from catalog.options import AsJson, EnvironmentName, Reason, Yes
 from catalog.replay.apply import COMMAND, apply, make_table, quoted_table, table_exists, unfinished
 from catalog.replay.as_of import accepted_later
 from catalog.replay.findings import findings_document, findings_text
@@ -69,7 +69,6 @@ Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the interrupted one of the same arguments.")
 ]
 CORES = os.cpu_count() or 1
-_NAMED = 10
 
 
 def register(app: typer.Typer) -> None:
@@ -117,24 +116,12 @@ def replay(
     output = Output(as_json=as_json)
 
     async def command(connections: Connections) -> int:
-        nonlocal begin, end, as_of
-        # An age means another time later on, such as with --resume.
-        begin, end, as_of = (
-            fixed_time(text, f"--{name}") for text, name in ((begin, "from"), (end, "to"), (as_of, "as-of"))
-        )
         reason_given = require_reason(reason, yes=yes)
         last = min(end_ms(end, "--to"), end_ms(as_of, "--as-of"))
         selection = Selection(begin_ms(begin, "--from"), last, read_products(product))
         if selection.begin_ms >= selection.end_ms:
             raise UsageError("--from is later than --to or --as-of: no update is in between")
-        arguments = {
-            "from": begin,
-            "to": end,
-            "as_of": as_of,
-            "products": sorted(selection.products) if selection.products is not None else None,
-            "into": into,
-            "source": str(source) if source is not None else None,
-        }
+        arguments = _arguments(selection, begin, end, as_of, into, source)
         plan = Plan(
             environment=connections.environment,
             selection=selection,
@@ -186,6 +173,8 @@ class _Replaying:
                     spilling, source, workers=self._workers, has_table=has_table, advance=advance
                 )
         unknown = say_unknown(output, "no update was read of", plan.selection, found.known)
+        if plan.selection.products:
+            say_many_objects(output, report.objects, self._arguments["from"])
         self.has_findings = unknown or not report.is_clean
         document = findings_document(report) | {
             "products": found.products,
@@ -256,13 +245,23 @@ class _Replaying:
         )
 
 
-def say_unknown(output: Output, what: str, selection: Selection, known: Set[str]) -> bool:
-    """Say which of the products that were asked for are unknown; return whether one is."""
-    unknown = sorted((selection.products or frozenset()) - known)
-    if unknown:
-        more = f" and {len(unknown) - _NAMED:,} more" if len(unknown) > _NAMED else ""
-        output.say(f"{what} {', '.join(safe(name, 60) for name in unknown[:_NAMED])}{more}")
-    return bool(unknown)
+def _arguments(
+    selection: Selection,
+    begin: str | None,
+    end: str | None,
+    as_of: str | None,
+    into: str | None,
+    source: Path | None,
+) -> dict[str, Any]:
+    """Return what `catalog history` keeps and --resume compares; an age, as the time that it means now."""
+    return {
+        "from": fixed_time(begin, "--from"),
+        "to": fixed_time(end, "--to"),
+        "as_of": fixed_time(as_of, "--as-of"),
+        "products": sorted(selection.products) if selection.products is not None else None,
+        "into": into,
+        "source": str(source) if source is not None else None,
+    }
 
 
 async def _unknown(
@@ -282,19 +281,3 @@ async def _unknown(
             "their arrival"
         )
     return later.records
-
-
-def read_products(given: list[str] | None) -> frozenset[str] | None:
-    """Return the products of `--product`, of which `-` stands for the lines of standard input.
-
-    Raises: UsageError for an empty one.
-    """
-    if not given:
-        return None
-    products: set[str] = set()
-    for one in given:
-        if one == "-":
-            products.update(line for line in typer.get_text_stream("stdin").read().splitlines() if line)
-        else:
-            products.add(some_product(one))
-    return frozenset(products)

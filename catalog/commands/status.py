@@ -157,7 +157,9 @@ def _throughput(part: Throughput) -> Iterator[Text]:
 
 
 def _failures(part: WaitingFailures, now: datetime) -> Text:
-    queued = f"about {counted(part.queue_messages, 'message')} (one may be S3's test event)"
+    queued = f"about {counted(part.queue_messages, 'message')}"
+    if part.queue_messages > part.objects:
+        queued += " (one may be S3's test event)"
     return Text(
         f"{part.objects:,} to redrive{_since(part.oldest_at, now)}; {queued}", _RED if part.objects else ""
     )

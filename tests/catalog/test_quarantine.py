@@ -30,14 +30,8 @@ LIST = r"""3 quarantined records
 │ invalid_json  │ unknown  │ 1       │
 └───────────────┴──────────┴─────────┘
 the newest 1:
-┏━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━┳━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┓
-┃ id         ┃ arrived              ┃ reason       ┃ supplier ┃ message                            ┃
-┡━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━╇━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┩
-│ {id} │ 2026-01-31T08:30:00Z │ invalid_json │ unknown  │ not JSON: a control character in a │
-│            │                      │              │          │ string is not escaped at line 1,   │
-│            │                      │              │          │ column 17; found                   │
-│            │                      │              │          │ "\u001b]0;title\u0007[red]\", \"p" │
-└────────────┴──────────────────────┴──────────────┴──────────┴────────────────────────────────────┘
+{id}  2026-01-31T08:30:00Z  invalid_json, unknown
+  not JSON: a control character in a string is not escaped at line 1, column 17; found "\u001b]0;ti…
 """
 
 

@@ -54,6 +54,13 @@ async def test_a_dry_run_shows_before_and_after(services: Services, catalog: Cat
     assert await services.row("a") is None
 
 
+async def test_a_dry_run_shows_as_many_as_asked_for(services: Services, catalog: Catalog) -> None:
+    await quarantine(services, *({"product_id": "a", "price": 1.001} for _ in range(12)))
+    for options, count in (((), 10), (("--show", "3"), 3), (("--show", "0"), 12)):
+        result = await catalog("quarantine", "fix", *ROUND, *options, "--json")
+        assert len(json.loads(result.stdout)["sample"]) == count
+
+
 async def test_a_fixed_record_keeps_its_version_and_is_not_offered_again(
     services: Services, catalog: Catalog
 ) -> None:
@@ -114,7 +121,7 @@ async def test_a_patch_keeps_numbers_exact(services: Services, catalog: Catalog,
 WRONG: list[tuple[tuple[str, ...], str]] = [
     (("--patch", "{}"), "error: --patch is not a list of operations (RFC 6902)"),
     (("--patch", "[{}]"), "error: --patch is not a JSON patch (RFC 6902)"),
-    (("--patch", "no/file"), "error: --patch no/file: [Errno 2]"),
+    (("--patch", "no/file"), "error: --patch 'no/file' is neither JSON nor a file"),
     (("--patch", "[1"), "error: --patch: not JSON"),
     ((), "error: one of --rule, --patch and --editor is accepted"),
     (("--rule", "price: round", "--editor"), "error: one of --rule"),
