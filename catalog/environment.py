@@ -42,7 +42,6 @@ class Environment:
     quarantine_bucket: str
     queue_url: str
     function_name: str
-    mapping_uuid: str
     database_host: str
     database_port: int
     database_name: str

@@ -111,7 +111,7 @@ def history(received: Sequence[Received]) -> History:
 def column_value(name: str, inside: object) -> object:
     """Return a register's value inside as its column holds it."""
     # The registers of money are the only ones in another unit: whole cents (ADR 5).
-    if REGISTERS[name].parameter == "bigint" and isinstance(inside, int):
+    if name in REGISTERS and REGISTERS[name].parameter == "bigint" and isinstance(inside, int):
         return Decimal(inside).scaleb(-2)
     return inside
 

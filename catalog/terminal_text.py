@@ -1,22 +1,43 @@
-"""What suppliers and others wrote, as text that a terminal can show: no escape sequence, nothing endless."""
+"""What suppliers and others wrote, as text that a terminal can show: no escape sequence, nothing endless.
 
-_ESCAPED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+Print it with markup off.
+"""
+
+from rich.text import Text
+
+
+def escaped(foreign: str | bytes, most: int | None = None) -> str:
+    """Return it as one line with everything that is not printable escaped; cut to `most` characters.
+
+    Bytes are read as UTF-8; a byte that is none of a character is escaped as \\x…
+    """
+    # A character has at most four bytes; a megabyte is not escaped for one line of it.
+    head = foreign if most is None else foreign[: most * 4]
+    text = head.decode("utf-8", "backslashreplace") if isinstance(head, bytes) else head
+    shown = text[:most]
+    if not shown.isprintable():
+        shown = "".join(map(_escaped_character, shown))
+    if most is None or (len(shown) <= most and len(text) <= most and len(foreign) == len(head)):
+        return shown
+    return f"{shown[: most - 1]}…"
 
 
 def safe(value: object, width: int = 80) -> str:
-    """Return the value as one line of at most `width` characters, all of them printable.
-
-    Others are escaped as Python does. Print it with markup off.
-    """
-    text = str(value)
-    if len(text) <= width and text.isprintable():
-        return text
-    # Cut first: it may be megabytes long.
-    shown = "".join(map(_printable, text[: width + 1]))
-    return shown if len(shown) <= width and len(text) <= width else f"{shown[: width - 1]}…"
+    """Return a value as such a line of at most `width` characters."""
+    return escaped(str(value), width)
 
 
-def _printable(character: str) -> str:
+def plain(foreign: str | bytes, most: int | None = None, style: str = "") -> Text:
+    """Return it escaped, for a table or a line: without markup."""
+    return Text(escaped(foreign, most), style=style, overflow="fold")
+
+
+def counted(number: int, what: str) -> str:
+    """Return how many of something, such as "1 record" or "2,000 records"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _escaped_character(character: str) -> str:
     if character.isprintable():
         return character
-    return _ESCAPED.get(character) or character.encode("unicode_escape").decode()
+    return character.encode("unicode_escape").decode("ascii")

@@ -266,7 +266,6 @@ class CatalogStack(TerraformStack):
             queries=self._queries,
             quarantine=self._quarantine,
             processor=self._processor,
-            event_source=self._event_source,
             database=self._database,
             writer=self._writer,
             reader=self._reader,

@@ -11,7 +11,6 @@ from stacks.cache import REDIS_PORT, Cache
 from stacks.config.environments import Environment
 from stacks.credentials import Credentials
 from stacks.database import DATABASE_NAME, POSTGRES_PORT, Database
-from stacks.event_source_mapping import EventSourceMapping
 from stacks.inventory_processor import InventoryProcessor
 from stacks.quarantine import Quarantine
 from stacks.stream import InventoryStream
@@ -34,7 +33,6 @@ class EnvironmentParameter(Construct):
         queries: ArchiveQueries,
         quarantine: Quarantine,
         processor: InventoryProcessor,
-        event_source: EventSourceMapping,
         database: Database,
         writer: Credentials,
         reader: Credentials,
@@ -49,7 +47,6 @@ class EnvironmentParameter(Construct):
             "quarantine_bucket": quarantine.bucket_name,
             "queue_url": quarantine.queue_url,
             "function_name": processor.name,
-            "mapping_uuid": event_source.uuid,
             "database_host": database.host,
             "database_port": POSTGRES_PORT,
             "database_name": DATABASE_NAME,

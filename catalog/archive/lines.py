@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from catalog.terminal_text import escaped
 from processor.reasons import Reason
 from processor.records import MAX_SEQUENCE_DIGITS, WHOLE_AGGREGATE, Record
 from processor.s3_objects import ACCEPTED
@@ -128,12 +129,8 @@ def read_line(line: bytes) -> ArchivedLine:
 
 
 def shorten(text: str, most: int = 60) -> str:
-    """Return text of a record for a message: what does not print is escaped, and the end is cut."""
-    shown = text[: most + 1]
-    printable = "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in shown
-    )
-    return repr(printable[:most] + "…") if len(text) > most else repr(printable)
+    """Return text of a record for a message, between quotation marks."""
+    return repr(escaped(text, most))
 
 
 def _judged(record: Record) -> str:

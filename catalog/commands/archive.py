@@ -1,7 +1,6 @@
 """`catalog archive`: is it whole, what does it say, what does it cost."""
 
 from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -30,15 +29,17 @@ from catalog.console import Output
 from catalog.errors import UsageError
 from catalog.options import AsJson, EnvironmentName
 from catalog.running import run
+from catalog.times import read_time
 
-_DAY = "%Y-%m-%d"
 FromDay = Annotated[
-    datetime | None,
-    typer.Option("--from", formats=[_DAY], help="The first day (UTC), with --to.", show_default=False),
+    str | None,
+    typer.Option(
+        "--from", help="The first day (UTC), or one of a time or an age; with --to.", show_default=False
+    ),
 ]
 ToDay = Annotated[
-    datetime | None,
-    typer.Option("--to", formats=[_DAY], help="The last day, itself included.", show_default=False),
+    str | None,
+    typer.Option("--to", help="The last day, itself included.", show_default=False),
 ]
 Shard = Annotated[str | None, typer.Option("--shard", help="Only this shard.", show_default=False)]
 
@@ -62,15 +63,16 @@ def register(app: typer.Typer) -> None:
     app.add_typer(archive)
 
 
-def scope_of(begin: datetime | None, end: datetime | None, shard: str | None) -> Scope:
+def scope_of(begin: str | None, end: str | None, shard: str | None) -> Scope:
     """Return which objects the options choose. Raises: UsageError."""
     if (begin is None) != (end is None):
         raise UsageError("--from and --to belong together: the first and the last day, both included")
     if begin is None or end is None:
         return Scope(shard=shard)
-    if end < begin:
-        raise UsageError(f"--from {begin:{_DAY}} is later than --to {end:{_DAY}}")
-    return Scope(begin.date(), end.date(), shard)
+    first, last = read_time(begin, "--from").date(), read_time(end, "--to").date()
+    if last < first:
+        raise UsageError(f"--from {first} is later than --to {last}")
+    return Scope(first, last, shard)
 
 
 def verify_command(

@@ -5,23 +5,34 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.table import Table
+from rich.text import Text
 
-from catalog.commands.replay import CORES, Folder, From, Products, To, WorkerCount, read_products
+from catalog.commands.replay import (
+    CORES,
+    Folder,
+    From,
+    Products,
+    To,
+    WorkerCount,
+)
+from catalog.commands.replay_products import read_products, say_many_objects, say_unknown
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import UsageError
 from catalog.options import AsJson, EnvironmentName
+from catalog.product_history import column_value, shown_value
 from catalog.replay.compare import Comparison, Difference, Said, compare
-from catalog.replay.explain import explain, shown_value
-from catalog.replay.findings import findings_document, findings_text, safe
+from catalog.replay.explain import explain
+from catalog.replay.findings import findings_document, findings_text
 from catalog.replay.workers import Plan, open_source
 from catalog.running import run
+from catalog.terminal_text import counted, safe
 from catalog.times import begin_ms, end_ms
 from processor.archive_replay import ReplayReport, Selection
 
 # Each explanation reads an object.
 _EXPLAINED = 50
+_WIDEST = 600
 
 
 def register(app: typer.Typer) -> None:
@@ -78,7 +89,10 @@ def diff(
                 one, objects, s3, environment.quarantine_bucket, report.newest_arrival_ms
             )
         _print(output, report, found)
-        return 1 if found.kinds or not report.is_clean else 0
+        if selection.products:
+            say_many_objects(output, report.objects, begin)
+        unknown = say_unknown(output, "no update and no row of", selection, found.known)
+        return 1 if found.kinds or unknown or not report.is_clean else 0
 
     run(env, output, command)
 
@@ -92,17 +106,19 @@ def _print(output: Output, report: ReplayReport, found: Comparison) -> None:
         "applied_meanwhile": found.applied_meanwhile,
         "shown": [_document(one) for one in found.differences],
     }
-    table = Table("product", "field", "difference", "archive", "table", "explanation")
+    lines = []
     for one in found.differences:
-        sides = _shown(one.archive), _shown(one.table)
-        table.add_row(safe(one.product_id), one.field, one.kind, *sides, safe(one.explanation))
+        sides = f"archive {_shown(one.field, one.archive)}, table {_shown(one.field, one.table)}"
+        lines.append(f"{safe(one.product_id)} {one.field}: {one.kind}: {sides}")
+        if one.explanation:
+            lines.append(f"  {safe(one.explanation, _WIDEST)}")
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(found.kinds.items()))
-    summary = f"{findings_text(report)}\n{found.products:,} products: " + (
-        f"{differences:,} differences ({kinds})" if differences else "no difference"
+    summary = f"{findings_text(report)}\n{counted(found.products, 'product')}: " + (
+        f"{counted(differences, 'difference')} ({kinds})" if differences else "no difference"
     )
     if differences > len(found.differences):
         summary += f"; the first {len(found.differences)} are"
-    output.data(document, summary, *([table] if found.differences else []))
+    output.data(document, Text("\n".join([summary, *lines])))
 
 
 def _document(one: Difference) -> dict[str, Any]:
@@ -110,11 +126,15 @@ def _document(one: Difference) -> dict[str, Any]:
         "product_id": one.product_id,
         "field": one.field,
         "kind": one.kind,
-        "archive": one.archive and one.archive._asdict(),
-        "table": one.table and one.table._asdict(),
+        "archive": one.archive and _said_document(one.field, one.archive),
+        "table": one.table and _said_document(one.field, one.table),
         "explanation": one.explanation,
     }
 
 
-def _shown(said: Said | None) -> str:
-    return "-" if said is None else safe(shown_value(said.value))
+def _said_document(field: str, said: Said) -> dict[str, Any]:
+    return {"value": column_value(field, said.value), "version": said.version}
+
+
+def _shown(field: str, said: Said | None) -> str:
+    return "-" if said is None else safe(shown_value(field, said.value), 40)

@@ -12,10 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from catalog.archive_lines import Damage
+from catalog.commands.replay_products import say_many_objects
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import UnreachableError
-from catalog.options import AsJson, EnvironmentName
+from catalog.options import AsJson, EnvironmentName, Product, some_product
 from catalog.product_history import (
     History,
     Outcome,
@@ -44,7 +45,7 @@ def register(app: typer.Typer) -> None:
 
 
 def explain(
-    product_id: Annotated[str, typer.Argument(metavar="PRODUCT", help="The product's id.")],
+    product_id: Product,
     env: EnvironmentName = None,
     as_json: AsJson = False,
     at: Annotated[
@@ -81,12 +82,14 @@ def explain(
     output = Output(as_json=as_json)
 
     async def command(connections: Connections) -> int:
+        some_product(product_id)
         moment = read_time(at, "--at", is_end=True) if at else None
         until = read_time(end, "--to", is_end=True) if end else None
         ends = [one for one in (moment, until) if one is not None]
         span = Span(read_time(begin, "--from") if begin else None, min(ends) if ends else None)
         damage = Damage()
         total = await count_objects(connections, span)
+        say_many_objects(output, total, begin)
         with output.progress("reading the archive", total=total) as advance:
             found = await search(connections, product_id, span, damage=damage, advance=advance)
             found = await with_repairs(connections, found, moment, damage)

@@ -1,12 +1,13 @@
 """`catalog history`: the changes made with this program."""
 
+from typing import Any
+
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from catalog.connections import Connections
 from catalog.console import Output
-from catalog.operations import list_operations
+from catalog.operations import Operation, list_operations
 from catalog.options import AsJson, EnvironmentName
 from catalog.running import run
 from catalog.terminal_text import safe
@@ -36,10 +37,24 @@ def history(
         operations = await list_operations(connections, limit=limit, on_damage=damaged.append)
         for key in damaged:
             output.say(f"damaged: {safe(key, 200)}")
-        table = Table("begun", "command", "state", "by", "reason")
-        for one in operations:
-            cells = (one.begun_at[:19], one.command, one.state, one.by, one.reason)
-            table.add_row(*(Text(safe(cell, 300), overflow="fold") for cell in cells))
-        output.data([one.document() for one in operations], table)
+        output.data([one.document() for one in operations], *map(_lines, operations))
+        if not operations:
+            output.say("no operations yet")
 
     run(env, output, command)
+
+
+def _lines(one: Operation) -> Text:
+    """Return an operation in two lines: when, which, state and who; why, and what it did."""
+    head = f"{one.begun_at[:19]}Z  {one.command}: {one.state}, by {one.by.rpartition(':')[2]}"
+    done = ", ".join(filter(None, (_said(name, value) for name, value in one.changes.items())))
+    return Text("\n".join([safe(head, 300), f"  {safe(one.reason or 'no reason', 300)}: {safe(done, 600)}"]))
+
+
+def _said(name: str, value: Any) -> str:
+    """Return a count or an argument, such as "accepted 2"; nothing for what is empty."""
+    if isinstance(value, dict):
+        return ", ".join(filter(None, (_said(inner, each) for inner, each in value.items())))
+    if isinstance(value, list):
+        value = ", ".join(map(str, value))
+    return "" if value in (None, "") else f"{name.replace('_', ' ')} {value}"

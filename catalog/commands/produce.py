@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,6 +20,7 @@ from catalog.errors import INTERRUPTED, CatalogError, UsageError
 from catalog.options import AsJson, EnvironmentName
 from catalog.produce import simulation
 from catalog.produce.expected import Expected
+from catalog.produce.lines import STDIN
 from catalog.produce.outgoing import Outgoing
 from catalog.produce.report import Report, check_document, check_renderables
 from catalog.produce.sending import Sender, paced
@@ -66,8 +67,8 @@ def produce(
     """Send updates as a supplier does, from a file or simulated; what Kinesis refuses is sent again.
 
     The updates of a product stay in order. The header of a CSV file has the names of the fields: product_id,
-    inventory, price, …; an empty cell is a field that is not sent. With `--check`, the exit code is 1 if a
-    line would be rejected.
+    inventory, price, …, between commas, semicolons or tabs; an empty cell is a field that is not sent. With
+    `--check`, the exit code is 1 if a line would be rejected.
 
     `--json` prints stream, sent, sent_again, seconds, rejected (reason → count), lines (line, product_id,
     reason, message), lines_left_out and outcome (in_catalog, superseded, quarantined, unprocessed; null
@@ -105,9 +106,9 @@ def produce(
     if out is not None:
         run_alone(output, lambda: _write(output, records, out, total))
     elif check:
-        run_alone(output, lambda: _check(output, records, total))
+        run_alone(output, lambda: _check(output, source, records, total))
     else:
-        run(env, output, lambda connections: _send(connections, output, records, total, wait=wait, yes=yes))
+        run(env, output, lambda found: _send(found, output, source, records, total, wait=wait, yes=yes))
 
 
 async def _write(output: Output, records: Records, path: Path, total: int | None) -> None:
@@ -139,25 +140,34 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         part.unlink(missing_ok=True)
 
 
-async def _check(output: Output, records: Records, total: int | None) -> int:
+async def _check(output: Output, source: str | None, records: Records, total: int | None) -> int:
     expected = Expected()
     with output.progress("checked", total) as advance:
         async for batch in records:
             expected.add(batch)
             advance(len(batch))
+    if not expected.total:
+        return _say_empty(output, source, check_document(expected))
     output.data(check_document(expected), *check_renderables(expected))
     return 1 if expected.rejected else 0
 
 
 async def _send(
-    connections: Connections, output: Output, records: Records, total: int | None, *, wait: bool, yes: bool
+    connections: Connections,
+    output: Output,
+    source: str | None,
+    records: Records,
+    total: int | None,
+    *,
+    wait: bool,
+    yes: bool,
 ) -> int:
     environment = connections.environment
     if environment.name.startswith(_ASKS) and not is_confirmed(
         output, yes=yes, what=f"send these updates to {environment.name}", word=environment.name
     ):
         return 0
-    report = Report(stream=environment.stream_name)
+    report = Report(stream=environment.stream_name, is_simulated=source is None)
     sender = Sender(kinesis=await connections.aws("kinesis"), stream_name=environment.stream_name)
     awaited = Awaited()
     begun = time.monotonic()
@@ -176,12 +186,22 @@ async def _send(
         raise
     report.sent, report.sent_again = sender.sent, sender.sent_again
     report.seconds = time.monotonic() - begun
+    if not report.expected.total and not code:
+        return _say_empty(output, source, report.document())
     if wait:
         report.outcome = await awaited.outcome(connections)
     output.data(report.document(), *report.renderables())
     if report.expected.not_sendable or (report.outcome is not None and report.outcome.unprocessed):
         code = code or 1
     return code
+
+
+def _say_empty(output: Output, source: str | None, document: dict[str, Any]) -> int:
+    """Say that there is nothing to send; return the exit code."""
+    output.say(f"no updates in {'standard input' if source == STDIN else source}")
+    if output.as_json:
+        output.data(document)
+    return 1
 
 
 async def _judged(records: Records, expected: Expected) -> Records:

@@ -4,7 +4,6 @@ import base64
 import heapq
 from collections import Counter
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -12,20 +11,21 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from catalog.commands.quarantine_choice import no_such_record, read_filter
 from catalog.commands.quarantine_fix import fix
 from catalog.commands.quarantine_repair import redrive
 from catalog.commands.redrive import Again, Shard, Since, Until, damaged_lines
 from catalog.connections import Connections
 from catalog.console import Output
-from catalog.errors import CatalogError, UsageError
+from catalog.errors import UsageError
 from catalog.options import AsJson, EnvironmentName
-from catalog.repair.escaping import escaped, plain
 from catalog.repair.failed_batches import Damaged
 from catalog.repair.marks import Marks, read_marks, record_name
 from catalog.repair.quarantined import Filter, Quarantined, read_quarantined
-from catalog.repair.times import read_period, shown_time
 from catalog.repair.verdicts import decoded
 from catalog.running import run
+from catalog.terminal_text import counted, escaped, plain
+from catalog.times import shown_time
 from processor.reasons import Reason
 from processor.records import is_sequence_number
 from processor.updates import Rejection
@@ -85,13 +85,7 @@ def list_quarantined(
     output = Output(as_json=as_json)
 
     async def command(connections: Connections) -> int:
-        wanted = Filter(
-            reasons=frozenset(code or ()),
-            supplier=supplier,
-            period=read_period(since, until, now=datetime.now(UTC)),
-            shard=shard,
-            text=product,
-        )
+        wanted = read_filter(None, code, supplier, since, until, shard, product)
         marks = await read_marks(connections)
         without = set[str]() if again else marks.records | marks.fixed
         counts: Counter[tuple[str, str]] = Counter()
@@ -144,10 +138,7 @@ def show(
             if isinstance(found, Quarantined) and sub_sequence in (None, found.record.sub_sequence)
         ]
         if not lines:
-            raise CatalogError(
-                f"no such record in quarantine: {escaped(' '.join(record), 200)}. `catalog quarantine list "
-                "--again` lists them"
-            )
+            raise UsageError(no_such_record(" ".join(record)))
         lines.sort(key=lambda found: found.written_at, reverse=True)
         shown: list[RenderableType] = []
         for found in lines:
@@ -181,20 +172,18 @@ def _print_list(
         table.add_row(plain(reason, 30), plain(supplier, 40), f"{count:,}")
     if len(counts) > _MOST_GROUPS:
         table.add_row(_OTHERS, _OTHERS, f"{counts.total() - sum(n for _, n in counts.most_common(30)):,}")
-    records = Table("id", "arrived", "reason", "supplier", "message")
+    records: list[RenderableType] = []
     for found in newest:
-        records.add_row(
-            found.id,
-            shown_time(found.arrived_at),
-            plain(found.reason, 30),
-            plain(found.supplier or "unknown", 24),
-            plain(found.message, 120),
-        )
-    shown: list[RenderableType] = [Text(f"{counts.total():,} quarantined records")]
+        head = f"{found.id}  {shown_time(found.arrived_at)}  {found.reason}, "
+        records += [
+            plain(f"{head}{escaped(found.supplier or 'unknown', 64)}"),
+            plain(f"  {escaped(found.message, max(output.width - 2, 20))}"),
+        ]
+    shown: list[RenderableType] = [Text(counted(counts.total(), "quarantined record"))]
     if counts:
         shown += [table]
     if newest:
-        shown += [Text(f"the newest {len(newest):,}:"), records]
+        shown += [Text(f"the newest {len(newest):,}:"), *records]
     document = {
         "records": counts.total(),
         "counts": [

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from catalog.changes import require_reason
+from catalog.commands.quarantine_choice import chosen, read_filter
 from catalog.commands.quarantine_repair import (
     Code,
     Ids,
@@ -17,7 +18,6 @@ from catalog.commands.quarantine_repair import (
     Product,
     Supplier,
     offer_and_send,
-    read_filter,
 )
 from catalog.commands.redrive import Rate, Shard, Since, Until
 from catalog.connections import Connections
@@ -26,14 +26,14 @@ from catalog.errors import CatalogError, UsageError
 from catalog.operations import chosen_by
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
 from catalog.repair.editor import MAX_RECORDS, edit
-from catalog.repair.escaping import escaped
 from catalog.repair.failed_batches import Damaged
 from catalog.repair.fixing import Change, NotFixed, fixed, of_patch, of_rule, of_texts, read_patch
 from catalog.repair.marks import read_marks
-from catalog.repair.quarantined import Filter, Quarantined, read_quarantined
-from catalog.repair.rules import RULES, find_rule
+from catalog.repair.quarantined import Filter, Quarantined
+from catalog.repair.rules import RULES, Rule, find_rule
 from catalog.repair.sending import Sending
 from catalog.running import run
+from catalog.terminal_text import escaped
 
 # Where records differ in what is wrong, each has a message of its own.
 _MOST_WHYS = 1_000
@@ -60,6 +60,7 @@ def fix(
     product: Product = None,
     limit: Limit = None,
     rate: Rate = None,
+    show: Annotated[int, typer.Option("--show", min=0, help="Records that a dry run prints; 0: all.")] = 10,
     yes: Yes = False,
     reason: Reason = None,
     as_json: AsJson = False,
@@ -81,21 +82,21 @@ def fix(
 
     async def command(connections: Connections) -> int:
         why = require_reason(reason, yes=yes)
-        done = await read_marks(connections)
-        without = done.fixed | done.records
-        wanted, change = await _change(
+        marks = await read_marks(connections)
+        wanted = _wanted(
             rule,
             patch,
             editor=editor,
             wanted=read_filter(ids, code, supplier, since, until, shard, product),
-            read=lambda wanted: read_quarantined(connections, wanted, without=without),
             limit=limit,
         )
+        read = await chosen(connections, output, wanted, marks, marks.fixed | marks.records)
+        change = await _change(rule, patch, read, limit)
+        if editor and not yes and not output.is_interactive:
+            output.say("note: a dry run without a terminal keeps no edits; --patch is kept")
 
         def records(left: Counter[str], damaged: list[Damaged]) -> AsyncIterator[Sending]:
-            return _fixes(
-                read_quarantined(connections, wanted, without=without), change, limit, left, damaged
-            )
+            return _fixes(read(), change, limit, left, damaged)
 
         return await offer_and_send(
             connections,
@@ -106,30 +107,41 @@ def fix(
             yes=yes,
             why=why,
             rate=rate,
+            show=show,
         )
 
     run(env, output, command)
 
 
-async def _change(
-    rule: str | None,
-    patch: str | None,
-    *,
-    editor: bool,
-    wanted: Filter,
-    read: Callable[[Filter], AsyncIterator[Quarantined | Damaged]],
-    limit: int | None,
-) -> tuple[Filter, Change]:
-    """Return which records are changed, and how. Raises: UsageError, CatalogError."""
+def _wanted(
+    rule: str | None, patch: str | None, *, editor: bool, wanted: Filter, limit: int | None
+) -> Filter:
+    """Return which records are changed. Raises: UsageError."""
     if sum((rule is not None, patch is not None, editor)) != 1:
         raise UsageError("one of --rule, --patch and --editor is accepted")
     if rule is not None:
-        return _by_rule(rule, wanted)
+        found = _rule(rule)
+        if other := wanted.reasons - found.reasons:
+            mended = ", ".join(sorted(found.reasons))
+            raise UsageError(f'"{found.name}" mends {mended}, not {", ".join(sorted(other))}')
+        return replace(wanted, reasons=wanted.reasons or found.reasons)
     if wanted.is_empty and limit is None:
         raise UsageError("say which records: ids, --code, --supplier, --product, --since or --limit")
+    return wanted
+
+
+async def _change(
+    rule: str | None,
+    patch: str | None,
+    read: Callable[[], AsyncIterator[Quarantined | Damaged]],
+    limit: int | None,
+) -> Change:
+    """Return how records are changed. Raises: UsageError, CatalogError."""
+    if rule is not None:
+        return of_rule(_rule(rule).mend)
     if patch is not None:
-        return wanted, of_patch(read_patch(patch, sys.stdin.read))
-    return wanted, await _edited(read(wanted), limit)
+        return of_patch(read_patch(patch, sys.stdin.read))
+    return await _edited(read(), limit)
 
 
 async def _fixes(
@@ -154,26 +166,23 @@ async def _fixes(
             return
 
 
-def _by_rule(name: str, wanted: Filter) -> tuple[Filter, Change]:
+def _rule(name: str) -> Rule:
     rule = find_rule(name)
     if rule is None:
         raise UsageError(f"no rule {escaped(name, 60)!r}; accepted: {_RULES}")
-    if other := wanted.reasons - rule.reasons:
-        mended = ", ".join(sorted(rule.reasons))
-        raise UsageError(f'"{rule.name}" mends {mended}, not {", ".join(sorted(other))}')
-    return replace(wanted, reasons=wanted.reasons or rule.reasons), of_rule(rule.mend)
+    return rule
 
 
 async def _edited(quarantined: AsyncIterator[Quarantined | Damaged], limit: int | None) -> Change:
     """Let the operator change the records."""
-    chosen: list[Quarantined] = []
+    records: list[Quarantined] = []
     async for found in quarantined:
         if isinstance(found, Quarantined):
-            chosen.append(found)
-            if len(chosen) == limit:
+            records.append(found)
+            if len(records) == limit:
                 break
-            if len(chosen) > MAX_RECORDS:
+            if len(records) > MAX_RECORDS:
                 raise UsageError(f"more than {MAX_RECORDS} records: choose fewer for the editor")
-    if not chosen:
+    if not records:
         raise CatalogError("no such records in quarantine")
-    return of_texts(await asyncio.to_thread(edit, chosen))
+    return of_texts(await asyncio.to_thread(edit, records))

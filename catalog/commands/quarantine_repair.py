@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from catalog.changes import is_confirmed, require_reason
+from catalog.commands.quarantine_choice import chosen, read_filter
 from catalog.commands.redrive import (
     Again,
     Rate,
@@ -22,21 +22,19 @@ from catalog.commands.redrive import (
 )
 from catalog.connections import Connections
 from catalog.console import Output
-from catalog.errors import INTERRUPTED, UsageError
+from catalog.errors import INTERRUPTED
 from catalog.operations import chosen_by, recorded
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
 from catalog.repair.claims import Claims
-from catalog.repair.escaping import escaped, plain
 from catalog.repair.failed_batches import Damaged
 from catalog.repair.invocation import open_processor
 from catalog.repair.marks import MarkWriter, read_marks
 from catalog.repair.pace import Pace
-from catalog.repair.quarantined import Filter, read_quarantined
 from catalog.repair.sending import Sender, Sending, Sent
 from catalog.repair.stopping import stopping
-from catalog.repair.times import read_period
 from catalog.repair.verdicts import Chance, as_sent, chance
 from catalog.running import run
+from catalog.terminal_text import counted, escaped, plain
 
 _SAMPLE = 10
 _LINES = 20
@@ -91,10 +89,11 @@ def redrive(
         marks = await read_marks(connections)
         # What was fixed has an accepted line in the archive; its old bytes would be a second one.
         without = marks.fixed if again else marks.fixed | marks.records
+        read = await chosen(connections, output, wanted, marks, without)
 
         async def records(left: Counter[str], damaged: list[Damaged]) -> AsyncIterator[Sending]:
             count = 0
-            async for found in read_quarantined(connections, wanted, without=without):
+            async for found in read():
                 if isinstance(found, Damaged):
                     damaged.append(found)
                 elif (say := chance(found)) is not Chance.SEND:
@@ -119,29 +118,6 @@ def redrive(
     run(env, output, command)
 
 
-def read_filter(
-    ids: list[str] | None,
-    code: list[str] | None,
-    supplier: str | None,
-    since: str | None,
-    until: str | None,
-    shard: str | None,
-    product: str | None,
-) -> Filter:
-    """Return which records the arguments name. Raises: UsageError."""
-    for id_ in ids or ():
-        if len(id_) != 10 or not set(id_) <= set("0123456789abcdef"):
-            raise UsageError(f"{escaped(id_, 40)!r} is no id: `catalog quarantine list` prints them")
-    return Filter(
-        reasons=frozenset(code or ()),
-        supplier=supplier,
-        period=read_period(since, until, now=datetime.now(UTC)),
-        shard=shard,
-        text=product,
-        ids=frozenset(ids or ()),
-    )
-
-
 async def offer_and_send(
     connections: Connections,
     output: Output,
@@ -152,9 +128,11 @@ async def offer_and_send(
     yes: bool,
     why: str,
     rate: float | None,
+    show: int = _SAMPLE,
 ) -> int:
     """Show what would be sent and, if that is confirmed, send it; return the exit code.
 
+    `show`: how many are printed of a dry run; 0: all.
     `records`: reads them once more each time; it counts what it leaves, by why, and what is damaged.
     `arguments`: what was chosen, for the history.
     """
@@ -164,11 +142,11 @@ async def offer_and_send(
         with output.progress("reading quarantine") as advance:
             async for sending in records(left, damaged):
                 codes[sending.found.reason] += 1
-                if len(sample) < _SAMPLE:
+                if len(sample) < show or not show:
                     sample.append(sending)
                 advance(1)
         _print_offer(codes, sample, left, damaged, output)
-        what = f"send {codes.total():,} records"
+        what = f"send {counted(codes.total(), 'record')}"
         if not codes or not is_confirmed(output, yes=False, what=what, word=connections.environment.name):
             return 1 if damaged else 0
     return await _send(connections, output, command, records, arguments, why, rate)
@@ -184,6 +162,11 @@ async def _send(
     rate: float | None,
 ) -> int:
     left, damaged, sent = Counter[str](), list[Damaged](), Sent()
+    sendings = records(left, damaged)
+    if (first := await anext(sendings, None)) is None:
+        # Nothing to do is no operation for `catalog history`.
+        _print_sent(sent, left, damaged, output, interrupted=False)
+        return 1 if damaged else 0
     with stopping(output) as stop:
         async with recorded(connections, command, reason=why, arguments=arguments) as operation:
             try:
@@ -194,7 +177,7 @@ async def _send(
                             processor, marks, Claims(connections, operation), Pace(rate), stop, advance
                         )
                         sent = sender.result
-                        await sender.send(records(left, damaged))
+                        await sender.send(_with_first(first, sendings))
             finally:
                 operation.changes |= {
                     "accepted": sent.accepted,
@@ -210,6 +193,12 @@ async def _send(
     return 1 if sent.rejected_again or sent.failures or damaged else 0
 
 
+async def _with_first(first: Sending, others: AsyncIterator[Sending]) -> AsyncIterator[Sending]:
+    yield first
+    async for sending in others:
+        yield sending
+
+
 def _print_offer(
     codes: Counter[str], sample: list[Sending], left: Counter[str], damaged: list[Damaged], output: Output
 ) -> None:
@@ -218,7 +207,7 @@ def _print_offer(
         found = sending.found
         after = plain(sending.record.data, 200) if sending.fixed else Text("the same")
         table.add_row(found.id, plain(found.reason, 30), plain(found.record.data, 200), after)
-    shown: list[Any] = [Text(f"{codes.total():,} records to send")]
+    shown: list[Any] = [Text(f"{counted(codes.total(), 'record')} to send")]
     shown += [Text(f"  {escaped(code, 60)}: {count:,}") for code, count in codes.most_common(_LINES)]
     if sample:
         shown += [Text("the first of them:"), table]
@@ -244,7 +233,7 @@ def _print_sent(
     sent: Sent, left: Counter[str], damaged: list[Damaged], output: Output, *, interrupted: bool
 ) -> None:
     head = (
-        f"{sent.accepted:,} records accepted, {len(sent.rejected_again):,} rejected again, "
+        f"{counted(sent.accepted, 'record')} accepted, {len(sent.rejected_again):,} rejected again, "
         f"{len(sent.failures):,} not done, {left.total():,} left as they were"
     )
     again = [

@@ -13,11 +13,11 @@ from rich.text import Text
 from catalog.changes import is_confirmed, require_reason
 from catalog.connections import Connections
 from catalog.console import Output
-from catalog.errors import INTERRUPTED
+from catalog.errors import INTERRUPTED, UsageError
 from catalog.operations import chosen_by, recorded
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
-from catalog.repair.escaping import escaped, plain
 from catalog.repair.failed_batches import (
+    UNKNOWN,
     Damaged,
     Selection,
     Survey,
@@ -31,12 +31,14 @@ from catalog.repair.queue import Sweep, delete_messages
 from catalog.repair.redriving import Failure, Redriven
 from catalog.repair.redriving import redrive as redrive_batches
 from catalog.repair.stopping import stopping
-from catalog.repair.times import read_period, shown_age, shown_time
 from catalog.running import run
+from catalog.terminal_text import escaped, plain
+from catalog.times import read_period, shown_age, shown_time
 
 _SAMPLE = 5
 _LINES = 20
 _TEXT = 200
+_CONDITIONS = ("RetryAttemptsExhausted", "RecordAgeExceeded")
 
 Since = Annotated[
     str | None,
@@ -73,9 +75,7 @@ def redrive(
     shard: Shard = None,
     condition: Annotated[
         list[str] | None,
-        typer.Option(
-            "--condition", help="Why Lambda gave up: RetryAttemptsExhausted or RecordAgeExceeded. Repeatable."
-        ),
+        typer.Option("--condition", help=f"Why Lambda gave up: {' or '.join(_CONDITIONS)}. Repeatable."),
     ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Batches at most.", show_default=False)
@@ -106,8 +106,12 @@ def redrive(
 
     async def command(connections: Connections) -> int:
         why = require_reason(reason, yes=yes)
+        for name in condition or ():
+            if name not in (*_CONDITIONS, UNKNOWN):
+                accepted = f"{', '.join(_CONDITIONS)}, and {UNKNOWN} where the object says none"
+                raise UsageError(f"no condition {escaped(name, 60)!r}; accepted: {accepted}")
         selection = Selection(
-            period=read_period(since, until, now=datetime.now(UTC)),
+            period=read_period(since, until),
             shard=shard,
             conditions=frozenset(condition or ()),
             limit=limit,

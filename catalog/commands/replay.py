@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from catalog.changes import is_confirmed, require_reason
+from catalog.commands.replay_products import read_products, say_many_objects, say_unknown
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import INTERRUPTED, UsageError
@@ -18,17 +19,22 @@ from catalog.operations import Operation, recorded
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
 from catalog.replay.apply import COMMAND, apply, make_table, quoted_table, table_exists, unfinished
 from catalog.replay.as_of import accepted_later
-from catalog.replay.findings import findings_document, findings_text, safe
+from catalog.replay.findings import findings_document, findings_text
 from catalog.replay.preview import preview
 from catalog.replay.workers import Plan, open_source
 from catalog.running import run
-from catalog.times import begin_ms, end_ms, read_time
+from catalog.terminal_text import counted, safe
+from catalog.times import begin_ms, end_ms, fixed_time, read_time
 from processor.adapters.upsert import PRODUCTS
 from processor.archive_replay import ReplayReport, Selection
 
 From = Annotated[
     str | None,
-    typer.Option("--from", help="The earliest arrival: a day or a time. Default: all.", show_default=False),
+    typer.Option(
+        "--from",
+        help="The earliest arrival: a day, a time, an age (6h). Default: all.",
+        show_default=False,
+    ),
 ]
 To = Annotated[
     str | None,
@@ -123,7 +129,7 @@ def replay(
             raise UsageError("--from is later than --to or --as-of: no update is in between")
         if restore and (selection.products is None or into is not None):
             raise UsageError("--restore needs --product, and no --into")
-        arguments = _arguments(begin, end, as_of, selection, into, source) | {"restore": restore}
+        arguments = _arguments(selection, begin, end, as_of, into, source) | {"restore": restore}
         plan = Plan(
             environment=connections.environment,
             selection=selection,
@@ -175,7 +181,10 @@ class _Replaying:
                 report, found = await preview(
                     spilling, source, workers=self._workers, has_table=has_table, advance=advance
                 )
-        self.has_findings = not report.is_clean
+        unknown = say_unknown(output, "no update was read of", plan.selection, found.known)
+        if plan.selection.products:
+            say_many_objects(output, report.objects, self._arguments["from"])
+        self.has_findings = unknown or not report.is_clean
         document = findings_document(report) | {
             "products": found.products,
             "rows": found.rows,
@@ -186,8 +195,8 @@ class _Replaying:
             values = {name: said["value"] for name, said in one.items() if name != "product_id"}
             sample.add_row(safe(one["product_id"]), ", ".join(f"{name} {values[name]}" for name in values))
         summary = (
-            f"{findings_text(report)}\n{found.products:,} products; {found.rows:,} rows of {plan.table} "
-            "would change"
+            f"{findings_text(report)}\n{counted(found.products, 'product')}; "
+            f"{counted(found.rows, 'row')} of {plan.table} would change"
         )
         output.data(document, summary, *([sample] if found.sample else []))
         if plan.restores:
@@ -220,7 +229,11 @@ class _Replaying:
         self._print(report, operation.id)
         if is_limited:
             self._say_how_to_go_on(operation)
-        return 0 if report.is_clean else 1
+            return 0 if report.is_clean else 1
+        unknown = not report.updates and say_unknown(
+            output, "no update was read of", plan.selection, frozenset()
+        )
+        return 1 if unknown or not report.is_clean else 0
 
     def _say_how_to_go_on(self, operation: Operation | None) -> None:
         if operation is not None:
@@ -238,24 +251,24 @@ class _Replaying:
         pending = report.pending_invalidations_added
         self._output.data(
             document,
-            f"{findings_text(report)}\n{report.rows_changed:,} rows of {self._plan.table} changed"
+            f"{findings_text(report)}\n{counted(report.rows_changed, 'row')} of {self._plan.table} changed"
             + (f"; the cache is away: {pending:,} invalidations are pending" if pending else ""),
         )
 
 
 def _arguments(
+    selection: Selection,
     begin: str | None,
     end: str | None,
     as_of: str | None,
-    selection: Selection,
     into: str | None,
     source: Path | None,
 ) -> dict[str, Any]:
-    """Return what was chosen, for the history; --resume finds it there."""
+    """Return what `catalog history` keeps and --resume compares; an age, as the time that it means now."""
     return {
-        "from": begin,
-        "to": end,
-        "as_of": as_of,
+        "from": fixed_time(begin, "--from"),
+        "to": fixed_time(end, "--to"),
+        "as_of": fixed_time(as_of, "--as-of"),
         "products": sorted(selection.products) if selection.products is not None else None,
         "into": into,
         "source": str(source) if source is not None else None,
@@ -279,16 +292,3 @@ async def _unknown(
             "their arrival"
         )
     return later.records
-
-
-def read_products(given: list[str] | None) -> frozenset[str] | None:
-    """Return the products of `--product`, of which `-` stands for the lines of standard input."""
-    if not given:
-        return None
-    products: set[str] = set()
-    for one in given:
-        if one == "-":
-            products.update(line for line in typer.get_text_stream("stdin").read().splitlines() if line)
-        else:
-            products.add(one)
-    return frozenset(products)

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from catalog.console import Output
+from catalog.terminal_text import escaped
 
 _CUT = 200
 _MOST_ROWS = 1_000
@@ -33,7 +34,7 @@ async def print_json(columns: Sequence[str], parts: Parts) -> None:
 
 async def print_csv(columns: Sequence[str], parts: Parts) -> None:
     """Print CSV with a header; NULL is empty."""
-    shown = printable if sys.stdout.isatty() else str
+    shown = escaped if sys.stdout.isatty() else str
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     async for part in parts:
@@ -66,16 +67,8 @@ async def print_rows(output: Output, columns: Sequence[str], parts: Parts) -> No
     )
 
 
-def printable(text: str) -> str:
-    """Return text in which everything that does not print, such as an escape sequence, is escaped."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-
-
 def _cut(text: str) -> str:
-    shown = printable(text[: _CUT + 1])
-    return shown if len(text) <= _CUT else f"{shown[:_CUT]}…"
+    return escaped(text, _CUT)
 
 
 def _json_value(value: object) -> object:

@@ -9,7 +9,7 @@ from rich.text import Text
 from catalog.archive_lines import Damage
 from catalog.connections import Connections
 from catalog.console import Output
-from catalog.options import AsJson, EnvironmentName
+from catalog.options import AsJson, EnvironmentName, Product, some_product
 from catalog.product_state import CacheState, FieldState, ProductState, product_state, read_as_shop
 from catalog.running import run
 from catalog.terminal_text import safe
@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def show(
-    product_id: Annotated[str, typer.Argument(metavar="PRODUCT", help="The product's id.")],
+    product_id: Product,
     env: EnvironmentName = None,
     as_json: AsJson = False,
     as_shop: Annotated[
@@ -49,6 +49,7 @@ def show(
     output = Output(as_json=as_json)
 
     async def command(connections: Connections) -> int:
+        some_product(product_id)
         read_from = await read_as_shop(connections, product_id) if as_shop else None
         damage = Damage()
         with output.progress("looking in the archive"):

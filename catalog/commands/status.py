@@ -20,7 +20,7 @@ from catalog.status.flow import Rejections, Throughput
 from catalog.status.lag import Lag
 from catalog.status.report import Memory, Status, Unreachable, read_status
 from catalog.status.stores import CacheState, DatabaseState, PendingInvalidations
-from catalog.terminal_text import safe
+from catalog.terminal_text import counted, safe
 
 _RED = "bold red"
 _SHARDS_SHOWN = 6
@@ -134,7 +134,7 @@ def _lag(lag: Lag) -> Iterator[Text]:
     yield Text(f"iterator age {_duration(lag.iterator_age_seconds)}")
     behind = [one for one in lag.shards if one.behind_seconds != 0]
     behind.sort(key=lambda one: float("-inf") if one.behind_seconds is None else -one.behind_seconds)
-    yield Text(f"{_count(len(lag.shards), 'shard')}, {len(behind) or 'none'} behind")
+    yield Text(f"{counted(len(lag.shards), 'shard')}, {len(behind) or 'none'} behind")
     for one in behind[:_SHARDS_SHOWN]:
         note = f" ({one.note})" if one.note else ""
         yield Text(f"  {safe(one.shard)}  {_duration(one.behind_seconds)}{note}")
@@ -157,7 +157,9 @@ def _throughput(part: Throughput) -> Iterator[Text]:
 
 
 def _failures(part: WaitingFailures, now: datetime) -> Text:
-    queued = f"about {_count(part.queue_messages, 'message')} (one may be S3's test event)"
+    queued = f"about {counted(part.queue_messages, 'message')}"
+    if part.queue_messages > part.objects:
+        queued += " (one may be S3's test event)"
     return Text(
         f"{part.objects:,} to redrive{_since(part.oldest_at, now)}; {queued}", _RED if part.objects else ""
     )
@@ -212,10 +214,6 @@ def _duration(seconds: float | None) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.1f} s"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _size(size: float) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Sequence
 
 from catalog.errors import UsageError
@@ -12,12 +13,14 @@ from processor.registers import InvalidValueError, Register
 
 _DELIMITERS = ",;\t"
 _KEY = "product_id"
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,30})?")
 
 
 class CsvRows:
     """Makes a line of JSON of each row. An empty cell is a field that is not sent.
 
-    A cell whose text no register accepts is sent as a string, so that its rejection says what is wrong.
+    A cell whose text no register accepts is sent as the number that it is, or else as a string, so that its
+    rejection says what is wrong.
     """
 
     def __init__(self) -> None:
@@ -92,6 +95,8 @@ def _value(column: str, cell: str) -> str:
         for text in (cell.strip(), cell.strip().lower()):
             if _accepts(register, text):
                 return text
+        if _NUMBER.fullmatch(cell.strip()):
+            return cell.strip()
     if column == "schema_version" and cell.isascii() and cell.isdigit():
         return str(int(cell))
     return json.dumps(cell, ensure_ascii=False)

@@ -40,6 +40,11 @@ class Expected:
         """How many will be rejected."""
         return self.by_reason.total()
 
+    @property
+    def total(self) -> int:
+        """How many there were."""
+        return self.accepted + self.rejected
+
     def add(self, records: Sequence[Outgoing]) -> list[Outgoing]:
         """Judge more records, as if they arrived now; return those that can be sent."""
         sendable = []

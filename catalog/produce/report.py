@@ -6,10 +6,10 @@ from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from catalog.produce.expected import Expected
 from catalog.produce.waiting import WAIT_SECONDS, Outcome
+from catalog.terminal_text import counted, plain
 
 _SHOWN = 20
 _ID_CHARACTERS = 40
@@ -17,9 +17,13 @@ _ID_CHARACTERS = 40
 
 @dataclass(kw_only=True, slots=True)
 class Report:
-    """A sending. `expected`: what is known of its records beforehand; `outcome`: what became of them."""
+    """A sending. `expected`: what is known of its records beforehand; `outcome`: what became of them.
+
+    `is_simulated`: those to be rejected were made up so, and are only counted.
+    """
 
     stream: str
+    is_simulated: bool = False
     expected: Expected = field(default_factory=Expected)
     sent: int = 0
     sent_again: int = 0
@@ -49,10 +53,12 @@ class Report:
         """Yield what is for people."""
         rate = f", {self.sent / self.seconds:,.0f} a second" if self.seconds >= 1 else ""
         again = f"; {self.sent_again:,} were sent again" if self.sent_again else ""
-        yield f"Sent {_records(self.sent)} to {self.stream}{rate}{again}."
+        yield f"Sent {counted(self.sent, 'record')} to {self.stream}{rate}{again}."
         if self.expected.rejected:
-            yield f"{_records(self.expected.rejected)} to be rejected or not sent: {_counts(self.expected)}."
-            yield rejected_table(self.expected)
+            rejected = counted(self.expected.rejected, "record")
+            yield f"{rejected} to be rejected or not sent: {_counts(self.expected)}."
+            if not self.is_simulated:
+                yield rejected_table(self.expected)
         if (outcome := self.outcome) is None:
             return
         yield f"In the catalog: {outcome.current:,}."
@@ -89,8 +95,10 @@ def rejected_table(expected: Expected) -> Table:
     """Return the first rejections; all text is shown as it is, and nothing of it reaches the terminal raw."""
     left_out = expected.rejected - min(len(expected.first), _SHOWN)
     table = Table("line", "product", "reason", "why", caption=f"and {left_out:,} more" if left_out else None)
-    for each in expected.first[:_SHOWN]:
-        table.add_row(str(each.line), _shown(each.product_id), each.reason, _shown(each.message, 300))
+    for each in sorted(expected.first, key=lambda each: each.line)[:_SHOWN]:
+        table.add_row(
+            str(each.line), plain(each.product_id, _ID_CHARACTERS), each.reason, plain(each.message, 300)
+        )
     return table
 
 
@@ -102,14 +110,5 @@ def _rejections(expected: Expected) -> dict[str, Any]:
     }
 
 
-def _shown(text: str, most: int = _ID_CHARACTERS) -> Text:
-    printable = "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text[: most + 1])
-    return Text(printable if len(text) <= most else f"{printable[:most]}…")
-
-
 def _counts(expected: Expected) -> str:
     return ", ".join(f"{reason} {count:,}" for reason, count in expected.by_reason.most_common())
-
-
-def _records(count: int) -> str:
-    return f"{count:,} record" + ("" if count == 1 else "s")

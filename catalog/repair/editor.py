@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from catalog.errors import CatalogError, UsageError
-from catalog.repair.escaping import escaped
 from catalog.repair.quarantined import Quarantined
+from catalog.terminal_text import escaped
 
 MAX_RECORDS = 100
 _HEAD = """#: Change the records below, save and leave the editor. Lines that begin with #: are not sent.

@@ -15,11 +15,13 @@ from typing import Any
 from catalog.connections import Connections
 from catalog.objects import list_keys, read_objects
 from catalog.repair.invocation import MAX_PAYLOAD_BYTES
-from catalog.repair.times import ALWAYS, Period
+from catalog.times import ALWAYS, Period
 from processor.errors import EventError
 from processor.records import read_event
 
 PREFIX = "aws/lambda/"
+UNKNOWN = "unknown"
+"""The condition of a batch whose object names none."""
 # A payload is a text within JSON, in which each quotation mark takes two bytes.
 _MAX_OBJECT_BYTES = 4 * MAX_PAYLOAD_BYTES
 _KEY = re.compile(
@@ -153,7 +155,7 @@ def read_failed_batch(listed: dict[str, Any], body: bytes) -> FailedBatch | Dama
     return FailedBatch(
         key=key,
         failed_at=_failed_at(listed),
-        condition=condition if isinstance(condition, str) else "unknown",
+        condition=condition if isinstance(condition, str) else UNKNOWN,
         shard=records[0].shard,
         records=len(records),
         oldest=datetime.fromtimestamp(min(arrivals) / 1000, UTC),

@@ -117,7 +117,9 @@ def read_patch(argument: str, stdin: Callable[[], str]) -> Any:
         try:
             text = Path(argument).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"--patch {argument}: {error}") from error
+            raise UsageError(
+                f"--patch {argument[:80]!r} is neither JSON nor a file that can be read"
+            ) from error
     try:
         return read_exact(text)
     except NotJsonError as error:

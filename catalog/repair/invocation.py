@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from catalog.connections import Connections
-from catalog.repair.escaping import escaped
+from catalog.terminal_text import escaped
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, synchronous invocation"""

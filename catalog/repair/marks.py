@@ -26,12 +26,13 @@ _KEY_TIME = "%Y-%m-%d/%H%M%S"
 class Marks:
     """The keys of redriven batches; the identities of redriven records, and of those that were fixed.
 
-    `read`: the keys of the marks' own objects, which never change.
+    `at`: when, by the records' names. `read`: the keys of the marks' own objects, which never change.
     """
 
     batches: set[str] = field(default_factory=set)
     records: set[str] = field(default_factory=set)
     fixed: set[str] = field(default_factory=set)
+    at: dict[str, str] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
 
 
@@ -55,13 +56,16 @@ async def read_marks(
     listed = [found["Key"] async for found in list_keys(s3, bucket, MARKS_PREFIX) if found["Key"] < last]
     async for key, body in read_objects(s3, bucket, [key for key in listed if key not in marks.read]):
         marks.read.add(key)
+        at = _written_at(key)
         for line in body.splitlines():
             try:
                 mark = json.loads(line)
                 if "key" in mark:
                     marks.batches.add(str(mark["key"]))
                 else:
-                    (marks.fixed if mark.get("fixed") else marks.records).add(str(mark["record"]))
+                    name = str(mark["record"])
+                    (marks.fixed if mark.get("fixed") else marks.records).add(name)
+                    marks.at[name] = at
             except (ValueError, KeyError, TypeError, AttributeError):
                 continue  # without its mark something is offered again, which does no harm
     return marks
@@ -96,6 +100,12 @@ class MarkWriter:
             ContentType="application/x-ndjson",
             ChecksumAlgorithm="SHA256",
         )
+
+
+def _written_at(key: str) -> str:
+    """Return when marks were written: their key begins with the day and the time."""
+    day, time = key.removeprefix(MARKS_PREFIX)[:17].split("/")
+    return f"{day}T{time[:2]}:{time[2:4]}:{time[4:]}Z"
 
 
 def _lines(marks: Iterable[dict[str, Any]]) -> bytes:

@@ -16,7 +16,7 @@ from catalog.connections import Connections
 from catalog.objects import Identity, ObjectName, days, list_keys, parse_key, read_objects
 from catalog.repair.failed_batches import Damaged
 from catalog.repair.marks import record_name
-from catalog.repair.times import ALWAYS, Period
+from catalog.times import ALWAYS, Period
 from processor.aggregation import MAGIC
 from processor.errors import EventError
 from processor.records import WHOLE_AGGREGATE, Record
@@ -96,7 +96,12 @@ class Filter:
 
 def short_id(identity: Identity) -> str:
     """Return the ten digits by which commands name a record."""
-    return hashlib.sha256(record_name(identity).encode()).hexdigest()[:10]
+    return named_id(record_name(identity))
+
+
+def named_id(name: str) -> str:
+    """Return the same for the name that a record has in its mark."""
+    return hashlib.sha256(name.encode()).hexdigest()[:10]
 
 
 async def read_quarantined(

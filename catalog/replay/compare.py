@@ -62,9 +62,13 @@ class Difference:
 
 @dataclass(kw_only=True, slots=True)
 class Comparison:
-    """How many products were compared, and the differences: all counted by kind, some kept."""
+    """How many products were compared, and the differences: all counted by kind, some kept.
+
+    `known`: of the products that were asked for, those with an update or a row.
+    """
 
     products: int = 0
+    known: set[str] = field(default_factory=set)
     kinds: Counter[str] = field(default_factory=Counter)
     differences: list[Difference] = field(default_factory=list)
     applied_meanwhile: int = 0
@@ -92,6 +96,7 @@ async def compare(
 
     async def compared(_: int, part: Comparison) -> None:
         found.products += part.products
+        found.known |= part.known
         found.kinds += part.kinds
         found.applied_meanwhile += part.applied_meanwhile
         found.differences = sorted(found.differences + part.differences, key=_order)[:limit]
@@ -171,8 +176,12 @@ async def _compare_partition(worker: Worker, task: tuple[int, Sequence[Any], int
     folding = folded(folder, number)
     archive = dict(folding.changes())
     found, differing = Comparison(products=len(archive)), list[Difference]()
+    asked = selection.products or frozenset()
+    found.known = set(archive) & asked
     for part in spilled(folder, number, "table"):
         for product_id, row, newest in part:
+            if product_id in asked:
+                found.known.add(product_id)
             said = archive.pop(product_id, None)
             if said is None:
                 found.products += 1

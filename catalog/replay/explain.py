@@ -1,6 +1,5 @@
 """Why the archive and the table differ: the archive's line, or that there is none."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -59,7 +58,10 @@ async def _unarchived(version: str | None, source: Source, newest_arrival_ms: in
     where = await _line_of(version, source)
     if where == _NO_LINE:
         return f"{where} of the archive wrote the row's version, which arrived at {arrived(version)}"
-    return f"{where} is what the row's version names, but does not count or says another event time"
+    return (
+        f"the row says that {where} wrote it, but that record was rejected or has another event time: "
+        "something else than the processor changed the row"
+    )
 
 
 async def _line_of(version: str | None, source: Source) -> str:
@@ -115,9 +117,3 @@ async def _why_not_applied(version: str | None, s3: Any, bucket: str) -> str:
 
 def _utc(time_ms: int) -> str:
     return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds")[:23] + "Z"
-
-
-def shown_value(value: Any) -> str:
-    """Return a value inside as text for a terminal: escaped, and not longer than a line."""
-    text = json.dumps(value)
-    return text if len(text) <= 40 else f"{text[:39]}…"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from catalog import terminal_text
+from catalog.terminal_text import counted, safe
 from processor.archive_replay import ReplayReport
 
 _WIDTH = 200
@@ -31,19 +31,15 @@ def findings_document(report: ReplayReport) -> dict[str, Any]:
 def findings_text(report: ReplayReport) -> str:
     """Return the counts in a few lines."""
     lines = [
-        f"{report.objects:,} objects, {report.lines:,} lines: {report.updates:,} updates, "
-        f"{report.rejected:,} rejected records, {report.outside:,} outside of the selection"
+        f"{counted(report.objects, 'object')}, {counted(report.lines, 'line')}: "
+        f"{counted(report.updates, 'update')}, {counted(report.rejected, 'rejected record')}, "
+        f"{report.outside:,} outside of the selection"
     ]
     lines += [f"{count:,} {_KINDS[kind]}" for kind, count in sorted(report.findings.items())]
     if report.damaged:
         lines.append(f"{report.damaged:,} damaged objects, left out")
     if report.refused:
-        names = ", ".join(safe(name) for name in sorted(report.refused))
+        names = ", ".join(safe(name, _WIDTH) for name in sorted(report.refused))
         lines.append(f"updates that the table refuses, of: {names}")
-    lines += [f"  {safe(sample)}" for sample in report.samples]
+    lines += [f"  {safe(sample, _WIDTH)}" for sample in report.samples]
     return "\n".join(lines)
-
-
-def safe(text: str) -> str:
-    """Return text of a record for a terminal: without control characters, and no more than a line."""
-    return terminal_text.safe(text, _WIDTH)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from catalog.product_history import column_value
 from catalog.replay.partitions import PARTITIONS, fold_objects, folded, keys_of, spill_folder
 from catalog.replay.sources import Source
 from catalog.replay.workers import Plan, Worker, Workers
@@ -17,9 +18,13 @@ _QUERY_SECONDS = 60.0
 
 @dataclass(kw_only=True, slots=True)
 class Preview:
-    """`products`: with an update; `rows`: that would change; `sample`: what some of them would get."""
+    """`products`: with an update; `rows`: that would change; `sample`: what some of them would get.
+
+    `known`: of the products that were asked for, those with an update.
+    """
 
     products: int = 0
+    known: set[str] = field(default_factory=set)
     rows: int = 0
     sample: list[dict[str, Any]] = field(default_factory=list)
 
@@ -36,6 +41,7 @@ async def preview(
 
     async def compared(_: int, part: Preview) -> None:
         found.products += part.products
+        found.known |= part.known
         found.rows += part.rows
         found.sample += part.sample
 
@@ -54,7 +60,7 @@ async def _partitions() -> AsyncIterator[int]:
 async def _outdated(worker: Worker, number: int) -> Preview:
     changes = folded(spill_folder(worker), number).changes()
     catalog, outdated = await worker.catalog(), list[Change]()
-    found = Preview(products=len(changes))
+    found = _counted(worker, changes)
     for start in range(0, len(changes), _ROWS_PER_QUERY):
         part = changes[start : start + _ROWS_PER_QUERY]
         outdated = await catalog.outdated(part, within_seconds=_QUERY_SECONDS)
@@ -65,15 +71,20 @@ async def _outdated(worker: Worker, number: int) -> Preview:
 
 async def _new(worker: Worker, number: int) -> Preview:
     changes = folded(spill_folder(worker), number).changes()
-    return Preview(
-        products=len(changes), rows=len(changes), sample=[_shown(each) for each in changes[:SAMPLE]]
-    )
+    found = _counted(worker, changes)
+    found.rows, found.sample = len(changes), [_shown(each) for each in changes[:SAMPLE]]
+    return found
+
+
+def _counted(worker: Worker, changes: list[Change]) -> Preview:
+    asked = worker.plan.selection.products or frozenset()
+    return Preview(products=len(changes), known={change.product_id for change in changes} & asked)
 
 
 def _shown(change: Change) -> dict[str, Any]:
     values = dict(zip(ROW_COLUMNS, change.row, strict=True))
     return {"product_id": change.product_id} | {
-        name: {"value": values[name], "version": values[f"{name}_version"]}
+        name: {"value": column_value(name, values[name]), "version": values[f"{name}_version"]}
         for name in REGISTERS
         if values[f"{name}_version"] is not None
     }

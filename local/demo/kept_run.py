@@ -51,7 +51,6 @@ def environment_members(
         "quarantine_bucket": account.quarantine_bucket,
         "queue_url": account.queue_url,
         "function_name": "inventory-processor-local",
-        "mapping_uuid": "",
         "database_host": postgres.host,
         "database_port": postgres.port,
         "database_name": postgres.database,

@@ -1,7 +1,6 @@
 """`catalog diff` finds every field in which archive and table differ, and says why."""
 
 import json
-from typing import Any
 
 import pytest
 
@@ -40,7 +39,7 @@ async def test_what_the_processor_did_does_not_differ(services: Services, catalo
     assert (result.exit_code, result.stdout.splitlines()) == (
         0,
         [
-            "2 objects, 4 lines: 3 updates, 1 rejected records, 0 outside of the selection",
+            "2 objects, 4 lines: 3 updates, 1 rejected record, 0 outside of the selection",
             "2 products: no difference",
         ],
     )
@@ -155,16 +154,38 @@ async def test_only_a_time_or_a_product(services: Services, catalog: Catalog) ->
     assert await differences(catalog, "--from", "2026-02-01") == []
 
 
+async def test_a_product_that_nobody_knows_is_no_all_clear(services: Services, catalog: Catalog) -> None:
+    await process(services, *UPDATES)
+    await services.database.execute(
+        "INSERT INTO products (product_id, inventory, last_updated) VALUES ('row', 0, now())"
+    )
+    result = await catalog("diff", "--product", "a", "--product", "nosuch")
+    assert (result.exit_code, result.stderr) == (1, "no update and no row of nosuch\n")
+    assert (await catalog("diff", "--product", "row")).stderr == ""
+    assert (await catalog("diff", "--product", "")).exit_code == 2
+
+
 async def test_the_screen(services: Services, catalog: Catalog) -> None:
     await process(services, *UPDATES)
     await services.database.execute("UPDATE products SET inventory = 7 WHERE product_id = 'a'")
     result = await catalog("diff")
     assert result.stdout.splitlines()[:2] == [
-        "1 objects, 2 lines: 2 updates, 0 rejected records, 0 outside of the selection",
-        "2 products: 1 differences (1 other_value)",
+        "1 object, 2 lines: 2 updates, 0 rejected records, 0 outside of the selection",
+        "2 products: 1 difference (1 other_value)",
     ]
-    words: list[Any] = result.stdout.split()
-    assert {"a", "inventory", "other_value", "1", "7"} <= set(words)
+    assert result.stdout.splitlines()[2] == "a inventory: other_value: archive 1, table 7"
+    explained = result.stdout.splitlines()[3]
+    assert explained.startswith("  line 1 of inventory/dt=2026-01-31/")
+    assert explained.endswith(" wrote this version; the row has another value: not the processor")
+
+
+async def test_prices_are_not_in_cents(services: Services, catalog: Catalog) -> None:
+    await process(services, *UPDATES)
+    await services.database.execute("UPDATE products SET price = 67.78 WHERE product_id = 'a'")
+    result = await catalog("diff")
+    assert "a price: other_value: archive 2.50, table 67.78\n" in result.stdout
+    (one,) = json.loads((await catalog("diff", "--json")).stdout)["shown"]
+    assert (one["archive"]["value"], one["table"]["value"]) == ("2.50", "67.78")
 
 
 async def test_a_line_from_the_end_of_time_is_explained(services: Services, catalog: Catalog) -> None:

@@ -115,8 +115,8 @@ async def test_a_time_that_is_none_is_refused(catalog: Catalog, option: str) -> 
     result = await catalog("explain", "a", option, "yesterday")
     assert (result.exit_code, result.stderr) == (
         2,
-        f"error: {option} is 'yesterday'; a day or a time is accepted, in UTC if it has no offset: "
-        "2026-01-31, 2026-01-31T08:30:00Z\n",
+        f"error: {option} is 'yesterday'; accepted, in UTC if without offset: 2026-01-31, "
+        "2026-01-31T08:30:00Z, or an age: 90m, 6h, 2d\n",
     )
 
 

@@ -10,13 +10,13 @@ import pytest
 
 from catalog.errors import CatalogError
 from catalog.repair import editor
-from catalog.repair.escaping import escaped
 from catalog.repair.exact_json import NotJsonError, read_exact, write_exact
 from catalog.repair.fixing import NotFixed, fixed, of_patch, of_rule
 from catalog.repair.quarantined import Quarantined
 from catalog.repair.queue import pointers_of
 from catalog.repair.rules import RULES, RuleError, find_rule
 from catalog.repair.sending import Sending
+from catalog.terminal_text import escaped
 from processor.reasons import Fault, Reason
 from tests.support.events import ARRIVAL_TIME, record
 from tests.support.real_servers import environment_variables

@@ -7,7 +7,7 @@ from pathlib import Path
 from catalog.connections import connect
 from catalog.operations import chosen_by, recorded
 from catalog.repair.failed_batches import Selection
-from catalog.repair.times import Period
+from catalog.times import Period
 from tests.catalog.conftest import Catalog
 from tests.support.failed_batches import put_object
 from tests.support.real_servers import Services, environment_variables
@@ -52,3 +52,28 @@ async def test_what_was_chosen_is_written_before_anything_is_done(
         "period": {"since": "2026-01-31 00:00:00+00:00"},
         "conditions": ["a", "b"],
     }
+
+
+async def test_no_operation_is_said(catalog: Catalog) -> None:
+    result = await catalog("history")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no operations yet\n")
+
+
+async def test_it_says_who_what_and_why(services: Services, catalog: Catalog) -> None:
+    operation = {
+        "id": "1",
+        "command": "replay",
+        "by": "arn:aws:sts::123456789012:assumed-role/operator/somebody",
+        "reason": "a test",
+        "begun_at": "2026-01-31T08:30:00.000+00:00",
+        "changes": {"arguments": {"from": "2026-01-30", "to": None}, "objects": 2, "rows_changed": 0},
+    }
+    await services.account.s3.put_object(
+        Bucket=services.account.quarantine_bucket,
+        Key="operations/2026-01-31/1.json",
+        Body=json.dumps(operation).encode(),
+    )
+    assert (await catalog("history")).stdout == (
+        "2026-01-31T08:30:00Z  replay: begun, by assumed-role/operator/somebody\n"
+        "  a test: from 2026-01-30, objects 2, rows changed 0\n"
+    )

@@ -215,7 +215,7 @@ async def test_rejected_catalog_refused_postgresqls_words_are_shown_and_a_redriv
     (look,) = commands_of("rejected-catalog-refused")
     assert 'constraint "cheap"' in " ".join((await catalog(*look)).stdout.replace("│", "").split())
     dry, change = commands_of("Our mistake")
-    assert (await catalog(*dry)).stdout.startswith("1 records to send\n  catalog_refused: 1\n")
+    assert (await catalog(*dry)).stdout.startswith("1 record to send\n  catalog_refused: 1\n")
     failed = await catalog(*change)
     assert (failed.exit_code, "rejected again: " in failed.stdout) == (1, True)
 

@@ -78,10 +78,23 @@ async def test_a_check_sends_nothing_and_names_the_lines(
     result = await catalog("produce", str(path), "--check")
     assert (result.exit_code, await sent(services)) == (1, [])
     assert [line.split("│")[1:4] for line in result.stdout.splitlines() if "│" in line] == [
-        [" 5    ", "         ", " not_sendable  "],
         [" 4    ", " b       ", " invalid_price "],
+        [" 5    ", "         ", " not_sendable  "],
     ]
     assert result.stdout.endswith("2 would be accepted, 2 not: not_sendable 1, invalid_price 1.\n")
+
+
+async def test_a_number_that_is_refused_is_called_a_number(catalog: Catalog) -> None:
+    rows = "product_id,inventory\na,-3\n"
+    result = await catalog("produce", "-", "--format", "csv", "--check", "--json", stdin=rows)
+    (line,) = json.loads(result.stdout)["lines"]
+    assert line["message"] == "inventory is -3; 0 to 2147483647 is accepted"
+
+
+async def test_a_simulation_only_counts_its_bad_records(catalog: Catalog) -> None:
+    result = await catalog("produce", "--simulate", "--limit", "100", "--bad", "0.5")
+    assert "to be rejected or not sent" in result.stdout
+    assert "│" not in result.stdout
 
 
 async def test_a_check_of_good_lines_ends_well(catalog: Catalog) -> None:
@@ -90,11 +103,22 @@ async def test_a_check_of_good_lines_ends_well(catalog: Catalog) -> None:
     assert json.loads(result.stdout) == {"accepted": 2, "rejected": {}, "lines": [], "lines_left_out": 0}
 
 
+@pytest.mark.parametrize("arguments", [(), ("--check",)])
+async def test_a_file_without_updates_is_no_all_clear(
+    catalog: Catalog, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    path = tmp_path / "stock.csv"
+    path.write_text("product_id,price\n")
+    result = await catalog("produce", str(path), *arguments)
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"no updates in {path}\n")
+    assert (await catalog("produce", "-", *arguments, stdin="")).stderr == "no updates in standard input\n"
+
+
 async def test_what_suppliers_send_never_reaches_the_terminal_raw(catalog: Catalog) -> None:
     hostile = json.dumps({"product_id": "[red]\x1b[31m", "inventory": -1}, ensure_ascii=False)
     result = await catalog("produce", "-", "--check", stdin=hostile)
     assert "\x1b" not in result.stdout
-    assert "[red]\\u001b[31m" in result.stdout
+    assert "[red]\\x1b[31m" in result.stdout
 
 
 async def test_the_file_s_time_makes_a_repetition_the_same(

@@ -30,14 +30,8 @@ LIST = r"""3 quarantined records
 │ invalid_json  │ unknown  │ 1       │
 └───────────────┴──────────┴─────────┘
 the newest 1:
-┏━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━┳━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┓
-┃ id         ┃ arrived              ┃ reason       ┃ supplier ┃ message                            ┃
-┡━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━╇━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┩
-│ {id} │ 2026-01-31T08:30:00Z │ invalid_json │ unknown  │ not JSON: a control character in a │
-│            │                      │              │          │ string is not escaped at line 1,   │
-│            │                      │              │          │ column 17; found                   │
-│            │                      │              │          │ "\u001b]0;title\u0007[red]\", \"p" │
-└────────────┴──────────────────────┴──────────────┴──────────┴────────────────────────────────────┘
+{id}  2026-01-31T08:30:00Z  invalid_json, unknown
+  not JSON: a control character in a string is not escaped at line 1, column 17; found "\u001b]0;ti…
 """
 
 
@@ -84,6 +78,12 @@ async def test_records_are_chosen(services: Services, catalog: Catalog) -> None:
         found = await listed(catalog, *options)
         numbers = {line["sequence_number"] for line in found["newest"]}
         assert (numbers, found["records"]) == ({sequence(at) for at in positions}, len(positions)), options
+
+
+async def test_a_reason_that_does_not_exist_is_no_all_clear(catalog: Catalog) -> None:
+    result = await catalog("quarantine", "list", "--reason", "invalid_prices")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: no reason 'invalid_prices'; accepted: bad_aggregate, ")
 
 
 async def test_a_record_of_two_objects_is_counted_once(services: Services, catalog: Catalog) -> None:
@@ -168,7 +168,7 @@ async def test_todays_rules_are_not_asked_about_a_record_that_killed_its_process
 async def test_a_record_that_is_not_there_is_named(services: Services, catalog: Catalog) -> None:
     result = await catalog("quarantine", "show", "0123456789")
     assert (result.exit_code, result.stderr) == (
-        1,
+        2,
         "error: no such record in quarantine: 0123456789. `catalog quarantine list --again` lists them\n",
     )
     assert (await catalog("quarantine", "show", SHARD, "x")).exit_code == 2

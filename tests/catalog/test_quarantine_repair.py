@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from tests.support.real_servers import Services, environment_variables, objects
 
 YES = ("--yes", "--reason", "test", "--json")
 ROUND = ("--rule", "price: round to 2 decimals")
-OFFER = r"""1 records to send
+OFFER = r"""1 record to send
   invalid_price: 1
 the first of them:
 ┏━━━━━━━━━━━━┳━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┓
@@ -49,8 +50,15 @@ async def test_a_dry_run_shows_before_and_after(services: Services, catalog: Cat
     result = await catalog("quarantine", "fix", *ROUND)
     assert result.exit_code == 0
     assert result.stdout == OFFER.replace("{id}", id_of(0))
-    assert result.stderr == "Dry run: nothing was changed. To send 1 records, give --yes.\n"
+    assert result.stderr == "Dry run: nothing was changed. To send 1 record, give --yes.\n"
     assert await services.row("a") is None
+
+
+async def test_a_dry_run_shows_as_many_as_asked_for(services: Services, catalog: Catalog) -> None:
+    await quarantine(services, *({"product_id": "a", "price": 1.001} for _ in range(12)))
+    for options, count in (((), 10), (("--show", "3"), 3), (("--show", "0"), 12)):
+        result = await catalog("quarantine", "fix", *ROUND, *options, "--json")
+        assert len(json.loads(result.stdout)["sample"]) == count
 
 
 async def test_a_fixed_record_keeps_its_version_and_is_not_offered_again(
@@ -76,6 +84,26 @@ async def test_a_fixed_record_keeps_its_version_and_is_not_offered_again(
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("command", [("fix", *ROUND), ("redrive",)])
+async def test_an_id_of_no_record_is_an_error(catalog: Catalog, command: tuple[str, ...]) -> None:
+    result = await catalog("quarantine", *command, "0000000000", *YES)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: no such record in quarantine: 0000000000. ")
+
+
+async def test_what_was_fixed_already_is_said_and_is_no_operation(
+    services: Services, catalog: Catalog
+) -> None:
+    await quarantine(services, {"product_id": "a", "price": 1.999})
+    for _ in range(2):
+        result = await catalog("quarantine", "fix", id_of(0), *ROUND, *YES)
+    assert result.exit_code == 0
+    assert re.match(
+        rf"{id_of(0)} was fixed at 20\d\d-\d\d-\d\dT[0-9:]{{8}}Z: see `catalog history`\n", result.stderr
+    )
+    assert len(json.loads((await catalog("history", "--json")).stdout)) == 1
+
+
 async def test_a_patch_keeps_numbers_exact(services: Services, catalog: Catalog, tmp_path: Path) -> None:
     text = '{"product_id":"a","price":19.99,"inventory":-1,"weight":1234567890123456789.000000001}'
     await quarantine(services, text, "no JSON")
@@ -96,7 +124,7 @@ async def test_a_patch_keeps_numbers_exact(services: Services, catalog: Catalog,
 WRONG: list[tuple[tuple[str, ...], str]] = [
     (("--patch", "{}"), "error: --patch is not a list of operations (RFC 6902)"),
     (("--patch", "[{}]"), "error: --patch is not a JSON patch (RFC 6902)"),
-    (("--patch", "no/file"), "error: --patch no/file: [Errno 2]"),
+    (("--patch", "no/file"), "error: --patch 'no/file' is neither JSON nor a file"),
     (("--patch", "[1"), "error: --patch: not JSON"),
     ((), "error: one of --rule, --patch and --editor is accepted"),
     (("--rule", "price: round", "--editor"), "error: one of --rule"),

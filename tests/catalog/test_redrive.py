@@ -121,6 +121,12 @@ CHOICES = [
 ]
 
 
+async def test_a_condition_that_does_not_exist_is_no_all_clear(catalog: Catalog) -> None:
+    result = await catalog("redrive", "--condition", "Retry")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: no condition 'Retry'; accepted: RetryAttemptsExhausted, ")
+
+
 async def test_batches_are_chosen(services: Services, catalog: Catalog) -> None:
     await put_failed_batch(services, update_event(1), "one")
     later = FAILED_AT + timedelta(hours=1)

@@ -109,13 +109,13 @@ async def test_the_screen_of_a_dry_run(services: Services, catalog: Catalog) -> 
     await services.database.execute("DELETE FROM products")
     result = await catalog("replay")
     assert result.stdout.splitlines() == [
-        "1 objects, 2 lines: 1 updates, 1 rejected records, 0 outside of the selection",
-        "1 products; 1 rows of products would change",
-        "┏━━━━━━━━━┳━━━━━━━━━━━┓",
-        "┃ product ┃ would get ┃",
-        "┡━━━━━━━━━╇━━━━━━━━━━━┩",
-        "│ b       │ price 200 │",
-        "└─────────┴───────────┘",
+        "1 object, 2 lines: 1 update, 1 rejected record, 0 outside of the selection",
+        "1 product; 1 row of products would change",
+        "┏━━━━━━━━━┳━━━━━━━━━━━━┓",
+        "┃ product ┃ would get  ┃",
+        "┡━━━━━━━━━╇━━━━━━━━━━━━┩",
+        "│ b       │ price 2.00 │",
+        "└─────────┴────────────┘",
     ]
     assert "Dry run: nothing was changed. To apply them to products, give --yes." in result.stderr
 
@@ -143,7 +143,7 @@ async def test_a_table_of_another_shape_is_refused(services: Services, catalog: 
     ("arguments", "message"),
     [
         (("--into", 'x"; DROP TABLE products'), "the name of a table is accepted"),
-        (("--from", "yesterday"), "--from is 'yesterday'; a day or a time is accepted"),
+        (("--from", "yesterday"), "--from is 'yesterday'; accepted, in UTC if without offset: 2026-01-31, "),
         (("--from", "2026-02-01", "--to", DAY), "--from is later than --to"),
         (("--yes",), "--yes needs --reason"),
         (("--source", "/nowhere"), "a folder with objects of the archive is accepted"),
@@ -172,6 +172,16 @@ async def test_only_the_lines_of_a_time_and_of_products(services: Services, cata
     assert [row["product_id"] for row in await rows(services)] == ["p2"]
     result = await catalog("replay", "--to", DAY, "--product", "-", *YES, stdin="p0\np1\n")
     assert [row["product_id"] for row in await rows(services)] == ["p0", "p2"]
+
+
+@pytest.mark.parametrize("arguments", [(), YES])
+async def test_a_product_without_updates_is_named(
+    services: Services, catalog: Catalog, arguments: tuple[str, ...]
+) -> None:
+    await process(services, {"product_id": "a", "inventory": 1})
+    result = await catalog("replay", "--product", "nosuch", *arguments)
+    assert (result.exit_code, "no update was read of nosuch\n" in result.stderr) == (1, True)
+    assert "nosuch" not in (await catalog("replay", "--product", "a", *arguments)).stderr
 
 
 async def test_what_cannot_be_applied_is_counted_and_left_out(services: Services, catalog: Catalog) -> None:

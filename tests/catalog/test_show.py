@@ -95,11 +95,17 @@ async def test_as_json(services: Services, catalog: Catalog) -> None:
     assert (discontinued["value"], discontinued["version"], discontinued["line"]) == (False, None, None)
 
 
-@pytest.mark.parametrize("product_id", ["nobody", "", "x" * 256, "a\0b", "\udcff"])
+@pytest.mark.parametrize("product_id", ["nobody", "x" * 256, "a\0b", "\udcff"])
 async def test_a_product_that_is_not_there(catalog: Catalog, product_id: str) -> None:
     result = await catalog("show", product_id)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("the catalog has no product '")
+
+
+@pytest.mark.parametrize("command", [("show", ""), ("explain", ""), ("quarantine", "list", "--product", "")])
+async def test_an_empty_id_is_refused(catalog: Catalog, command: tuple[str, ...]) -> None:
+    result = await catalog(*command)
+    assert (result.exit_code, result.stderr) == (2, "error: the product's id is empty\n")
 
 
 async def test_reading_as_the_shop_fills_the_cache(services: Services, catalog: Catalog) -> None:

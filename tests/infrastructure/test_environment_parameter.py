@@ -14,7 +14,6 @@ ADDRESSES = {
     "quarantine_bucket": "${aws_s3_bucket.Quarantine_Private_Bucket.bucket}",
     "queue_url": "${aws_sqs_queue.Quarantine_Queue.url}",
     "function_name": "${aws_lambda_function.Processor_Private_Function.function_name}",
-    "mapping_uuid": "${aws_lambda_event_source_mapping.EventSource_Mapping.uuid}",
     "database_host": "${aws_db_instance.Database_Instance.address}",
     "database_secret_arn": "${aws_secretsmanager_secret.Writer_Secret.arn}",
     "reader_secret_arn": "${aws_secretsmanager_secret.Reader_Secret.arn}",
