@@ -16,6 +16,7 @@ from reliability.simulated.network import Network
 from reliability.simulated.world import World
 
 TIMEOUT_SECONDS = 30.0
+DIED = "Runtime exited"
 
 
 class _KilledError(BaseException):
@@ -76,7 +77,7 @@ class ExecutionEnvironment:
         self._network.end_process(self.loop, vanish=vanish)
         self._to_thread.put(_KilledError())
         self._to_world.get()
-        self._finish(FunctionError("Runtime exited", kind="Unhandled"))
+        self._finish(FunctionError(DIED))
 
     def get_remaining_time_in_millis(self) -> int:
         """Return what Lambda's context returns."""
@@ -171,14 +172,15 @@ class FunctionService:
             self._started += 1
             environment = ExecutionEnvironment(self._world, self._network, self._settings, self._started)
             self.environments.append(environment)
-        answer = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer = loop.create_future()
         self.invocations += 1
         number, name = self.invocations, environment.name
 
         def done(outcome: Any) -> None:
             self._world.note(f"invocation {number} on {name}: {outcome!r}")
             self._answered(event, outcome)
-            if not answer.done():
+            if not answer.done() and not loop.is_closed():
                 answer.set_result(outcome)
 
         self._world.note(f"invocation {number} on {name}: {_shown(event)}")

@@ -105,6 +105,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             self._wake_at(self._frozen_until)
             return
         world.step()
+        self._wakes_at = 0.0  # what it calls soon is planned for after this turn
         while timers and timers[0]._when <= world.now:
             queue.append(heapq.heappop(timers))
         events._set_running_loop(self)
@@ -117,6 +118,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
                     handle._run()
         finally:
             events._set_running_loop(None)
+        self._wakes_at = float("inf")
         self._plan()
         self.after_turn()
 
@@ -135,7 +137,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Keep errors that nobody caught."""
         error = context.get("exception")
-        self.world.note(f"{self.name}: {context.get('message')}: {error!r}")
+        self.world.note(f"{self.name}: {context.get('message')}: {type(error).__name__}")
         if error is not None and "never retrieved" not in str(context.get("message")):
             self.unhandled.append(error)
 

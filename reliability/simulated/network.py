@@ -98,14 +98,14 @@ class Connection:
 
     def _deliver_to(self, data: bytes) -> None:
         if self.is_open and not self.forgotten_to and self.session is not None:
-            self.network.note_delivery(self, "→", data)
+            self.network.note_delivery(self, "→")
             self.session.received(data)
             if self.cut_after_delivery:
                 self.network.world.after(_LATENCY_SECONDS, self._end_at_client)
 
     def _deliver_from(self, data: bytes) -> None:
         if self.is_open and not self.forgotten_from and self.client is not None:
-            self.network.note_delivery(self, "←", data)
+            self.network.note_delivery(self, "←")
             self.client.received(data)
 
     def _end_at_client(self) -> None:
@@ -177,10 +177,10 @@ class Network:
             when = hole + self.world.random.random() * _RETRANSMISSION_SECONDS
         return max(when, last + 1e-9)
 
-    def note_delivery(self, connection: Connection, direction: str, data: bytes) -> None:
+    def note_delivery(self, connection: Connection, direction: str) -> None:
         """Count a message, and note it in the trace."""
         self.world.step()
-        self.world.note(f"{connection.process.name} {direction} {connection.host}#{connection.number} {len(data)}")
+        self.world.note(f"{connection.process.name} {direction} {connection.host}#{connection.number}")
 
     def end_process(self, process: SimulatedLoop, *, vanish: bool) -> None:
         """End a process's connections: servers are told, or never hear of it."""

@@ -41,7 +41,7 @@ from reliability.checker import WHOLE_AGGREGATE, Checker, Received, State, Viola
 from reliability.history import POISON, PRODUCTS, Act, History, Put
 from reliability.simulated.aws import ENDPOINT, CarefulClient, Services
 from reliability.simulated.faults import Faults
-from reliability.simulated.function import ExecutionEnvironment, FunctionService
+from reliability.simulated.function import DIED, ExecutionEnvironment, FunctionService
 from reliability.simulated.loop import SimulatedLoop, SimulatedLookups
 from reliability.simulated.network import Network
 from reliability.simulated.postgres import Database
@@ -71,6 +71,7 @@ _FAULTS_SECONDS = 25.0
 DONE_SECONDS = 150.0
 # A poison record is a suspect after ten minutes, and needs three deaths more.
 _POISON_SECONDS = 900.0
+_SUSPECT_SECONDS = 600.0
 _DRAINED_SECONDS = 65.0
 _DRAIN_INTERVAL_SECONDS = 60.0
 
@@ -413,12 +414,17 @@ class Pipeline:
     # What the world asks and tells:
 
     def _answered(self, event: Mapping[str, Any], outcome: Any) -> None:
-        if "Records" not in event or isinstance(outcome, Exception):
+        if "Records" not in event:
             return
         keys = [
             (record["eventID"].rpartition(":")[0], record["kinesis"]["sequenceNumber"])
             for record in event["Records"]
         ]
+        if isinstance(outcome, Exception):
+            arrived_at = event["Records"][0]["kinesis"]["approximateArrivalTimestamp"]
+            is_suspect = len(keys) == 1 and self.world.now_ms / 1000 - arrived_at > _SUSPECT_SECONDS
+            self.checker.deaths_alone[keys[0]] += is_suspect and str(outcome) == DIED
+            return
         failures = outcome["batchItemFailures"]
         if failures:
             numbers = [number for _, number in keys]
