@@ -82,7 +82,12 @@ class Stores(Protocol):
 
 
 def decode(
-    identity: Identity, data: bytes, arrived_at: datetime, *, refuses: Callable[[Mapping[str, Any]], bool], poison: str
+    identity: Identity,
+    data: bytes,
+    arrived_at: datetime,
+    *,
+    refuses: Callable[[Mapping[str, Any]], bool],
+    poison: str,
 ) -> Received:
     """Return what a record of the feed says. It knows only what histories draw."""
     shard, number, sub_sequence = identity
@@ -133,7 +138,7 @@ class Checker:
 
     def answered(self, records: Sequence[tuple[str, str]]) -> None:
         """Check what was acknowledged at this moment (I5)."""
-        archived, quarantined = self._stored("archive"), self._stored("quarantine")
+        archived, quarantined = self.stored("archive"), self.stored("quarantine")
         cached, pending = self.stores.cached(), self.stores.pending()
         for key in records:
             whole = (*key, WHOLE_AGGREGATE) if len(self.received[key]) > 1 else (*key, 0)
@@ -148,15 +153,23 @@ class Checker:
                 if record.is_good:
                     self._check_row(record)
                     self._check_cached(record, cached, pending)
-                elif record.is_refused and record.identity not in quarantined and not self._is_superseded(record):
-                    self._violated("I5", f"{record.identity} was acknowledged; it is refused, and not in quarantine")
+                elif (
+                    record.is_refused
+                    and record.identity not in quarantined
+                    and not self._is_superseded(record)
+                ):
+                    self._violated(
+                        "I5", f"{record.identity} was acknowledged; it is refused, and not in quarantine"
+                    )
 
     def read(self, product: str, began: float, found: Mapping[str, Any] | None) -> None:
         """Check what a reader returned that began to read then (I4)."""
         states = self.stores.states(product)
         if found is None:
             if states and states[0].since < began:
-                self._violated("I4", f"a reader found no {product}, which has a row since {states[0].since:.3f}")
+                self._violated(
+                    "I4", f"a reader found no {product}, which has a row since {states[0].since:.3f}"
+                )
             return
         ends = [state.since for state in states[1:]] + [float("inf")]
         allowed = [
@@ -180,7 +193,7 @@ class Checker:
     def _check_catalog(self) -> None:
         condemned = {
             identity[:2]
-            for identity, (_, line) in self._stored("quarantine").items()
+            for identity, (_, line) in self.stored("quarantine").items()
             if line["reason"] == "killed_process"
         }
         expected: dict[str, dict[str, Any]] = {}
@@ -192,16 +205,19 @@ class Checker:
         for product in sorted(expected.keys() | actual.keys()):
             if expected.get(product) != actual.get(product):
                 self._violated(
-                    "I1", f"{product} is {actual.get(product)}; the fold of its updates is {expected.get(product)}"
+                    "I1",
+                    f"{product} is {actual.get(product)}; the fold of its updates is {expected.get(product)}",
                 )
 
     def _check_archive(self) -> None:
-        archived = self._stored("archive")
+        archived = self.stored("archive")
         expected = {record.identity: record.data for records in self.received.values() for record in records}
         for identity, data in expected.items():
             whole = (*identity[:2], WHOLE_AGGREGATE)
             if archived.get(identity, (None,))[0] != data and whole not in archived:
-                self._violated("I2", f"{identity} is in the archive as {archived.get(identity)}, not as {data!r}")
+                self._violated(
+                    "I2", f"{identity} is in the archive as {archived.get(identity)}, not as {data!r}"
+                )
         for identity, (data, _) in archived.items():
             if identity not in expected and data != self.whole.get(identity[:2]):
                 self._violated("I2", f"{identity} is in the archive, and was never put")
@@ -213,7 +229,7 @@ class Checker:
                 self._violated("I2", f"the same lines are archived twice: {other} and {key}")
 
     def _check_quarantine(self) -> None:
-        quarantined = self._stored("quarantine")
+        quarantined = self.stored("quarantine")
         expected = {
             record.identity: record
             for records in self.received.values()
@@ -237,7 +253,9 @@ class Checker:
         states = self.stores.states(record.product)
         fields = states[-1].fields if states else {}
         if wrong := self._older(record, fields):
-            self._violated("I5", f"{record.identity} was acknowledged; {wrong} of {record.product} is older: {fields}")
+            self._violated(
+                "I5", f"{record.identity} was acknowledged; {wrong} of {record.product} is older: {fields}"
+            )
 
     def _check_cached(self, record: Received, cached: Mapping[str, bytes], pending: set[str]) -> None:
         value = cached.get(record.product)
@@ -245,7 +263,8 @@ class Checker:
             return
         if wrong := self._older(record, _cached_fields(value)):
             self._violated(
-                "I5", f"{record.identity} was acknowledged; the cached {wrong} of {record.product} is older: {value!r}"
+                "I5",
+                f"{record.identity} was acknowledged; the cached {wrong} of {record.product} is older: {value!r}",
             )
 
     def _older(self, record: Received, fields: Mapping[str, Any]) -> str | None:
@@ -271,7 +290,8 @@ class Checker:
     def _may_be_condemned(self, key: tuple[str, str]) -> bool:
         return self.deaths_alone[key] >= _DEATHS
 
-    def _stored(self, kind: str) -> dict[Identity, tuple[bytes, dict[str, Any]]]:
+    def stored(self, kind: str) -> dict[Identity, tuple[bytes, dict[str, Any]]]:
+        """Return data and line of each record in the `archive` or the `quarantine`."""
         known = self._lines[kind]
         for key, body in self.stores.objects(kind).items():
             if key not in known:

@@ -28,11 +28,11 @@ FAULTS: dict[str, float] = {
         f"{host}: {what}": seconds
         for host in ("postgres", "valkey", "aws")
         for what, seconds in {
-            "refuses": 10,
-            "black hole to it": 15,
-            "black hole from it": 15,
-            "black hole": 15,
-            "slow": 10,
+            "refuses": 30,
+            "black hole to it": 60,
+            "black hole from it": 60,
+            "black hole": 60,
+            "slow": 20,
             "no name": 8,
             "connection cut": 0,
             "cut after delivery": 0,
@@ -40,7 +40,7 @@ FAULTS: dict[str, float] = {
             "answers vanish": 0,
         }.items()
     },
-    "postgres: crash": 5,
+    "postgres: crash": 20,
     "postgres: crash after a commit": 3,
     "postgres: read-only": 6,
     "postgres: too many connections": 6,
@@ -51,7 +51,7 @@ FAULTS: dict[str, float] = {
     "postgres: shut down": 0,
     "postgres: statement lost": 0,
     "postgres: result type changed": 0,
-    "postgres: rows locked": 20,
+    "postgres: rows locked": 60,
     "postgres: slow rows": 15,
     "valkey: failover": 2,
     "valkey: restart": 1,
@@ -125,7 +125,9 @@ class History:
             f"{self.readers} readers{', no cache' if self.cache_is_out else ''}"
         )
         puts = [f"  at {put.at:.3f} s {put.key}: {', '.join(map(repr, put.contents))}" for put in self.puts]
-        faults = [f"  at step {one.step} {one.kind}, {one.seconds:.2f} s ({one.pick:.3f})" for one in self.faults]
+        faults = [
+            f"  at step {one.step} {one.kind}, {one.seconds:.2f} s ({one.pick:.3f})" for one in self.faults
+        ]
         acts = [f"  at {act.at:.3f} s {act.kind}" for act in self.acts]
         return "\n".join([head, *puts, *faults, *acts])
 
@@ -139,10 +141,11 @@ def draw(seed: int) -> History:
     kinds = chance.sample(sorted(FAULTS), chance.choice((1, 2, 4, 6)))
     faults = tuple(
         _fault(chance, chance.choice(kinds), count * _STEPS_PER_RECORD)
-        for _ in range(chance.choice((0, 2, 4, 8)))
+        for _ in range(chance.choice((0, 2, 4, 8, 12)))
     )
     acts = tuple(
-        Act(chance.uniform(0, 2 * _SENDING_SECONDS), chance.choice(ACTS)) for _ in range(chance.choice((0, 0, 1, 2)))
+        Act(chance.uniform(0, 2 * _SENDING_SECONDS), chance.choice(ACTS))
+        for _ in range(chance.choice((0, 0, 1, 2)))
     )
     return History(
         seed=seed,
@@ -182,7 +185,9 @@ def _put(chance: random.Random) -> Put:
     at = chance.choice((0.0, 1.0, chance.uniform(0, _SENDING_SECONDS))) + chance.random() / 10
     key = chance.choice(PRODUCTS)
     if chance.random() < 0.1:
-        return Put(at, key, tuple(_content(chance, at) for _ in range(chance.randint(1, 4))), is_aggregate=True)
+        return Put(
+            at, key, tuple(_content(chance, at) for _ in range(chance.randint(1, 4))), is_aggregate=True
+        )
     return Put(at, key, (_content(chance, at),))
 
 
@@ -190,7 +195,14 @@ def _content(chance: random.Random, at: float) -> bytes:
     kind = chance.random()
     if kind < 0.08:
         return chance.choice(
-            (b"no JSON", b"\xff\xfe{", b'{"inventory":1}', b'{"product_id":"apple","inventory":-1}', b"[]", b"{}")
+            (
+                b"no JSON",
+                b"\xff\xfe{",
+                b'{"inventory":1}',
+                b'{"product_id":"apple","inventory":-1}',
+                b"[]",
+                b"{}",
+            )
         )
     update: dict[str, Any] = {"product_id": chance.choice(PRODUCTS)}
     if kind < 0.12:

@@ -43,7 +43,9 @@ class Services:
         """Return the session of a new connection."""
         return HttpSession(self, connection)
 
-    def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+    def answer(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
         """Return status, headers and body of a request's answer."""
         if "x-amz-target" in headers:
             secret = self.secrets[json.loads(body)["SecretId"]]
@@ -59,7 +61,9 @@ class Services:
         found = self.objects.get((bucket, key))
         return (404, {}, b"") if found is None else (200, {}, found)
 
-    def _put(self, bucket: str, key: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+    def _put(
+        self, bucket: str, key: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
         if headers.get("if-none-match") == "*" and (bucket, key) in self.objects:
             return 412, {}, b""
         self.objects[bucket, key] = body
@@ -170,7 +174,9 @@ class CarefulClient:
         reader, writer = await asyncio.open_connection(ENDPOINT, 80)
         try:
             lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-            writer.write(f"{method} {target} HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n".encode() + body)
+            writer.write(
+                f"{method} {target} HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n".encode() + body
+            )
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             length = int(head.split("content-length: ")[1].split("\r\n")[0])
             return int(head.split(" ")[1]), await reader.readexactly(length)

@@ -2,15 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reliability.history import FAULTS, PRODUCTS, Fault
-from reliability.simulated.aws import Services, Trouble
-from reliability.simulated.function import TIMEOUT_SECONDS, FunctionService
-from reliability.simulated.network import Connection, Host, Network
-from reliability.simulated.postgres import Database
-from reliability.simulated.redis import Cache
-from reliability.simulated.world import World
+from reliability.simulated.aws import Trouble
+from reliability.simulated.function import TIMEOUT_SECONDS
+from reliability.simulated.network import Connection, Host
+
+if TYPE_CHECKING:
+    from reliability.simulated.pipeline import Pipeline
 
 T = TypeVar("T")
 
@@ -25,32 +25,17 @@ _ERRORS = {
 
 
 class Faults:
-    """Makes faults happen. `happened`: how many of each kind did, with something to hit.
+    """Makes faults happen. `happened`: how many of each kind did, with something to hit."""
 
-    `restart_mapping`: crashes the event source mapping and starts it again from its checkpoints.
-    """
-
-    def __init__(
-        self,
-        world: World,
-        network: Network,
-        function: FunctionService,
-        database: Database,
-        cache: Cache,
-        services: Services,
-        *,
-        set_password: Callable[[str, str], None],
-        restart_mapping: Callable[[], None],
-    ) -> None:
+    def __init__(self, pipeline: "Pipeline") -> None:
         self.happened: Counter[str] = Counter()
-        self._world = world
-        self._network = network
-        self._function = function
-        self._database = database
-        self._cache = cache
-        self._services = services
-        self._set_password = set_password
-        self._restart_mapping = restart_mapping
+        self._pipeline = pipeline
+        self._world = pipeline.world
+        self._network = pipeline.network
+        self._function = pipeline.function
+        self._database = pipeline.database
+        self._cache = pipeline.cache
+        self._services = pipeline.services
         self._is_over = False
         self._heals: list[Callable[[], None]] = []
 
@@ -63,7 +48,9 @@ class Faults:
         """End all faults; no other happens."""
         self._is_over = True
         for host in self._network.hosts.values():
-            host.refuses_until = host.hole_to_until = host.hole_from_until = 0.0
+            if host.refuses_until < float("inf"):
+                host.refuses_until = 0.0
+            host.hole_to_until = host.hole_from_until = 0.0
             host.slow_until = host.no_name_until = 0.0
         for heal in self._heals:
             heal()
@@ -82,7 +69,9 @@ class Faults:
             self._database.errors_ahead.append(_ERRORS[fault.kind])
             did = True
         else:
-            did = getattr(self, "_" + fault.kind.replace(": ", "_").replace(" ", "_").replace("-", "_"))(fault)
+            did = getattr(self, "_" + fault.kind.replace(": ", "_").replace(" ", "_").replace("-", "_"))(
+                fault
+            )
         if did is not False:
             self._happened(fault)
 
@@ -111,7 +100,7 @@ class Faults:
         return bool(idle)
 
     def _mapping_restarts(self, _: Fault) -> None:
-        self._restart_mapping()
+        self._pipeline.restart_mapping()
 
     def _on_busy(self, fault: Fault, do: Callable[[Any], None]) -> bool:
         busy = self._function.busy
@@ -122,7 +111,7 @@ class Faults:
     # The ways to servers:
 
     def _way_refuses(self, host: Host, fault: Fault) -> None:
-        host.refuses_until = self._world.now + fault.seconds
+        host.refuses_until = max(host.refuses_until, self._world.now + fault.seconds)
 
     def _way_black_hole_to_it(self, host: Host, fault: Fault) -> None:
         host.hole_to_until = self._world.now + fault.seconds
@@ -268,7 +257,7 @@ class Faults:
             self._database.passwords.update(dict.fromkeys(self._database.passwords, password))
         else:
             self._cache.password = password
-        self._heal_after(fault.seconds, lambda: self._set_password(name, password))
+        self._heal_after(fault.seconds, lambda: self._pipeline.set_secret(name, password))
 
     def _heal_after(self, seconds: float, heal: Callable[[], None]) -> None:
         self._heals.append(heal)

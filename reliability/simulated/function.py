@@ -47,7 +47,9 @@ class ExecutionEnvironment:
         self.loop.is_running_code = False
         self.loop.after_turn = self._after_turn
         machine = Machine(
-            new_loop=lambda: self.loop, new_lookups=SimulatedLookups, careful_aws=lambda *_, **__: CarefulClient()  # type: ignore[arg-type, return-value]
+            new_loop=lambda: self.loop,
+            new_lookups=SimulatedLookups,
+            careful_aws=lambda *_, **__: CarefulClient(),  # type: ignore[arg-type, return-value]
         )
         self._runtime = Runtime(settings, machine)
         self._thread = threading.Thread(target=self._main, name=self.name, daemon=True)

@@ -158,7 +158,11 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port))]
 
     async def create_connection(  # type: ignore[override]
-        self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: Any = None, port: Any = None, **_: Any
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        host: Any = None,
+        port: Any = None,
+        **_: Any,
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
         await self._network.look_up(host)
         connection = await self._network.connect(self, str(host))

@@ -138,11 +138,12 @@ class Network:
         return self.hosts[name]
 
     async def look_up(self, name: str) -> None:
-        """Return when the name is known. Raises: OSError."""
-        host = self.hosts[name]
+        """Return when the name is known, late or never while there is a fault. Raises: OSError."""
+        host, random = self.hosts[name], self.world.random
         if self.world.now < host.no_name_until:
-            await asyncio.sleep(self.world.random.choice((0.01, 2.0, host.no_name_until - self.world.now)))
-            raise OSError(-3, "Temporary failure in name resolution")
+            await asyncio.sleep(random.choice((0.01, 2.0, host.no_name_until - self.world.now)))
+            if random.random() < 0.7:
+                raise OSError(-3, "Temporary failure in name resolution")
 
     async def connect(self, process: SimulatedLoop, name: str) -> Connection:
         """Return a new connection, as the server accepted it. Raises: OSError."""

@@ -159,7 +159,9 @@ class Session:
 
     def _log_in(self, password: str) -> None:
         if self.server.passwords.get(self._user) != password:
-            self._fail(SqlError("28P01", f'password authentication failed for user "{self._user}"', is_fatal=True))
+            self._fail(
+                SqlError("28P01", f'password authentication failed for user "{self._user}"', is_fatal=True)
+            )
         elif len(self.server.sessions) >= self.server.max_connections:
             self._fail(SqlError("53300", "sorry, too many clients already", is_fatal=True))
         else:

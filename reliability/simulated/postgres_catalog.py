@@ -26,7 +26,12 @@ _FIELDS: dict[str, Callable[[str], Any]] = {
     "price": lambda cents: Decimal(cents) / 100,
     "discontinued": lambda text: text.lower() == "true",
 }
-_TYPES = {"inventory": wire.INT4, "price": wire.NUMERIC, "discontinued": wire.BOOL, "last_updated": wire.TIMESTAMPTZ}
+_TYPES = {
+    "inventory": wire.INT4,
+    "price": wire.NUMERIC,
+    "discontinued": wire.BOOL,
+    "last_updated": wire.TIMESTAMPTZ,
+}
 _UPSERTED = (("changed", wire.INT8), ("invalidations_pending", wire.BOOL))
 
 
@@ -114,7 +119,9 @@ def _changed(held: Row | None, change: dict[str, str | None], *, checks: bool = 
             is_changed = True
         # The CHECK looks at the row that would be inserted, also where a conflict makes it an update.
         if checks and name == "inventory" and text is not None and int(text) == REFUSED_INVENTORY:
-            raise SqlError("23514", 'new row for relation "products" violates check constraint "not_the_beast"')
+            raise SqlError(
+                "23514", 'new row for relation "products" violates check constraint "not_the_beast"'
+            )
     if not is_changed:
         return None
     newest = datetime.fromisoformat(max(versions.values())[:26] + "+00:00")
@@ -127,7 +134,9 @@ def _changes(text: str, arguments: Sequence[str]) -> list[dict[str, str | None]]
     columns = [argument.split("\n") if argument else [] for argument in arguments]
     length = max(map(len, columns))
     padded = [column + [""] * (length - len(column)) for column in columns]
-    return [dict(zip(names, (value or None for value in row), strict=True)) for row in zip(*padded, strict=True)]
+    return [
+        dict(zip(names, (value or None for value in row), strict=True)) for row in zip(*padded, strict=True)
+    ]
 
 
 def _upsert(catalog: Catalog, text: str) -> Plan:
@@ -171,7 +180,11 @@ def _outdated(catalog: Catalog, text: str) -> Plan:
         changes = _changes(text, arguments)
         products = dict(catalog.tables.products)
         yield catalog.server.row_seconds * len(changes) / 2
-        changed = [change for change in changes if _changed(products.get(str(change["product_id"])), change, checks=False)]
+        changed = [
+            change
+            for change in changes
+            if _changed(products.get(str(change["product_id"])), change, checks=False)
+        ]
         return [(change["product_id"],) for change in changed], f"SELECT {len(changed)}"
 
     return Shape([wire.TEXT] * text.count("string_to_array"), [("product_id", wire.TEXT)]), work
@@ -279,7 +292,9 @@ def _mark(catalog: Catalog, _: str) -> Plan:
     def work(shard: str, number: str, process_id: str) -> Work:
         catalog.write_begins()
         marks = catalog.tables.marks
-        others = [(key[2],) for key, at in marks.items() if key[:2] == (shard, number) and key[2] != process_id]
+        others = [
+            (key[2],) for key, at in marks.items() if key[:2] == (shard, number) and key[2] != process_id
+        ]
         yield catalog.server.row_seconds
         marks[shard, number, process_id] = catalog.world.now
         return others, f"SELECT {len(others)}"
@@ -345,12 +360,13 @@ _STATEMENTS: list[tuple[str, Callable[[Catalog, str], Plan]]] = [
     (r"INSERT INTO processing_attempt", _mark),
     (r"^DELETE FROM processing_attempt WHERE", _clear_marks),
     (r"pg_relation_size\('pending_invalidation'\)", _always(False, columns=[("no", wire.BOOL)])),
-    (r"typeinfo_tree", lambda c, t: _always(
-        *(value for _, value in _TYPE_INFO.values()),
-        columns=[(name, oid) for name, (oid, _) in _TYPE_INFO.items()],
-        parameters=[wire.OIDS],
-    )(c, t)),
+    (
+        r"typeinfo_tree",
+        lambda c, t: _always(
+            *(value for _, value in _TYPE_INFO.values()),
+            columns=[(name, oid) for name, (oid, _) in _TYPE_INFO.items()],
+            parameters=[wire.OIDS],
+        )(c, t),
+    ),
     (r"current_setting\('jit'\)", _always("off", "off", columns=[("cur", wire.TEXT), ("new", wire.TEXT)])),
 ]
-
-

@@ -15,7 +15,7 @@ _ARGUMENT = re.compile(r"(KEYS|ARGV)\[(\d)\]")
 
 
 class Cache:
-    """The primary. `lost`: keys whose deletion a failover lost, and when; `password`: what a login needs."""
+    """The primary. `lost`: keys that a failover brought back, and when; `password`: what a login needs."""
 
     def __init__(self, world: World, password: str) -> None:
         self.world = world
@@ -65,7 +65,6 @@ class Cache:
             self.values.pop(key, None)
         else:
             self.values[key] = value, self.world.now + seconds
-            self.lost.pop(key, None)
 
     def do(self, command: Sequence[bytes]) -> bytes:
         """Do a command; return its reply."""

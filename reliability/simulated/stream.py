@@ -1,5 +1,6 @@
 """A simulated Kinesis stream, and the bucket that keeps failed batches."""
 
+import asyncio
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -85,6 +86,4 @@ class SimulatedClock:
         return self._world.date()
 
     async def sleep(self, seconds: float) -> None:
-        import asyncio
-
         await asyncio.sleep(seconds)
