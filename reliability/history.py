@@ -14,6 +14,8 @@ from reliability.simulated.world import BEGINNING
 PRODUCTS = ("apple", "birne", "çam", "d 4")
 POISON = "poison"
 _SENDING_SECONDS = 8.0
+# A record that comes alone after ten minutes is a suspect.
+_OLD_SECONDS = 660.0
 _STEPS_PER_RECORD = 60
 _MAGIC = b"\xf3\x89\x9a\xc2"
 
@@ -104,7 +106,11 @@ class Act:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """All that is decided before a run; `cache_is_out`: there is no cache until all updates are done."""
+    """All that is decided before a run.
+
+    `age_seconds`: how long records have waited in the stream, as after an outage; `cache_is_out`: there is no
+    cache until all updates are done.
+    """
 
     seed: int
     shards: int
@@ -113,6 +119,7 @@ class History:
     retries: int
     concurrency: int
     readers: int
+    age_seconds: float
     cache_is_out: bool
     puts: tuple[Put, ...]
     faults: tuple[Fault, ...]
@@ -122,7 +129,8 @@ class History:
         head = (
             f"seed {self.seed}: {self.shards} shards, {self.parallelization} batches at a time of up to "
             f"{self.batch_size} records, {self.retries} retries, up to {self.concurrency} processes, "
-            f"{self.readers} readers{', no cache' if self.cache_is_out else ''}"
+            f"{self.readers} readers, records {self.age_seconds:.0f} s old"
+            f"{', no cache' if self.cache_is_out else ''}"
         )
         puts = [f"  at {put.at:.3f} s {put.key}: {', '.join(map(repr, put.contents))}" for put in self.puts]
         faults = [
@@ -136,7 +144,8 @@ def draw(seed: int) -> History:
     """Draw a history."""
     chance = random.Random(seed)
     count = chance.choice((3, 8, 15, 25))
-    puts = tuple(sorted((_put(chance) for _ in range(count)), key=lambda put: put.at))
+    age_seconds = chance.choice((0.0, 0.0, 0.0, 0.0, _OLD_SECONDS))
+    puts = tuple(sorted((_put(chance, age_seconds) for _ in range(count)), key=lambda put: put.at))
     has_poison = any(POISON.encode() in put.data for put in puts)
     kinds = chance.sample(sorted(FAULTS), chance.choice((1, 2, 4, 6)))
     faults = tuple(
@@ -154,7 +163,8 @@ def draw(seed: int) -> History:
         parallelization=chance.choice((1, 1, 2)),
         retries=-1 if has_poison else chance.choice((-1, -1, 2)),
         concurrency=chance.choice((2, 4, 8)),
-        readers=chance.choice((0, 1, 2)),
+        readers=chance.choice((0, 1, 2, 3)),
+        age_seconds=age_seconds,
         cache_is_out=chance.random() < 0.05,
         puts=puts,
         faults=faults,
@@ -181,14 +191,17 @@ def _fault(chance: random.Random, kind: str, steps: int) -> Fault:
     return Fault(chance.randrange(steps), kind, chance.random() * FAULTS[kind], chance.random())
 
 
-def _put(chance: random.Random) -> Put:
+def _put(chance: random.Random, age_seconds: float) -> Put:
     at = chance.choice((0.0, 1.0, chance.uniform(0, _SENDING_SECONDS))) + chance.random() / 10
     key = chance.choice(PRODUCTS)
     if chance.random() < 0.1:
         return Put(
-            at, key, tuple(_content(chance, at) for _ in range(chance.randint(1, 4))), is_aggregate=True
+            at,
+            key,
+            tuple(_content(chance, at - age_seconds) for _ in range(chance.randint(1, 4))),
+            is_aggregate=True,
         )
-    return Put(at, key, (_content(chance, at),))
+    return Put(at, key, (_content(chance, at - age_seconds),))
 
 
 def _content(chance: random.Random, at: float) -> bytes:
@@ -217,7 +230,7 @@ def _content(chance: random.Random, at: float) -> bytes:
         if chance.random() < 0.2 or len(update) == 1:
             update["discontinued"] = chance.random() < 0.5
     if chance.random() < 0.9:
-        seconds = chance.choice((0.0, -3600.0, at, at, at - chance.random() * 9, at + 200))
+        seconds = chance.choice((-7200.0, -3600.0, at, at, at - chance.random() * 9, at + 200))
         update["event_time"] = f"{BEGINNING + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S.%fZ}"
     return json.dumps(update, ensure_ascii=chance.random() < 0.5).encode()
 

@@ -194,7 +194,8 @@ class Faults:
 
     def _postgres_rows_locked(self, fault: Fault) -> None:
         rows = [("products", product) for product in PRODUCTS]
-        self._database.lock_rows(rows[: 1 + int(fault.pick * len(rows))], fault.seconds)
+        transaction = self._database.lock_rows(rows[: 1 + int(fault.pick * len(rows))], fault.seconds)
+        self._heals.append(transaction.drop)
 
     def _postgres_slow_rows(self, fault: Fault) -> None:
         normal = self._database.row_seconds

@@ -35,6 +35,7 @@ class ExecutionEnvironment:
         self.is_alive = True
         self.event: Mapping[str, Any] | None = None
         self.invocations = 0
+        self.has_timed_out = False
         self._world = world
         self._network = network
         self._deadline = 0.0
@@ -58,6 +59,7 @@ class ExecutionEnvironment:
     def invoke(self, event: Mapping[str, Any], done: Callable[[Any], None]) -> None:
         """Run the handler soon; `done` gets its answer, or an exception, when it returns."""
         self.event, self._done = event, done
+        self.loop.was_frozen = False
         self._world.after(0.0, self._begin, event)
 
     def _begin(self, event: Mapping[str, Any]) -> None:
@@ -88,6 +90,7 @@ class ExecutionEnvironment:
     def _time_out(self, invocation: int) -> None:
         if self.is_alive and self.event is not None and invocation == self.invocations:
             self._world.note(f"{self.name}: timed out")
+            self.has_timed_out = not self.loop.was_frozen
             self.kill()
 
     def _finish(self, outcome: Any) -> None:
@@ -138,7 +141,8 @@ class ExecutionEnvironment:
 class FunctionService:
     """The function: starts execution environments as they are needed, up to its concurrency.
 
-    `answered`: called with the event and the outcome of each invocation.
+    `invoked`: called when an invocation begins. `answered`: called with its event and its outcome.
+    `timed_out`: invocations that were killed because they took too long, though nothing froze them.
     """
 
     def __init__(
@@ -148,14 +152,17 @@ class FunctionService:
         settings: Settings,
         *,
         concurrency: int,
+        invoked: Callable[[], None],
         answered: Callable[[Mapping[str, Any], Any], None],
     ) -> None:
+        self.timed_out: list[str] = []
         self.environments: list[ExecutionEnvironment] = []
         self.invocations = 0
         self._world = world
         self._network = network
         self._settings = settings
         self._concurrency = concurrency
+        self._invoked = invoked
         self._answered = answered
         self._started = 0
 
@@ -177,10 +184,13 @@ class FunctionService:
         loop = asyncio.get_running_loop()
         answer = loop.create_future()
         self.invocations += 1
+        self._invoked()
         number, name = self.invocations, environment.name
 
         def done(outcome: Any) -> None:
             self._world.note(f"invocation {number} on {name}: {outcome!r}")
+            if environment.has_timed_out:
+                self.timed_out.append(f"invocation {number} on {name}")
             self._answered(event, outcome)
             if not answer.done() and not loop.is_closed():
                 answer.set_result(outcome)

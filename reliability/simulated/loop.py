@@ -33,6 +33,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.world = world
         self.drive: Callable[[asyncio.Future[Any]], None] | None = None
         self.is_running_code = True
+        self.was_frozen = False
         self.after_turn: Callable[[], None] = lambda: None
         self.unhandled: list[BaseException] = []
         self._network = network
@@ -75,6 +76,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def freeze(self, seconds: float) -> None:
         """Stand still, as a process that is stopped."""
         self._frozen_until = self.world.now + seconds
+        self.was_frozen = True
 
     def die(self) -> None:
         """End without doing anything more."""

@@ -51,7 +51,7 @@ async def read_products(pipeline: "Pipeline", *, pause_seconds: float) -> None:
         )
         reader = CatalogReader(pool, _cache_client("first"))
         while True:
-            await asyncio.sleep(world.random.random() ** 4 * pause_seconds)
+            await _pause(pipeline, world.random.random() ** 4 * pause_seconds)
             product, began = world.random.choice(PRODUCTS), world.now
             try:
                 async with asyncio.timeout(world.random.choice(_PATIENCE_SECONDS)):
@@ -59,6 +59,13 @@ async def read_products(pipeline: "Pipeline", *, pause_seconds: float) -> None:
             except _LOST:
                 continue
             pipeline.checker.read(product, began, None if found is None else _fields(found))
+
+
+async def _pause(pipeline: "Pipeline", seconds: float) -> None:
+    """Return after so many seconds, or when the function is invoked."""
+    invoked = asyncio.get_running_loop().create_future()
+    pipeline.idle_readers.append(invoked)
+    await asyncio.wait([invoked], timeout=seconds)
 
 
 async def act(pipeline: "Pipeline", what: Act) -> None:

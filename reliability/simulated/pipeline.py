@@ -51,6 +51,8 @@ _DONE_SECONDS = 150.0
 # A poison record is a suspect after ten minutes, and needs three deaths more.
 _SUSPECT_SECONDS = 600.0
 _POISON_SECONDS = 900.0
+# In which an invocation commits and invalidates, if nothing is slow.
+_RACE_SECONDS = 6e-3
 # Then until no invalidation is pending: the schedule comes once a minute, and may be throttled once.
 _DRAIN_INTERVAL_SECONDS = 60.0
 _DRAINED_SECONDS = 2 * _DRAIN_INTERVAL_SECONDS
@@ -92,17 +94,19 @@ class Pipeline:
         self.network.host(ENDPOINT, self.services.accept)
         for name in ("postgres", "valkey"):
             self.set_secret(name, "first")
-        self.stream = SimulatedStream(world, history.shards)
+        self.stream = SimulatedStream(world, history.shards, history.age_seconds)
         self.checker = Checker(SimulatedStores(world, self.tables, self.cache, self.services))
         self.function = FunctionService(
             world,
             self.network,
             read_settings(VARIABLES),
             concurrency=history.concurrency,
+            invoked=self._wake_readers,
             answered=self._answered,
         )
         self.faults = Faults(self)
         self.redriven: set[str] = set()
+        self.idle_readers: list[asyncio.Future[None]] = []
         self.database_password: str
         self._loops: list[SimulatedLoop] = []
         self._mapping, self._mapping_loop = self._new_mapping(None)
@@ -116,7 +120,7 @@ class Pipeline:
         producing = self._spawn("producer", self._produce())
         self._spawn("schedule", self._drain_by_schedule())
         readers = [
-            self._spawn(f"reader {number}", read_products(self, pause_seconds=3.0))
+            self._spawn(f"reader {number}", read_products(self, pause_seconds=6.0))
             for number in range(history.readers)
         ]
         for number, one in enumerate(history.acts):
@@ -167,6 +171,12 @@ class Pipeline:
 
     def _end(self) -> None:
         self.function.end()
+        if self.function.timed_out:
+            self._violated(
+                "progress", f"no answer in time, though nothing froze it: {self.function.timed_out}"
+            )
+        for deadlock in self.database.deadlocks:
+            self._violated("progress", f"a deadlock between our own statements for {deadlock}")
         for loop in self._loops:
             for error in loop.unhandled:
                 self._violated("error", f"{loop.name}: {type(error).__name__}: {error}")
@@ -233,6 +243,12 @@ class Pipeline:
 
     # What the world asks and tells:
 
+    def _wake_readers(self) -> None:
+        """Let readers read while an invocation writes."""
+        idle, self.idle_readers = self.idle_readers, []
+        for reader in idle:
+            self.world.after(self.world.random.random() * _RACE_SECONDS, _wake, reader)
+
     def _answered(self, event: Mapping[str, Any], outcome: Any) -> None:
         if "Records" not in event:
             return
@@ -296,3 +312,8 @@ class Pipeline:
 
     def _new_id(self) -> str:
         return f"{self.world.random.getrandbits(128):032x}"
+
+
+def _wake(reader: "asyncio.Future[None]") -> None:
+    if not reader.done() and not reader.get_loop().is_closed():
+        reader.set_result(None)

@@ -27,7 +27,7 @@ class Database:
     """The server: what all its sessions share.
 
     `plan`: finds a statement's shape and work by its text. `row_seconds`: how long it works on a row.
-    `crash_after_commit`: the next statement that writes commits, and then the server crashes.
+    `deadlocks`: rows for which statements waited for each other. `crash_after_commit`: the next statement that writes commits, and then the server crashes.
     """
 
     def __init__(self, world: World, plan: Callable[[str], Plan], passwords: dict[str, str]) -> None:
@@ -42,12 +42,12 @@ class Database:
         self.row_seconds = _ROW_SECONDS
         self.crash_after_commit: Callable[[], None] | None = None
         self.errors_ahead: list[str] = []
+        self.deadlocks: list[tuple[str, str]] = []
         self._pids = itertools.count(100)
 
     def accept(self, connection: Connection) -> "Session":
         """Return the session of a new connection."""
-        session = Session(self, connection, next(self._pids))
-        return session
+        return Session(self, connection, next(self._pids))
 
     def crash(self) -> None:
         """End all sessions and what they do; what is committed stays."""
@@ -56,16 +56,17 @@ class Database:
             session.connection.reset()
         self.sessions.clear()
 
-    def lock_rows(self, rows: list[tuple[str, str]], seconds: float) -> None:
-        """Lock rows for a time, as somebody's open transaction."""
+    def lock_rows(self, rows: list[tuple[str, str]], seconds: float) -> "Running":
+        """Lock rows for a time, as somebody's open transaction; return that."""
 
         def hold() -> Work:
-            for row in rows:
-                yield row
+            yield from rows
             yield seconds
             return [], ""
 
-        Running(self, None, hold(), lambda *_: None).go()
+        transaction = Running(self, None, hold(), lambda *_: None)
+        transaction.go()
+        return transaction
 
 
 class Session:
@@ -297,6 +298,7 @@ class Running:
                 return
             one = self._server.locks.get(one._awaited)
             if one is self:
+                self._server.deadlocks.append(row)
                 self.stop(SqlError("40P01", "deadlock detected"))
                 return
 

@@ -4,7 +4,7 @@ import asyncio
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from local.emulated_aws.event_source_mapping import Page, Position, Shard, StreamRecord
 from reliability.simulated.aws import Services
@@ -21,8 +21,9 @@ class _StoredShard:
 class SimulatedStream:
     """Shards of records in order. Sequence numbers begin at 95, so that their order as text is soon wrong."""
 
-    def __init__(self, world: World, shards: int) -> None:
+    def __init__(self, world: World, shards: int, age_seconds: float) -> None:
         self._world = world
+        self._age = timedelta(seconds=age_seconds)
         self._shards: dict[str, _StoredShard] = {}
         self._next = 95
         for _ in range(shards):
@@ -32,7 +33,7 @@ class SimulatedStream:
         """Put a record; return its shard and what was stored."""
         is_open = [name for name, shard in self._shards.items() if not shard.is_closed]
         shard = is_open[zlib.crc32(key.encode()) % len(is_open)]
-        arrived_at = self._world.date()
+        arrived_at = self._world.date() - self._age
         arrived_at = arrived_at.replace(microsecond=arrived_at.microsecond // 1000 * 1000)
         record = StreamRecord(str(self._next), key, data, arrived_at)
         self._next += 1
