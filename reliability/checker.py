@@ -146,21 +146,16 @@ class Checker:
             if is_condemned and whole in archived:
                 continue
             for record in self.received[key]:
+                is_quarantined = record.identity in quarantined
                 if record.identity not in archived:
                     self._violated("I5", f"{record.identity} was acknowledged, and is not in the archive")
-                if not record.fields and record.identity not in quarantined:
+                if not record.fields and not is_quarantined:
                     self._violated("I5", f"{record.identity} was acknowledged, and is not in quarantine")
                 if record.is_good:
                     self._check_row(record)
                     self._check_cached(record, cached, pending)
-                elif (
-                    record.is_refused
-                    and record.identity not in quarantined
-                    and not self._is_superseded(record)
-                ):
-                    self._violated(
-                        "I5", f"{record.identity} was acknowledged; it is refused, and not in quarantine"
-                    )
+                elif record.is_refused and not is_quarantined and not self._is_superseded(record):
+                    self._violated("I5", f"{record.identity} was refused, and is not in quarantine")
 
     def read(self, product: str, began: float, found: Mapping[str, Any] | None) -> None:
         """Check what a reader returned that began to read then (I4)."""
@@ -264,7 +259,7 @@ class Checker:
         if wrong := self._older(record, _cached_fields(value)):
             self._violated(
                 "I5",
-                f"{record.identity} was acknowledged; the cached {wrong} of {record.product} is older: {value!r}",
+                f"{record.identity} was acknowledged; {wrong} of {record.product} is older in the cache: {value!r}",
             )
 
     def _older(self, record: Received, fields: Mapping[str, Any]) -> str | None:

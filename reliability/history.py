@@ -179,7 +179,7 @@ def smaller(history: History) -> Iterator[History]:
         size = len(items)
         while size >= 1:
             for start in range(0, len(items), size):
-                yield replace(history, **{name: items[:start] + items[start + size :]})  # type: ignore[arg-type]
+                yield replace(history, **{name: items[:start] + items[start + size :]})
             size //= 2
     if history.readers:
         yield replace(history, readers=history.readers - 1)

@@ -1,6 +1,7 @@
 """Many histories in a few processes: figures, and each failure made as small as it still fails."""
 
 import gc
+import io
 import os
 import sys
 import time
@@ -10,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from multiprocessing import get_context
-from pathlib import Path
 
 from reliability.checker import Violation
 from reliability.history import History, draw, smaller
@@ -77,7 +77,7 @@ def prepare_process() -> None:
     """Make this process ready for histories: no output, no environment variables of its own, no garbage."""
     from reliability.simulated.pipeline import VARIABLES
 
-    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")
+    sys.stdout = io.StringIO()
     for name in [name for name in os.environ if name.startswith(("AWS_", "BOTO", "PG"))]:
         del os.environ[name]
     os.environ.update(VARIABLES, HOME="/nonexistent")

@@ -5,13 +5,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from reliability.simulated.network import Connection
 from reliability.simulated.world import World
+
+# Status, headers and body.
+Answer: TypeAlias = tuple[int, dict[str, str], bytes]
 
 ENDPOINT = "aws"
 _ATTEMPTS = 3
@@ -21,7 +24,7 @@ _WORK_SECONDS = 5e-3
 
 @dataclass(slots=True)
 class Trouble:
-    """What the service does until a time: `status` instead of an answer, or it is slow, or silent after the work."""
+    """What the service does until a time, to a share of requests: a status, `slow`, or `lost` answers."""
 
     kind: str
     until: float
@@ -31,7 +34,7 @@ class Trouble:
 
 @dataclass(slots=True)
 class Services:
-    """Buckets and secrets. `objects`: (bucket, key) → body; `puts`: how often each was put with other bytes."""
+    """Buckets and secrets. `objects`: (bucket, key) → body; `secrets`: ARN → text."""
 
     world: World
     objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
@@ -43,9 +46,7 @@ class Services:
         """Return the session of a new connection."""
         return HttpSession(self, connection)
 
-    def answer(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes
-    ) -> tuple[int, dict[str, str], bytes]:
+    def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Return status, headers and body of a request's answer."""
         if "x-amz-target" in headers:
             secret = self.secrets[json.loads(body)["SecretId"]]
@@ -61,9 +62,7 @@ class Services:
         found = self.objects.get((bucket, key))
         return (404, {}, b"") if found is None else (200, {}, found)
 
-    def _put(
-        self, bucket: str, key: str, headers: Mapping[str, str], body: bytes
-    ) -> tuple[int, dict[str, str], bytes]:
+    def _put(self, bucket: str, key: str, headers: Mapping[str, str], body: bytes) -> Answer:
         if headers.get("if-none-match") == "*" and (bucket, key) in self.objects:
             return 412, {}, b""
         self.objects[bucket, key] = body
@@ -106,9 +105,10 @@ class HttpSession:
 
     def _answer(self, request: tuple[str, str, dict[str, str], bytes], kind: str) -> None:
         if kind.isdigit():
-            status, headers, body = int(kind), {}, b"<Error/>"
+            answer: Answer = int(kind), {}, b"<Error/>"
         else:
-            status, headers, body = self._services.answer(*request)
+            answer = self._services.answer(*request)
+        status, headers, body = answer
         if kind == "lost":  # done, but nobody hears of it
             self._connection.reset()
             return
@@ -163,10 +163,13 @@ class CarefulClient:
                 if status == 200:
                     return answered
                 if status < 500 or attempt == _ATTEMPTS - 1:
-                    code = {"Code": str(status), "Message": "simulated"}
-                    raise ClientError({"Error": code, "ResponseMetadata": {"HTTPStatusCode": status}}, method)
+                    said: Any = {
+                        "Error": {"Code": str(status)},
+                        "ResponseMetadata": {"HTTPStatusCode": status},
+                    }
+                    raise ClientError(said, method)
             await asyncio.sleep(0.1 * 2**attempt)
-        raise AssertionError
+        raise ValueError("no attempts")
 
     async def _exchange(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes

@@ -4,19 +4,21 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, cast
 
 from local.emulated_aws.event_source_mapping import FunctionError, FunctionNotReachedError
 from processor.handler import handle
 from processor.runtime import Machine, Runtime
 from processor.settings import Settings
 from reliability.simulated.aws import CarefulClient
-from reliability.simulated.loop import SimulatedLoop, SimulatedLookups
+from reliability.simulated.loop import SimulatedLookups, SimulatedLoop
 from reliability.simulated.network import Network
 from reliability.simulated.world import World
 
 TIMEOUT_SECONDS = 30.0
 DIED = "Runtime exited"
+# How often Lambda starts another execution environment though one is idle.
+_START_SHARE = 0.1
 
 
 class _KilledError(BaseException):
@@ -50,7 +52,7 @@ class ExecutionEnvironment:
         machine = Machine(
             new_loop=lambda: self.loop,
             new_lookups=SimulatedLookups,
-            careful_aws=lambda *_, **__: CarefulClient(),  # type: ignore[arg-type, return-value]
+            careful_aws=cast(Any, CarefulClient),
         )
         self._runtime = Runtime(settings, machine)
         self._thread = threading.Thread(target=self._main, name=self.name, daemon=True)
@@ -174,13 +176,7 @@ class FunctionService:
     async def invoke(self, event: Mapping[str, Any]) -> Any:
         """Return the handler's answer. Raises: FunctionError, FunctionNotReachedError."""
         self.environments = [one for one in self.environments if one.is_alive]
-        environment = next((one for one in self.environments if one.event is None), None)
-        if environment is None:
-            if len(self.environments) >= self._concurrency:
-                raise FunctionNotReachedError("TooManyRequestsException")
-            self._started += 1
-            environment = ExecutionEnvironment(self._world, self._network, self._settings, self._started)
-            self.environments.append(environment)
+        environment = self._free()
         loop = asyncio.get_running_loop()
         answer = loop.create_future()
         self.invocations += 1
@@ -201,6 +197,19 @@ class FunctionService:
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
+
+    def _free(self) -> ExecutionEnvironment:
+        """Return one that is idle or, sometimes even then, a new one. Raises: FunctionNotReachedError."""
+        idle = [one for one in self.environments if one.event is None]
+        may_start = len(self.environments) < self._concurrency
+        if idle and not (may_start and self._world.random.random() < _START_SHARE):
+            return self._world.random.choice(idle)
+        if not may_start:
+            raise FunctionNotReachedError("TooManyRequestsException")
+        self._started += 1
+        environment = ExecutionEnvironment(self._world, self._network, self._settings, self._started)
+        self.environments.append(environment)
+        return environment
 
     def end(self) -> None:
         """End all processes."""

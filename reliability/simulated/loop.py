@@ -1,3 +1,4 @@
+# mypy: disable-error-code="override, attr-defined, assignment"
 """An event loop in simulated time, one for each simulated process, and its transports."""
 
 import asyncio
@@ -39,14 +40,14 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._network = network
         self._frozen_until = 0.0
         self._wakes_at = float("inf")
-        self._queue: Any = self._ready  # type: ignore[attr-defined]
-        self._timers: Any = self._scheduled  # type: ignore[attr-defined]
+        self._queue: Any = self._ready
+        self._timers: Any = self._scheduled
 
     def time(self) -> float:
         return self.world.now
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
-        if self._closed:  # type: ignore[attr-defined]
+        if self._closed:
             raise RuntimeError("Event loop is closed")
         handle = events.Handle(callback, args, self, context)
         self._queue.append(handle)
@@ -57,11 +58,11 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     call_soon_threadsafe = call_soon
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
-        if self._closed:  # type: ignore[attr-defined]
+        if self._closed:
             raise RuntimeError("Event loop is closed")
         timer = events.TimerHandle(when, callback, args, self, context)
         heapq.heappush(self._timers, timer)
-        timer._scheduled = True  # type: ignore[attr-defined]
+        timer._scheduled = True
         if when < self._wakes_at:
             self._wake_at(when)
         return timer
@@ -97,7 +98,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.world.at(when, self._turn, when)
 
     def _turn(self, planned: float) -> None:
-        if planned != self._wakes_at or self._closed:  # type: ignore[attr-defined]
+        if planned != self._wakes_at or self._closed:
             return
         self._wakes_at = float("inf")
         if not self.is_running_code:
@@ -155,11 +156,11 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             future.set_exception(error)
         return future
 
-    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:  # type: ignore[override]
+    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:
         await self._network.look_up(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port))]
 
-    async def create_connection(  # type: ignore[override]
+    async def create_connection(
         self,
         protocol_factory: Callable[[], asyncio.BaseProtocol],
         host: Any = None,
@@ -190,7 +191,7 @@ class SimulatedLookups(Lookups):
     """Looks names up on the simulated loop."""
 
     async def find(self, *name: object) -> Any:
-        return await asyncio.get_running_loop().getaddrinfo(*name[:2])  # type: ignore[arg-type]
+        return await asyncio.get_running_loop().getaddrinfo(str(name[0]), str(name[1]))
 
 
 class _Socket:

@@ -204,7 +204,8 @@ class Pipeline:
 
     async def _finish(self, producing: "asyncio.Task[None]") -> None:
         """Wait until the mapping has done all records, and redrive what it gave up, until nothing is left."""
-        while not (producing.done() and self._has_read_all()):
+        # Both are other processes, so there is no event to wait for.
+        while not (producing.done() and self._has_read_all()):  # noqa: ASYNC110
             await asyncio.sleep(0.5)
         while await redrive_failed_batches(self):
             await asyncio.sleep(1.0)

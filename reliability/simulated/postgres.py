@@ -1,4 +1,4 @@
-"""A simulated PostgreSQL: sessions, locks, late commits; it knows the processor's and the readers' statements."""
+"""A simulated PostgreSQL: sessions, locks, statements that outlive their clients, lost answers to commits."""
 
 import itertools
 import re
@@ -27,7 +27,8 @@ class Database:
     """The server: what all its sessions share.
 
     `plan`: finds a statement's shape and work by its text. `row_seconds`: how long it works on a row.
-    `deadlocks`: rows for which statements waited for each other. `crash_after_commit`: the next statement that writes commits, and then the server crashes.
+    `deadlocks`: rows for which statements waited for each other. `errors_ahead`: SQLSTATEs with which the
+    next statements fail. `crash_after_commit`: called once, in place of the answer to a commit.
     """
 
     def __init__(self, world: World, plan: Callable[[str], Plan], passwords: dict[str, str]) -> None:
@@ -110,95 +111,80 @@ class Session:
             running, self._running = self._running, None
             running.drop()
 
-    def cancel(self) -> None:
-        """Cancel the statement that runs."""
-        if self._running is not None:
-            self._running.stop(SqlError("57014", "canceling statement due to user request"))
-
     def _go_on(self) -> None:
         while self._waiting and self._running is None:
             self._do(self._waiting.pop(0))
 
     def _do(self, message: wire.Message) -> None:
-        if self._skips_to_sync and message.kind != "S":
-            return
-        match message.kind:
-            case "startup":
-                fields = message.body.decode().split("\0")
-                self._user = fields[fields.index("user") + 1]
-                self._send(wire.ASK_PASSWORD)
-            case "p":
-                self._log_in(message.body.rstrip(b"\0").decode())
-            case "cancel":
-                pid = int.from_bytes(message.body[:4], "big")
-                if pid in self.server.sessions:
-                    self.server.sessions[pid].cancel()
-                self.connection.close_by_server()
-            case "P":
-                name, text, _ = message.body.split(b"\0", 2)
-                self._parse(name.decode(), text.decode())
-            case "D":
-                name = message.body[1:-1].decode()
-                if name in self._plans:
-                    self._send(wire.description(self._plans[name][0]))
-            case "B":
-                shapes = {name: shape for name, (shape, _) in self._plans.items()}
-                self._bound = wire.bound(message.body, shapes)
-                self._send(wire.BOUND)
-            case "E":
-                self._execute()
-            case "C":
-                self._send(wire.CLOSED)
-            case "Q":
-                self._query(message.body[:-1].decode())
-            case "S":
-                self._skips_to_sync = False
-                self._send(wire.READY)
-            case "X":
-                self.end()
-                self.connection.close_by_server()
+        if message.kind == "S" or not self._skips_to_sync:
+            does = _MESSAGES.get(message.kind)
+            if does is not None:  # else it asks for nothing
+                does(self, message.body)
 
-    def _log_in(self, password: str) -> None:
-        if self.server.passwords.get(self._user) != password:
-            self._fail(
-                SqlError("28P01", f'password authentication failed for user "{self._user}"', is_fatal=True)
-            )
-        elif len(self.server.sessions) >= self.server.max_connections:
+    def _begin(self, body: bytes) -> None:
+        fields = body.decode().split("\0")
+        self._user = fields[fields.index("user") + 1]
+        self._send(wire.ASK_PASSWORD)
+
+    def _log_in(self, body: bytes) -> None:
+        server = self.server
+        if server.passwords.get(self._user) != body.rstrip(b"\0").decode():
+            self._fail(SqlError("28P01", f'password authentication failed for "{self._user}"', is_fatal=True))
+        elif len(server.sessions) >= server.max_connections:
             self._fail(SqlError("53300", "sorry, too many clients already", is_fatal=True))
         else:
-            self.server.sessions[self.pid] = self
+            server.sessions[self.pid] = self
             self._send(wire.welcome(self.pid, 1))
 
-    def _parse(self, name: str, text: str) -> None:
+    def _cancel_other(self, body: bytes) -> None:
+        other = self.server.sessions.get(int.from_bytes(body[:4], "big"))
+        if other is not None and other._running is not None:
+            other._running.stop(SqlError("57014", "canceling statement due to user request"))
+        self.connection.close_by_server()
+
+    def _parse(self, body: bytes) -> None:
+        name, text, _ = body.split(b"\0", 2)
         try:
-            self._plans[name] = self.server.plan(text)
+            self._plans[name.decode()] = self.server.plan(text.decode())
             self._send(wire.PARSED)
         except SqlError as error:
             self._fail(error)
 
-    def _execute(self) -> None:
+    def _describe(self, body: bytes) -> None:
+        self._send(wire.description(self._plans[body[1:-1].decode()][0]))
+
+    def _bind(self, body: bytes) -> None:
+        name = body.split(b"\0", 2)[1].decode()
+        self._bound = name, wire.bound(body, self._plans[name][0])
+        self._send(wire.BOUND)
+
+    def _execute(self, _: bytes) -> None:
         name, arguments = self._bound
         shape, work = self._plans[name]
+        self._run(work(*arguments), lambda values, tag: self._send(wire.rows(shape, values, tag)))
 
-        def answer(values: list[tuple[Any, ...]], tag: str) -> None:
-            self._send(wire.rows(shape, values, tag))
-
-        self._run(work(*arguments), answer)
-
-    def _query(self, text: str) -> None:
-        settings = _SETTING.findall(text)
-        for name, value in settings:
-            if name == "statement_timeout":
-                self.statement_timeout = int(value) / 1000
-            elif name == "client_connection_check_interval":
-                self.check_interval = int(value) / 1000
+    def _query(self, body: bytes) -> None:
+        text = body[:-1].decode()
+        settings = dict(_SETTING.findall(text))
+        self.statement_timeout = int(settings.get("statement_timeout", self.statement_timeout * 1000)) / 1000
+        self.check_interval = (
+            int(settings.get("client_connection_check_interval", self.check_interval * 1000)) / 1000
+        )
         try:
             work = _nothing("SET") if settings else self.server.plan(text)[1]()
         except SqlError as error:
             self._fail(error)
-            self._send(wire.READY)
+            self._sync(b"")
             return
         self._run(work, lambda _, tag: self._send(wire.rows(Shape(), [], tag) + wire.READY), is_simple=True)
+
+    def _sync(self, _: bytes) -> None:
+        self._skips_to_sync = False
+        self._send(wire.READY)
+
+    def _terminate(self, _: bytes) -> None:
+        self.end()
+        self.connection.close_by_server()
 
     def _run(self, work: Work, answer: Callable[..., None], *, is_simple: bool = False) -> None:
         def done(outcome: "tuple[list[Any], str] | SqlError") -> None:
@@ -206,8 +192,7 @@ class Session:
             if isinstance(outcome, SqlError):
                 self._fail(outcome)
                 if is_simple:
-                    self._skips_to_sync = False
-                    self._send(wire.READY)
+                    self._sync(b"")
             else:
                 answer(*outcome)
             if self._is_lost:
@@ -234,6 +219,21 @@ class Session:
 
     def _send(self, data: bytes) -> None:
         self.connection.answer(data)
+
+
+_MESSAGES: dict[str, Callable[[Session, bytes], None]] = {
+    "startup": Session._begin,
+    "p": Session._log_in,
+    "cancel": Session._cancel_other,
+    "P": Session._parse,
+    "D": Session._describe,
+    "B": Session._bind,
+    "E": Session._execute,
+    "C": lambda session, _: session._send(wire.CLOSED),
+    "Q": Session._query,
+    "S": Session._sync,
+    "X": Session._terminate,
+}
 
 
 class Running:

@@ -6,14 +6,14 @@ SQL means is for real PostgreSQL to say (`make faults`); here is when it locks, 
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from reliability.simulated import postgres_wire as wire
-from reliability.simulated.postgres import Database, Plan, Work
+from reliability.simulated.postgres import Database, Plan, Wait, Work
 from reliability.simulated.postgres_wire import Shape, SqlError
 from reliability.simulated.world import World
 
@@ -90,8 +90,8 @@ class Catalog:
         if self.server.is_read_only:
             raise SqlError("25006", "cannot execute in a read-only transaction")
 
-    def apply(self, changes: Sequence[dict[str, str | None]]) -> Iterator[Any]:
-        """Lock each change's row, in order; return the rows to write, and how many those are."""
+    def apply(self, changes: Sequence[dict[str, str | None]]) -> Generator[Wait, None, dict[str, Row]]:
+        """Lock each change's row, in order; return the rows to write."""
         written: dict[str, Row] = {}
         self.write_begins()
         for change in changes:
@@ -359,14 +359,14 @@ _STATEMENTS: list[tuple[str, Callable[[Catalog, str], Plan]]] = [
     (r"^\s*DELETE FROM pending_invalidation WHERE ctid", _remove_expired),
     (r"INSERT INTO processing_attempt", _mark),
     (r"^DELETE FROM processing_attempt WHERE", _clear_marks),
-    (r"pg_relation_size\('pending_invalidation'\)", _always(False, columns=[("no", wire.BOOL)])),
+    (r"pg_relation_size\('pending_invalidation'\)", _always(None, columns=[("no", wire.BOOL)])),
     (
         r"typeinfo_tree",
-        lambda c, t: _always(
+        _always(
             *(value for _, value in _TYPE_INFO.values()),
             columns=[(name, oid) for name, (oid, _) in _TYPE_INFO.items()],
             parameters=[wire.OIDS],
-        )(c, t),
+        ),
     ),
     (r"current_setting\('jit'\)", _always("off", "off", columns=[("cur", wire.TEXT), ("new", wire.TEXT)])),
 ]

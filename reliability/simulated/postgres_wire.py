@@ -134,21 +134,20 @@ def rows(shape: Shape, values: Sequence[Sequence[Any]], tag: str) -> bytes:
     return b"".join(found) + message(b"C", tag.encode() + b"\0")
 
 
-def bound(body: bytes, shapes: dict[str, Shape]) -> tuple[str, list[Any]]:
-    """Return the statement's name and the arguments of a Bind message."""
-    _, name_bytes, rest = body.split(b"\0", 2)
-    name = name_bytes.decode()
+def bound(body: bytes, shape: Shape) -> list[Any]:
+    """Return the arguments of a Bind message."""
+    rest = body.split(b"\0", 2)[2]
     (formats,) = struct.unpack_from("!h", rest)
     place = 2 + 2 * formats
     (count,) = struct.unpack_from("!h", rest, place)
     place += 2
     arguments: list[Any] = []
-    for oid in shapes[name].parameters[:count]:
+    for oid in shape.parameters[:count]:
         (size,) = struct.unpack_from("!i", rest, place)
         place += 4
         arguments.append(None if size < 0 else _decode(oid, rest[place : place + size]))
         place += max(size, 0)
-    return name, arguments
+    return arguments
 
 
 def _sized(value: bytes) -> bytes:

@@ -66,6 +66,13 @@ class Cache:
         else:
             self.values[key] = value, self.world.now + seconds
 
+    def delete(self, key: str) -> bool:
+        """Delete a value; return whether there was one."""
+        found = self.get(key) is not None
+        if found:
+            self.set(key, None)
+        return found
+
     def do(self, command: Sequence[bytes]) -> bytes:
         """Do a command; return its reply."""
         name, *arguments = command
@@ -83,19 +90,16 @@ class Cache:
                 self.set(key, arguments[1], float(seconds))
                 return b"+OK\r\n"
             case "UNLINK" | "DEL", *keys:
-                found_keys = [key for key in keys if self.get(key) is not None]
-                for key in found_keys:
-                    self.set(key, None)
-                return b":%d\r\n" % len(found_keys)
+                return b":%d\r\n" % sum(map(self.delete, keys))
             case "SCRIPT", "LOAD", source:
                 digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
                 self.scripts[digest] = source
                 return _bulk(digest.encode())
-            case "EVALSHA", digest, count, *rest:
-                if digest not in self.scripts:
-                    return b"-NOSCRIPT No matching script.\r\n"
+            case "EVALSHA", digest, count, *rest if digest in self.scripts:
                 number = int(count)
                 return b":%d\r\n" % self._run(self.scripts[digest], rest[:number], rest[number:])
+            case "EVALSHA", *_:
+                return b"-NOSCRIPT No matching script.\r\n"
             case "PING" | "SELECT" | "CLIENT", *_:
                 return b"+OK\r\n"
         return b"-ERR the simulation does not know %s\r\n" % name
