@@ -33,8 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(
         f"{figures.histories:,} histories from seed {chosen.seed}, {figures.records:,} records, "
         f"{figures.faults.total():,} faults of {len(figures.faults)} kinds, "
-        f"longest recovery {figures.longest_recovery_seconds:.0f} s, {figures.violations} violations "
-        f"({60 * figures.histories / seconds:,.0f} histories a minute)"
+        f"longest recovery {figures.longest_recovery_seconds:.0f} s, {figures.violations} violations; "
+        f"trace {figures.trace_hash}, {60 * figures.histories / seconds:,.0f} histories a minute"
     )
     return 1 if figures.violations else 0
 

@@ -259,7 +259,7 @@ class Checker:
         if wrong := self._older(record, _cached_fields(value)):
             self._violated(
                 "I5",
-                f"{record.identity} was acknowledged; {wrong} of {record.product} is older in the cache: {value!r}",
+                f"{record.identity} was acknowledged; {wrong} of {record.product} is cached older: {value!r}",
             )
 
     def _older(self, record: Received, fields: Mapping[str, Any]) -> str | None:

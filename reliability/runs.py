@@ -1,6 +1,7 @@
 """Many histories in a few processes: figures, and each failure made as small as it still fails."""
 
 import gc
+import hashlib
 import io
 import os
 import sys
@@ -40,6 +41,12 @@ class Figures:
     longest_recovery_seconds: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
+    traces: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def trace_hash(self) -> str:
+        """A hash of all that happened; the same seeds give the same."""
+        return hashlib.blake2b(repr(sorted(self.traces.items())).encode(), digest_size=8).hexdigest()
 
     def add(self, other: "Figures") -> None:
         """Add another's."""
@@ -49,6 +56,7 @@ class Figures:
         self.longest_recovery_seconds = max(self.longest_recovery_seconds, other.longest_recovery_seconds)
         self.faults += other.faults
         self.failures += other.failures
+        self.traces |= other.traces
 
 
 def run_all(seed: int, histories: int, jobs: int) -> Iterator[Figures]:
@@ -100,6 +108,7 @@ def run_some(seeds: Sequence[int]) -> Figures:
         figures.violations += bool(outcome.violations)
         figures.longest_recovery_seconds = max(figures.longest_recovery_seconds, outcome.recovery_seconds)
         figures.faults.update(outcome.faults)
+        figures.traces[seed] = outcome.trace_hash
         if outcome.violations:
             figures.failures.append(_shrunk(history))
     # Each runtime freezes what there is, so that garbage would stay for ever.

@@ -66,7 +66,8 @@ class Services:
         if headers.get("if-none-match") == "*" and (bucket, key) in self.objects:
             return 412, {}, b""
         self.objects[bucket, key] = body
-        self.world.note(f"s3: {bucket}/{key} {hashlib.sha256(body).hexdigest()[:12]}")
+        if not key.startswith("operations/"):  # the real time is in their names, which nothing reads
+            self.world.note(f"s3: {bucket}/{key} {hashlib.sha256(body).hexdigest()[:12]}")
         checksum = headers.get("x-amz-checksum-sha256", "")
         return 200, {"x-amz-checksum-sha256": checksum} if checksum else {}, b""
 

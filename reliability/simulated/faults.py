@@ -269,7 +269,7 @@ def _picked(items: Sequence[T], fault: Fault) -> T:
     return items[int(fault.pick * len(items))]
 
 
-def check_kinds() -> list[str]:
+def kinds_without_code() -> list[str]:
     """Return the kinds of faults that nothing here does."""
     names = {kind: kind.replace(": ", "_").replace(" ", "_").replace("-", "_") for kind in FAULTS}
     ways = {kind: kind.rpartition(": ")[2].replace(" ", "_") for kind in FAULTS}

@@ -18,7 +18,7 @@ from reliability.simulated.world import World
 TIMEOUT_SECONDS = 30.0
 DIED = "Runtime exited"
 # How often Lambda starts another execution environment though one is idle.
-_START_SHARE = 0.1
+_START_SHARE = 0.25
 
 
 class _KilledError(BaseException):

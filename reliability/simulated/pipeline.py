@@ -207,8 +207,10 @@ class Pipeline:
         # Both are other processes, so there is no event to wait for.
         while not (producing.done() and self._has_read_all()):  # noqa: ASYNC110
             await asyncio.sleep(0.5)
-        while await redrive_failed_batches(self):
-            await asyncio.sleep(1.0)
+        is_left = True
+        while is_left:
+            await asyncio.sleep(0.5)
+            is_left = await redrive_failed_batches(self)
 
     def _has_read_all(self) -> bool:
         checkpoints = self._mapping.progress.checkpoints
