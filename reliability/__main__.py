@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from reliability.runs import Figures, run_all
 
 _PROGRESS_SECONDS = 5.0
+_ENDLESS = 10**9
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,16 +18,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     simulate = commands.add_parser("simulate", help="run drawn histories in the simulated world")
     simulate.add_argument("--seed", type=_count, default=1, help="of the first history; the others follow")
     simulate.add_argument("--histories", type=_count, default=1000)
+    simulate.add_argument("--minutes", type=_count, help="so long, and as many histories as that takes")
     simulate.add_argument("--jobs", type=_count, default=2, help="processes")
     chosen = parser.parse_args(arguments)
     began = shown = time.monotonic()
     figures = Figures()
-    for figures in run_all(chosen.seed, chosen.histories, chosen.jobs):
+    histories = _ENDLESS if chosen.minutes else chosen.histories
+    for figures in run_all(chosen.seed, histories, chosen.jobs):
         while figures.failures:
             _print_failure(figures)
         if time.monotonic() - shown >= _PROGRESS_SECONDS:
             shown = time.monotonic()
-            print(f"{figures.histories:,} of {chosen.histories:,} histories", file=sys.stderr)
+            print(f"{figures.histories:,} histories, {figures.violations} violations", file=sys.stderr)
+        if chosen.minutes and time.monotonic() - began >= 60 * chosen.minutes:
+            break
     seconds = time.monotonic() - began
     for kind, count in sorted(figures.faults.items()):
         print(f"{count:9,}  {kind}")

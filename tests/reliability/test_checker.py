@@ -29,7 +29,7 @@ class Stores:
     """Stores in memory; as they are made, everything is right."""
 
     rows: dict[str, list[State]] = field(default_factory=lambda: {"p": [State(10.0, OLD), State(20.0, NEW)]})
-    waiting: set[str] = field(default_factory=set)
+    waiting: list[str] = field(default_factory=list)
     values: dict[str, bytes] = field(default_factory=dict)
     archive: dict[str, bytes] = field(default_factory=dict)
     quarantine: dict[str, bytes] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Stores:
         return list(self.rows)
 
     def pending(self) -> set[str]:
-        return self.waiting
+        return set(self.waiting)
 
     def cached(self) -> Mapping[str, bytes]:
         return self.values
@@ -105,6 +105,11 @@ def test_right_stores_break_nothing(checked: tuple[Checker, Stores]) -> None:
     assert finish(checker) == []
 
 
+def _cache_old_and_pending(stores: Stores) -> None:
+    stores.values["p"] = cached(**OLD)
+    stores.waiting.append("p")
+
+
 WRONG: dict[str, tuple[Callable[[Stores], object], list[str], list[str]]] = {
     "no archive line": (lambda stores: stores.archive.pop("a9"), ["I5"], ["I2"]),
     "other bytes archived": (
@@ -144,7 +149,7 @@ WRONG: dict[str, tuple[Callable[[Stores], object], list[str], list[str]]] = {
     "a row of a bad record": (lambda stores: stores.rows.update(q=[State(1.0, NEW)]), [], ["I1"]),
     "an old value cached": (lambda stores: stores.values.update(p=cached(**OLD)), ["I5"], ["I4"]),
     "an old value cached, and pending": (
-        lambda stores: (stores.values.update(p=cached(**OLD)), setattr(stores, "waiting", {"p"})),
+        _cache_old_and_pending,
         [],
         [],
     ),

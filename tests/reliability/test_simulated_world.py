@@ -1,7 +1,10 @@
 """Processes in the simulated world: real drivers on simulated connections, frozen, cut off and killed."""
 
 import asyncio
-from collections.abc import Coroutine
+import gc
+import sys
+import warnings
+from collections.abc import Coroutine, Iterator
 from typing import Any, cast
 
 import asyncpg
@@ -16,10 +19,6 @@ from reliability.simulated.postgres_catalog import Catalog
 from reliability.simulated.redis import Cache
 from reliability.simulated.world import StuckError, World
 
-# Processes here end without closing their connections.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::ResourceWarning", "ignore::RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
-)
 RIGHT = "right"
 ADD_PENDING = "INSERT INTO pending_invalidation (product_id) SELECT unnest($1::text[])"
 
@@ -35,6 +34,7 @@ class Place:
         self.database = catalog.server = Database(self.world, catalog.plan, {"writer": RIGHT})
         self.cache = Cache(self.world, "")
         self.postgres = self.network.host("postgres", self.database.accept)
+        self._open: list[object] = []
         self.valkey = self.network.host("valkey", self.cache.accept)
 
     def process(self, work: Coroutine[Any, Any, Any], name: str = "process") -> "asyncio.Task[Any]":
@@ -49,13 +49,20 @@ class Place:
         connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
             host="postgres", user="writer", password=password, database="catalog", ssl=False
         )
+        self._open.append(connection)  # freed, it would complain
         return connection
 
 
 @pytest.fixture
-def place() -> Place:
-    """Return a place where nothing has failed yet."""
-    return Place()
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """Yield a place where nothing has failed yet. Its processes end without closing their connections."""
+    made = Place()
+    yield made
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
+    vars(made).clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()
 
 
 def test_waiting_takes_no_time(place: Place) -> None:
