@@ -16,6 +16,8 @@ POISON = "poison"
 _SENDING_SECONDS = 8.0
 # A record that comes alone after ten minutes is a suspect.
 _OLD_SECONDS = 660.0
+# One row fits into half of an invocation, and all products do not.
+_SLOW_ROW_SECONDS = 4.0
 _STEPS_PER_RECORD = 60
 _MAGIC = b"\xf3\x89\x9a\xc2"
 
@@ -36,6 +38,7 @@ FAULTS: dict[str, float] = {
             "black hole": 60,
             "slow": 20,
             "no name": 8,
+            "flaps": 10,
             "connection cut": 0,
             "cut after delivery": 0,
             "connection vanishes": 0,
@@ -109,7 +112,7 @@ class History:
     """All that is decided before a run.
 
     `age_seconds`: how long records have waited in the stream, as after an outage; `cache_is_out`: there is no
-    cache until all updates are done.
+    cache until all updates are done; `row_seconds`: how long the database takes for a row.
     """
 
     seed: int
@@ -121,6 +124,7 @@ class History:
     readers: int
     age_seconds: float
     cache_is_out: bool
+    row_seconds: float
     puts: tuple[Put, ...]
     faults: tuple[Fault, ...]
     acts: tuple[Act, ...]
@@ -131,6 +135,7 @@ class History:
             f"{self.batch_size} records, {self.retries} retries, up to {self.concurrency} processes, "
             f"{self.readers} readers, records {self.age_seconds:.0f} s old"
             f"{', no cache' if self.cache_is_out else ''}"
+            f"{f', {self.row_seconds} s per row' if self.row_seconds else ''}"
         )
         puts = [f"  at {put.at:.3f} s {put.key}: {', '.join(map(repr, put.contents))}" for put in self.puts]
         faults = [
@@ -166,6 +171,7 @@ def draw(seed: int) -> History:
         readers=chance.choice((0, 1, 2, 3)),
         age_seconds=age_seconds,
         cache_is_out=chance.random() < 0.05,
+        row_seconds=_SLOW_ROW_SECONDS if chance.random() < 0.05 else 0.0,
         puts=puts,
         faults=faults,
         acts=acts,

@@ -8,6 +8,7 @@ from reliability.history import FAULTS, PRODUCTS, Fault
 from reliability.simulated.aws import Trouble
 from reliability.simulated.function import TIMEOUT_SECONDS
 from reliability.simulated.network import Connection, Host
+from reliability.simulated.postgres import ROW_SECONDS
 
 if TYPE_CHECKING:
     from reliability.simulated.pipeline import Pipeline
@@ -128,6 +129,18 @@ class Faults:
     def _way_no_name(self, host: Host, fault: Fault) -> None:
         host.no_name_until = self._world.now + fault.seconds
 
+    def _way_flaps(self, host: Host, fault: Fault) -> None:
+        """Cut all connections again and again."""
+        end = self._world.now + fault.seconds
+
+        def cut() -> None:
+            for connection in list(host.connections):
+                connection.reset()
+            if self._world.now < end and not self._is_over:
+                self._world.after(self._world.random.random() ** 2 * (0.02 + fault.pick), cut)
+
+        cut()
+
     def _way_connection_cut(self, host: Host, fault: Fault) -> bool:
         return self._on_connection(host, fault, Connection.reset)
 
@@ -200,7 +213,11 @@ class Faults:
     def _postgres_slow_rows(self, fault: Fault) -> None:
         normal = self._database.row_seconds
         self._database.row_seconds = max(normal, 3.0 * fault.pick**2)
-        self._heal_after(fault.seconds, lambda: setattr(self._database, "row_seconds", 50e-6))
+
+        def end() -> None:
+            self._database.row_seconds = max(ROW_SECONDS, self._pipeline.history.row_seconds)
+
+        self._heal_after(fault.seconds, end)
 
     # The cache:
 

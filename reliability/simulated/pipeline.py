@@ -23,7 +23,7 @@ from reliability.simulated.function import DIED, FunctionService
 from reliability.simulated.loop import SimulatedLoop
 from reliability.simulated.network import Network
 from reliability.simulated.people import act, read_products, redrive_failed_batches
-from reliability.simulated.postgres import Database
+from reliability.simulated.postgres import ROW_SECONDS, Database
 from reliability.simulated.postgres_catalog import REFUSED_INVENTORY, Catalog
 from reliability.simulated.redis import Cache
 from reliability.simulated.stores import ARCHIVE, QUARANTINE, SimulatedStores
@@ -51,6 +51,8 @@ _DONE_SECONDS = 150.0
 # A poison record is a suspect after ten minutes, and needs three deaths more.
 _SUSPECT_SECONDS = 600.0
 _POISON_SECONDS = 900.0
+# Where each row takes seconds, a batch needs several invocations.
+_SLOW_SECONDS = 600.0
 # In which an invocation commits and invalidates, if nothing is slow.
 _RACE_SECONDS = 6e-3
 # Then until no invalidation is pending: the schedule comes once a minute, and may be throttled once.
@@ -86,6 +88,7 @@ class Pipeline:
         self.network = Network(world, self._kills)
         tables = Catalog(world)
         self.database = tables.server = Database(world, tables.plan, {"writer": "first", "reader": "first"})
+        self.database.row_seconds = max(ROW_SECONDS, history.row_seconds)
         self.tables = tables.tables
         self.cache = Cache(world, "first")
         self.services = Services(world)
@@ -158,6 +161,7 @@ class Pipeline:
         world = self.world
         has_poison = any(POISON.encode() in put.data for put in self.history.puts)
         seconds = _DONE_SECONDS + (_POISON_SECONDS if has_poison else 0.0)
+        seconds += _SLOW_SECONDS if self.history.row_seconds else 0.0
         done = self._spawn("operator", self._finish(producing))
         if not world.run(done.done, deadline=world.now + seconds):
             self._violated(

@@ -1,4 +1,4 @@
-"""A simulated PostgreSQL: sessions, locks, statements that outlive their clients, lost answers to commits."""
+"""A simulated PostgreSQL: sessions, locks, statements that outlive their clients, commits without answer."""
 
 import itertools
 import re
@@ -20,13 +20,13 @@ Plan: TypeAlias = tuple[Shape, Callable[..., Work]]
 _DEADLOCK_SECONDS = 1.0
 _MAX_CONNECTIONS = 60
 _SETTING = re.compile(r"SET (\w+) = (\w+)")
-_ROW_SECONDS = 50e-6
+ROW_SECONDS = 50e-6
 
 
 class Database:
     """The server: what all its sessions share.
 
-    `plan`: finds a statement's shape and work by its text. `row_seconds`: how long it works on a row.
+    `plan`: finds a statement's shape and work by its text. `row_seconds`: how long it works on a row of products.
     `deadlocks`: rows for which statements waited for each other. `errors_ahead`: SQLSTATEs with which the
     next statements fail. `crash_after_commit`: called once, in place of the answer to a commit.
     """
@@ -40,7 +40,7 @@ class Database:
         self.waiting: dict[tuple[str, str], list[Running]] = {}
         self.is_read_only = False
         self.max_connections = _MAX_CONNECTIONS
-        self.row_seconds = _ROW_SECONDS
+        self.row_seconds = ROW_SECONDS
         self.crash_after_commit: Callable[[], None] | None = None
         self.errors_ahead: list[str] = []
         self.deadlocks: list[tuple[str, str]] = []

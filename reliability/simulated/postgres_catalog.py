@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from reliability.simulated import postgres_wire as wire
-from reliability.simulated.postgres import Database, Plan, Wait, Work
+from reliability.simulated.postgres import ROW_SECONDS, Database, Plan, Wait, Work
 from reliability.simulated.postgres_wire import Shape, SqlError
 from reliability.simulated.world import World
 
@@ -179,7 +179,7 @@ def _outdated(catalog: Catalog, text: str) -> Plan:
     def work(*arguments: str) -> Work:
         changes = _changes(text, arguments)
         products = dict(catalog.tables.products)
-        yield catalog.server.row_seconds * len(changes) / 2
+        yield catalog.server.row_seconds * len(changes) / 20  # reading costs less than writing
         changed = [
             change
             for change in changes
@@ -194,7 +194,7 @@ def _read(catalog: Catalog, text: str) -> Plan:
     names = text.split(" FROM ")[0].removeprefix("SELECT ").split(", ")
 
     def work(product_id: str) -> Work:
-        yield catalog.server.row_seconds
+        yield ROW_SECONDS
         row = catalog.tables.products.get(product_id)
         if row is None:
             return [], "SELECT 0"
@@ -210,7 +210,7 @@ def _add_pending(catalog: Catalog, _: str) -> Plan:
         tables = catalog.tables
         for product_id in product_ids:
             yield "pending", product_id
-        yield catalog.server.row_seconds
+        yield ROW_SECONDS
         for product_id in product_ids:
             tables.pending[product_id] = tables.next_id, tables.world.now
             tables.next_id += 1
@@ -229,7 +229,7 @@ def _pending(catalog: Catalog, _: str) -> Plan:
         if held_by != process_id and until >= tables.world.now:
             return [], "SELECT 0"
         found = sorted(tables.pending.items())
-        yield catalog.server.row_seconds
+        yield ROW_SECONDS
         tables.drain = process_id, tables.world.now + seconds
         page = [(entry[0], product_id) for product_id, entry in found if product_id > after][:limit]
         return list(page) or [(None, None)], "SELECT"
@@ -246,7 +246,7 @@ def _remove_pending(catalog: Catalog, _: str) -> Plan:
         tables = catalog.tables
         for product_id in sorted(product_ids):
             yield "pending", product_id
-        yield catalog.server.row_seconds
+        yield ROW_SECONDS
         found = [
             product_id
             for product_id, number in zip(product_ids, ids, strict=True)
@@ -279,7 +279,7 @@ def _remove_expired(catalog: Catalog, _: str) -> Plan:
         found = [product_id for product_id, (_, missed_at) in tables.pending.items() if missed_at < oldest]
         for product_id in sorted(found[:limit]):
             yield "pending", product_id
-        yield catalog.server.row_seconds
+        yield ROW_SECONDS
         gone = [name for name in found[:limit] if name in tables.pending and tables.pending[name][1] < oldest]
         for product_id in gone:
             del tables.pending[product_id]
@@ -295,7 +295,7 @@ def _mark(catalog: Catalog, _: str) -> Plan:
         others = [
             (key[2],) for key, at in marks.items() if key[:2] == (shard, number) and key[2] != process_id
         ]
-        yield catalog.server.row_seconds
+        yield ROW_SECONDS
         marks[shard, number, process_id] = catalog.world.now
         return others, f"SELECT {len(others)}"
 
@@ -307,7 +307,7 @@ def _clear_marks(catalog: Catalog, text: str) -> Plan:
 
     def work(*key: str) -> Work:
         catalog.write_begins()
-        yield catalog.server.row_seconds
+        yield ROW_SECONDS
         marks = catalog.tables.marks
         begin = 0 if len(key) > 1 else 2
         gone = [mark for mark in marks if key and mark[begin : begin + len(key)] == key]

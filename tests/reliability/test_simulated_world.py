@@ -102,7 +102,7 @@ def test_a_statement_outlives_its_client(place: Place) -> None:
     async def leave(interval_ms: int, product: str) -> None:
         connection = await place.connect()
         await connection.execute(f"SET client_connection_check_interval = {interval_ms}")
-        place.database.row_seconds = 3.0
+        place.database.lock_rows([("pending", product)], 3.0)
         task = asyncio.ensure_future(connection.execute(ADD_PENDING, [product]))
         await asyncio.sleep(1.0)
         connection.terminate()
