@@ -3,19 +3,16 @@
 It knows what was put on the stream, and looks at the stores: rows, objects, cached values.
 """
 
-import base64
-import gzip
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol
 
-Identity: TypeAlias = tuple[str, str, int]
-# A product's fields, and their values until an update sets them.
-DEFAULTS: dict[str, Any] = {"inventory": 0, "price": None, "discontinued": False}
+from local.feed_lines import AMOUNTS, DEFAULTS, Identity, fields_of, read_lines
+
 WHOLE_AGGREGATE = -1
 # How long a value may be cached after it is old: its time to live, a lease's, and the drain's own allowance.
 STALE_SECONDS = 300 + 10 + 20
@@ -99,8 +96,8 @@ def decode(
     fields = {name: found[name] for name in DEFAULTS if name in found}
     product = found.get("product_id", "")
     is_valid = isinstance(product, str) and product != "" and fields.get("inventory", 0) >= 0
-    if fields.get("price") is not None:
-        fields["price"] = Decimal(fields["price"])
+    for name in AMOUNTS & fields.keys():
+        fields[name] = Decimal(fields[name])
     text = found.get("event_time")
     event_time = datetime.fromisoformat(text) if text else arrived_at
     return Received(
@@ -181,7 +178,7 @@ class Checker:
         pending = self.stores.pending()
         for product, value in self.stores.cached().items():
             states = self.stores.states(product)
-            if product not in pending and (not states or _cached_fields(value) != states[-1].fields):
+            if product not in pending and (not states or fields_of(json.loads(value)) != states[-1].fields):
                 row = states[-1].fields if states else None
                 self._violated("I4", f"{product} is cached as {value!r}, and its row is {row}")
 
@@ -256,7 +253,7 @@ class Checker:
         value = cached.get(record.product)
         if value is None or record.product in pending:
             return
-        if wrong := self._older(record, _cached_fields(value)):
+        if wrong := self._older(record, fields_of(json.loads(value))):
             self._violated(
                 "I5",
                 f"{record.identity} was acknowledged; {wrong} of {record.product} is cached older: {value!r}",
@@ -295,24 +292,3 @@ class Checker:
 
     def _violated(self, invariant: str, what: str) -> None:
         self.violations.append(Violation(invariant, f"at {self.stores.now():.3f} s: {what}"))
-
-
-def read_lines(body: bytes) -> Iterator[tuple[Identity, bytes, dict[str, Any]]]:
-    """Yield the lines of an object of the archive or of quarantine: identity, data, members."""
-    if body.startswith(b"\x1f\x8b"):
-        body = gzip.decompress(body)
-    for line in body.split(b"\n")[:-1]:
-        members = json.loads(line)
-        if "data_base64" in members:
-            data = base64.b64decode(members["data_base64"], validate=True)
-        else:
-            data = line[line.index(b',"data":') + len(b',"data":') : -1]
-        yield (members["shard"], members["sequence_number"], members["sub_sequence"]), data, members
-
-
-def _cached_fields(value: bytes) -> dict[str, Any]:
-    members = json.loads(value)
-    found = {name: members[name] for name in DEFAULTS}
-    if found["price"] is not None:
-        found["price"] = Decimal(found["price"])
-    return found
