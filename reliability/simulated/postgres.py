@@ -26,7 +26,7 @@ ROW_SECONDS = 50e-6
 class Database:
     """The server: what all its sessions share.
 
-    `plan`: finds a statement's shape and work by its text. `row_seconds`: how long it writes a row of products.
+    `plan`: finds a statement's shape and work by its text. `row_seconds`: how long it writes a product.
     `deadlocks`: rows for which statements waited for each other. `errors_ahead`: SQLSTATEs with which the
     next statements fail. `crash_after_commit`: called once, in place of the answer to a commit.
     """
