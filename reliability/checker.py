@@ -15,7 +15,8 @@ from local.feed_lines import AMOUNTS, DEFAULTS, Identity, fields_of, read_lines
 
 WHOLE_AGGREGATE = -1
 # How long a value may be cached after it is old: its time to live, a lease's, and the drain's own allowance.
-STALE_SECONDS = 300 + 10 + 20
+_TIME_TO_LIVE_SECONDS = 300
+STALE_SECONDS = _TIME_TO_LIVE_SECONDS + 10 + 20
 # After so many deaths of processes that worked on a record alone, it may be taken for their cause.
 _DEATHS = 3
 
@@ -73,6 +74,9 @@ class Stores(Protocol):
 
     def cached(self) -> Mapping[str, bytes]:
         """Return the cached values by product, without those whose deletion a failover of the cache lost."""
+
+    def seconds_to_live(self, product: str) -> float:
+        """Return how long a product will be cached."""
 
     def objects(self, kind: str) -> Mapping[str, bytes]:
         """Return the objects of the `archive` or of the `quarantine`, by key."""
@@ -177,6 +181,8 @@ class Checker:
         self._check_quarantine()
         pending = self.stores.pending()
         for product, value in self.stores.cached().items():
+            if self.stores.seconds_to_live(product) > _TIME_TO_LIVE_SECONDS:
+                self._violated("I4", f"{product} is cached for longer than {_TIME_TO_LIVE_SECONDS} s")
             states = self.stores.states(product)
             if product not in pending and (not states or fields_of(json.loads(value)) != states[-1].fields):
                 row = states[-1].fields if states else None

@@ -86,8 +86,8 @@ class Cache:
                 if before is None:
                     self.set(key, arguments[1], float(seconds))
                 return _bulk(before)
-            case "SET", key, _, "EX", seconds:
-                self.set(key, arguments[1], float(seconds))
+            case "SET", key, _, *rest:
+                self.set(key, arguments[1], float(rest[1]) if rest[:1] == ["EX"] else float("inf"))
                 return b"+OK\r\n"
             case "UNLINK" | "DEL", *keys:
                 return b":%d\r\n" % sum(map(self.delete, keys))

@@ -45,6 +45,9 @@ class SimulatedStores:
                 found[product] = value
         return found
 
+    def seconds_to_live(self, product: str) -> float:
+        return self._cache.values[f"product:{product}"][1] - self._world.now
+
     def objects(self, kind: str) -> Mapping[str, bytes]:
         return {
             key: body

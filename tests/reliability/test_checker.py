@@ -31,6 +31,7 @@ class Stores:
     rows: dict[str, list[State]] = field(default_factory=lambda: {"p": [State(10.0, OLD), State(20.0, NEW)]})
     waiting: list[str] = field(default_factory=list)
     values: dict[str, bytes] = field(default_factory=dict)
+    lifetime: float = 300.0
     archive: dict[str, bytes] = field(default_factory=dict)
     quarantine: dict[str, bytes] = field(default_factory=dict)
 
@@ -48,6 +49,9 @@ class Stores:
 
     def cached(self) -> Mapping[str, bytes]:
         return self.values
+
+    def seconds_to_live(self, product: str) -> float:
+        return self.lifetime
 
     def objects(self, kind: str) -> Mapping[str, bytes]:
         return self.archive if kind == "archive" else self.quarantine
@@ -168,6 +172,13 @@ def test_what_is_wrong_is_found_at_the_end(what: str, checked: tuple[Checker, St
     spoil, _, at_the_end = WRONG[what]
     spoil(checked[1])
     assert finish(checked[0]) == at_the_end
+
+
+def test_a_value_that_is_cached_for_too_long_is_found(checked: tuple[Checker, Stores]) -> None:
+    checker, stores = checked
+    stores.values["p"] = cached(**NEW)
+    stores.lifetime = 301.0
+    assert finish(checker) == ["I4"]
 
 
 def test_a_record_that_three_processes_died_of_may_be_condemned(checked: tuple[Checker, Stores]) -> None:
