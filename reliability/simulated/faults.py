@@ -23,6 +23,16 @@ _ERRORS = {
     "postgres: statement lost": "26000",
     "postgres: result type changed": "0A000",
 }
+# The service, and the status that it answers with or what else it does.
+_TROUBLES = {
+    "s3: 500": ("s3", "500"),
+    "s3: 503": ("s3", "503"),
+    "s3: 409": ("s3", "409"),
+    "s3: slow": ("s3", "slow"),
+    "s3: answers lost": ("s3", "lost"),
+    "secrets: throttled": ("secrets", "400"),
+    "secrets: slow": ("secrets", "slow"),
+}
 
 
 class Faults:
@@ -64,21 +74,18 @@ class Faults:
         if self._is_over:
             return
         name, _, what = fault.kind.rpartition(": ")
-        if name in self._network.hosts and hasattr(self, method := f"_way_{what.replace(' ', '_')}"):
+        did: object = None
+        if name in self._network.hosts and hasattr(self, method := f"_way_{_identifier(what)}"):
             did = getattr(self, method)(self._network.hosts[name], fault)
         elif fault.kind in _ERRORS:
             self._database.errors_ahead.append(_ERRORS[fault.kind])
-            did = True
+        elif fault.kind in _TROUBLES:
+            self._trouble(fault)
         else:
-            did = getattr(self, "_" + fault.kind.replace(": ", "_").replace(" ", "_").replace("-", "_"))(
-                fault
-            )
-        if did is not False:
-            self._happened(fault)
-
-    def _happened(self, fault: Fault) -> None:
-        self.happened[fault.kind] += 1
-        self._world.note(f"fault: {fault.kind} for {fault.seconds:.3f} s")
+            did = getattr(self, f"_{_identifier(fault.kind)}")(fault)
+        if did is not False:  # there was something to hit
+            self.happened[fault.kind] += 1
+            self._world.note(f"fault: {fault.kind} for {fault.seconds:.3f} s")
 
     # Processes:
 
@@ -241,32 +248,14 @@ class Faults:
     def _valkey_password_rotated(self, fault: Fault) -> None:
         self._rotate("valkey", fault)
 
-    # AWS:
-
-    def _s3_500(self, fault: Fault) -> None:
-        self._services.s3_trouble = self._trouble("500", fault)
-
-    def _s3_503(self, fault: Fault) -> None:
-        self._services.s3_trouble = self._trouble("503", fault)
-
-    def _s3_409(self, fault: Fault) -> None:
-        self._services.s3_trouble = self._trouble("409", fault)
-
-    def _s3_slow(self, fault: Fault) -> None:
-        self._services.s3_trouble = self._trouble("slow", fault)
-
-    def _s3_answers_lost(self, fault: Fault) -> None:
-        self._services.s3_trouble = self._trouble("lost", fault)
-
-    def _secrets_throttled(self, fault: Fault) -> None:
-        self._services.secrets_trouble = self._trouble("400", fault)
-
-    def _secrets_slow(self, fault: Fault) -> None:
-        self._services.secrets_trouble = self._trouble("slow", fault)
-
-    def _trouble(self, kind: str, fault: Fault) -> Trouble:
+    def _trouble(self, fault: Fault) -> None:
+        service, kind = _TROUBLES[fault.kind]
         share = 1.0 if fault.pick < 0.5 else 0.5
-        return Trouble(kind, self._world.now + fault.seconds, share, seconds=20 * fault.pick**2)
+        trouble = Trouble(kind, self._world.now + fault.seconds, share, seconds=20 * fault.pick**2)
+        if service == "s3":
+            self._services.s3_trouble = trouble
+        else:
+            self._services.secrets_trouble = trouble
 
     def _rotate(self, name: str, fault: Fault) -> None:
         """Set a new password; for a time, the secret has the old one."""
@@ -286,14 +275,16 @@ def _picked(items: Sequence[T], fault: Fault) -> T:
     return items[int(fault.pick * len(items))]
 
 
+def _identifier(kind: str) -> str:
+    return kind.replace(": ", "_").replace(" ", "_").replace("-", "_")
+
+
 def kinds_without_code() -> list[str]:
     """Return the kinds of faults that nothing here does."""
-    names = {kind: kind.replace(": ", "_").replace(" ", "_").replace("-", "_") for kind in FAULTS}
-    ways = {kind: kind.rpartition(": ")[2].replace(" ", "_") for kind in FAULTS}
     return [
         kind
         for kind in FAULTS
-        if kind not in _ERRORS
-        and not hasattr(Faults, f"_{names[kind]}")
-        and not hasattr(Faults, f"_way_{ways[kind]}")
+        if kind not in _ERRORS.keys() | _TROUBLES.keys()
+        and not hasattr(Faults, f"_{_identifier(kind)}")
+        and not hasattr(Faults, f"_way_{_identifier(kind.rpartition(': ')[2])}")
     ]

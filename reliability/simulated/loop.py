@@ -5,7 +5,7 @@ import asyncio
 import heapq
 import socket
 from asyncio import events
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from processor.event_loop import Lookups
@@ -180,11 +180,6 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def __del__(self, _warn: Any = None) -> None:
         """Need no closing."""
-
-
-def start(loop: SimulatedLoop, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
-    """Start a task of a process that runs all the time."""
-    return loop.create_task(work)
 
 
 class SimulatedLookups(Lookups):
