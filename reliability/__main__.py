@@ -48,14 +48,14 @@ def _print_failure(figures: Figures) -> None:
     failure = figures.failures.pop()
     print(f"seed {failure.seed} breaks an invariant. The smallest history that does:")
     print(failure.history)
-    print("The end of its trace:", *failure.trace, sep="\n  ")
+    print("What happened before:", *failure.trace, sep="\n  ")
     for violation in failure.violations:
-        print(f"{violation.invariant}: {violation.what}")
+        print(f"{violation.invariant} at {violation.at:.3f} s: {violation.what}")
 
 
 def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r}; a whole number is accepted")
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r}; a whole number from 1 on is accepted")
     return int(text)
 
 

@@ -22,10 +22,11 @@ _DEATHS = 3
 
 
 class Violation(NamedTuple):
-    """A broken invariant, and how."""
+    """A broken invariant, and how; `at`: when it was found, in seconds."""
 
     invariant: str
     what: str
+    at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,4 +298,4 @@ class Checker:
         return {identity: (data, line) for lines in known.values() for identity, data, line in lines}
 
     def _violated(self, invariant: str, what: str) -> None:
-        self.violations.append(Violation(invariant, f"at {self.stores.now():.3f} s: {what}"))
+        self.violations.append(Violation(invariant, what, self.stores.now()))

@@ -18,12 +18,12 @@ from reliability.history import History, draw, smaller
 
 _PER_TASK = 20
 _SHRINK_SECONDS = 60.0
-_LINES_AROUND = 60
+_LINES_BEFORE, _LINES_AFTER = 60, 3
 
 
 @dataclass(slots=True)
 class Failure:
-    """A history that broke an invariant, made smaller, and the end of its trace."""
+    """A history that broke an invariant, made smaller, and the trace around the first violation."""
 
     seed: int
     violations: list[Violation]
@@ -132,4 +132,7 @@ def _shrunk(history: History) -> Failure:
             if broken & {violation.invariant for violation in tried.violations}:
                 history, outcome, is_smaller = candidate, tried, True
                 break
-    return Failure(history.seed, outcome.violations, history, outcome.trace[-_LINES_AROUND:])
+    first = min(violation.at for violation in outcome.violations)
+    before = sum(at <= first for at, _ in outcome.trace)
+    around = outcome.trace[max(0, before - _LINES_BEFORE) : before + _LINES_AFTER]
+    return Failure(history.seed, outcome.violations, history, [f"{at:11.6f} {text}" for at, text in around])

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from reliability.history import FAULTS, PRODUCTS, Fault
@@ -53,7 +54,7 @@ class Faults:
     def plan(self, faults: Sequence[Fault]) -> None:
         """Let the faults happen when their steps are done."""
         for fault in faults:
-            self._world.at_step(fault.step, lambda fault=fault: self._happen(fault))  # type: ignore[misc]
+            self._world.at_step(fault.step, partial(self._happen, fault))
 
     def heal(self) -> None:
         """End all faults; no other happens."""

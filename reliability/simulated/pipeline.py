@@ -62,12 +62,15 @@ _DRAINED_SECONDS = 2 * _DRAIN_INTERVAL_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a history ended. `recovery_seconds`: from the end of the faults until everything was done."""
+    """How a history ended.
+
+    `trace`: (time, what happened). `recovery_seconds`: from the end of the faults until everything was done.
+    """
 
     violations: list[Violation]
     faults: Mapping[str, int]
     records: int
-    trace: list[str]
+    trace: list[tuple[float, str]]
     trace_hash: str
     recovery_seconds: float
 
@@ -145,7 +148,7 @@ class Pipeline:
             violations=self.checker.violations,
             faults=dict(self.faults.happened),
             records=sum(map(len, self.checker.received.values())),
-            trace=[f"{at:11.6f} {text}" for at, text in world.trace],
+            trace=world.trace,
             trace_hash=world.trace_hash(),
             recovery_seconds=recovery_seconds,
         )
@@ -307,7 +310,7 @@ class Pipeline:
         )
 
     def _violated(self, invariant: str, what: str) -> None:
-        self.checker.violations.append(Violation(invariant, f"at {self.world.now:.3f} s: {what}"))
+        self.checker.violations.append(Violation(invariant, what, self.world.now))
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         return self._loop(name).create_task(work)

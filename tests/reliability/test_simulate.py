@@ -35,8 +35,8 @@ def test_the_same_seed_gives_the_same_trace_in_other_processes() -> None:
     assert hashes[0] == hashes[1]
 
 
-@pytest.mark.parametrize("histories", ["many", "-1", "1.5"])
+@pytest.mark.parametrize("histories", ["many", "-1", "1.5", "0"])
 def test_a_number_that_is_none_is_refused(histories: str) -> None:
     run = simulate("--histories", histories)
     assert run.returncode == 2
-    assert "a whole number is accepted" in run.stderr
+    assert "a whole number from 1 on is accepted" in run.stderr
