@@ -5,7 +5,7 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from reliability.simulated.postgres_catalog import REFUSED_INVENTORY
@@ -18,6 +18,7 @@ _SENDING_SECONDS = 8.0
 _OLD_SECONDS = 660.0
 # One row fits into half of an invocation, and all products do not.
 _SLOW_ROW_SECONDS = 3.0
+_FIRST_STEPS = 150
 _STEPS_PER_RECORD = 60
 _MAGIC = b"\xf3\x89\x9a\xc2"
 
@@ -151,10 +152,11 @@ def draw(seed: int) -> History:
     count = chance.choice((3, 8, 15, 25))
     age_seconds = chance.choice((0.0, 0.0, 0.0, 0.0, _OLD_SECONDS))
     puts = tuple(sorted((_put(chance, age_seconds) for _ in range(count)), key=lambda put: put.at))
+    puts = (*_first_puts(age_seconds), *puts)
     has_poison = any(POISON.encode() in put.data for put in puts)
     kinds = chance.sample(sorted(FAULTS), chance.choice((1, 2, 4, 6)))
     faults = tuple(
-        _fault(chance, chance.choice(kinds), count * _STEPS_PER_RECORD)
+        _fault(chance, chance.choice(kinds), _FIRST_STEPS + count * _STEPS_PER_RECORD)
         for _ in range(chance.choice((0, 2, 4, 8, 12)))
     )
     acts = tuple(
@@ -168,7 +170,7 @@ def draw(seed: int) -> History:
         parallelization=chance.choice((1, 1, 2)),
         retries=-1 if has_poison else chance.choice((-1, -1, 2)),
         concurrency=chance.choice((2, 4, 8)),
-        readers=chance.choice((0, 1, 2, 3)),
+        readers=chance.choice((1, 1, 2, 3)),
         age_seconds=age_seconds,
         cache_is_out=chance.random() < 0.05,
         row_seconds=_SLOW_ROW_SECONDS if chance.random() < 0.05 else 0.0,
@@ -197,8 +199,16 @@ def _fault(chance: random.Random, kind: str, steps: int) -> Fault:
     return Fault(chance.randrange(steps), kind, chance.random() * FAULTS[kind], chance.random())
 
 
+def _first_puts(age_seconds: float) -> list[Put]:
+    """Return an update of each product, so that the shop has something to cache before anything happens."""
+    update = {"inventory": 1, "event_time": _rfc3339(BEGINNING - timedelta(seconds=age_seconds + 10_000))}
+    return [
+        Put(0.0, product, (json.dumps({"product_id": product, **update}).encode(),)) for product in PRODUCTS
+    ]
+
+
 def _put(chance: random.Random, age_seconds: float) -> Put:
-    at = chance.choice((0.0, 1.0, chance.uniform(0, _SENDING_SECONDS))) + chance.random() / 10
+    at = chance.choice((2.0, 3.0, chance.uniform(2, _SENDING_SECONDS))) + chance.random() / 10
     key = chance.choice(PRODUCTS)
     if chance.random() < 0.1:
         return Put(
@@ -237,8 +247,12 @@ def _content(chance: random.Random, at: float) -> bytes:
             update["discontinued"] = chance.random() < 0.5
     if chance.random() < 0.9:
         seconds = chance.choice((-7200.0, -3600.0, at, at, at - chance.random() * 9, at + 200))
-        update["event_time"] = f"{BEGINNING + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S.%fZ}"
+        update["event_time"] = _rfc3339(BEGINNING + timedelta(seconds=seconds))
     return json.dumps(update, ensure_ascii=chance.random() < 0.5).encode()
+
+
+def _rfc3339(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def aggregate(key: str, contents: tuple[bytes, ...]) -> bytes:

@@ -1,6 +1,7 @@
 """Who uses the pipeline: a producer, the shop's readers, operators; each in a process of its own."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 _LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 # A reader waits no longer; most wait until there is an answer.
+# By then the first updates are done, if nothing fails.
+_FIRST_SECONDS = 1.2
 _PATIENCE_SECONDS = (0.001, 0.1, None, None)
 
 
@@ -50,9 +53,12 @@ async def read_products(pipeline: "Pipeline", *, pause_seconds: float) -> None:
             open_pool("postgresql://reader:first@postgres/catalog", None, 3)
         )
         reader = CatalogReader(pool, _cache_client("first"))
-        while True:
-            await _pause(pipeline, world.random.random() ** 4 * pause_seconds)
-            product, began = world.random.choice(PRODUCTS), world.now
+        await asyncio.sleep(_FIRST_SECONDS)
+        for number in itertools.count():
+            if number >= len(PRODUCTS):
+                await _pause(pipeline, world.random.random() ** 4 * pause_seconds)
+            began = world.now
+            product = PRODUCTS[number] if number < len(PRODUCTS) else world.random.choice(PRODUCTS)
             try:
                 async with asyncio.timeout(world.random.choice(_PATIENCE_SECONDS)):
                     found = await reader.get(product)

@@ -5,7 +5,7 @@ import json
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from local.emulated_aws.event_source_mapping import (
     EventSourceMapping,
@@ -55,6 +55,8 @@ _POISON_SECONDS = 900.0
 _SLOW_SECONDS = 600.0
 # In which an invocation commits and invalidates, if nothing is slow.
 _RACE_SECONDS = 6e-3
+# How long a read takes, and the longest pause in it.
+_READ_SECONDS, _PAUSE_SECONDS, _PAUSED_SHARE = 3e-3, 20e-3, 0.5
 # Then until no invalidation is pending: the schedule comes once a minute, and may be throttled once.
 _DRAIN_INTERVAL_SECONDS = 60.0
 _DRAINED_SECONDS = 2 * _DRAIN_INTERVAL_SECONDS
@@ -254,10 +256,16 @@ class Pipeline:
     # What the world asks and tells:
 
     def _wake_readers(self) -> None:
-        """Let readers read while an invocation writes."""
+        """Let readers read while an invocation writes, and some of them stand still in the middle of it."""
+        random = self.world.random
         idle, self.idle_readers = self.idle_readers, []
         for reader in idle:
-            self.world.after(self.world.random.random() * _RACE_SECONDS, _wake, reader)
+            seconds = random.random() * _RACE_SECONDS
+            self.world.after(seconds, _wake, reader)
+            if random.random() < _PAUSED_SHARE:
+                loop = cast(SimulatedLoop, reader.get_loop())
+                seconds += random.random() * _READ_SECONDS
+                self.world.after(seconds, loop.freeze, random.random() * _PAUSE_SECONDS)
 
     def _answered(self, event: Mapping[str, Any], outcome: Any) -> None:
         if "Records" not in event:
