@@ -201,9 +201,11 @@ def _fault(chance: random.Random, kind: str, steps: int) -> Fault:
 
 def _first_puts(age_seconds: float) -> list[Put]:
     """Return an update of each product, so that the shop has something to cache before anything happens."""
-    update = {"inventory": 1, "event_time": _rfc3339(BEGINNING - timedelta(seconds=age_seconds + 10_000))}
+    at = _rfc3339(BEGINNING - timedelta(seconds=age_seconds + 10_000))
+    updates = [{"product_id": product, "inventory": 1, "event_time": at} for product in PRODUCTS]
     return [
-        Put(0.0, product, (json.dumps({"product_id": product, **update}).encode(),)) for product in PRODUCTS
+        Put(0.0, product, (json.dumps(update).encode(),))
+        for product, update in zip(PRODUCTS, updates, strict=True)
     ]
 
 

@@ -143,7 +143,7 @@ class ExecutionEnvironment:
 class FunctionService:
     """The function: starts execution environments as they are needed, up to its concurrency.
 
-    `invoked`: called when an invocation begins. `answered`: called with its event and its outcome.
+    `invoked`: called with the event when an invocation begins. `answered`: called with its event and its outcome.
     `timed_out`: invocations that were killed because they took too long, though nothing froze them.
     """
 
@@ -154,7 +154,7 @@ class FunctionService:
         settings: Settings,
         *,
         concurrency: int,
-        invoked: Callable[[], None],
+        invoked: Callable[[Mapping[str, Any]], None],
         answered: Callable[[Mapping[str, Any], Any], None],
     ) -> None:
         self.timed_out: list[str] = []
@@ -180,7 +180,7 @@ class FunctionService:
         loop = asyncio.get_running_loop()
         answer = loop.create_future()
         self.invocations += 1
-        self._invoked()
+        self._invoked(event)
         number, name = self.invocations, environment.name
 
         def done(outcome: Any) -> None:

@@ -42,6 +42,7 @@ _LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientEr
 # A reader waits no longer; most wait until there is an answer.
 # By then the first updates are done, if nothing fails.
 _FIRST_SECONDS = 1.2
+_HOT_SHARE = 0.7
 _PATIENCE_SECONDS = (0.001, 0.1, None, None)
 
 
@@ -58,13 +59,20 @@ async def read_products(pipeline: "Pipeline", *, pause_seconds: float) -> None:
             if number >= len(PRODUCTS):
                 await _pause(pipeline, world.random.random() ** 4 * pause_seconds)
             began = world.now
-            product = PRODUCTS[number] if number < len(PRODUCTS) else world.random.choice(PRODUCTS)
+            product = PRODUCTS[number] if number < len(PRODUCTS) else _chosen(pipeline)
             try:
                 async with asyncio.timeout(world.random.choice(_PATIENCE_SECONDS)):
                     found = await reader.get(product)
             except _LOST:
                 continue
             pipeline.checker.read(product, began, None if found is None else _fields(found))
+
+
+def _chosen(pipeline: "Pipeline") -> str:
+    """Return the product to read: often one that is being updated."""
+    random = pipeline.world.random
+    hot = pipeline.hot_product if random.random() < _HOT_SHARE else None
+    return hot or random.choice(PRODUCTS)
 
 
 async def _pause(pipeline: "Pipeline", seconds: float) -> None:

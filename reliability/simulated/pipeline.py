@@ -1,6 +1,7 @@
 """A run of one history: the whole pipeline in a world, and what the checker found."""
 
 import asyncio
+import base64
 import json
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from local.emulated_aws.event_source_mapping import (
 )
 from processor.settings import read_settings
 from reliability.checker import Checker, Received, Violation, decode
-from reliability.history import POISON, History
+from reliability.history import POISON, PRODUCTS, History
 from reliability.simulated.aws import ENDPOINT, Services
 from reliability.simulated.faults import Faults
 from reliability.simulated.function import DIED, FunctionService
@@ -57,6 +58,7 @@ _SLOW_SECONDS = 600.0
 _RACE_SECONDS = 6e-3
 # How long a read takes, and the longest pause in it.
 _READ_SECONDS, _PAUSE_SECONDS, _PAUSED_SHARE = 3e-3, 20e-3, 0.5
+_EVICTED_SHARE = 0.4
 # Then until no invalidation is pending: the schedule comes once a minute, and may be throttled once.
 _DRAIN_INTERVAL_SECONDS = 60.0
 _DRAINED_SECONDS = 2 * _DRAIN_INTERVAL_SECONDS
@@ -114,6 +116,7 @@ class Pipeline:
         )
         self.faults = Faults(self)
         self.redriven: set[str] = set()
+        self.hot_product: str | None = None
         self.idle_readers: list[asyncio.Future[None]] = []
         self.database_password: str
         self._loops: list[SimulatedLoop] = []
@@ -255,9 +258,15 @@ class Pipeline:
 
     # What the world asks and tells:
 
-    def _wake_readers(self) -> None:
-        """Let readers read while an invocation writes, and some of them stand still in the middle of it."""
+    def _wake_readers(self, event: Mapping[str, Any]) -> None:
+        """Let readers read a product while an invocation writes it, and some stand still in the middle of it.
+
+        Often the cache has just evicted it, since only then readers take leases and store.
+        """
         random = self.world.random
+        self.hot_product = _product_of(random.choice(event["Records"])) if "Records" in event else None
+        if self.hot_product is not None and random.random() < _EVICTED_SHARE:
+            self.cache.delete(f"product:{self.hot_product}")
         idle, self.idle_readers = self.idle_readers, []
         for reader in idle:
             seconds = random.random() * _RACE_SECONDS
@@ -330,6 +339,15 @@ class Pipeline:
 
     def _new_id(self) -> str:
         return f"{self.world.random.getrandbits(128):032x}"
+
+
+def _product_of(record: Mapping[str, Any]) -> str | None:
+    """Return the product of a record of an event, if it is a simple update of one that readers read."""
+    try:
+        found = json.loads(base64.b64decode(record["kinesis"]["data"]))["product_id"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return found if found in PRODUCTS else None
 
 
 def _wake(reader: "asyncio.Future[None]") -> None:
