@@ -143,7 +143,7 @@ class ExecutionEnvironment:
 class FunctionService:
     """The function: starts execution environments as they are needed, up to its concurrency.
 
-    `invoked`: called with the event when an invocation begins. `answered`: called with its event and its outcome.
+    `invoked`: called with the event as an invocation begins. `answered`: called with event and outcome.
     `timed_out`: invocations that were killed because they took too long, though nothing froze them.
     """
 
