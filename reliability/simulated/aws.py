@@ -34,11 +34,12 @@ class Trouble:
 
 @dataclass(slots=True)
 class Services:
-    """Buckets and secrets. `objects`: (bucket, key) → body; `secrets`: ARN → text."""
+    """Buckets and secrets. `objects`: (bucket, key) → body; `secrets`: ARN → text; `overwritten`: keys."""
 
     world: World
     objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
+    overwritten: list[str] = field(default_factory=list)
     s3_trouble: Trouble = field(default_factory=lambda: Trouble("none", 0.0))
     secrets_trouble: Trouble = field(default_factory=lambda: Trouble("none", 0.0))
 
@@ -65,6 +66,8 @@ class Services:
     def _put(self, bucket: str, key: str, headers: Mapping[str, str], body: bytes) -> Answer:
         if headers.get("if-none-match") == "*" and (bucket, key) in self.objects:
             return 412, {}, b""
+        if (bucket, key) in self.objects:
+            self.overwritten.append(key)
         self.objects[bucket, key] = body
         if not key.startswith("operations/"):  # the real time is in their names, which nothing reads
             self.world.note(f"s3: {bucket}/{key} {hashlib.sha256(body).hexdigest()[:12]}")

@@ -183,6 +183,8 @@ class Pipeline:
 
     def _end(self) -> None:
         self.function.end()
+        if self.services.overwritten:
+            self._violated("I2", f"written more than once: {self.services.overwritten}")
         if self.function.timed_out:
             self._violated(
                 "progress", f"no answer in time, though nothing froze it: {self.function.timed_out}"
@@ -277,6 +279,9 @@ class Pipeline:
                 self.world.after(seconds, loop.freeze, random.random() * _PAUSE_SECONDS)
 
     def _answered(self, event: Mapping[str, Any], outcome: Any) -> None:
+        may_raise = self.faults.happened["postgres: result type changed"]  # twice in a row is our mistake
+        if isinstance(outcome, Exception) and str(outcome) != DIED and not may_raise:
+            self._violated("progress", f"a failure that was foreseen is an error of the function: {outcome}")
         if "Records" not in event:
             return
         keys = [
