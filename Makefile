@@ -6,10 +6,12 @@ KEEP ?=
 ONCE ?=
 QUICK ?=
 SAMPLE ?=
+SEED ?= 1
+HISTORIES ?= 1000
 STACK ?= dev-stack
 RECORDS_PER_DAY ?= 1000000
 
-.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs lock clean
+.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs lock clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -125,6 +127,12 @@ bench-synth: setup ## measure what bypassing the provider binding's __init__ sav
 
 misconfigure: setup ## try misconfigured stacks: a test must catch each (SAMPLE=n: only n, others every day)
 	@$(BIN)/python -m tests.misconfigurations $(if $(SAMPLE),--sample $(SAMPLE))
+
+simulate: setup ## run HISTORIES drawn histories from SEED on in a simulated world, and check I1 to I6 (default: 1000, 1)
+	@$(BIN)/python -m reliability simulate --seed "$(SEED)" --histories "$(HISTORIES)"
+
+simulate-long: setup ## the same for an hour on two cores, with other histories each day
+	@$(BIN)/python -m reliability simulate --seed "$$(date +%Y%m%d)000000" --minutes 60
 
 docs: setup ## write the tables of the documents that come from the code, and the reference of `catalog`
 	@$(BIN)/python scripts/rejection_reasons.py

@@ -65,6 +65,8 @@ class CatalogStage:
                 left = ()
             except StatementTimeoutError as error:
                 failed = error
+                # If even comparing is too slow in what is left, the next attempt has all of its time for it.
+                retry_state.database_is_slow = True
         # The single statement was skipped or too slow; for one update, the same would be tried again.
         if left and (failed is None or count > 1):
             left, failed = await self._upsert_in_parts()

@@ -44,7 +44,11 @@ def handler(event: Any, context: Context) -> dict[str, Any]:
         EventError: the event is none of the three.
         Exception: an unexpected error, so that Lambda bisects the batch.
     """
-    this_runtime = runtime.current()
+    return handle(event, context, runtime.current())
+
+
+def handle(event: Any, context: Context, this_runtime: runtime.Runtime) -> dict[str, Any]:
+    """Process one event with this runtime, as `handler` does with the process's own."""
     deadline = this_runtime.clock.monotonic() + budget_seconds(context)
     request_id = getattr(context, "aws_request_id", "")
     source = event.get("source") if isinstance(event, Mapping) else None

@@ -94,7 +94,7 @@ async def open_reader(
         login=_login(cache),
         max_connections=_CACHE_CONNECTIONS,
     )
-    async with client, _open_pool(dsn, tls, database_connections) as pool:
+    async with client, open_pool(dsn, tls, database_connections) as pool:
         reader = CatalogReader(pool, client)
         try:
             yield reader
@@ -124,7 +124,8 @@ def _login(cache: CacheAddress) -> CredentialProvider | None:
 
 
 @asynccontextmanager
-async def _open_pool(dsn: str, tls: ssl.SSLContext | None, max_connections: int) -> AsyncIterator["Pool"]:
+async def open_pool(dsn: str, tls: ssl.SSLContext | None, max_connections: int) -> AsyncIterator["Pool"]:
+    """Open the pool of a reader's connections to the database; they connect when they are first needed."""
     pool = await asyncpg.create_pool(
         dsn,
         ssl=tls if tls is not None else False,

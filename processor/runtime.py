@@ -8,6 +8,7 @@ import secrets
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar, cast
 
@@ -25,7 +26,7 @@ from processor.adapters.redis_login import AsyncPassword, iam_login
 from processor.adapters.s3 import S3Archive, S3Quarantine
 from processor.adapters.secrets import login_source, read_password, read_secret
 from processor.adapters.telemetry import Telemetry
-from processor.event_loop import EventLoop
+from processor.event_loop import EventLoop, Lookups
 from processor.ports import Ports
 from processor.settings import RedisIamUser, RedisSecret, RedisSettings, Settings, read_settings
 
@@ -39,15 +40,29 @@ _CACHE_CONNECTIONS = 8
 _OBJECTS_PER_COLLECTION = 100_000
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """What a process gets from the machine it runs on; `reliability` simulates it.
+
+    `new_loop`: makes the event loop. `new_lookups`: makes what looks names up where the loop does not.
+    `careful_aws`: makes what calls AWS where the fast way declines, as `CarefulAws`.
+    """
+
+    new_loop: Callable[[], asyncio.AbstractEventLoop] = EventLoop
+    new_lookups: Callable[[], Lookups] = Lookups
+    careful_aws: Callable[..., CarefulAws] = CarefulAws
+
+
 class Runtime:
     """The event loop of one execution environment, and the connections that live on it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, machine: Machine | None = None) -> None:
         self.settings = settings
+        self._machine = machine or Machine()
         self.clock = SystemClock()
         self.telemetry = Telemetry(settings.environment_suffix)
         self._tls = tls_context(settings.database)
-        self._runner = asyncio.Runner(loop_factory=EventLoop)
+        self._runner = asyncio.Runner(loop_factory=self._machine.new_loop)
         self._resources = AsyncExitStack()
         self._database: Database | None = None
         self._ports: Ports | None = None
@@ -94,7 +109,7 @@ class Runtime:
         aws = AwsClients(
             OrdinaryAws(settings.region, os.environ),
             # An emulator has no host name for each bucket.
-            CarefulAws(settings.region, by_path=settings.endpoint_url is not None),
+            self._machine.careful_aws(settings.region, by_path=settings.endpoint_url is not None),
         )
         self._database = Database(
             login_source(settings.database, partial(read_secret, aws)), self._tls, settings.database.pool_size
@@ -125,6 +140,7 @@ class Runtime:
             tls=settings.tls,
             login=login,
             max_connections=_CACHE_CONNECTIONS,
+            lookups=self._machine.new_lookups(),
         )
         # While the database's login is read. Otherwise the first batch would wait for it after the commit.
         cast("PatientPool", client.connection_pool).connect_early()

@@ -1,27 +1,21 @@
 """The verdict of `make local`: is the pipeline's result right? Computed without the processor's code."""
 
-import base64
-import gzip
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from local.demo.feed import Sent
+from local.feed_lines import DEFAULTS, Identity, fields_of, read_lines
 
 if TYPE_CHECKING:
     import asyncpg
     from redis.asyncio import Redis
     from types_aiobotocore_s3 import S3Client
 
-Identity = tuple[str, str, int]
 _SHOWN = 3
-# A product's fields, and their values until an update sets them.
-_DEFAULTS: dict[str, Any] = {"inventory": 0, "price": None, "discontinued": False}
-# Fields that are sent and cached as text, and compared as numbers.
-_AMOUNTS = {"price"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +45,7 @@ async def check_archive(sent: Sequence[Sent], s3: "S3Client", bucket: str) -> Fi
     objects = 0
     async for body in _bodies(s3, bucket, "inventory/"):
         objects += 1
-        for identity, data, fields in _lines(gzip.decompress(body)):
+        for identity, data, fields in read_lines(body):
             actual[identity] = data, "accepted" if fields["verdict"] == "accepted" else "rejected"
     finding = _compare("archive = all records sent, byte for byte", expected, actual, "records")
     return Finding(finding.claim, finding.holds, f"{finding.detail} in {objects:,} objects")
@@ -62,7 +56,7 @@ async def check_quarantine(sent: Sequence[Sent], s3: "S3Client", bucket: str) ->
     expected = {(one.shard, one.sequence_number, 0): one.record.data for one in sent if not one.record.good}
     actual: dict[Identity, bytes] = {}
     async for body in _bodies(s3, bucket, "quarantine/"):
-        for identity, data, quarantined in _lines(body):
+        for identity, data, quarantined in read_lines(body):
             actual[identity] = data
             if not (quarantined["reason"] and quarantined["message"]):
                 return Finding(
@@ -100,10 +94,7 @@ def check_leases_were_used(hits: int, refused_stores: int, *, least_hits: int, l
 
 
 def _values(product: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(
-        Decimal(product[field]) if field in _AMOUNTS and product[field] is not None else product[field]
-        for field in _DEFAULTS
-    )
+    return tuple(fields_of(product).values())
 
 
 def _fold(sent: Iterable[Sent]) -> dict[str, tuple[Any, ...]]:
@@ -113,26 +104,16 @@ def _fold(sent: Iterable[Sent]) -> dict[str, tuple[Any, ...]]:
             continue
         update = json.loads(one.record.data, parse_float=Decimal)
         version = (datetime.fromisoformat(update["event_time"]), int(one.sequence_number), one.shard)
-        for field in _DEFAULTS:
+        for field in DEFAULTS:
             before = newest.get((update["product_id"], field))
             if field in update and (before is None or version > before[0]):
                 newest[update["product_id"], field] = (version, update[field])
     folded = {}
     for product_id in {product_id for product_id, _ in newest}:
-        updated = {field: newest[product_id, field] for field in _DEFAULTS if (product_id, field) in newest}
-        values = {**_DEFAULTS, **{field: value for field, (_, value) in updated.items()}}
+        updated = {field: newest[product_id, field] for field in DEFAULTS if (product_id, field) in newest}
+        values = {**DEFAULTS, **{field: value for field, (_, value) in updated.items()}}
         folded[product_id] = (*_values(values), max(version[0] for version, _ in updated.values()))
     return folded
-
-
-def _lines(body: bytes) -> Iterator[tuple[Identity, bytes, dict[str, Any]]]:
-    for line in body.split(b"\n")[:-1]:
-        fields = json.loads(line)
-        if "data_base64" in fields:
-            data = base64.b64decode(fields["data_base64"], validate=True)
-        else:
-            data = line[line.index(b',"data":') + len(b',"data":') : -1]
-        yield (fields["shard"], fields["sequence_number"], fields["sub_sequence"]), data, fields
 
 
 async def _bodies(s3: "S3Client", bucket: str, prefix: str) -> AsyncIterator[bytes]:

@@ -32,11 +32,13 @@ def redis_client(
     max_connections: int,
     ca_file: Path | None = None,
     server_name: str | None = None,
+    lookups: Lookups | None = None,
 ) -> Redis:
     """Return a client that gives up soon; redis-py's defaults hang on a stalled server for over 20 s.
 
     `tls`: verify the server's certificate and name, with the system's certificates and `ca_file`.
-    `server_name`: the name, if it is not the host's.
+    `server_name`: the name, if it is not the host's. `lookups`: how the host's name is looked up; None for
+    threads of the client's own.
     """
     options: dict[str, Any] = {"connection_class": _Plain}
     if tls:
@@ -59,6 +61,7 @@ def redis_client(
         driver_info=None,
         max_connections=max_connections,
         timeout=CONNECT_TIMEOUT_SECONDS,
+        lookups=lookups or Lookups(),
         **options,
     )
     return Redis.from_pool(pool)
@@ -72,7 +75,7 @@ class PatientPool(BlockingConnectionPool):
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(lookups=Lookups(), redis_connect_func=self._log_in, **options)
+        super().__init__(redis_connect_func=self._log_in, **options)
         self._closed = False
         self._pending: set[asyncio.Task[Any]] = set()
 

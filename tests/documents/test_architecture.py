@@ -52,7 +52,7 @@ def test_names_in_the_instructions_exist() -> None:
     """Of classes, functions and variables that CONTRIBUTING tells somebody to look for."""
     contributing = document("CONTRIBUTING.md")
     spans = {span for span in contributing.code_spans() if re.fullmatch(r"_?[A-Za-z]\w+", span)}
-    folders = ("processor", "stacks", "local", "tests", "scripts")
+    folders = ("processor", "stacks", "local", "reliability", "tests", "scripts")
     code = " ".join(path.read_text() for folder in folders for path in (PROJECT / folder).rglob("*.py"))
     tools = (PROJECT / "Pipfile").read_text()
     assert spans

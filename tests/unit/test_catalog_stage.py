@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from processor.errors import DependencyError
+from processor.errors import DependencyError, StatementTimeoutError
 from processor.retry_state import RefusedRecords, RetryState
 from tests.support.batches import FAULTS, check_done, good, stocks
 from tests.support.events import aggregate, record, sequence
-from tests.support.fakes import FakeServices, value_in
+from tests.support.fakes import BUDGET_SECONDS, FakeServices, value_in
 from tests.support.faults import Fault, always
 
 # --- what the table refuses
@@ -216,6 +216,16 @@ def test_after_a_batch_that_was_too_much_the_next_begins_small_and_the_one_after
     check_done(services.process(*(good(place) for place in range(100))))
     assert services.faults.begun.count("catalog.upsert") == 1
     assert "catalog.outdated" not in services.faults.begun
+
+
+def test_after_a_batch_that_was_too_much_even_to_compare_the_next_begins_with_that() -> None:
+    services = FakeServices(always(catalog_outdated=StatementTimeoutError("too much to compare")))
+    services.catalog.row_seconds = BUDGET_SECONDS
+    for _ in range(2):
+        services.faults.begun.clear()
+        assert services.process(good(1), good(2)).first_unfinished == sequence(1)
+    assert "catalog.upsert" not in services.faults.begun
+    assert "catalog.outdated" in services.faults.begun
 
 
 def test_what_a_slow_database_cannot_even_compare_is_written_and_refused() -> None:

@@ -1,0 +1,63 @@
+"""`python -m reliability simulate`: run drawn histories in the simulated world."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+from reliability.runs import Figures, run_all
+
+_PROGRESS_SECONDS = 5.0
+_ENDLESS = 10**9
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return 1 if any invariant was broken."""
+    parser = argparse.ArgumentParser(prog="python -m reliability", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    simulate = commands.add_parser("simulate", help="run drawn histories in the simulated world")
+    simulate.add_argument("--seed", type=_count, default=1, help="of the first history; the others follow")
+    simulate.add_argument("--histories", type=_count, default=1000)
+    simulate.add_argument("--minutes", type=_count, help="so long, and as many histories as that takes")
+    simulate.add_argument("--jobs", type=_count, default=2, help="processes")
+    chosen = parser.parse_args(arguments)
+    began = shown = time.monotonic()
+    figures = Figures()
+    histories = _ENDLESS if chosen.minutes else chosen.histories
+    for figures in run_all(chosen.seed, histories, chosen.jobs):
+        while figures.failures:
+            _print_failure(figures)
+        if time.monotonic() - shown >= _PROGRESS_SECONDS:
+            shown = time.monotonic()
+            print(f"{figures.histories:,} histories, {figures.violations} violations", file=sys.stderr)
+        if chosen.minutes and time.monotonic() - began >= 60 * chosen.minutes:
+            break
+    seconds = time.monotonic() - began
+    for kind, count in sorted(figures.faults.items()):
+        print(f"{count:9,}  {kind}")
+    print(
+        f"{figures.histories:,} histories from seed {chosen.seed}, {figures.records:,} records, "
+        f"{figures.faults.total():,} faults of {len(figures.faults)} kinds, "
+        f"longest recovery {figures.longest_recovery_seconds:.0f} s, {figures.violations} violations; "
+        f"trace {figures.trace_hash}, {60 * figures.histories / seconds:,.0f} histories a minute"
+    )
+    return 1 if figures.violations else 0
+
+
+def _print_failure(figures: Figures) -> None:
+    failure = figures.failures.pop()
+    print(f"seed {failure.seed} breaks an invariant. The smallest history that does:")
+    print(failure.history)
+    print("What happened before:", *failure.trace, sep="\n  ")
+    for violation in failure.violations:
+        print(f"{violation.invariant} at {violation.at:.3f} s: {violation.what}")
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r}; a whole number from 1 on is accepted")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""Simulated S3 and Secrets Manager over HTTP, and a client for what the fast way leaves to aioboto3."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from reliability.simulated.network import Connection
+from reliability.simulated.world import World
+
+# Status, headers and body.
+Answer: TypeAlias = tuple[int, dict[str, str], bytes]
+
+ENDPOINT = "aws"
+_ATTEMPTS = 3
+_READ_SECONDS = 10.0
+_WORK_SECONDS = 5e-3
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What the service does until a time, to a share of requests: a status, `slow`, or `lost` answers."""
+
+    kind: str
+    until: float
+    share: float = 1.0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Services:
+    """Buckets and secrets. `objects`: (bucket, key) → body; `secrets`: ARN → text; `overwritten`: keys."""
+
+    world: World
+    objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+    overwritten: list[str] = field(default_factory=list)
+    s3_trouble: Trouble = field(default_factory=lambda: Trouble("none", 0.0))
+    secrets_trouble: Trouble = field(default_factory=lambda: Trouble("none", 0.0))
+
+    def accept(self, connection: Connection) -> "HttpSession":
+        """Return the session of a new connection."""
+        return HttpSession(self, connection)
+
+    def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Return status, headers and body of a request's answer."""
+        if "x-amz-target" in headers:
+            secret = self.secrets[json.loads(body)["SecretId"]]
+            return 200, {}, json.dumps({"SecretString": secret}).encode()
+        url = urlsplit(target)
+        bucket, _, key = unquote(url.path).lstrip("/").partition("/")
+        if method == "PUT":
+            return self._put(bucket, key, headers, body)
+        if "list-type" in parse_qs(url.query):
+            prefix = parse_qs(url.query).get("prefix", [""])[0]
+            keys = sorted(name for held, name in self.objects if held == bucket and name.startswith(prefix))
+            return 200, {}, json.dumps(keys).encode()
+        found = self.objects.get((bucket, key))
+        return (404, {}, b"") if found is None else (200, {}, found)
+
+    def _put(self, bucket: str, key: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        if headers.get("if-none-match") == "*" and (bucket, key) in self.objects:
+            return 412, {}, b""
+        if (bucket, key) in self.objects:
+            self.overwritten.append(key)
+        self.objects[bucket, key] = body
+        if not key.startswith("operations/"):  # the real time is in their names, which nothing reads
+            self.world.note(f"s3: {bucket}/{key} {hashlib.sha256(body).hexdigest()[:12]}")
+        checksum = headers.get("x-amz-checksum-sha256", "")
+        return 200, {"x-amz-checksum-sha256": checksum} if checksum else {}, b""
+
+
+class HttpSession:
+    """A connection to the services."""
+
+    def __init__(self, services: Services, connection: Connection) -> None:
+        self._services = services
+        self._connection = connection
+        self._received = b""
+
+    def received(self, data: bytes) -> None:
+        self._received += data
+        head, separator, body = self._received.partition(b"\r\n\r\n")
+        if not separator:
+            return
+        first, *lines = head.decode().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        length = int(headers.get("content-length", "0"))
+        if len(body) < length:
+            return
+        self._received = body[length:]
+        method, target, _ = first.split(" ")
+        services, random = self._services, self._services.world.random
+        trouble = services.secrets_trouble if "x-amz-target" in headers else services.s3_trouble
+        seconds = random.random() * _WORK_SECONDS
+        is_troubled = services.world.now < trouble.until and random.random() < trouble.share
+        kind = trouble.kind if is_troubled else "none"
+        if kind == "slow":
+            seconds += trouble.seconds * random.random()
+        services.world.after(seconds, self._answer, (method, target, headers, body[:length]), kind)
+
+    def lost(self) -> None:
+        """Forget the connection."""
+
+    def _answer(self, request: tuple[str, str, dict[str, str], bytes], kind: str) -> None:
+        if kind.isdigit():
+            answer: Answer = int(kind), {}, b"<Error/>"
+        else:
+            answer = self._services.answer(*request)
+        status, headers, body = answer
+        if kind == "lost":  # done, but nobody hears of it
+            self._connection.reset()
+            return
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        head = f"HTTP/1.1 {status} Simulated\r\n{lines}content-length: {len(body)}\r\n\r\n"
+        self._connection.answer(head.encode() + body)
+
+
+class CarefulClient:
+    """What the processor and the tools use of aioboto3's clients, with their attempts and errors."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """Take the region and how buckets are addressed, which do not matter here."""
+
+    async def client(self, _service: str) -> "CarefulClient":
+        """Return the client of any service."""
+        return self
+
+    async def credentials(self) -> None:
+        """Return none: they are in the environment variables."""
+
+    async def aclose(self) -> None:
+        """Close nothing: each call has its own connection."""
+
+    async def put_object(self, **request: Any) -> None:
+        headers = {"if-none-match": request["IfNoneMatch"]} if "IfNoneMatch" in request else {}
+        await self._call("PUT", f"/{request['Bucket']}/{request['Key']}", headers, request["Body"])
+
+    async def get_object(self, **request: Any) -> dict[str, Any]:
+        return {"Body": _Body(await self._call("GET", f"/{request['Bucket']}/{request['Key']}"))}
+
+    async def list_objects_v2(self, **request: Any) -> dict[str, Any]:
+        found = await self._call("GET", f"/{request['Bucket']}?list-type=2&prefix={request['Prefix']}")
+        return {"Contents": [{"Key": key} for key in json.loads(found)]}
+
+    async def get_secret_value(self, *, SecretId: str) -> Mapping[str, Any]:  # noqa: N803
+        body = json.dumps({"SecretId": SecretId}).encode()
+        found: dict[str, Any] = json.loads(await self._call("POST", "/", {"x-amz-target": "secret"}, body))
+        return found
+
+    async def _call(
+        self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> bytes:
+        for attempt in range(_ATTEMPTS):
+            try:
+                async with asyncio.timeout(_READ_SECONDS):
+                    status, answered = await self._exchange(method, target, headers or {}, body)
+            except (OSError, asyncio.IncompleteReadError) as error:
+                if attempt == _ATTEMPTS - 1:
+                    raise EndpointConnectionError(endpoint_url=f"http://{ENDPOINT}", error=error) from error
+            else:
+                if status == 200:
+                    return answered
+                if status < 500 or attempt == _ATTEMPTS - 1:
+                    said: Any = {
+                        "Error": {"Code": str(status)},
+                        "ResponseMetadata": {"HTTPStatusCode": status},
+                    }
+                    raise ClientError(said, method)
+            await asyncio.sleep(0.1 * 2**attempt)
+        raise ValueError("no attempts")
+
+    async def _exchange(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, bytes]:
+        reader, writer = await asyncio.open_connection(ENDPOINT, 80)
+        try:
+            lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            writer.write(
+                f"{method} {target} HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n".encode() + body
+            )
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            length = int(head.split("content-length: ")[1].split("\r\n")[0])
+            return int(head.split(" ")[1]), await reader.readexactly(length)
+        finally:
+            writer.close()
+
+
+class _Body:
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def iter_chunks(self, _size: int) -> Any:
+        """Yield the body."""
+        yield self._body
+
+    async def read(self) -> bytes:
+        return self._body
