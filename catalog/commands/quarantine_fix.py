@@ -5,7 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -83,32 +83,19 @@ def fix(
     async def command(connections: Connections) -> int:
         why = require_reason(reason, yes=yes)
         marks = await read_marks(connections)
-        wanted = _wanted(
-            rule,
-            patch,
-            editor=editor,
-            wanted=read_filter(ids, code, supplier, since, until, shard, product),
-            limit=limit,
-        )
+        found = read_filter(ids, code, supplier, since, until, shard, product)
+        wanted = _wanted(rule, patch, editor=editor, wanted=found, limit=limit)
         read = await chosen(connections, output, wanted, marks, marks.fixed | marks.records)
         change = await _change(rule, patch, read, limit)
         if editor and not yes and not output.is_interactive:
             output.say("note: a dry run without a terminal keeps no edits; --patch is kept")
+        arguments = {"rule": rule, "patch": patch, "editor": editor} | chosen_by(wanted)
+        settings: Any = {"arguments": arguments, "yes": yes, "why": why, "rate": rate, "show": show}
 
         def records(left: Counter[str], damaged: list[Damaged]) -> AsyncIterator[Sending]:
             return _fixes(read(), change, limit, left, damaged)
 
-        return await offer_and_send(
-            connections,
-            output,
-            "quarantine fix",
-            records,
-            arguments={"rule": rule, "patch": patch, "editor": editor} | chosen_by(wanted),
-            yes=yes,
-            why=why,
-            rate=rate,
-            show=show,
-        )
+        return await offer_and_send(connections, output, "quarantine fix", records, **settings)
 
     run(env, output, command)
 

@@ -85,7 +85,7 @@ def test_variables_of_the_processor(readable: dict[str, Stack], name: str) -> No
         "QUARANTINE_BUCKET": "${aws_s3_bucket.Quarantine_Private_Bucket.bucket}",
         "DB_SECRET_ARN": "${aws_secretsmanager_secret.Writer_Secret.arn}",
         **database_variables(),
-        "DB_POOL_SIZE": "2",
+        "DB_POOL_SIZE": "3",
         "REDIS_ENDPOINT": f"${{{cache}.primary_endpoint_address}}",
         "REDIS_PORT": "6379",
         "REDIS_TLS": "true",
