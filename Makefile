@@ -22,8 +22,8 @@ setup: ## create .venv and install what Pipfile.lock pins (PYTHON=… chooses th
 local: setup ## run the whole pipeline on this machine and print a verdict (KEEP=1 leaves it running)
 	@$(BIN)/python -m local run $(if $(KEEP),$(if $(filter 1,$(KEEP)),--keep,$(error KEEP is '$(KEEP)'; accepted: 1)))
 
-test: setup ## run all tests
-	@$(BIN)/python -m pytest
+test: setup ## run all tests, on up to four cores
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # Without the tests that cut, delay or kill: measuring slows them, and they wait in real time.
 COVERED := tests/unit tests/contract $(addprefix tests/integration/test_,database.py handler.py migrate.py \

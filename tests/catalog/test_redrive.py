@@ -177,7 +177,7 @@ async def test_a_hostile_key_does_not_reach_the_terminal(services: Services, cat
     ("arguments", "message"),
     [
         (("--yes",), "error: --yes needs --reason"),
-        (("--since", "yesterday"), "error: --since is 'yesterday'; accepted: "),
+        (("--since", "yesterday"), "error: --since is 'yesterday'; accepted, in UTC if without offset: "),
         (("--since", "1h", "--until", "2h"), "error: --since 1h is not earlier than --until 2h"),
     ],
 )
