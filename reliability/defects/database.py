@@ -113,16 +113,6 @@ DATABASE = [
         ),
     ),
     *defects_in(
-        "processor/migrations/0004_right_under_failure.sql",
-        "I3",
-        _STATES + "test_what_a_trigger_raises_condemns_no_record",
-        (
-            "records condemned for a trigger's error",
-            "IF context_of ~ 'PL/pgSQL function (?!(\\w+\\.)?apply_one_by_one\\()' THEN",
-            "IF false THEN",
-        ),
-    ),
-    *defects_in(
         _POSTGRES,
         "progress",
         _SIMULATE,
@@ -165,14 +155,13 @@ DATABASE = [
     *defects_in(
         _POSTGRES,
         "progress",
-        "tests/integration/test_outages.py::test_with_a_stalled_database_the_response_comes_in_time_and_it_recovers",
+        "tests/integration/test_black_hole.py",
         ("a statement without a limit", "limit = asyncio.timeout(seconds)", "limit = asyncio.timeout(None)"),
     ),
     *defects_in(
         _POSTGRES,
         "progress",
-        "tests/integration/test_black_hole.py"
-        "::test_with_an_unreachable_database_the_response_comes_in_time_and_it_is_found_again",
+        "tests/integration/test_black_hole.py",
         (
             "a connection without a limit",
             "async with asyncio.timeout(seconds):",
@@ -194,7 +183,7 @@ DATABASE = [
     *defects_in(
         _POSTGRES,
         "progress",
-        "tests/integration/test_round_trips.py",
+        "tests/integration/test_database.py::test_concurrent_operations_wait_for_the_only_connection",
         (
             "one connection for each statement",
             "            await pool.release(connection)\n",
