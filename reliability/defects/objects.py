@@ -90,7 +90,7 @@ OBJECTS = [
     *defects_in(
         _EXCHANGE,
         "I2",
-        "tests/integration/test_aws_exchange.py",
+        "tests/integration/test_aws_exchange.py::test_what_an_idle_connection_receives_is_nobodys_answer",
         (
             "an answer that comes twice is the next request's",
             "            self.transport.abort()  # nobody asked\n",
