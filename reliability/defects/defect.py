@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-ANY = "any"
-"""Any invariant."""
+ANY = "any"  # invariant
 
 
 class Simulation(NamedTuple):

@@ -100,16 +100,11 @@ def _fail(tests: Sequence[str], tree: Path) -> bool:
 
 def _run(arguments: Sequence[str], tree: Path) -> "subprocess.CompletedProcess[str]":
     # A file changes twice within a second, which its compiled code would not show.
-    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    variables = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, *arguments]
     try:
         return subprocess.run(  # noqa: S603 our own commands
-            [sys.executable, *arguments],
-            cwd=tree,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_TIMEOUT_SECONDS,
+            command, cwd=tree, env=variables, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS
         )
     except subprocess.TimeoutExpired as error:
         raise TrialError(f"{' '.join(arguments)} is not done after {_TIMEOUT_SECONDS:.0f} s") from error
