@@ -3,6 +3,7 @@
 from reliability.defects.defect import Simulation, defects_in
 
 _SIMULATE = Simulation()
+_RARE = Simulation(histories=600)
 _STAGE = "processor/catalog_stage.py"
 _BATCH = "processor/batch.py"
 _TOO_SLOW = (
@@ -169,7 +170,7 @@ BATCH = [
     *defects_in(
         "processor/updates.py",
         "I1",
-        _SIMULATE,
+        _RARE,
         ("sequence numbers compared as text", "{_LENGTHS[len(sequence)]}:{sequence}", "{sequence}"),
     ),
     *defects_in(

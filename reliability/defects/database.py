@@ -2,7 +2,7 @@
 
 from reliability.defects.defect import Simulation, defects_in
 
-_SIMULATE = Simulation()
+_RARE = Simulation(histories=600)
 _UPSERT = "processor/adapters/upsert.py"
 _CATALOG = "processor/adapters/catalog.py"
 _POSTGRES = "processor/adapters/postgres.py"
@@ -115,7 +115,7 @@ DATABASE = [
     *defects_in(
         _POSTGRES,
         "progress",
-        _SIMULATE,
+        _RARE,
         (
             "the password read once",
             "login = await self._login()",
