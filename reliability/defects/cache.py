@@ -3,6 +3,7 @@
 from reliability.defects.defect import Simulation, defects_in
 
 _SIMULATE = Simulation()
+_RARE = Simulation(histories=600)
 _CACHE = "processor/adapters/cache.py"
 _READER = "processor/reader.py"
 _DRAIN = "processor/pending_invalidations.py"
@@ -14,7 +15,7 @@ CACHE = [
     *defects_in(
         _CACHE,
         "I5",
-        _SIMULATE,
+        _RARE,
         ("plain delete without leases", "*map(lease_key, some), ", ""),
         (
             "errors of the cache swallowed",
@@ -64,7 +65,7 @@ CACHE = [
     *defects_in(
         _READER,
         "I5",
-        _SIMULATE,
+        _RARE,
         (
             "stored without a lease",
             "if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end\n",
