@@ -8,14 +8,11 @@ pictures with another run: tests/documents compares the words that are the same 
 
 import os
 import sys
-from collections.abc import Sequence
-from io import StringIO
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.text import Text
-
-from pictures.terminal import COLUMNS, Session, screen
+from pictures.animation import picture
+from pictures.terminal import Printed, Session
 
 PROJECT = Path(__file__).parents[1]
 LOCAL = PROJECT / "docs" / "pictures" / "local.svg"
@@ -32,23 +29,6 @@ UPDATES = (
 )
 EXPLAINED = ".venv/bin/catalog explain product123"
 
-# As Rich's own format, without its fonts from elsewhere.
-_FORMAT = """\
-<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" xmlns="http://www.w3.org/2000/svg">
-<style>
-.{unique_id}-matrix {{ font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; \
-font-size: {char_height}px; line-height: {line_height}px; }}
-.{unique_id}-title {{ font-size: 18px; font-weight: bold; font-family: sans-serif; }}
-{styles}
-</style>
-<defs>{lines}</defs>
-{chrome}
-<g transform="translate({terminal_x}, {terminal_y})">
-{backgrounds}<g class="{unique_id}-matrix">{matrix}</g>
-</g>
-</svg>
-"""
-
 
 def main() -> None:
     """Record a kept run and what `catalog explain` says of a product in it."""
@@ -57,31 +37,35 @@ def main() -> None:
     words = ["make", "--old-file=setup", "--no-print-directory", *RUN.split()[1:]]
     with _session(words) as run:
         run.read_until(KEPT, timeout_seconds=600)
-        before, _, _ = run.text.partition(KEPT)
-        _write(LOCAL, RUN, [f"$ {RUN}", *screen(before.rstrip()), "", KEPT])
+        _write(LOCAL, RUN, list(_until_kept(run.printed)))
         for update in UPDATES:
-            _output(["bash", "-c", f"echo '{update}' | .venv/bin/catalog produce - --wait"])
-        _write(EXPLAIN, EXPLAINED, [f"$ {EXPLAINED}", *screen(_output(EXPLAINED.split()))])
+            _put(update)
+        with _session(EXPLAINED.split()) as explanation:
+            explanation.read_until(None, timeout_seconds=120)
+        _write(EXPLAIN, EXPLAINED, [(0.0, explanation.text)])
 
 
 def _session(words: Sequence[str]) -> Session:
     return Session(words=words, folder=PROJECT, variables=os.environ)
 
 
-def _output(words: Sequence[str]) -> str:
-    with _session(words) as session:
-        session.read_until(None, timeout_seconds=120)
-    return session.text
+def _put(update: str) -> None:
+    with _session(["bash", "-c", f"echo '{update}' | .venv/bin/catalog produce - --wait"]) as producer:
+        producer.read_until(None, timeout_seconds=120)
 
 
-def _write(path: Path, title: str, lines: Sequence[str]) -> None:
-    console = Console(
-        record=True, width=COLUMNS, file=StringIO(), force_terminal=True, color_system="truecolor"
-    )
-    console.print(Text.from_ansi("\n".join(lines).strip("\n")), soft_wrap=True)
-    path.write_text(
-        console.export_svg(title=title, code_format=_FORMAT, unique_id=path.stem), encoding="utf-8"
-    )
+def _until_kept(printed: Printed) -> Iterator[tuple[float, str]]:
+    """Yield what was printed until the run is kept; addresses and commands to try follow."""
+    left = "".join(text for _, text in printed).index(KEPT) + len(KEPT)
+    for at, text in printed:
+        if left > 0:
+            yield at, text[:left]
+        left -= len(text)
+
+
+def _write(path: Path, command: str, printed: Printed) -> None:
+    printed = [(0.0, f"$ {command}\r\n"), *printed]
+    path.write_text(picture(printed, title=command, name=path.stem), encoding="utf-8")
     sys.stdout.write(f"{path.relative_to(PROJECT)}\n")
 
 

@@ -15,6 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+Printed = Sequence[tuple[float, str]]
+"""(Seconds since the start, text) of what was printed."""
+
 COLUMNS, ROWS = 100, 40
 _CTRL_C = b"\x03"
 # Of what Rich writes, all that moves the cursor or erases.
@@ -27,7 +30,7 @@ class RecordingError(Exception):
 
 @dataclass(kw_only=True)
 class Session:
-    """A running command; `printed` is (seconds since its start, text) of each read."""
+    """A running command, and what it printed."""
 
     words: Sequence[str]
     folder: Path
