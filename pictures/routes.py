@@ -1,4 +1,7 @@
-"""Ways of arrows between boxes: along a grid, around the boxes, with few bends and crossings."""
+"""Ways of arrows between boxes: along a grid, around the boxes, with few bends and crossings.
+
+Graphviz could do it, but measures texts with the fonts that it finds: another machine draws another picture.
+"""
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
