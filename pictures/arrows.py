@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pictures.boxes import Box
 from pictures.places import Place, place_of
-from pictures.terraform import Resources, references
+from pictures.terraform import Body, Resources, references
 
 _LOGS = "logs requests"
 
@@ -36,7 +36,7 @@ class Arrow:
 
 
 def arrows(resources: Resources, boxes: Mapping[Place, Box]) -> list[Arrow]:
-    """Return the arrows between boxes, the shortest first."""
+    """Return the arrows between boxes: those of the road, then the others, the shortest first."""
     labels: dict[tuple[Place, Place], list[str]] = defaultdict(list)
     for source, target, label in [*_deliveries(resources), *_connections(resources), *_allowed(resources)]:
         ends = place_of(source), place_of(target)
@@ -94,12 +94,17 @@ def _connections(resources: Resources) -> Iterator[tuple[str, str, str]]:
     # The shop's servers have its group.
     for shop in _policies_of(resources, "Shop"):
         members["aws_security_group.Shop_Group"] = shop
+    admitted = {tuple(_groups(rule)) for _, rule in resources.of_kind("aws_vpc_security_group_ingress_rule")}
     for _, rule in resources.of_kind("aws_vpc_security_group_egress_rule"):
-        source, target = (
-            references(rule.get(name)) for name in ("security_group_id", "referenced_security_group_id")
-        )
-        if target and source[0] in members and target[0] in members:
-            yield members[source[0]], members[target[0]], f"port {rule['from_port']}"
+        source, *targets = _groups(rule)
+        for target in targets:
+            if source in members and target in members and (target, source) in admitted:
+                yield members[source], members[target], f"port {rule['from_port']}"
+
+
+def _groups(rule: Body) -> list[str]:
+    """Return the security group of a rule, and the other one if it names one."""
+    return references([rule["security_group_id"], rule.get("referenced_security_group_id")])
 
 
 def _allowed(resources: Resources) -> Iterator[tuple[str, str, str]]:

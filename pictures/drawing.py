@@ -74,7 +74,7 @@ def _box(box: Box, cells: Cells) -> str:
     middle = y + height / 2 - 8 * len(box.lines[:3])
     lines = [_text("title", x + width / 2, middle + 5, box.place.title)]
     lines += [
-        _text("small", x + width / 2, middle + 21 + 15 * index, line) for index, line in enumerate(box.lines)
+        _text("small", x + width / 2, middle + 22 + 16 * index, line) for index, line in enumerate(box.lines)
     ]
     size = f'width="{width}" height="{height}" rx="6"'
     shapes = [f'<rect class="{kind}{extra}" x="{x}" y="{y}" {size}/>', *lines]
@@ -141,12 +141,12 @@ def _around(inside: Sequence[Cells]) -> Cells:
 
 
 def _title_of(frame: Cells) -> Cells:
-    return Cells(left=frame.right - 22, top=frame.top, right=frame.right, bottom=frame.top + 2)
+    return Cells(left=frame.right - 24, top=frame.top, right=frame.right, bottom=frame.top + 2)
 
 
 def _frame(resources: Resources, frame: Cells) -> str:
     """Return the frame of what is in the VPC."""
-    words = "VPC" if any(resources.of_kind("aws_nat_gateway")) else "VPC without a way to the internet"
+    words = "VPC" if any(resources.of_kind("aws_nat_gateway")) else "VPC, no way to the internet"
     x, y = frame.left * _CELL, frame.top * _CELL
     width, height = (frame.right - frame.left) * _CELL, (frame.bottom - frame.top) * _CELL
     return (
@@ -166,5 +166,5 @@ def _legend(y: int) -> str:
     for sample, words in samples:
         shown.append(f'<g transform="translate({x} {y - 4})">{sample}</g>')
         shown.append(f'<text class="small" x="{x + 38}" y="{y}">{words}</text>')
-        x += 60 + 7 * len(words)
+        x += 60 + 8 * len(words)
     return "".join(shown)

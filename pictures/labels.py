@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from pictures.routes import Point
 
-_CHARACTER, _HEIGHT, _CLEARANCE = 6.3, 13, 3
+_CHARACTER, _HEIGHT, _CLEARANCE = 6.8, 14, 3
 
 
 @dataclass(frozen=True, kw_only=True)

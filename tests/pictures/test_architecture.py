@@ -57,6 +57,7 @@ def test_what_has_no_place_is_refused(address: str) -> None:
         ("aws_s3_bucket_notification", ("S3: quarantine", "SQS: failed batches")),
         ("aws_cloudwatch_event_target", ("EventBridge rule", "Lambda: processor")),
         ("aws_vpc_security_group_egress_rule", ("Lambda: processor", "RDS: catalog")),
+        ("aws_vpc_security_group_ingress_rule", ("Shop", "ElastiCache: cache")),
         ("aws_iam_role_policy", ("Lambda: processor", "S3: archive")),
         ("aws_sns_topic_subscription", ("SNS topic", "Operators")),
         ("aws_glue_catalog_table", ("Athena", "S3: archive")),
