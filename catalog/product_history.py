@@ -119,6 +119,8 @@ def column_value(name: str, inside: object) -> object:
 def shown_value(name: str, inside: object) -> str:
     """Return the same as text."""
     value = column_value(name, inside)
+    if value is None:
+        return "no value"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -136,7 +138,8 @@ def differences(state: Mapping[str, Received | None], row: asyncpg.Record | None
         expected = (
             "unset" if holder is None else f"{shown_value(name, holder.values[name])} by {holder.number}"
         )
-        found.append(f"{name} is {row[name]} by {row[f'{name}_version'] or 'no update'}; expected {expected}")
+        is_ = shown_value(name, row[name])
+        found.append(f"{name} is {is_} by {row[f'{name}_version'] or 'no update'}; expected {expected}")
     return found
 
 

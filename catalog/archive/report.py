@@ -66,6 +66,17 @@ async def list_days(connections: Connections, scope: Scope, progress: Callable[[
     return [day for _, day in sorted(by_day.items())]
 
 
+async def outside_of(connections: Connections, scope: Scope) -> str:
+    """Return that there is no object of a scope, and whether the archive has others."""
+    s3, bucket = await connections.aws("s3"), connections.environment.archive_bucket
+    async for found in list_keys(s3, bucket, ARCHIVE_PREFIX):
+        if (name := own_name(found["Key"])) is not None:
+            days = f"from {scope.begin} to {scope.end}" if scope.begin else "of any day"
+            shard = f" of shard {scope.shard}" if scope.shard else ""
+            return f"There is no object {days}{shard}; the archive has others, the first one of {name.day}."
+    return "There is no object yet: the archive is empty."
+
+
 def small_costs(days: list[Day]) -> Costs:
     """Return what the small objects cost beside larger ones that hold the same."""
     objects, size = sum(day.small_objects for day in days), sum(day.small_bytes for day in days)
@@ -84,8 +95,6 @@ def small_costs(days: list[Day]) -> Costs:
 def advice(days: list[Day], costs: Costs, *, records: int | None, duplicates: int | None) -> list[str]:
     """Return what to do, if anything."""
     objects, small = sum(day.objects for day in days), sum(day.small_objects for day in days)
-    if not objects:
-        return ["There is no object yet."]
     found = []
     saved = costs.puts - costs.larger_puts
     if small > objects // 2 and saved >= 1:

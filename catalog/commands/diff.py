@@ -83,11 +83,8 @@ def diff(
                 report, found = await compare(
                     connections, plan, objects, workers=workers, limit=limit, advance=advance
                 )
-        s3 = await connections.aws("s3")
         for one in found.differences[:_EXPLAINED]:
-            one.explanation = await explain(
-                one, objects, s3, environment.quarantine_bucket, report.newest_arrival_ms
-            )
+            one.explanation = await explain(one, objects, connections, report.newest_arrival_ms)
         _print(output, report, found)
         if selection.products:
             say_many_objects(output, report.objects, begin)
@@ -108,7 +105,8 @@ def _print(output: Output, report: ReplayReport, found: Comparison) -> None:
     }
     lines = []
     for one in found.differences:
-        sides = f"archive {_shown(one.field, one.archive)}, table {_shown(one.field, one.table)}"
+        table = "no row" if one.table is None else _shown(one.field, one.table)
+        sides = f"archive {_shown(one.field, one.archive)}, table {table}"
         lines.append(f"{safe(one.product_id)} {one.field}: {one.kind}: {sides}")
         if one.explanation:
             lines.append(f"  {safe(one.explanation, _WIDEST)}")
@@ -137,4 +135,4 @@ def _said_document(field: str, said: Said) -> dict[str, Any]:
 
 
 def _shown(field: str, said: Said | None) -> str:
-    return "-" if said is None else safe(shown_value(field, said.value), 40)
+    return safe(shown_value(field, None if said is None else said.value), 40)

@@ -30,7 +30,7 @@ from catalog.product_repairs import with_repairs
 from catalog.product_search import Span, count_objects, search
 from catalog.product_state import stored_row
 from catalog.running import run
-from catalog.terminal_text import safe
+from catalog.terminal_text import counted, safe
 from catalog.times import read_time
 from processor.product import REGISTERS
 from processor.timestamps import utc_text
@@ -50,10 +50,15 @@ def explain(
     as_json: AsJson = False,
     at: Annotated[
         str | None,
-        typer.Option("--at", help="What the catalog said then: a time, or a day's end.", show_default=False),
+        typer.Option(
+            "--at",
+            help="What the catalog said then: a time, a day's end, or an age (1h, 20s).",
+            show_default=False,
+        ),
     ] = None,
     begin: Annotated[
-        str | None, typer.Option("--from", help="Only what arrived since then.", show_default=False)
+        str | None,
+        typer.Option("--from", help="Only what arrived since then, such as 6h.", show_default=False),
     ] = None,
     end: Annotated[
         str | None, typer.Option("--to", help="Only what arrived until then.", show_default=False)
@@ -99,9 +104,8 @@ def explain(
         _say_damage(damage, output)
         document = _document(product_id, moment, told, limit, differing, damage)
         if not found:
-            output.say(
-                f"nothing was received of {safe(repr(product_id))} in {total:,} objects of the archive"
-            )
+            looked = f"{counted(total, 'object')} of the archive"
+            output.say(f"nothing was received of {safe(repr(product_id))} in {looked}")
             if as_json:
                 output.data(document)
             return 1

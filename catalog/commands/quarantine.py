@@ -227,7 +227,7 @@ def _shown_record(found: Quarantined, marks: Marks) -> list[Text]:
         "today": _today(found),
     }
     lines = [plain(f"{name:<16} {value}") for name, value in values.items()]
-    return [*lines, Text(f"{len(found.record.data):,} bytes:"), plain(found.record.data)]
+    return [*lines, Text(f"{counted(len(found.record.data), 'byte')}:"), plain(found.record.data)]
 
 
 def _sentence(code: str) -> str:

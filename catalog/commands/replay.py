@@ -242,7 +242,7 @@ class _Replaying:
     def _say_how_to_go_on(self, operation: Operation | None) -> None:
         if operation is not None:
             self._output.say(
-                f"{operation.changes.get('objects', 0):,} objects are done. "
+                f"Done: {counted(operation.changes.get('objects', 0), 'object')}. "
                 "To go on, give the same arguments and --resume."
             )
 
@@ -256,7 +256,7 @@ class _Replaying:
         self._output.data(
             document,
             f"{findings_text(report)}\n{counted(report.rows_changed, 'row')} of {self._plan.table} changed"
-            + (f"; the cache is away: {pending:,} invalidations are pending" if pending else ""),
+            + (f"; the cache is away: pending are {counted(pending, 'invalidation')}" if pending else ""),
         )
 
 
@@ -289,10 +289,11 @@ async def _unknown(
         output.say("note: newer values stay. To see the catalog as it was then, give --into a table.")
     later = await accepted_later(connections, read_time(as_of, "--as-of", is_end=True))
     if later.records:
-        output.say(f"note: without {len(later.records):,} records that were fixed or redriven after --as-of")
+        left_out = counted(len(later.records), "record")
+        output.say(f"note: without {left_out}, fixed or redriven after --as-of")
     if later.batches:
         output.say(
-            f"note: {later.batches:,} failed batches were redriven after --as-of; their updates count from "
+            f"note: {counted(later.batches, 'failed batch')}, redriven after --as-of: all updates count from "
             "their arrival"
         )
     return later.records

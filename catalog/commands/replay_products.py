@@ -6,7 +6,7 @@ import typer
 
 from catalog.console import Output
 from catalog.options import some_product
-from catalog.terminal_text import safe
+from catalog.terminal_text import counted, safe
 from processor.archive_replay import Selection
 
 _NAMED = 10
@@ -25,7 +25,9 @@ def say_unknown(output: Output, what: str, selection: Selection, known: Set[str]
 def say_many_objects(output: Output, objects: int, begin: str | None) -> None:
     """Say how to read less where one product was looked for in many objects."""
     if objects > _MANY_OBJECTS and begin is None:
-        output.say(f"note: {objects:,} objects of the archive; --from, such as --from 7d, reads fewer")
+        output.say(
+            f"note: {counted(objects, 'object')} of the archive; --from, such as --from 7d, reads fewer"
+        )
 
 
 def read_products(given: list[str] | None) -> frozenset[str] | None:

@@ -15,6 +15,7 @@ from local.demo.pipeline import Pipeline
 from local.emulated_aws.account import REGION, Account
 from local.servers import PostgresAddress, ValkeyAddress
 
+FUNCTION_NAME = "inventory-processor-local"
 _PREFIXES = {"archive": "inventory/", "quarantine": "quarantine/"}
 
 
@@ -50,7 +51,7 @@ def environment_members(
         "archive_bucket": account.archive_bucket,
         "quarantine_bucket": account.quarantine_bucket,
         "queue_url": account.queue_url,
-        "function_name": "inventory-processor-local",
+        "function_name": FUNCTION_NAME,
         "database_host": postgres.host,
         "database_port": postgres.port,
         "database_name": postgres.database,

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local.demo import kept_run, verdict
+from local.demo.cloudwatch import put_metrics
 from local.demo.feed import Sent, read_feed, send
 from local.demo.pipeline import SCHEDULED_EVENT, Pipeline, open_pipeline
 from local.demo.progress import Figures, ProgressDisplay
@@ -193,6 +194,7 @@ async def _keep(pipeline: Pipeline, console: Console) -> None:
     """Print the commands to try, and keep the mapping and the schedule running until interrupted."""
     with kept_run.publish_state(pipeline):
         console.print(kept_run.instructions(pipeline), soft_wrap=True, markup=False)
+        measuring = asyncio.create_task(put_metrics(pipeline))
         try:
             while True:
                 await asyncio.sleep(_SCHEDULE_SECONDS)
@@ -201,3 +203,5 @@ async def _keep(pipeline: Pipeline, console: Console) -> None:
         except asyncio.CancelledError:
             # Ctrl-C is how a kept run ends: the exit code is still that of the verdict.
             console.print("Stopped.")
+        finally:
+            measuring.cancel()

@@ -217,7 +217,7 @@ async def test_nothing_was_received(services: Services, catalog: Catalog) -> Non
     assert (result.exit_code, result.stdout, result.stderr) == (
         1,
         "",
-        "nothing was received of 'a' in 1 objects of the archive\n",
+        "nothing was received of 'a' in 1 object of the archive\n",
     )
 
 
