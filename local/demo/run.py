@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -14,10 +14,12 @@ from rich.table import Table
 
 from local.demo import kept_run, verdict
 from local.demo.cloudwatch import put_metrics
+from local.demo.control import answering
 from local.demo.feed import Sent, read_feed, send
 from local.demo.pipeline import SCHEDULED_EVENT, Pipeline, open_pipeline
 from local.demo.progress import Figures, ProgressDisplay
 from local.demo.shop import Shop, open_shop
+from local.demo.trouble import Trouble
 from local.emulated_aws.event_source_mapping import FunctionError, FunctionNotReachedError
 from local.emulated_aws.function_service import PROJECT
 from local.servers import ServerError
@@ -56,7 +58,7 @@ async def run_demo(*, keep: bool, readers: int) -> int:
                 findings = await _judge(pipeline, sent, shop.statistics)
             _print_outcome(console, findings, hooks.figures, shop.statistics, time.monotonic() - began)
             if keep:
-                await _keep(pipeline, console)
+                await _keep(pipeline, console, hooks.on_log)
     return 0 if all(finding.holds for finding in findings) else 1
 
 
@@ -190,9 +192,15 @@ def _print_outcome(
     console.print("[green]Every claim holds.[/]" if all_hold else "[red]Not every claim holds: see above.[/]")
 
 
-async def _keep(pipeline: Pipeline, console: Console) -> None:
+async def _keep(pipeline: Pipeline, console: Console, on_log: Callable[[str], None]) -> None:
     """Print the commands to try, and keep the mapping and the schedule running until interrupted."""
-    with kept_run.publish_state(pipeline):
+    log = str(PROJECT / KEPT_LOG_NAME)
+    async with answering(Trouble(pipeline, on_log).answer) as control:
+        await _keep_known(pipeline, console, control, log)
+
+
+async def _keep_known(pipeline: Pipeline, console: Console, control: str, log: str) -> None:
+    with kept_run.publish_state(pipeline, control=control, log=log):
         console.print(kept_run.instructions(pipeline), soft_wrap=True, markup=False)
         measuring = asyncio.create_task(put_metrics(pipeline))
         try:
