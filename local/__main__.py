@@ -30,6 +30,7 @@ _EPILOG = """examples:
   python -m local                    send a week of updates through the pipeline and check the result
   python -m local --keep             the same, and leave everything running for `.venv/bin/catalog --help`
   python -m local trouble stop-cache take the cache from the kept run; start-cache gives it back
+  python -m local trouble fail-after-60s  let batches fail after a minute, not after a day
   python -m local deploy             deploy dev-stack to an emulator, send a record, destroy; twice
 """
 
@@ -76,7 +77,8 @@ async def _trouble(word: str) -> int:
     if (state := held_state(STATE)) is None:
         raise KeptRunError("there is no kept run: start one in another terminal with `make local KEEP=1`")
     answer = await ask(state["control"], word)
-    print(", ".join(f"{name} {answer[name]}" for name in ("cache", "database", "network")))
+    parts = [f"{name} {answer[name]}" for name in ("cache", "database", "network")]
+    print(f"{', '.join(parts)}; a batch fails after {answer['fails_after_seconds']:,} s")
     return 0
 
 

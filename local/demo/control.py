@@ -21,6 +21,8 @@ WORDS = (
     "cut-network",
     "heal-network",
     "rotate-password",
+    "fail-after-60s",
+    "fail-after-24h",
 )
 """What can be asked for, besides `state`; `trouble.py` does it."""
 

@@ -44,6 +44,8 @@ class Trouble:
             "cut-network": self._cut,
             "heal-network": self._heal,
             "rotate-password": self._rotate,
+            "fail-after-60s": lambda: self._fail_after(60),
+            "fail-after-24h": lambda: self._fail_after(24 * 60 * 60),
         }
 
     async def answer(self, word: str) -> Mapping[str, Any]:
@@ -64,6 +66,7 @@ class Trouble:
         return {
             **{name: "running" if server.is_running else "stopped" for name, server in self._servers.items()},
             "network": "cut" if self._is_cut else "whole",
+            "fails_after_seconds": self._pipeline.mapping.settings.maximum_record_age_in_seconds,
             "iterator_age_ms": progress.iterator_age_ms,
             "function_errors": progress.function_errors,
             "reported_failures": progress.reported_failures,
@@ -106,6 +109,10 @@ class Trouble:
             await administration.execute(_END_SESSIONS, APPLICATION_ROLE)
         finally:
             await administration.close()
+
+    async def _fail_after(self, seconds: int) -> None:
+        """Let Lambda give up on records that are older, as the mapping's maximum record age says."""
+        self._pipeline.mapping.update(maximum_record_age_in_seconds=seconds)
 
     def _refuse_if_cut(self) -> None:
         if self._is_cut:

@@ -99,6 +99,12 @@ async def test_the_processor_finds_a_rotated_password(pipeline: Pipeline, contro
     await until(lambda: is_in_catalog(pipeline, "after-rotation"))
 
 
+async def test_batches_fail_earlier_if_asked(pipeline: Pipeline, control: str) -> None:
+    for word, seconds in (("fail-after-60s", 60), ("fail-after-24h", 86_400)):
+        assert (await ask(control, word))["fails_after_seconds"] == seconds
+        assert pipeline.mapping.settings.maximum_record_age_in_seconds == seconds
+
+
 async def test_words_are_done_one_after_the_other(pipeline: Pipeline, control: str) -> None:
     answers = await asyncio.gather(*(ask(control, word) for word in ("stop-cache", "start-cache")))
     assert {answer["cache"] for answer in answers} <= {"stopped", "running"}
