@@ -13,8 +13,11 @@ _LEAST = 12
 
 def fitting(table: Table, console: Console) -> RenderableType:
     """Return the table or, if not all of its columns fit, a block for each row: a line for each column."""
-    borders = 2 * len(table.columns) + (len(table.columns) + 1 if table.box is not None else 0)
-    needed = sum(_needed(column, console) for column in table.columns) + borders
+    _, right, _, left = table.padding
+    between = (left + right) * len(table.columns)
+    if table.box is not None:
+        between += len(table.columns) - 1 + 2 * table.show_edge
+    needed = sum(_needed(column, console) for column in table.columns) + between
     if not table.show_header or needed <= console.width:
         return table
     blocks: list[RenderableType] = []

@@ -161,8 +161,8 @@ def _retries(part: Retries) -> Text:
     errors, unfinished = part.errors or 0, part.unfinished or 0
     if not errors and not unfinished:
         return Text(f"none: no invocation failed in {MINUTES} min")
-    failed, came_back = counted(errors, "failed invocation"), counted(unfinished, "unfinished batch")
-    return Text(f"{failed}, {came_back} in {MINUTES} min: what failed is tried again", _RED)
+    failed = f"{counted(errors, 'invocation')} failed, {unfinished:,} ended unfinished in {MINUTES} min"
+    return Text(f"{failed}: their batches are tried again", _RED)
 
 
 def _throughput(part: Throughput) -> Iterator[Text]:

@@ -296,8 +296,8 @@ async def test_days_and_shard_choose(catalog: Catalog, services: Services) -> No
     ("arguments", "message"),
     [
         (
-            ["--from", "2026-01-01"],
-            "--from and --to belong together: the first and the last day, both included",
+            ["--to", "2026-01-01"],
+            "--to needs --from: the first and the last day, both included",
         ),
         (["--from", "2026-01-02", "--to", "2026-01-01"], "--from 2026-01-02 is later than --to 2026-01-01"),
     ],

@@ -107,7 +107,7 @@ async def test_what_is_retried_is_told(
     (retries,) = [line.rstrip() for line in lines if line.startswith("retries")]
     assert (
         retries
-        == "retries         3 failed invocations, 0 unfinished batches in 5 min: what failed is tried again"
+        == "retries         3 invocations failed, 0 ended unfinished in 5 min: their batches are tried again"
     )
     assert any(line.startswith("lag             iterator age 2 min") for line in lines)
 
