@@ -22,7 +22,7 @@ from catalog.commands.quarantine_repair import (
 from catalog.commands.redrive import Rate, Shard, Since, Until
 from catalog.connections import Connections
 from catalog.console import Output
-from catalog.errors import CatalogError, UsageError
+from catalog.errors import UsageError
 from catalog.operations import chosen_by
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
 from catalog.repair.editor import MAX_RECORDS, edit
@@ -60,12 +60,14 @@ def fix(
     product: Product = None,
     limit: Limit = None,
     rate: Rate = None,
-    show: Annotated[int, typer.Option("--show", min=0, help="Records that a dry run prints; 0: all.")] = 10,
+    show: Annotated[
+        int, typer.Option("--show", min=0, help="Records that are printed before and after; 0: all.")
+    ] = 10,
     yes: Yes = False,
     reason: Reason = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fix quarantined records: show them before and after, and with --yes send them.
+    """Fix quarantined records: show them before and after, and with --yes send them, too.
 
     Every fixed record is checked by the processor's rules first. Numbers stay exact. It keeps its version, so
     that nothing newer is overwritten; the archive gets a second line of its identity, which is accepted. A
@@ -90,7 +92,14 @@ def fix(
         if editor and not yes and not output.is_interactive:
             output.say("note: a dry run without a terminal keeps no edits; --patch is kept")
         arguments = {"rule": rule, "patch": patch, "editor": editor} | chosen_by(wanted)
-        settings: Any = {"arguments": arguments, "yes": yes, "why": why, "rate": rate, "show": show}
+        settings: Any = {
+            "arguments": arguments,
+            "yes": yes,
+            "why": why,
+            "rate": rate,
+            "show": show,
+            "always_shows": True,
+        }
 
         def records(left: Counter[str], damaged: list[Damaged]) -> AsyncIterator[Sending]:
             return _fixes(read(), change, limit, left, damaged)
@@ -171,5 +180,5 @@ async def _edited(quarantined: AsyncIterator[Quarantined | Damaged], limit: int 
             if len(records) > MAX_RECORDS:
                 raise UsageError(f"more than {MAX_RECORDS} records: choose fewer for the editor")
     if not records:
-        raise CatalogError("no such records in quarantine")
+        return of_texts({})
     return of_texts(await asyncio.to_thread(edit, records))

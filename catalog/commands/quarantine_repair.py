@@ -129,14 +129,15 @@ async def offer_and_send(
     why: str,
     rate: float | None,
     show: int = _SAMPLE,
+    always_shows: bool = False,
 ) -> int:
     """Show what would be sent and, if that is confirmed, send it; return the exit code.
 
-    `show`: how many are printed of a dry run; 0: all.
+    `show`: how many are printed; 0: all. `always_shows`: with `yes`, too, unless the result is JSON.
     `records`: reads them once more each time; it counts what it leaves, by why, and what is damaged.
     `arguments`: what was chosen, for the history.
     """
-    if not yes:
+    if not yes or (always_shows and not output.as_json):
         left, damaged, codes = Counter[str](), list[Damaged](), Counter[str]()
         sample: list[Sending] = []
         with output.progress("reading quarantine") as advance:
@@ -145,9 +146,11 @@ async def offer_and_send(
                 if len(sample) < show or not show:
                     sample.append(sending)
                 advance(1)
+        if yes and codes:
+            left, damaged = Counter[str](), []  # the result has them
         _print_offer(codes, sample, left, damaged, output)
         what = f"send {counted(codes.total(), 'record')}"
-        if not codes or not is_confirmed(output, yes=False, what=what, word=connections.environment.name):
+        if not codes or not is_confirmed(output, yes=yes, what=what, word=connections.environment.name):
             return 1 if damaged else 0
     return await _send(connections, output, command, records, arguments, why, rate)
 

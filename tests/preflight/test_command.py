@@ -64,7 +64,8 @@ def test_the_command_prints_the_table(servers: Servers) -> None:
         (
             DEV_STACK,
             {**CREDENTIALS, "AWS_ENDPOINT_URL": "garbage"},
-            "Nothing was checked. AWS_ENDPOINT_URL: Invalid endpoint: garbage; a URL such as https://",
+            "Nothing was checked. AWS_ENDPOINT_URL: Invalid endpoint: garbage; "
+            "a URL such as https://… is accepted",
         ),
         (
             "pr-42-stack",
