@@ -209,6 +209,9 @@ def _print_report(
         "duplicates": duplicates,
         "advice": found,
     }
+    if outside:
+        output.data(document, outside)
+        return
     output.data(document, _table(columns, rows, totals), Text("\n".join([*lines, *found])))
 
 
