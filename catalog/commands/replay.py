@@ -87,7 +87,10 @@ def replay(
     end: To = None,
     product: Products = None,
     as_of: str | None = typer.Option(
-        None, "--as-of", help="Only updates that the catalog could have by then.", show_default=False
+        None,
+        "--as-of",
+        help="Only updates that the catalog had by then: a time, a day's end, an age (1h).",
+        show_default=False,
     ),
     into: str | None = typer.Option(
         None, "--into", help="A table in the schema replay, made if missing.", show_default=False

@@ -57,7 +57,7 @@ def show(
         damage = Damage()
         with output.progress("looking in the archive"):
             state = await product_state(connections, product_id, damage)
-        for place in damage.first:
+        for place in dict.fromkeys(damage.first):
             output.say(f"damaged: {safe(place, _WIDEST)}")
         if state is None:
             output.say(f"the catalog has no product {safe(repr(product_id))}; `catalog explain` says why")

@@ -173,6 +173,7 @@ async def test_damaged_objects_and_missing_lines_are_findings(services: Services
     await account.s3.put_object(Bucket=account.archive_bucket, Key=key, Body=b"no gzip")
     damaged = await catalog("show", "a")
     assert damaged.stderr.startswith(f"damaged: {key}: it cannot be unpacked: Not a gzipped file")
+    assert damaged.stderr.count("damaged: ") == 1
     await account.s3.delete_object(Bucket=account.archive_bucket, Key=key)
     missing = await catalog("show", "a")
     assert missing.stderr == ""
