@@ -121,6 +121,17 @@ async def list_operations(
     return operations
 
 
+async def find_operation(connections: Connections, id_: str) -> Operation | None:
+    """Return the operation with an id; None if there is none that can be read."""
+    key = f"{PREFIX}{id_[:4]}-{id_[4:6]}-{id_[6:8]}/{id_}.json"
+    s3 = await connections.aws("s3")
+    try:
+        answer = await s3.get_object(Bucket=connections.environment.quarantine_bucket, Key=key)
+    except s3.exceptions.NoSuchKey:
+        return None
+    return _read_operation(await answer["Body"].read())
+
+
 def _read_operation(body: bytes) -> Operation | None:
     """Return the operation, without what a later release may add; None if it is none."""
     try:

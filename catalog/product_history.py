@@ -35,6 +35,7 @@ class Received:
     `version`: what orders it; of a rejected record, as if it had happened when it arrived. `digest`: of its
     bytes; `is_whole`: they are an aggregate. `written_at`: when its first archive object was. `repair`: how
     it was accepted after it had been rejected. `became`: the updates that a rejected one was repaired to.
+    `moved_to`, `moved_from`: the other product, if a fix changed that.
     """
 
     shard: str
@@ -54,6 +55,8 @@ class Received:
     written_at: datetime
     repair: Repair | None = None
     became: "list[Received]" = field(default_factory=list)
+    moved_to: str | None = None
+    moved_from: str | None = None
     number: int = 0
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 

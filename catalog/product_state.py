@@ -12,7 +12,9 @@ from catalog.connections import Connections
 from catalog.errors import UnreachableError
 from catalog.objects import Identity
 from catalog.product_history import holds, shown_value
-from catalog.repair.repairs import Repair, digest_of, find_repair
+from catalog.product_repairs import with_repairs
+from catalog.product_search import judge
+from catalog.repair.repairs import Repair
 from catalog.versions import Version, parse_version
 from processor.cache_keys import lease_key, value_key
 from processor.product import COLUMNS, MAX_PRODUCT_ID, MAX_VALUE_BYTES, REGISTERS, Product, cached_product
@@ -187,7 +189,7 @@ async def _field(
         return FieldState(name, row[name], version, None, None, None)
     # One record has often written several fields.
     if written_by.identity not in lines:
-        lines[written_by.identity] = await _origin(connections, written_by, damage)
+        lines[written_by.identity] = await _origin(connections, row["product_id"], written_by, damage)
     line, repair = lines[written_by.identity]
     if line is None:
         return FieldState(name, row[name], version, written_by, None, None)
@@ -199,16 +201,14 @@ async def _field(
     )  # fmt: skip
 
 
-async def _origin(connections: Connections, written_by: Version, damage: Damage) -> _Origin:
+async def _origin(connections: Connections, product_id: str, written_by: Version, damage: Damage) -> _Origin:
     s3, bucket = await connections.aws("s3"), connections.environment.archive_bucket
     found: Located | None = await find_line(s3, bucket, written_by, damage)
     if found is None:
         return None, None
-    digest = digest_of(found.line.record.data)
-    repair = await find_repair(
-        connections, written_by.identity, digest, found.written_at, is_fix=found.was_rejected
-    )
-    return found.line, repair if repair.is_fix else None
+    received = list(judge(found.line, product_id, found.written_at))
+    known = await with_repairs(connections, product_id, received, None, damage)
+    return found.line, known[0].repair if known else None
 
 
 def _contradiction(

@@ -92,7 +92,7 @@ def explain(
         say_many_objects(output, total, begin)
         with output.progress("reading the archive", total=total) as advance:
             found = await search(connections, product_id, span, damage=damage, advance=advance)
-            found = await with_repairs(connections, found, moment, damage)
+            found = await with_repairs(connections, product_id, found, moment, damage)
         told = history(found)
         is_whole = span == Span()
         differing = await _differing(connections, product_id, told, output) if is_whole else None
@@ -150,16 +150,16 @@ def _table(received: Sequence[Received]) -> Table:
 def _lines(one: Received) -> tuple[list[str], list[str]]:
     """Return an update's fields and what became of each, a line a field."""
     if one.reason is not None:
-        became = [f"{_became(other)} as {other.number}" for other in one.became]
+        became = [f"{other.repair.verb} as {other.number}" for other in one.became if other.repair]
+        if one.moved_to is not None:
+            became.append(f"fixed: now product {safe(repr(one.moved_to), 60)}")
         return [safe(one.message or "", 300)], [f"rejected: {safe(one.reason)}", *became]
     update = [f"{name} {safe(shown_value(name, value), 60)}" for name, value in one.values.items()]
     if one.repair is not None:
         update.append(safe(one.repair.text(), 300))
+    if one.moved_from is not None:
+        update.append(f"sent for product {safe(repr(one.moved_from), 60)}")
     return update, [_said(one.outcomes[name]) for name in one.values]
-
-
-def _became(other: Received) -> str:
-    return "fixed" if other.repair is not None and other.repair.is_fix else "accepted later"
 
 
 def _said(outcome: Outcome) -> str:
@@ -217,6 +217,8 @@ def _update(one: Received) -> dict[str, Any]:
         "outcomes": {name: {"state": each.state, "by": each.by} for name, each in one.outcomes.items()},
         "repair": one.repair and asdict(one.repair),
         "became": [other.number for other in one.became],
+        "moved_to": one.moved_to,
+        "moved_from": one.moved_from,
         "reason": one.reason,
         "message": one.message,
         "shard": one.shard,

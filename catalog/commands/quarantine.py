@@ -3,6 +3,7 @@
 import base64
 import heapq
 from collections import Counter
+from collections.abc import Container
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -87,7 +88,7 @@ def list_quarantined(
     async def command(connections: Connections) -> int:
         wanted = read_filter(None, code, supplier, since, until, shard, product)
         marks = await read_marks(connections)
-        without = set[str]() if again else marks.records | marks.fixed
+        without: Container[str] = () if again else marks.of_records
         counts: Counter[tuple[str, str]] = Counter()
         newest: list[tuple[int, str, Quarantined]] = []
         damaged: list[Damaged] = []

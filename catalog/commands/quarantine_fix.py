@@ -85,7 +85,7 @@ def fix(
         marks = await read_marks(connections)
         found = read_filter(ids, code, supplier, since, until, shard, product)
         wanted = _wanted(rule, patch, editor=editor, wanted=found, limit=limit)
-        read = await chosen(connections, output, wanted, marks, marks.fixed | marks.records)
+        read = await chosen(connections, output, wanted, marks, marks.of_records)
         change = await _change(rule, patch, read, limit)
         if editor and not yes and not output.is_interactive:
             output.say("note: a dry run without a terminal keeps no edits; --patch is kept")

@@ -88,7 +88,7 @@ def redrive(
         wanted = read_filter(ids, code, supplier, since, until, shard, product)
         marks = await read_marks(connections)
         # What was fixed has an accepted line in the archive; its old bytes would be a second one.
-        without = marks.fixed if again else marks.fixed | marks.records
+        without = marks.fixed if again else marks.of_records
         read = await chosen(connections, output, wanted, marks, without)
 
         async def records(left: Counter[str], damaged: list[Damaged]) -> AsyncIterator[Sending]:
@@ -171,7 +171,7 @@ async def _send(
         async with recorded(connections, command, reason=why, arguments=arguments) as operation:
             try:
                 async with open_processor(connections, 1) as processor:
-                    marks = MarkWriter(connections)
+                    marks = MarkWriter(connections, operation.id)
                     with output.progress("sending records") as advance:
                         sender = Sender(
                             processor, marks, Claims(connections, operation), Pace(rate), stop, advance

@@ -116,7 +116,7 @@ def redrive(
             conditions=frozenset(condition or ()),
             limit=limit,
         )
-        done = set[str]() if again else (await read_marks(connections)).batches
+        done = {} if again else (await read_marks(connections)).batches
         listed = await list_failed_batches(connections, selection, without=done)
         if not yes:
             survey = await _survey(connections, listed, selection, output)
@@ -167,7 +167,7 @@ async def _redrive(
                         await redrive_batches(
                             batches,
                             processor,
-                            MarkWriter(connections),
+                            MarkWriter(connections, operation.id),
                             workers=count,
                             pace=pace,
                             stop=stop,
@@ -175,7 +175,7 @@ async def _redrive(
                             result=result,
                         )
                 # Also those that another redrive did meanwhile, or an earlier one before it was stopped.
-                redriven = result.keys | (await read_marks(connections)).batches
+                redriven = {*result.keys, *(await read_marks(connections)).batches}
                 sweep = await delete_messages(connections, redriven)
             finally:
                 operation.changes |= {

@@ -11,14 +11,14 @@ import typer
 from rich.table import Table
 
 from catalog.changes import is_confirmed, require_reason
-from catalog.commands.replay_products import read_products, say_many_objects, say_unknown
+from catalog.commands.replay_products import read_products, say_left_out, say_many_objects, say_unknown
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import INTERRUPTED, UsageError
 from catalog.operations import Operation, recorded
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
 from catalog.replay.apply import COMMAND, apply, make_table, quoted_table, table_exists, unfinished
-from catalog.replay.as_of import accepted_later
+from catalog.replay.as_of import LeftOut, left_out
 from catalog.replay.findings import findings_document, findings_text
 from catalog.replay.preview import preview
 from catalog.replay.workers import Plan, open_source
@@ -137,7 +137,7 @@ def replay(
             limit=limit,
             table=PRODUCTS if into is None else quoted_table(into),
             rate=rate and rate / workers,
-            unknown=await _unknown(connections, as_of, into, output),
+            without=await _left_out(connections, selection, as_of, into, output),
             restores=restore,
         )
         replaying = _Replaying(connections, output, plan, workers, arguments)
@@ -279,20 +279,13 @@ def _arguments(
     }
 
 
-async def _unknown(
-    connections: Connections, as_of: str | None, into: str | None, output: Output
-) -> frozenset[bytes]:
-    """Return how lines begin that the catalog did not have at `--as-of`; say what that leaves out."""
-    if as_of is None:
-        return frozenset()
-    if into is None:
+async def _left_out(
+    connections: Connections, selection: Selection, as_of: str | None, into: str | None, output: Output
+) -> LeftOut:
+    """Return which records the catalog does not have, or did not have at `--as-of`; say so."""
+    moment = None if as_of is None else read_time(as_of, "--as-of", is_end=True)
+    if moment is not None and into is None:
         output.say("note: newer values stay. To see the catalog as it was then, give --into a table.")
-    later = await accepted_later(connections, read_time(as_of, "--as-of", is_end=True))
-    if later.records:
-        output.say(f"note: without {len(later.records):,} records that were fixed or redriven after --as-of")
-    if later.batches:
-        output.say(
-            f"note: {later.batches:,} failed batches were redriven after --as-of; their updates count from "
-            "their arrival"
-        )
-    return later.records
+    without = await left_out(connections, moment, selection)
+    say_left_out(output, without)
+    return without

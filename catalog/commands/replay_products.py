@@ -1,4 +1,4 @@
-"""`--product` of `replay` and `diff`: which products, and what is said of them."""
+"""What `replay` and `diff` have in common: their products, and notes on what they leave out."""
 
 from collections.abc import Set
 
@@ -6,11 +6,13 @@ import typer
 
 from catalog.console import Output
 from catalog.options import some_product
-from catalog.terminal_text import safe
+from catalog.replay.as_of import LeftOut
+from catalog.terminal_text import counted, safe
 from processor.archive_replay import Selection
 
 _NAMED = 10
 _MANY_OBJECTS = 1_000
+_LIST_REFUSED = "`catalog quarantine list --reason catalog_refused`"
 
 
 def say_unknown(output: Output, what: str, selection: Selection, known: Set[str]) -> bool:
@@ -26,6 +28,21 @@ def say_many_objects(output: Output, objects: int, begin: str | None) -> None:
     """Say how to read less where one product was looked for in many objects."""
     if objects > _MANY_OBJECTS and begin is None:
         output.say(f"note: {objects:,} objects of the archive; --from, such as --from 7d, reads fewer")
+
+
+def say_left_out(output: Output, without: LeftOut) -> None:
+    """Say what of the archive does not count."""
+    if without.later:
+        records = counted(without.later, "record")
+        output.say(f"note: without {records} that operators fixed or redrove after --as-of")
+    if without.refused:
+        records = counted(without.refused, "record")
+        output.say(f"note: without {records} that the table refused ({_LIST_REFUSED})")
+    if without.batches:
+        what = "failed batch was" if without.batches == 1 else "failed batches were"
+        output.say(
+            f"note: {without.batches:,} {what} redriven after --as-of; their updates count from their arrival"
+        )
 
 
 def read_products(given: list[str] | None) -> frozenset[str] | None:

@@ -14,7 +14,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ from catalog.connections import Connections, connected
 from catalog.environment import Environment
 from catalog.errors import CatalogError
 from catalog.repair.pace import Pace
-from catalog.replay.as_of import SourceWithout
+from catalog.replay.as_of import LeftOut, SourceWithout
 from catalog.replay.restore import differing, restore
 from catalog.replay.sources import BucketSource, FolderSource, Found, Source
 from processor.adapters.cache import RedisCache
@@ -55,8 +55,8 @@ class Plan:
 
     `folder`: of the objects; None: the archive's bucket. `after`: a key; only objects after it. `limit`:
     objects at most. `table`: what is written, quoted. `rate`: products a second that each worker writes at
-    most. `spill`: where folds are kept that are not written to a table. `unknown`: records that are left out
-    although they are selected (`catalog.replay.as_of`). `restores`: values changed by hand are set, too.
+    most. `spill`: where folds are kept that are not written to a table. `without`: records that are left out
+    although they are selected. `restores`: values changed by hand are set, too.
     """
 
     environment: Environment
@@ -67,7 +67,7 @@ class Plan:
     table: str = PRODUCTS
     rate: float | None = None
     spill: Path | None = None
-    unknown: frozenset[bytes] = frozenset()
+    without: LeftOut = field(default_factory=LeftOut)
     restores: bool = False
 
 
@@ -167,7 +167,7 @@ async def open_source(plan: Plan, connections: Connections) -> Source:
         source = FolderSource(plan.folder)
     else:
         source = BucketSource(await connections.aws("s3"), plan.environment.archive_bucket)
-    return SourceWithout(source, plan.unknown) if plan.unknown else source
+    return SourceWithout(source, plan.without) if plan.without.lines else source
 
 
 async def batches(source: Source, plan: Plan) -> AsyncIterator[list[Found]]:

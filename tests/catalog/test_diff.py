@@ -101,24 +101,16 @@ async def test_an_update_that_was_not_applied_is_named_by_its_line(
     )
 
 
-async def test_an_update_that_the_table_refused_is_found_in_quarantine(
-    services: Services, catalog: Catalog
-) -> None:
-    await services.database.execute("ALTER TABLE products ADD CHECK (inventory <> 666)")
-    await process(services, {"product_id": "a", "inventory": 666})
-    assert "It is in quarantine: catalog_refused, quarantine/dt=2026-01-31/" in await explanation(catalog)
-
-
 async def test_what_is_damaged_in_quarantine_hides_no_record(services: Services, catalog: Catalog) -> None:
     await put_object(services, (record({"product_id": "a", "inventory": 1}, 1), "accepted"))
     damaged = f"quarantine/dt=2026-01-31/{SHARD}/{sequence(0)}-{sequence(2)}-0.ndjson"
     await put_quarantined(services, damaged, b'{\n{"sequence_number": 1}\n')
     assert "Not in quarantine: it is still in flight" in await explanation(catalog)
-    refused = Rejection(record({"product_id": "a", "inventory": 1}, 1), Reason.CATALOG_REFUSED, "m")
+    refused = Rejection(record({"product_id": "a", "inventory": 1}, 1), Reason.INTERNAL_ERROR, "m")
     # A batch is filed under the day of its first record.
     earlier = damaged.replace("01-31", "01-25")
     await put_quarantined(services, earlier, quarantine_line(refused))
-    assert f"It is in quarantine: catalog_refused, {earlier}" in await explanation(catalog)
+    assert f"It is in quarantine: internal_error, {earlier}" in await explanation(catalog)
 
 
 async def test_a_row_newer_than_the_archive(services: Services, catalog: Catalog) -> None:

@@ -1,6 +1,7 @@
 """What `explain` and `show` say of records that an operator fixed, and of rows that somebody changed."""
 
 import json
+import re
 from typing import Any
 
 from processor.reasons import Reason
@@ -66,8 +67,44 @@ async def test_what_was_sent_again_as_it_was(services: Services, catalog: Catalo
     await put_rejections(services, Rejection(good, Reason.INTERNAL_ERROR, "a mistake"))
     await catalog("quarantine", "redrive", *YES)
     (update,) = (await explained(catalog))["updates"]
-    assert (update["repair"]["is_fix"], update["repair"]["by"]) == (False, None)
+    assert (update["repair"]["is_fix"], update["repair"]["reason"]) == (False, "agreed with acme")
     assert (await explained(catalog, "--at", THEN))["updates"] == []
+    (repaired,) = [line for line in lines_of((await catalog("show", "a")).stdout) if "repaired" in line]
+    assert re.fullmatch(r"  repaired    redriven on 2\S+Z by user/moto: agreed with acme", repaired)
+
+
+async def test_what_the_table_refused_counts_from_its_redrive(services: Services, catalog: Catalog) -> None:
+    """Everybody who is asked leaves it out until then, and says so."""
+    good = {"product_id": "a", "price": 60, "event_time": "2026-01-31T08:00:00Z"}
+    await services.database.execute("ALTER TABLE products ADD CONSTRAINT cheap CHECK (price < 61)")
+    refused = {"product_id": "a", "price": 67}
+    await services.invoke(kinesis_event(kinesis_record(good, 0), kinesis_record(refused, 1)))
+    note = (
+        "note: without 1 record that the table refused (`catalog quarantine list --reason catalog_refused`)"
+    )
+    for command in (
+        ("diff",),
+        ("replay", "--as-of", "2100-01-01", "--into", "before", *YES),
+        ("replay", *YES),
+    ):
+        result = await catalog(*command)
+        assert (result.exit_code, note in result.stderr) == (0, True), command
+    await services.database.execute("ALTER TABLE products DROP CONSTRAINT cheap")
+    assert (await catalog("replay", *YES)).exit_code == 0
+    assert (await explained(catalog))["differences"] == []
+    await catalog("quarantine", "redrive", *YES)
+    now, then = await explained(catalog), await explained(catalog, "--at", THEN)
+    assert [document["state"]["price"]["value"] for document in (now, then)] == ["67.00", "60.00"]
+    assert [update["reason"] for update in then["updates"]] == [None, "catalog_refused"]
+    for command in (("explain", "a"), ("show", "a")):
+        assert re.search(r"redriven on 2\S+Z by user/moto: agreed\s", (await catalog(*command)).stdout)
+    for name, moment in (("then", THEN), ("now", "2100-01-01")):
+        result = await catalog("replay", "--as-of", moment, "--into", name, *YES)
+        assert result.exit_code == 0
+    query = "SELECT price FROM replay.{}"
+    prices = [await services.database.fetchval(query.format(name)) for name in ("before", "then", "now")]
+    assert list(map(str, prices)) == ["60.00", "60.00", "67.00"]
+    assert (await catalog("diff")).stderr == ""
 
 
 async def test_show_names_the_line_of_the_fix(services: Services, catalog: Catalog) -> None:
@@ -111,8 +148,9 @@ async def test_a_past_state_is_without_what_was_repaired_later(services: Service
     await catalog("redrive", *YES)
     then = await catalog("replay", "--as-of", THEN, "--into", "past", *YES)
     assert then.exit_code == 0, then.output
-    assert then.stderr.splitlines()[0] == "note: without 2 records that were fixed or redriven after --as-of"
-    assert "note: 1 failed batches were redriven after --as-of; their updates count from" in then.stderr
+    first = then.stderr.splitlines()[0]
+    assert first == "note: without 2 records that operators fixed or redrove after --as-of"
+    assert "note: 1 failed batch was redriven after --as-of; their updates count from" in then.stderr
     assert (await catalog("replay", "--as-of", "2100-01-01", "--into", "now", *YES)).exit_code == 0
     prices = "SELECT product_id, price FROM replay.{} ORDER BY 1"
     found = [await services.database.fetch(prices.format(table)) for table in ("past", "now")]
