@@ -25,7 +25,7 @@ from catalog.console import Output
 from catalog.errors import INTERRUPTED
 from catalog.operations import chosen_by, recorded
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
-from catalog.repair.claims import Claims
+from catalog.repair.claims import Claims, begun_fix, read_begun
 from catalog.repair.failed_batches import Damaged
 from catalog.repair.invocation import open_processor
 from catalog.repair.marks import MarkWriter, read_marks
@@ -90,12 +90,15 @@ def redrive(
         # What was fixed has an accepted line in the archive; its old bytes would be a second one.
         without = marks.fixed if again else marks.of_records
         read = await chosen(connections, output, wanted, marks, without)
+        begun = await read_begun(connections, marks)
 
         async def records(left: Counter[str], damaged: list[Damaged]) -> AsyncIterator[Sending]:
             count = 0
             async for found in read():
                 if isinstance(found, Damaged):
                     damaged.append(found)
+                elif (claim := begun_fix(begun, found)) is not None:
+                    left[f"a fix was begun {claim.text()}: `catalog quarantine fix --finish`"] += 1
                 elif (say := chance(found)) is not Chance.SEND:
                     left[f"{found.reason}: {say}"] += 1
                 else:
@@ -186,6 +189,8 @@ async def _send(
                 }
                 if stop.is_set():
                     operation.state = "interrupted"
+                elif not sent.accepted and (sent.failures or sent.rejected_again):
+                    operation.state = "failed"
     _print_sent(sent, left, damaged, output, interrupted=stop.is_set())
     if stop.is_set():
         output.say("stopped; nothing is half done. To go on, give the same command again.")

@@ -187,6 +187,8 @@ async def _redrive(
                 }
                 if stop.is_set():
                     operation.state = "interrupted"
+                elif not result.batches and (result.failures or result.damaged):
+                    operation.state = "failed"
     _print_result(result, sweep, output, interrupted=stop.is_set())
     if stop.is_set():
         output.say("stopped; nothing is half done. To go on, give the same command again.")

@@ -21,6 +21,7 @@ from catalog.errors import CatalogError
 from catalog.objects import Identity, list_keys, read_objects
 from catalog.operations import CLAIMS_PREFIX, Operation
 from catalog.repair.marks import Marks, record_name
+from catalog.repair.quarantined import Quarantined
 from catalog.times import shown_time
 
 # Somebody else wrote it first, or is writing it now.
@@ -155,6 +156,12 @@ async def read_begun(connections: Connections, marks: Marks) -> Mapping[str, Cla
         if claim is not None and not claim.released and _key(claim.record) == key:
             begun[claim.record] = claim
     return begun
+
+
+def begun_fix(begun: Mapping[str, Claim], found: Quarantined) -> Claim | None:
+    """Return the claim of other bytes for a record; None if it has none, or was being sent as it is."""
+    claim = begun.get(record_name(found.identity))
+    return None if claim is None or claim.is_of(found.record.data) else claim
 
 
 async def _read(connections: Connections, identity: Identity) -> tuple[Claim | None, str]:

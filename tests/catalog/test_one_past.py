@@ -164,7 +164,7 @@ async def explained(connections: Connections, moment: datetime | None) -> str | 
     found = await search(connections, "a", Span(None, moment), damage=damage, advance=lambda _: None)
     holder = history(await with_repairs(connections, "a", found, moment, damage)).state["price"]
     assert damage.count == 0, damage.first
-    return holder and holder.version
+    return None if holder is None else holder.version
 
 
 async def replayed(connections: Connections, moment: datetime | None) -> str | None:

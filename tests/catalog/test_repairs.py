@@ -96,8 +96,12 @@ async def test_what_the_table_refused_counts_from_its_redrive(services: Services
     now, then = await explained(catalog), await explained(catalog, "--at", THEN)
     assert [document["state"]["price"]["value"] for document in (now, then)] == ["67.00", "60.00"]
     assert [update["reason"] for update in then["updates"]] == [None, "catalog_refused"]
-    for command in (("explain", "a"), ("show", "a")):
-        assert re.search(r"redriven on 2\S+Z by user/moto: agreed\s", (await catalog(*command)).stdout)
+    assert now["updates"][1]["repair"] | {"at": 0} == {
+        "at": 0, "is_fix": False, "by": now["updates"][1]["repair"]["by"], "reason": "agreed with acme"
+    }  # fmt: skip
+    assert "redriven on 2" in (await catalog("explain", "a")).stdout
+    shown = (await catalog("show", "a")).stdout
+    assert re.search(r"repaired    redriven on 2\S+Z by user/moto: agreed with acme\n", shown)
     for name, moment in (("then", THEN), ("now", "2100-01-01")):
         result = await catalog("replay", "--as-of", moment, "--into", name, *YES)
         assert result.exit_code == 0
