@@ -11,22 +11,31 @@ import typer
 from rich.table import Table
 
 from catalog.changes import is_confirmed, require_reason
-from catalog.commands.replay_products import read_products, say_left_out, say_many_objects, say_unknown
+from catalog.commands.replay_products import read_products, say_many_objects, say_unknown, without_of
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import INTERRUPTED, UsageError
 from catalog.operations import Operation, recorded
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
-from catalog.replay.apply import COMMAND, apply, make_table, quoted_table, table_exists, unfinished
-from catalog.replay.as_of import LeftOut, left_out
+from catalog.replay.apply import (
+    COMMAND,
+    apply,
+    count_rows,
+    make_table,
+    quoted_table,
+    refuse_rows,
+    table_exists,
+    unfinished,
+)
 from catalog.replay.findings import findings_document, findings_text
 from catalog.replay.preview import preview
 from catalog.replay.workers import Plan, open_source
+from catalog.replay.writing import Replayed
 from catalog.running import run
 from catalog.terminal_text import counted, safe
-from catalog.times import begin_ms, end_ms, fixed_time, read_time
+from catalog.times import begin_ms, end_ms, fixed_time
 from processor.adapters.upsert import PRODUCTS
-from processor.archive_replay import SAMPLE, ReplayReport, Selection
+from processor.archive_replay import SAMPLE, Selection
 
 From = Annotated[
     str | None,
@@ -108,11 +117,13 @@ def replay(
     quarantine`), or lines that the lifecycle rules have deleted. Without --yes it reads everything and
     prints what would change. --as-of counts a fixed or redriven record from its repair, a failed batch from
     its arrival. --restore sets fields to what their update in the archive says (`catalog diff`:
-    other_value, last_updated). Ctrl-C and --limit end it between two objects; --resume takes the same ones.
+    other_value, last_updated). --into takes a table without rows. Ctrl-C and --limit end it between two
+    objects; --resume takes the same ones.
 
     JSON: {objects, lines, updates, rejected, outside, findings: {kind: n}, damaged, refused: {product: why},
     samples: [text]}; of a dry run also {products, rows, sample: [{product_id, FIELD: {value, version}}],
-    restored: [product]}; of a replay {operation, rows_changed, pending_invalidations_added}.
+    restored: [product]}; of a replay {operation, rows_changed, pending_invalidations_added}. `rows_changed`:
+    rows of --into; without it and --product, a row counts once for each part of the archive that changed it.
 
     Examples:
 
@@ -137,12 +148,14 @@ def replay(
             limit=limit,
             table=PRODUCTS if into is None else quoted_table(into),
             rate=rate and rate / workers,
-            without=await _left_out(connections, selection, as_of, into, output),
+            without=await without_of(connections, selection, as_of, into, output),
             restores=restore,
         )
         replaying = _Replaying(connections, output, plan, workers, arguments)
         if resume:
             await replaying.resume()
+        elif into is not None:
+            await refuse_rows(connections, plan.table)
         if not yes and not await replaying.is_agreed():
             return 1 if replaying.has_findings else 0
         return await replaying.run(reason_given)
@@ -222,6 +235,8 @@ class _Replaying:
                     report = await apply(
                         connections, plan, source, operation, workers=self._workers, advance=advance
                     )
+                await self._count_rows(report)
+                operation.changes["rows_changed"] = report.rows_changed
                 if is_limited := report.objects == plan.limit:
                     operation.state = "interrupted"
         except asyncio.CancelledError:
@@ -246,7 +261,21 @@ class _Replaying:
                 "To go on, give the same arguments and --resume."
             )
 
-    def _print(self, report: ReplayReport, operation_id: str) -> None:
+    async def _count_rows(self, report: Replayed) -> None:
+        """Count rows, where that can be known; else a row is counted for each part that changed it."""
+        if self._plan.table != PRODUCTS:
+            report.rows_changed = await count_rows(self._connections, self._plan.table)
+        elif self._plan.selection.products is not None:
+            report.rows_changed = len(report.changed)
+
+    def _print(self, report: Replayed, operation_id: str) -> None:
+        table = self._plan.table
+        if table != PRODUCTS:
+            rows = f"{counted(report.rows_changed, 'row')} in {table}"
+        elif self._plan.selection.products is not None:
+            rows = f"{counted(report.rows_changed, 'row')} of {table} changed"
+        else:
+            rows = f"{counted(report.rows_changed, 'change')} of rows of {table}"
         document = findings_document(report) | {
             "operation": operation_id,
             "rows_changed": report.rows_changed,
@@ -255,7 +284,7 @@ class _Replaying:
         pending = report.pending_invalidations_added
         self._output.data(
             document,
-            f"{findings_text(report)}\n{counted(report.rows_changed, 'row')} of {self._plan.table} changed"
+            f"{findings_text(report)}\n{rows}"
             + (f"; the cache is away: {pending:,} invalidations are pending" if pending else ""),
         )
 
@@ -277,15 +306,3 @@ def _arguments(
         "into": into,
         "source": str(source) if source is not None else None,
     }
-
-
-async def _left_out(
-    connections: Connections, selection: Selection, as_of: str | None, into: str | None, output: Output
-) -> LeftOut:
-    """Return which records the catalog does not have, or did not have at `--as-of`; say so."""
-    moment = None if as_of is None else read_time(as_of, "--as-of", is_end=True)
-    if moment is not None and into is None:
-        output.say("note: newer values stay. To see the catalog as it was then, give --into a table.")
-    without = await left_out(connections, moment, selection)
-    say_left_out(output, without)
-    return without

@@ -4,10 +4,12 @@ from collections.abc import Set
 
 import typer
 
+from catalog.connections import Connections
 from catalog.console import Output
 from catalog.options import some_product
-from catalog.replay.as_of import LeftOut
+from catalog.replay.as_of import LeftOut, left_out
 from catalog.terminal_text import counted, safe
+from catalog.times import read_time
 from processor.archive_replay import Selection
 
 _NAMED = 10
@@ -43,6 +45,18 @@ def say_left_out(output: Output, without: LeftOut) -> None:
         output.say(
             f"note: {without.batches:,} {what} redriven after --as-of; their updates count from their arrival"
         )
+
+
+async def without_of(
+    connections: Connections, selection: Selection, as_of: str | None, into: str | None, output: Output
+) -> LeftOut:
+    """Return which records the catalog does not have, or did not have at `--as-of`; say so."""
+    moment = None if as_of is None else read_time(as_of, "--as-of", is_end=True)
+    if moment is not None and into is None:
+        output.say("note: newer values stay. To see the catalog as it was then, give --into a table.")
+    without = await left_out(connections, moment, selection)
+    say_left_out(output, without)
+    return without
 
 
 def read_products(given: list[str] | None) -> frozenset[str] | None:
