@@ -24,19 +24,25 @@ from catalog.product_history import (
     column_value,
     differences,
     history,
+    mark_held,
     shown_value,
 )
 from catalog.product_repairs import with_repairs
 from catalog.product_search import Span, count_objects, search
 from catalog.product_state import stored_row
 from catalog.running import run
-from catalog.terminal_text import safe
-from catalog.times import read_time
+from catalog.terminal_text import counted, safe
+from catalog.times import read_time, shown_time
 from processor.product import REGISTERS
 from processor.timestamps import utc_text
 
 _WIDEST = 600
-_WORDS = {"replaced": "replaced by", "older": "older than", "same version": "same version as"}
+_WORDS = {
+    "missing": "not in the row",
+    "replaced": "replaced by",
+    "older": "older than",
+    "same version": "same version as",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -62,17 +68,21 @@ def explain(
 ) -> None:
     """Explain a product: every update ever received for it, in version order, applied or not and why.
 
-    Reads the archive, all of it without `--from` and `--to`. `current`: the catalog holds it. `replaced by
-    4`: applied, then number 4 was newer. `older than 3`: not applied, the newer number 3 was there already.
-    In the end the row is compared with what the updates make of it. What was rejected first and accepted
-    when an operator fixed it, or sent it again, counts from then; a failed batch, from its arrival.
+    Reads the archive, all of it without `--from` and `--to`; then the row is compared with what the updates
+    make of it. `current`: the row holds it. `not in the row`: it should. `newest`: of these updates, without
+    a look at the row. `replaced by 4`: applied, then number 4 was newer. `older than 3`: not applied, the
+    newer number 3 was there already. What was rejected first and accepted when an operator fixed it, or sent
+    it again, counts from then; a failed batch, from its arrival.
 
-    Exit code 1: nothing was received, the row differs, or a part of the archive is damaged.
+    Exit code 1: nothing was received, the row differs or could not be read, or a part of the archive is
+    damaged.
 
     `--json`: `product_id`, `at`, `state` (field: `value`, `number`), `updates` (each `number`, `event_time`,
-    `arrived`, `supplier`, `values`, `outcomes` (field: `state`, `by`), `repair` (of what was rejected first:
-    `at`, `is_fix`, `by`, `reason`), `became` (numbers of what it was repaired to), `reason`, `message`,
-    `shard`, `sequence_number`, `sub_sequence`, `partition_key`, `object`, `line`), `differences`, `damaged`.
+    `arrived`, `supplier`, `values`, `outcomes` (field: `state`: newest, current, missing, replaced, older,
+    same version; `by`), `repair` (of what was rejected first: `at`, `is_fix`, `by`, `reason`), `became`
+    (numbers of what it was repaired to), `moved_to`, `moved_from` (the other product, if a fix changed that),
+    `reason`, `message`, `shard`, `sequence_number`, `sub_sequence`, `partition_key`, `object`, `line`),
+    `differences` (null: the row was not read), `damaged`.
 
     Examples:
 
@@ -99,14 +109,13 @@ def explain(
         _say_damage(damage, output)
         document = _document(product_id, moment, told, limit, differing, damage)
         if not found:
-            output.say(
-                f"nothing was received of {safe(repr(product_id))} in {total:,} objects of the archive"
-            )
+            _say_nothing(product_id, moment, total, differing or (), output)
             if as_json:
                 output.data(document)
             return 1
         output.data(document, _table(told.received[-limit:]), _ending(told, moment, differing, limit))
-        return 1 if differing or damage.count else 0
+        is_unread = is_whole and differing is None
+        return 1 if differing or is_unread or damage.count else 0
 
     run(env, output, command)
 
@@ -117,9 +126,20 @@ async def _differing(
     try:
         row = await stored_row(connections, product_id)
     except (UnreachableError, asyncpg.PostgresError) as error:
-        output.say(f"the row was not compared: {safe(error, _WIDEST)}")
+        output.say(f"the row could not be read, so it was not compared: {safe(error, _WIDEST)}")
         return None
+    mark_held(told, row)
     return differences(told.state, row)
+
+
+def _say_nothing(
+    product_id: str, moment: datetime | None, objects: int, differing: Sequence[str], output: Output
+) -> None:
+    by = "" if moment is None else f" by {shown_time(moment)}"
+    name = safe(repr(product_id))
+    output.say(f"nothing was received of {name}{by} in {counted(objects, 'object')} of the archive")
+    for one in differing:
+        output.say(f"The row differs: {safe(one, _WIDEST)}")
 
 
 def _say_damage(damage: Damage, output: Output) -> None:
@@ -163,7 +183,8 @@ def _lines(one: Received) -> tuple[list[str], list[str]]:
 
 
 def _said(outcome: Outcome) -> str:
-    return outcome.state if outcome.by is None else f"{_WORDS[outcome.state]} {outcome.by}"
+    word = _WORDS.get(outcome.state, outcome.state)
+    return word if outcome.by is None else f"{word} {outcome.by}"
 
 
 def _short(event_time: str | None) -> str:

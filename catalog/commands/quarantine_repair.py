@@ -143,7 +143,7 @@ async def offer_and_send(
         left, damaged, codes = Counter[str](), list[Damaged](), Counter[str]()
         sample: list[Sending] = []
         with output.progress("reading quarantine") as advance:
-            async for sending in records(left, damaged):
+            async for sending in _telling(records(left, damaged), output):
                 codes[sending.found.reason] += 1
                 if len(sample) < show or not show:
                     sample.append(sending)
@@ -152,7 +152,7 @@ async def offer_and_send(
         what = f"send {counted(codes.total(), 'record')}"
         if not codes or not is_confirmed(output, yes=False, what=what, word=connections.environment.name):
             return 1 if damaged else 0
-    return await _send(connections, output, command, records, arguments, why, rate)
+    return await _send(connections, output, command, records, arguments, why, rate, is_told=not yes)
 
 
 async def _send(
@@ -163,9 +163,12 @@ async def _send(
     arguments: dict[str, Any],
     why: str,
     rate: float | None,
+    *,
+    is_told: bool,
 ) -> int:
+    """Send the records. `is_told`: which of them change the product was said before."""
     left, damaged, sent = Counter[str](), list[Damaged](), Sent()
-    sendings = records(left, damaged)
+    sendings = records(left, damaged) if is_told else _telling(records(left, damaged), output)
     if (first := await anext(sendings, None)) is None:
         # Nothing to do is no operation for `catalog history`.
         _print_sent(sent, left, damaged, output, interrupted=False)
@@ -202,6 +205,22 @@ async def _with_first(first: Sending, others: AsyncIterator[Sending]) -> AsyncIt
     yield first
     async for sending in others:
         yield sending
+
+
+async def _telling(sendings: AsyncIterator[Sending], output: Output) -> AsyncIterator[Sending]:
+    """Yield the records; say first of each of some that it becomes an update of another product."""
+    count = 0
+    async for sending in sendings:
+        if sending.moves is not None:
+            count += 1
+            before, after = (repr(escaped(name, 60)) for name in sending.moves)
+            if count <= _LINES:
+                output.say(
+                    f"note: {sending.found.id} becomes an update of another product: {before} → {after}"
+                )
+        yield sending
+    if count > _LINES:
+        output.say(f"note: {count:,} in all become updates of another product")
 
 
 def _print_offer(

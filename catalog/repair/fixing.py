@@ -9,6 +9,7 @@ import jsonpatch
 import jsonpointer
 
 from catalog.errors import UsageError
+from catalog.product_ids import product_ids
 from catalog.repair.claims import Claim
 from catalog.repair.exact_json import NotJsonError, read_exact, write_exact
 from catalog.repair.marks import record_name
@@ -57,7 +58,9 @@ def fixed(found: Quarantined, change: Change) -> Sending | NotFixed:
     outcome = decoded(record)
     if isinstance(outcome, Rejection):
         return NotFixed(found, f"still rejected: {outcome.reason}: {outcome.message}")
-    return Sending(found, record, fixed=True)
+    before = product_ids(found.record.data)
+    moves = (min(before), outcome.product_id) if before and outcome.product_id not in before else None
+    return Sending(found, record, fixed=True, moves=moves)
 
 
 def of_rule(mend: Callable[[bytes], bytes]) -> Change:

@@ -30,11 +30,15 @@ _CLAIMS_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A quarantined record and what is sent for it; `fixed`: with other bytes."""
+    """A quarantined record and what is sent for it; `fixed`: with other bytes.
+
+    `moves`: from which product to which, if those bytes name another.
+    """
 
     found: Quarantined
     record: Record
     fixed: bool = False
+    moves: tuple[str, str] | None = None
 
     @property
     def needs_claim(self) -> bool:

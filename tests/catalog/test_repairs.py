@@ -7,7 +7,7 @@ from typing import Any
 from processor.reasons import Reason
 from processor.updates import Rejection
 from tests.catalog.conftest import Catalog, lines_of
-from tests.catalog.test_quarantine_repair import ROUND, put_rejections
+from tests.catalog.test_quarantine_repair import ROUND, id_of, put_rejections
 from tests.catalog.test_show import FULL
 from tests.support.events import aggregate, kinesis_event, kinesis_record, record
 from tests.support.failed_batches import put_failed_batch
@@ -56,10 +56,19 @@ async def test_a_fix_that_arrived_before_what_is_newer(services: Services, catal
 
 async def test_a_fix_of_the_product_id_is_one_too(services: Services, catalog: Catalog) -> None:
     await services.invoke(kinesis_event(kinesis_record({"product_id": " a", "price": 2}, 0)))
-    await catalog("quarantine", "fix", "--rule", "product_id: trim", *YES)
+    for yes in ((), YES):
+        result = await catalog("quarantine", "fix", "--rule", "product_id: trim", *yes)
+        note = f"note: {id_of(0)} becomes an update of another product: ' a' → 'a'\n"
+        assert (result.exit_code, result.stderr.startswith(note), result.stderr.count("note")) == (0, True, 1)
     (fix,) = (await explained(catalog))["updates"]
-    assert fix["repair"]["is_fix"] is True
+    assert (fix["repair"]["is_fix"], fix["moved_from"]) == (True, " a")
+    assert "sent for product ' a'" in (await catalog("explain", "a")).stdout
     assert (await explained(catalog, "--at", THEN))["updates"] == []
+    (rejected,) = json.loads((await catalog("explain", " a", "--json")).stdout)["updates"]
+    assert (rejected["reason"], rejected["moved_to"]) == ("invalid_product_id", "a")
+    assert "fixed: now product" in (await catalog("explain", " a")).stdout
+    (then,) = json.loads((await catalog("explain", " a", "--json", "--at", THEN)).stdout)["updates"]
+    assert then["moved_to"] is None
 
 
 async def test_what_was_sent_again_as_it_was(services: Services, catalog: Catalog) -> None:
