@@ -89,7 +89,7 @@ def judge(line: Line, product_id: str, written_at: datetime) -> Iterator[Receive
     if isinstance(outcome, Update):
         if outcome.product_id != product_id:
             return
-        reason = None if line.verdict in (None, ACCEPTED) else line.verdict
+        reason = None if line.verdict == ACCEPTED else line.verdict
         message = reason and "today's rules accept it"
         values = {} if reason else outcome.values
         yield _received(line, written_at, outcome.version, outcome.supplier, values, reason, message)
@@ -97,8 +97,8 @@ def judge(line: Line, product_id: str, written_at: datetime) -> Iterator[Receive
     reason, message = outcome.reason.value, outcome.message
     if line.verdict == ACCEPTED:
         message = f"accepted when it arrived, but not by today's rules: {message}"
-    elif line.verdict not in (None, reason):
-        reason, message = str(line.verdict), ""
+    elif line.verdict != reason:
+        reason, message = line.verdict, ""
     version = version_text(f"{utc_text(record.arrival_ms)[:-1]}000", record)
     for data in _unpacked(record.data):
         if product_id in product_ids(data):

@@ -215,7 +215,7 @@ def _contradiction(
     name: str, value: object, version: str | None, line: Line, outcome: Update | Rejection
 ) -> str | None:
     """Return what a line says, if it is not what the row has."""
-    if line.verdict not in (None, ACCEPTED):
+    if line.verdict != ACCEPTED:
         return f"its record was rejected: {line.verdict}"
     if isinstance(outcome, Rejection):
         return None  # accepted by the rules of then

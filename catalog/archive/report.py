@@ -7,10 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
-from catalog.archive.object_checks import own_name
 from catalog.archive.verify import Scope
 from catalog.connections import Connections
-from catalog.objects import list_keys
+from catalog.objects import list_keys, parse_key
 from costs.prices import BYTES_PER_GB, read_prices
 from processor.s3_objects import ARCHIVE_PREFIX
 
@@ -54,7 +53,7 @@ async def list_days(connections: Connections, scope: Scope, progress: Callable[[
     by_day: dict[date, Day] = {}
     for prefix in scope.prefixes(ARCHIVE_PREFIX):
         async for found in list_keys(s3, bucket, prefix):
-            name = own_name(found["Key"])
+            name = parse_key(found["Key"])
             if name is None or not scope.takes(name.shard):
                 continue
             day, size = by_day.setdefault(name.day, Day(name.day)), found["Size"]

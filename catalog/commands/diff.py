@@ -15,7 +15,13 @@ from catalog.commands.replay import (
     To,
     WorkerCount,
 )
-from catalog.commands.replay_products import read_products, say_left_out, say_many_objects, say_unknown
+from catalog.commands.replay_products import (
+    read_products,
+    say_foreign,
+    say_left_out,
+    say_many_objects,
+    say_unknown,
+)
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import UsageError
@@ -92,6 +98,7 @@ def diff(
                 report, found = await compare(
                     connections, plan, objects, workers=workers, limit=limit, advance=advance
                 )
+        say_foreign(output, objects)
         s3 = await connections.aws("s3")
         for one in found.differences[:_EXPLAINED]:
             one.explanation = await explain(

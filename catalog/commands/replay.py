@@ -11,7 +11,13 @@ import typer
 from rich.table import Table
 
 from catalog.changes import is_confirmed, require_reason
-from catalog.commands.replay_products import read_products, say_many_objects, say_unknown, without_of
+from catalog.commands.replay_products import (
+    read_products,
+    say_foreign,
+    say_many_objects,
+    say_unknown,
+    without_of,
+)
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import INTERRUPTED, UsageError
@@ -194,6 +200,7 @@ class _Replaying:
                 report, found = await preview(
                     spilling, source, workers=self._workers, has_table=has_table, advance=advance
                 )
+        say_foreign(output, source)
         unknown = say_unknown(output, "no update was read of", plan.selection, found.known)
         if plan.selection.products:
             say_many_objects(output, report.objects, self._arguments["from"])
@@ -246,6 +253,7 @@ class _Replaying:
             self._say_how_to_go_on(operation)
             raise
         self._print(report, operation.id)
+        say_foreign(output, source)
         if is_limited:
             self._say_how_to_go_on(operation)
             return 0 if report.is_clean else 1

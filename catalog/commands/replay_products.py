@@ -8,6 +8,7 @@ from catalog.connections import Connections
 from catalog.console import Output
 from catalog.options import some_product
 from catalog.replay.as_of import LeftOut, left_out
+from catalog.replay.sources import Source
 from catalog.terminal_text import counted, safe
 from catalog.times import read_time
 from processor.archive_replay import Selection
@@ -57,6 +58,12 @@ async def without_of(
     without = await left_out(connections, moment, selection)
     say_left_out(output, without)
     return without
+
+
+def say_foreign(output: Output, source: Source) -> None:
+    """Say what is beside the archive's objects, and counts nowhere."""
+    if source.foreign.count:
+        output.say(f"note: {source.foreign.text()}")
 
 
 def read_products(given: list[str] | None) -> frozenset[str] | None:

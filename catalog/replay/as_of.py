@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from catalog.connections import Connections
-from catalog.objects import Identity
+from catalog.objects import Foreign, Identity
 from catalog.repair.acceptance import Acceptance
 from catalog.repair.claims import read_begun
 from catalog.repair.marks import identity_named, read_marks, record_name
@@ -65,6 +65,11 @@ class SourceWithout:
     def __init__(self, source: Source, without: LeftOut) -> None:
         self._source = source
         self._without = without
+
+    @property
+    def foreign(self) -> Foreign:
+        """What `found` came upon beside the archive's objects."""
+        return self._source.foreign
 
     def found(self, selection: Selection, *, after: str = "") -> AsyncIterator[Found]:
         """Return an iterator over the objects that may hold lines of the selection, after a key."""

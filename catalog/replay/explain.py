@@ -15,7 +15,7 @@ from catalog.replay.compare import (
     arrival_ms_of,
     arrived,
 )
-from catalog.replay.sources import Source
+from catalog.replay.sources import Source, numbers_in
 from processor.archive_replay import Selection
 from processor.errors import DamagedObjectError
 from processor.s3_objects import QUARANTINE_PREFIX
@@ -36,8 +36,6 @@ async def explain(
         where = await _line_of(archived, source)
         has = "the table has no row" if one.kind == MISSING_ROW else "the row has no version of this field"
         has = has if held is None else f"the row has the version of {arrived(held)}"
-        if where == _NO_LINE:
-            where = "an update whose line is in an object of another name (`catalog archive verify`)"
         return f"{where} was not applied: {has}. {await _why_not_applied(archived, s3, quarantine_bucket)}"
     if one.kind in (AHEAD, EXTRA_ROW):
         return await _unarchived(held, source, newest_arrival_ms)
@@ -76,8 +74,8 @@ async def _line_of(version: str | None, source: Source) -> str:
         f'{{"shard":"{shard}","sequence_number":"{sequence}","sub_sequence":{int(sub_sequence)},'.encode()
     )
     async for found in source.found(Selection(arrival_ms, arrival_ms + _DAY_MS)):
-        name = parse_key(found.key)
-        if name is not None and not (name.shard == shard and name.first <= int(sequence) <= name.last):
+        numbers = numbers_in(found.key)
+        if numbers is None or not numbers[0] <= int(sequence) <= numbers[1]:
             continue
         number = 0
         try:

@@ -101,9 +101,21 @@ async def test_an_update_that_was_not_applied_is_named_by_its_line(
     )
 
 
+async def test_an_object_of_another_name_counts_nowhere(services: Services, catalog: Catalog) -> None:
+    key = await put_object(services, (record({"product_id": "a", "inventory": 1}, 1), "accepted"))
+    s3, bucket = services.account.s3, services.account.archive_bucket
+    await s3.copy_object(Bucket=bucket, Key="inventory/copy.ndjson.gz", CopySource=f"{bucket}/{key}")
+    await s3.delete_object(Bucket=bucket, Key=key)
+    note = "not read: 1 object with a name that the processor does not write: inventory/copy.ndjson.gz\n"
+    for command in (("diff",), ("replay",), ("replay", "--yes", "--reason", "test"), ("archive", "verify")):
+        result = await catalog(*command)
+        assert (result.exit_code, note in result.stderr) == (0, True), command
+    assert await services.row("a") is None
+
+
 async def test_what_is_damaged_in_quarantine_hides_no_record(services: Services, catalog: Catalog) -> None:
     await put_object(services, (record({"product_id": "a", "inventory": 1}, 1), "accepted"))
-    damaged = f"quarantine/dt=2026-01-31/{SHARD}/{sequence(0)}-{sequence(2)}-0.ndjson"
+    damaged = f"quarantine/dt=2026-01-31/{SHARD}/{sequence(0)}-{sequence(2)}-000000000000.ndjson"
     await put_quarantined(services, damaged, b'{\n{"sequence_number": 1}\n')
     assert "Not in quarantine: it is still in flight" in await explanation(catalog)
     refused = Rejection(record({"product_id": "a", "inventory": 1}, 1), Reason.INTERNAL_ERROR, "m")

@@ -213,8 +213,8 @@ async def test_damaged_parts_are_told_and_left_out(services: Services, catalog: 
     )
     result = await catalog("explain", "a")
     assert result.exit_code == 1
-    assert f"damaged: {key} line 1: JSONDecodeError" in result.stderr
-    assert f"damaged: {key} line 5: ValueError: the identity is not" in result.stderr
+    assert f"damaged: {key} line 1: it is not JSON: " in result.stderr
+    assert f"damaged: {key} line 5: Expected `int`, got `str`" in result.stderr
     assert "damaged: 1 more (`catalog archive verify`)" in result.stderr
     assert "inventory 1" in result.stdout
 

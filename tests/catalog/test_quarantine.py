@@ -126,7 +126,7 @@ def test_a_damaged_line_is_a_finding(line: str, problem: str) -> None:
 
 
 async def test_damage_stops_nothing(services: Services, catalog: Catalog) -> None:
-    key = f"quarantine/dt=2026-01-31/{SHARD}/1-2-0.ndjson"
+    key = f"quarantine/dt=2026-01-31/{SHARD}/1-2-000000000000.ndjson"
     await put_object(services, key, b"{\n" + json.dumps(GOOD).encode() + b"\n")
     result = await catalog("quarantine", "list", "--json")
     document = json.loads(result.stdout)
@@ -159,7 +159,7 @@ async def test_todays_rules_are_not_asked_about_a_record_that_killed_its_process
 ) -> None:
     killer = quarantine_line(Rejection(record("x"), Reason.KILLED_PROCESS, "three processes died"))
     await put_object(
-        services, f"quarantine/dt=2026-01-31/{SHARD}/{sequence(0)}-{sequence(0)}-0.ndjson", killer
+        services, f"quarantine/dt=2026-01-31/{SHARD}/{sequence(0)}-{sequence(0)}-000000000000.ndjson", killer
     )
     (line,) = json.loads((await catalog("quarantine", "show", SHARD, sequence(0), "--json")).stdout)
     assert line["today"] == "not tried: it may kill this process too"
