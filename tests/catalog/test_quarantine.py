@@ -86,6 +86,18 @@ async def test_a_reason_that_does_not_exist_is_no_all_clear(catalog: Catalog) ->
     assert result.stderr.startswith("error: no reason 'invalid_prices'; accepted: bad_aggregate, ")
 
 
+async def test_a_supplier_without_records_is_told_from_others(services: Services, catalog: Catalog) -> None:
+    nobody = await catalog("quarantine", "list", "--supplier", "nosuch")
+    assert nobody.stderr == "no such record has the supplier 'nosuch'\n"
+    await quarantine(services, {"product_id": "a", "price": -1, "supplier": "acme"}, "no JSON", "nor this")
+    result = await catalog("quarantine", "list", "--supplier", "nosuch")
+    assert (result.exit_code, result.stdout) == (0, "0 quarantined records\n")
+    assert result.stderr == (
+        "no such record has the supplier 'nosuch'; there are records of unknown (2), acme (1)\n"
+    )
+    assert (await catalog("quarantine", "list", "--supplier", "acme")).stderr == ""
+
+
 async def test_a_record_of_two_objects_is_counted_once(services: Services, catalog: Catalog) -> None:
     await quarantine(services, "bad", "worse")
     await quarantine(services, "worse", first=1)
