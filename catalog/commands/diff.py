@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from rich.text import Text
 
-from catalog.commands.replay import (
+from catalog.commands.replay_options import (
     CORES,
     Folder,
     From,

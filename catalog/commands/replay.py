@@ -1,16 +1,29 @@
 """`catalog replay`: the archive's updates again, into the catalog or into a table beside it."""
 
 import asyncio
-import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.table import Table
 
 from catalog.changes import is_confirmed, require_reason
+from catalog.commands.replay_options import (
+    CORES,
+    AsOf,
+    Folder,
+    From,
+    Into,
+    Limit,
+    Products,
+    Rate,
+    Restore,
+    Resume,
+    To,
+    WorkerCount,
+)
 from catalog.commands.replay_products import (
     read_products,
     say_foreign,
@@ -43,52 +56,6 @@ from catalog.times import begin_ms, end_ms, fixed_time
 from processor.adapters.upsert import PRODUCTS
 from processor.archive_replay import SAMPLE, Selection
 
-From = Annotated[
-    str | None,
-    typer.Option(
-        "--from",
-        help="The earliest arrival: a day, a time, an age (6h). Default: all.",
-        show_default=False,
-    ),
-]
-To = Annotated[
-    str | None,
-    typer.Option("--to", help="The latest arrival; a day counts whole. Default: all.", show_default=False),
-]
-Products = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--product", help="Only this one, or - for lines of stdin; again for more.", show_default=False
-    ),
-]
-Folder = Annotated[
-    Path | None,
-    typer.Option(
-        "--source",
-        help="A folder with a copy of the archive's objects, instead of the bucket.",
-        show_default=False,
-    ),
-]
-WorkerCount = Annotated[
-    int, typer.Option("--workers", min=1, max=64, help="Processes, each with a connection to the database.")
-]
-Limit = Annotated[
-    int | None,
-    typer.Option("--limit", min=1, help="Objects at most; --resume goes on after them.", show_default=False),
-]
-Rate = Annotated[
-    float | None,
-    typer.Option("--rate", min=1, help="Products a second that are written at most.", show_default=False),
-]
-Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on with the interrupted one of the same arguments.")
-]
-Restore = Annotated[
-    bool,
-    typer.Option("--restore", help="First set values that somebody changed by hand. With --product."),
-]
-CORES = os.cpu_count() or 1
-
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -101,12 +68,8 @@ def replay(
     begin: From = None,
     end: To = None,
     product: Products = None,
-    as_of: str | None = typer.Option(
-        None, "--as-of", help="Only updates that the catalog could have by then.", show_default=False
-    ),
-    into: str | None = typer.Option(
-        None, "--into", help="A table in the schema replay, made if missing.", show_default=False
-    ),
+    as_of: AsOf = None,
+    into: Into = None,
     source: Folder = None,
     limit: Limit = None,
     rate: Rate = None,
@@ -123,8 +86,7 @@ def replay(
     quarantine`), or lines that the lifecycle rules have deleted. Without --yes it reads everything and
     prints what would change. --as-of counts a fixed or redriven record from its repair, a failed batch from
     its arrival. --restore sets fields to what their update in the archive says (`catalog diff`:
-    other_value, last_updated). --into takes a table without rows. Ctrl-C and --limit end it between two
-    objects; --resume takes the same ones.
+    other_value, last_updated). Ctrl-C and --limit end it between two objects; --resume takes the same ones.
 
     JSON: {objects, lines, updates, rejected, outside, findings: {kind: n}, damaged, refused: {product: why},
     samples: [text]}; of a dry run also {products, rows, sample: [{product_id, FIELD: {value, version}}],
@@ -158,10 +120,7 @@ def replay(
             restores=restore,
         )
         replaying = _Replaying(connections, output, plan, workers, arguments)
-        if resume:
-            await replaying.resume()
-        elif into is not None:
-            await refuse_rows(connections, plan.table)
+        await replaying.begin(resume=resume)
         if not yes and not await replaying.is_agreed():
             return 1 if replaying.has_findings else 0
         return await replaying.run(reason_given)
@@ -182,8 +141,12 @@ class _Replaying:
         self._workers = workers
         self._arguments = arguments
 
-    async def resume(self) -> None:
-        """Go on after what an interrupted replay has done."""
+    async def begin(self, *, resume: bool) -> None:
+        """Go on after what an interrupted replay has done, or at the beginning. Raises: UsageError."""
+        if not resume:
+            if self._plan.table != PRODUCTS:
+                await refuse_rows(self._connections, self._plan.table)
+            return
         operation = await unfinished(self._connections, self._arguments)
         after = operation.changes.get("done_through", "")
         self._output.say(f"going on with {operation.id}" + (f" after {after}" if after else ""))
