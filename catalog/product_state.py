@@ -14,8 +14,8 @@ from catalog.errors import UnreachableError
 from catalog.objects import Identity
 from catalog.product_history import Received, history, shown_value
 from catalog.product_repairs import with_repairs
-from catalog.product_search import Span, search
-from catalog.repair.repairs import Repair, digest_of, find_repair
+from catalog.product_search import Span, judge, search
+from catalog.repair.repairs import Repair
 from catalog.row_checks import LAST_UPDATED, NEVER_SET, inside_value, newest_event_time, record_fault
 from catalog.versions import Version, parse_version
 from processor.cache_keys import lease_key, value_key
@@ -220,7 +220,7 @@ async def _archived(
         if count > _MOST_OBJECTS:
             return None
     found = await search(connections, product_id, Span(), damage=damage, advance=lambda _: None)
-    return history(await with_repairs(connections, found, None, damage)).state
+    return history(await with_repairs(connections, product_id, found, None, damage)).state
 
 
 def _unset_fault(name: str, row: asyncpg.Record, update: Received | None) -> str | None:
@@ -248,7 +248,7 @@ async def _field(
         return FieldState(name, row[name], version, None, None, None, contradiction=fault)
     # One record has often written several fields.
     if written_by.identity not in lines:
-        lines[written_by.identity] = await _origin(connections, written_by, damage)
+        lines[written_by.identity] = await _origin(connections, row["product_id"], written_by, damage)
     line, repair = lines[written_by.identity]
     if line is None:
         return FieldState(name, row[name], version, written_by, None, None)
@@ -260,16 +260,14 @@ async def _field(
     )  # fmt: skip
 
 
-async def _origin(connections: Connections, written_by: Version, damage: Damage) -> _Origin:
+async def _origin(connections: Connections, product_id: str, written_by: Version, damage: Damage) -> _Origin:
     s3, bucket = await connections.aws("s3"), connections.environment.archive_bucket
     found: Located | None = await find_line(s3, bucket, written_by, damage)
     if found is None:
         return None, None
-    digest = digest_of(found.line.record.data)
-    repair = await find_repair(
-        connections, written_by.identity, digest, found.written_at, is_fix=found.was_rejected
-    )
-    return found.line, repair if repair.is_fix else None
+    received = list(judge(found.line, product_id, found.written_at))
+    known = await with_repairs(connections, product_id, received, None, damage)
+    return found.line, known[0].repair if known else None
 
 
 async def _is_pending(connections: Connections, product_id: str) -> bool | None:

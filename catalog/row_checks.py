@@ -38,7 +38,7 @@ def record_fault(product_id: str, name: str, value: object, version: str, line: 
 
     `value`: the field's, inside; `line`: the record's, in the archive.
     """
-    if line.verdict not in (None, ACCEPTED):
+    if line.verdict != ACCEPTED:
         return f"its record was rejected: {line.verdict}"
     (outcome,) = decode_all([line.record], [])
     if isinstance(outcome, Rejection):

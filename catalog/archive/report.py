@@ -7,10 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
-from catalog.archive.object_checks import own_name
 from catalog.archive.verify import Scope
 from catalog.connections import Connections
-from catalog.objects import list_keys
+from catalog.objects import list_keys, parse_key
 from costs.prices import BYTES_PER_GB, read_prices
 from processor.s3_objects import ARCHIVE_PREFIX
 
@@ -54,7 +53,7 @@ async def list_days(connections: Connections, scope: Scope, progress: Callable[[
     by_day: dict[date, Day] = {}
     for prefix in scope.prefixes(ARCHIVE_PREFIX):
         async for found in list_keys(s3, bucket, prefix):
-            name = own_name(found["Key"])
+            name = parse_key(found["Key"])
             if name is None or not scope.takes(name.shard):
                 continue
             day, size = by_day.setdefault(name.day, Day(name.day)), found["Size"]
@@ -70,7 +69,7 @@ async def outside_of(connections: Connections, scope: Scope) -> str:
     """Return that there is no object of a scope, and whether the archive has others."""
     s3, bucket = await connections.aws("s3"), connections.environment.archive_bucket
     async for found in list_keys(s3, bucket, ARCHIVE_PREFIX):
-        if (name := own_name(found["Key"])) is not None:
+        if (name := parse_key(found["Key"])) is not None:
             days = f"from {scope.begin} to {scope.end}" if scope.begin else "of any day"
             shard = f" of shard {scope.shard}" if scope.shard else ""
             return f"There is no object {days}{shard}; the archive has others, the first one of {name.day}."

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from rich.text import Text
 
-from catalog.commands.replay import (
+from catalog.commands.replay_options import (
     CORES,
     Folder,
     From,
@@ -15,12 +15,19 @@ from catalog.commands.replay import (
     To,
     WorkerCount,
 )
-from catalog.commands.replay_products import read_products, say_many_objects, say_unknown
+from catalog.commands.replay_products import (
+    read_products,
+    say_foreign,
+    say_left_out,
+    say_many_objects,
+    say_unknown,
+)
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import UsageError
 from catalog.options import AsJson, EnvironmentName
 from catalog.product_history import column_value, shown_value
+from catalog.replay.as_of import left_out
 from catalog.replay.compare import Comparison, Difference, Said, compare
 from catalog.replay.explain import explain
 from catalog.replay.findings import findings_document, findings_text
@@ -76,13 +83,22 @@ def diff(
         if selection.begin_ms >= selection.end_ms:
             raise UsageError("--from is later than --to: no update is in between")
         environment = connections.environment
+        without = await left_out(connections, None, selection)
+        say_left_out(output, without)
         with tempfile.TemporaryDirectory(prefix="catalog-diff-") as folder:
-            plan = Plan(environment=environment, selection=selection, folder=source, spill=Path(folder))
+            plan = Plan(
+                environment=environment,
+                selection=selection,
+                folder=source,
+                spill=Path(folder),
+                without=without,
+            )
             objects = await open_source(plan, connections)
             with output.progress("objects read") as advance:
                 report, found = await compare(
                     connections, plan, objects, workers=workers, limit=limit, advance=advance
                 )
+        say_foreign(output, objects)
         for one in found.differences[:_EXPLAINED]:
             one.explanation = await explain(one, objects, connections, report.newest_arrival_ms)
         _print(output, report, found)

@@ -117,7 +117,7 @@ def redrive(
             conditions=frozenset(condition or ()),
             limit=limit,
         )
-        done = set[str]() if again else (await read_marks(connections)).batches
+        done = {} if again else (await read_marks(connections)).batches
         listed = await list_failed_batches(connections, selection, without=done)
         if not yes:
             survey = await _survey(connections, listed, selection, output)
@@ -168,7 +168,7 @@ async def _redrive(
                         await redrive_batches(
                             batches,
                             processor,
-                            MarkWriter(connections),
+                            MarkWriter(connections, operation.id),
                             workers=count,
                             pace=pace,
                             stop=stop,
@@ -176,7 +176,7 @@ async def _redrive(
                             result=result,
                         )
                 # Also those that another redrive did meanwhile, or an earlier one before it was stopped.
-                redriven = result.keys | (await read_marks(connections)).batches
+                redriven = {*result.keys, *(await read_marks(connections)).batches}
                 sweep = await delete_messages(connections, redriven)
             finally:
                 operation.changes |= {
@@ -188,6 +188,8 @@ async def _redrive(
                 }
                 if stop.is_set():
                     operation.state = "interrupted"
+                elif not result.batches and (result.failures or result.damaged):
+                    operation.state = "failed"
     _print_result(result, sweep, output, interrupted=stop.is_set())
     if stop.is_set():
         output.say("stopped; nothing is half done. To go on, give the same command again.")

@@ -19,6 +19,7 @@ from catalog.repair.marks import record_name
 from catalog.times import ALWAYS, Period
 from processor.aggregation import MAGIC
 from processor.errors import EventError
+from processor.reasons import Reason
 from processor.records import WHOLE_AGGREGATE, Record
 from processor.redrive import read_redriven
 from processor.s3_objects import QUARANTINE_PREFIX
@@ -29,6 +30,7 @@ _BATCH_DAYS = 7
 # A slice of a batch has at most 16 MiB of lines, estimated.
 _MAX_OBJECT_BYTES = 64 * 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_REFUSED = Reason.CATALOG_REFUSED.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,28 @@ async def read_quarantined(
                     if name in without or not wanted.has(found):
                         continue
                 yield found
+
+
+async def refused_records(connections: Connections, since: datetime | None) -> set[str]:
+    """Return the names of the records that the table refused; the archive has them as accepted.
+
+    `since`: those that arrived from then on, and some others; None: all. Damaged lines are left out, which
+    `quarantine list` counts.
+    """
+    s3, bucket = await connections.aws("s3"), connections.environment.quarantine_bucket
+    names: set[str] = set()
+    async for listed in _by_day(s3, bucket, Filter(period=Period(since))):
+        if isinstance(listed, Damaged):
+            continue
+        async for key, body in read_objects(s3, bucket, list(listed)):
+            # Nearly all rejections have another reason.
+            if _REFUSED not in body:
+                continue
+            for number, line in enumerate(body.split(b"\n"), 1):
+                found = read_line(line, key, number, listed[key]) if _REFUSED in line else None
+                if isinstance(found, Quarantined) and found.reason == Reason.CATALOG_REFUSED:
+                    names.add(record_name(found.identity))
+    return names
 
 
 def read_line(line: bytes, key: str, number: int, written_at: datetime) -> Quarantined | Damaged:

@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 from catalog.archive_lines import MOST_DAYS_IN_A_BATCH, Damage, Line, read_line
 from catalog.connections import Connections
 from catalog.objects import identity_of, list_keys, parse_key, parse_line, read_objects
-from catalog.repair.claims import read_claim
-from catalog.repair.marks import read_marks, record_name
-from catalog.repair.repairs import digest_of
+from catalog.product_repairs import with_repairs
+from catalog.product_search import judge
 from catalog.replay.compare import (
     AHEAD,
     BEHIND,
@@ -19,18 +18,17 @@ from catalog.replay.compare import (
     arrival_ms_of,
     arrived,
 )
-from catalog.replay.sources import Source
+from catalog.replay.sources import Source, numbers_in
 from catalog.row_checks import BY_HAND, NEVER_SET, record_fault
 from catalog.row_checks import LAST_UPDATED as LAST_UPDATED_FAULT
 from catalog.versions import Version, parse_version
 from processor.archive_replay import Selection
 from processor.errors import DamagedObjectError
-from processor.reasons import Reason
 from processor.s3_objects import ACCEPTED, QUARANTINE_PREFIX
 
 _DAY_MS = 86_400_000
 _NO_LINE = "no line"
-_LOST = f"{BY_HAND}, or it is in flight. `catalog replay --product` applies it"
+_LOST = "The row was changed by hand, or the update is in flight: `catalog replay --product` applies it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +49,8 @@ async def explain(one: Difference, source: Source, connections: Connections, new
         place = await _line_of(archived, source)
         has = "the table has no row" if one.kind == MISSING_ROW else "the row has no version of this field"
         has = has if held is None else f"the row has the version of {arrived(held)}"
-        where = place.text
-        if where == _NO_LINE:
-            where = "an update whose line is in an object of another name (`catalog archive verify`)"
-        return f"{where} was not applied: {has}. {await _why_not_applied(archived, place.line, connections)}"
+        why = await _why_not_applied(one.product_id, archived, place.line, connections)
+        return f"{place.text} was not applied: {has}. {why}"
     if one.kind in (AHEAD, EXTRA_ROW):
         return await _unarchived(one, held, source, newest_arrival_ms)
     if held is None:
@@ -96,8 +92,8 @@ async def _line_of(version: str | None, source: Source) -> _Place:
         f'{{"shard":"{shard}","sequence_number":"{sequence}","sub_sequence":{wanted.sub_sequence},'.encode()
     )
     async for found in source.found(Selection(wanted.arrival_ms, wanted.arrival_ms + _DAY_MS)):
-        name = parse_key(found.key)
-        if name is not None and not (name.shard == shard and name.first <= int(sequence) <= name.last):
+        numbers = numbers_in(found.key)
+        if numbers is None or not numbers[0] <= int(sequence) <= numbers[1]:
             continue
         number = 0
         try:
@@ -108,7 +104,7 @@ async def _line_of(version: str | None, source: Source) -> _Place:
                         continue
                     line = read_line(found.key, number, text, Damage())
                     place = _Place(f"line {number} of {found.key}", line)
-                    if line is None or line.verdict in (None, ACCEPTED):
+                    if line is None or line.verdict == ACCEPTED:
                         return place
                     rejected = rejected or place
         except DamagedObjectError as error:
@@ -116,7 +112,9 @@ async def _line_of(version: str | None, source: Source) -> _Place:
     return rejected or _Place()
 
 
-async def _why_not_applied(version: str | None, line: Line | None, connections: Connections) -> str:
+async def _why_not_applied(
+    product_id: str, version: str | None, line: Line | None, connections: Connections
+) -> str:
     """Return whether the update is or was in quarantine, and else what to do."""
     wanted = _parsed(version)
     if wanted is None:
@@ -136,24 +134,20 @@ async def _why_not_applied(version: str | None, line: Line | None, connections: 
                     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                         continue  # damaged: `catalog quarantine list` counts it
                     if is_it:
-                        return await _quarantined(wanted, str(members.get("reason")), key, line, connections)
+                        reason = str(members.get("reason"))
+                        return await _quarantined(product_id, reason, key, line, connections)
     return "Not in quarantine: it is still in flight (`catalog status`), or was lost (`catalog replay`)"
 
 
 async def _quarantined(
-    wanted: Version, reason: str, key: str, line: Line | None, connections: Connections
+    product_id: str, reason: str, key: str, line: Line | None, connections: Connections
 ) -> str:
-    """Return what became of a quarantined record: a line of the archive says that it was accepted."""
-    was = f"It was in quarantine ({reason}, {key})"
-    name = record_name(wanted.identity)
-    claim = await read_claim(connections, wanted.identity)
-    if line is not None and claim is not None and claim.sha256 == digest_of(line.record.data):
-        return f"{was}, and was fixed by {claim.by.rpartition(':')[2]} on {claim.at}: {_LOST}"
-    redriven = (await read_marks(connections)).at.get(name)
-    if redriven is not None:
-        return f"{was}, and was accepted when it was sent again on {redriven}: {_LOST}"
-    if reason != Reason.CATALOG_REFUSED and line is not None and line.verdict == ACCEPTED:
-        return f"{was}, and was accepted later: {_LOST}"
+    """Return what became of a quarantined record, of which the archive has an accepted line."""
+    if line is not None:
+        received = list(judge(line, product_id, datetime.now(UTC)))
+        for one in await with_repairs(connections, product_id, received, None, Damage()):
+            if one.repair is not None:
+                return f"It was in quarantine ({reason}, {key}), and was {one.repair.text()}. {_LOST}"
     return f"It is in quarantine: {reason}, {key}"
 
 

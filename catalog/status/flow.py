@@ -102,7 +102,7 @@ async def read_rejections(
     ]
     reasons = sorted(set().union(*counters), key=lambda reason: (-counters[1][reason], reason))
     await read_marks(connections, marks)
-    done = marks.fixed | marks.records
+    done = marks.of_records
     repaired = Counter(
         reason
         for identity, arrived, reason in records

@@ -42,7 +42,7 @@ async def put_rejections(services: Services, *rejections: Rejection) -> None:
     """Put one object with these rejections into quarantine."""
     first, last = rejections[0].record.sequence_number, rejections[-1].record.sequence_number
     body = b"\n".join(map(quarantine_line, rejections))
-    await put_object(services, f"quarantine/dt=2026-01-31/{SHARD}/{first}-{last}-0.ndjson", body)
+    await put_object(services, f"quarantine/dt=2026-01-31/{SHARD}/{first}-{last}-000000000000.ndjson", body)
 
 
 async def test_a_dry_run_shows_before_and_after(services: Services, catalog: Catalog) -> None:

@@ -138,6 +138,37 @@ async def test_a_past_state_goes_into_a_table_of_its_own(services: Services, cat
     assert [row["inventory"] for row in await rows(services)] == [2]
 
 
+async def test_a_table_with_rows_is_refused(services: Services, catalog: Catalog) -> None:
+    await process(services, {"product_id": "a", "inventory": 1}, {"product_id": "a", "price": 1})
+    await process(services, {"product_id": "a", "inventory": 2}, first=3)
+    into = ("replay", "--into", "friday")
+    done = await catalog(*into, *YES)
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, '1 row in replay."friday"')
+    for arguments in ((), ("--as-of", DAY, *YES), ("--product", "a", *YES)):
+        result = await catalog(*into, *arguments)
+        assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+            2,
+            'error: replay."friday" has rows of another replay, and what is newer there would stay: give '
+            '--into another name, or drop it (DROP TABLE replay."friday"). An interrupted replay into it '
+            "goes on with --resume",
+        )
+    await services.database.execute("DELETE FROM replay.friday")
+    assert (await catalog(*into, "--limit", "1", *YES)).exit_code == 0
+    assert (await catalog(*into, "--limit", "1", "--resume", *YES)).exit_code == 0
+
+
+async def test_rows_are_counted_once(services: Services, catalog: Catalog) -> None:
+    """Each object is a part of its own at a low rate."""
+    await process(services, {"product_id": "a", "inventory": 1}, {"product_id": "b", "inventory": 1})
+    await process(services, {"product_id": "a", "inventory": 2}, first=3)
+    await services.database.execute("DELETE FROM products")
+    result = await catalog("replay", "--product", "a", "--rate", "1000", "--workers", "1", *YES)
+    assert result.stdout.splitlines()[-1] == "1 row of products changed"
+    await services.database.execute("DELETE FROM products")
+    result = await catalog("replay", "--rate", "1000", "--workers", "1", *YES)
+    assert result.stdout.splitlines()[-1] == "3 changes of rows of products"
+
+
 async def test_a_table_of_another_shape_is_refused(services: Services, catalog: Catalog) -> None:
     await services.database.execute(
         "CREATE TABLE replay.mine (product_id text); GRANT ALL ON replay.mine TO catalog_writer"

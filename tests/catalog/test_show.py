@@ -266,7 +266,7 @@ async def test_a_large_archive_is_not_looked_through(services: Services, catalog
         *(
             account.s3.put_object(
                 Bucket=account.archive_bucket,
-                Key=f"inventory/dt=2026-01-01/{SHARD}/{number}-{number}-0.ndjson.gz",
+                Key=f"inventory/dt=2026-01-01/{SHARD}/{number}-{number}-000000000000.ndjson.gz",
             )
             for number in range(1_000)
         )
