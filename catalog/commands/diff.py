@@ -18,16 +18,15 @@ from catalog.commands.replay_options import (
 from catalog.commands.replay_products import (
     read_products,
     say_foreign,
-    say_left_out,
     say_many_objects,
     say_unknown,
+    without_of,
 )
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import UsageError
 from catalog.options import AsJson, EnvironmentName
 from catalog.product_history import column_value, shown_value
-from catalog.replay.as_of import left_out
 from catalog.replay.compare import Comparison, Difference, Said, compare
 from catalog.replay.explain import explain
 from catalog.replay.findings import findings_document, findings_text
@@ -83,8 +82,7 @@ def diff(
         if selection.begin_ms >= selection.end_ms:
             raise UsageError("--from is later than --to: no update is in between")
         environment = connections.environment
-        without = await left_out(connections, None, selection)
-        say_left_out(output, without)
+        without = await without_of(connections, selection, None, None, output)
         with tempfile.TemporaryDirectory(prefix="catalog-diff-") as folder:
             plan = Plan(
                 environment=environment,

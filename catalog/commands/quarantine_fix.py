@@ -98,7 +98,7 @@ def fix(
         change = of_claims(begun) if finish else await _change(rule, patch, read, limit)
         if editor and not yes and not output.is_interactive:
             output.say("note: a dry run without a terminal keeps no edits; --patch is kept")
-        how = {"rule": rule, "patch": patch, "editor": editor, "finish": finish}
+        how = {"finish": True} if finish else {"rule": rule, "patch": patch, "editor": editor}
         arguments = how | chosen_by(wanted)
         settings: Any = {"arguments": arguments, "yes": yes, "why": why, "rate": rate}
         settings |= {"show": show, "always_shows": True}

@@ -35,7 +35,7 @@ def say_many_objects(output: Output, objects: int, begin: str | None) -> None:
         )
 
 
-def say_left_out(output: Output, without: LeftOut) -> None:
+def _say_left_out(output: Output, without: LeftOut) -> None:
     """Say what of the archive does not count."""
     if without.later:
         records = counted(without.later, "record")
@@ -57,8 +57,9 @@ async def without_of(
     moment = None if as_of is None else read_time(as_of, "--as-of", is_end=True)
     if moment is not None and into is None:
         output.say("note: newer values stay. To see the catalog as it was then, give --into a table.")
-    without = await left_out(connections, moment, selection)
-    say_left_out(output, without)
+    with output.progress("reading quarantine"):
+        without = await left_out(connections, moment, selection)
+    _say_left_out(output, without)
     return without
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from catalog.connections import Connections
-from catalog.objects import Identity, ObjectName, days, list_keys, parse_key, read_objects
+from catalog.objects import Identity, ObjectName, list_keys, parse_key, read_objects
 from catalog.repair.failed_batches import Damaged
 from catalog.repair.marks import record_name
 from catalog.times import ALWAYS, Period
@@ -30,6 +30,7 @@ _BATCH_DAYS = 7
 # A slice of a batch has at most 16 MiB of lines, estimated.
 _MAX_OBJECT_BYTES = 64 * 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST = date(1970, 1, 1)
 _REFUSED = Reason.CATALOG_REFUSED.encode()
 
 
@@ -200,25 +201,27 @@ def read_line(line: bytes, key: str, number: int, written_at: datetime) -> Quara
 
 async def _by_day(s3: Any, bucket: str, wanted: Filter) -> AsyncGenerator[dict[str, datetime] | Damaged]:
     """Yield each day's objects that may hold what is wanted: key → when it was written, newest first."""
-    for prefix in _prefixes(wanted.period):
-        day: date | None = None
-        objects: dict[str, datetime] = {}
-        async for found in list_keys(s3, bucket, prefix):
-            name = parse_key(found["Key"])
-            if name is None:
-                yield Damaged(found["Key"], "its name is not that of an object of quarantine")
-                continue
-            if found["Size"] > _MAX_OBJECT_BYTES:
-                yield Damaged(found["Key"], f"it has {found['Size']:,} bytes, more than the processor writes")
-                continue
-            if name.day != day:
-                if objects:
-                    yield newest_first(objects)
-                day, objects = name.day, {}
-            if wanted.may_have(name):
-                objects[found["Key"]] = found["LastModified"]
-        if objects:
-            yield newest_first(objects)
+    after, until = _beginning(wanted.period.since), wanted.period.until
+    day: date | None = None
+    objects: dict[str, datetime] = {}
+    async for found in list_keys(s3, bucket, QUARANTINE_PREFIX, after=after):
+        name = parse_key(found["Key"])
+        if name is None:
+            yield Damaged(found["Key"], "its name is not that of an object of quarantine")
+            continue
+        if until is not None and name.day > until.date():
+            break
+        if found["Size"] > _MAX_OBJECT_BYTES:
+            yield Damaged(found["Key"], f"it has {found['Size']:,} bytes, more than the processor writes")
+            continue
+        if name.day != day:
+            if objects:
+                yield newest_first(objects)
+            day, objects = name.day, {}
+        if wanted.may_have(name):
+            objects[found["Key"]] = found["LastModified"]
+    if objects:
+        yield newest_first(objects)
 
 
 def newest_first(objects: dict[str, datetime]) -> dict[str, datetime]:
@@ -226,12 +229,11 @@ def newest_first(objects: dict[str, datetime]) -> dict[str, datetime]:
     return dict(sorted(objects.items(), key=lambda item: item[1], reverse=True))
 
 
-def _prefixes(period: Period) -> list[str]:
-    if period.since is None:
-        return [QUARANTINE_PREFIX]
-    last = period.until or datetime.now(UTC) + timedelta(days=1)
-    begin = period.since.date() - timedelta(days=_BATCH_DAYS)
-    return [f"{QUARANTINE_PREFIX}dt={day.isoformat()}/" for day in days(begin, last.date())]
+def _beginning(since: datetime | None) -> str:
+    """Return after which key the objects are that may hold records that arrived since then."""
+    if since is None or since.date() < _EARLIEST:
+        return ""
+    return f"{QUARANTINE_PREFIX}dt={since.date() - timedelta(days=_BATCH_DAYS)}"
 
 
 def _holds(data: bytes, text: str) -> bool:

@@ -43,7 +43,8 @@ KINDS = (
     "accepted", "bad", "bad, fixed", "bad, fix begun", "bad, fix sent without a mark",
     "bad, fix refused", "bad, fix refused, redriven", "condemned", "condemned, redriven",
     "refused", "refused, redriven", "of another product, fixed", "fixed to another product",
-    "aggregate condemned", "aggregate condemned, redriven",
+    "aggregate condemned", "aggregate condemned, redriven", "condemned, redriven without a mark",
+    "aggregate condemned, record refused, redriven",
 )  # fmt: skip
 
 
@@ -114,12 +115,10 @@ class Past:
                 self.archive(accepted, ACCEPTED, again)
             if "refused" in fate.kind:
                 self.reject(accepted, Reason.CATALOG_REFUSED, again)
-        elif fate.kind.endswith("redriven"):
-            self.archive(accepted, ACCEPTED, again)
-            whole = accepted._replace(sub_sequence=-1) if "aggregate" in fate.kind else accepted
-            self.mark(whole, again, fixed=False)
-        since = {"accepted": arrived, "bad, fix sent without a mark": again}.get(fate.kind)
-        if fate.kind.endswith((", fixed", "redriven")):
+        elif "redriven" in fate.kind:
+            self._redrive(fate, accepted, again)
+        since = arrived if fate.kind == "accepted" else None
+        if fate.kind.endswith((", fixed", "redriven", "without a mark")):
             since = again
         outcome = decode(accepted)
         assert isinstance(outcome, Update)
@@ -153,6 +152,21 @@ class Past:
         if refused:
             self.reject(sent, Reason.CATALOG_REFUSED, again - 2 * MINUTE)
         self.mark(sent, again, fixed=not refused)
+
+    def _redrive(self, fate: Fate, accepted: Record, again: datetime) -> None:
+        self.archive(accepted, ACCEPTED, again - MINUTE if "record refused" in fate.kind else again)
+        whole = accepted._replace(sub_sequence=-1)
+        match fate.kind:
+            case "condemned, redriven without a mark":
+                self.claim(accepted, again)
+            case "aggregate condemned, record refused, redriven":
+                self.reject(accepted, Reason.CATALOG_REFUSED, again - MINUTE)
+                self.mark(accepted, again, fixed=False)
+                self.mark(whole, again + MINUTE, fixed=False)
+            case "aggregate condemned, redriven":
+                self.mark(whole, again, fixed=False)
+            case _:
+                self.mark(accepted, again, fixed=False)
 
     def said(self, moment: datetime | None) -> str | None:
         """Return the version that the table had."""

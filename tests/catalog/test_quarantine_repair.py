@@ -151,7 +151,7 @@ WRONG: list[tuple[tuple[str, ...], str]] = [
     (("--patch", "[{}]"), "error: --patch is not a JSON patch (RFC 6902)"),
     (("--patch", "no/file"), "error: --patch 'no/file' is neither JSON nor a file"),
     (("--patch", "[1"), "error: --patch: not JSON"),
-    ((), "error: one of --rule, --patch and --editor is accepted"),
+    ((), "error: one of --rule, --patch, --editor and --finish is accepted"),
     (("--rule", "price: round", "--editor"), "error: one of --rule"),
     (("--rule", "price: guess"), "error: no rule 'price: guess'; accepted: \"price: "),
     (("--rule", "product_id: trim"), 'error: "product_id: trim" mends invalid_product_id, not invalid_price'),
