@@ -45,6 +45,16 @@ _WORDS = {
 }
 
 
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at",
+        help="What the catalog said then: a time, a day's end, or an age (1h, 20s).",
+        show_default=False,
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command()(explain)
@@ -54,14 +64,7 @@ def explain(
     product_id: Product,
     env: EnvironmentName = None,
     as_json: AsJson = False,
-    at: Annotated[
-        str | None,
-        typer.Option(
-            "--at",
-            help="What the catalog said then: a time, a day's end, or an age (1h, 20s).",
-            show_default=False,
-        ),
-    ] = None,
+    at: At = None,
     begin: Annotated[
         str | None,
         typer.Option("--from", help="Only what arrived since then, such as 6h.", show_default=False),
