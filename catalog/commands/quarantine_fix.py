@@ -192,9 +192,9 @@ class _Fixes:
             return outcome
         self.has_blocked = True
         if begun_fix(self._begun, outcome.found) is None:
-            why = f"a redrive was begun {claim.text()}: `catalog quarantine redrive` finishes it"
+            why = f"a redrive was begun, which `catalog quarantine redrive` finishes: {claim.text()}"
         else:
-            why = f"a fix with other bytes was begun {claim.text()}: --finish sends it"
+            why = f"a fix with other bytes was begun, which --finish sends: {claim.text()}"
         return NotFixed(outcome.found, why)
 
 

@@ -98,7 +98,9 @@ def redrive(
                 if isinstance(found, Damaged):
                     damaged.append(found)
                 elif (claim := begun_fix(begun, found)) is not None:
-                    left[f"a fix was begun {claim.text()}: `catalog quarantine fix --finish`"] += 1
+                    left[
+                        f"a fix was begun, which `catalog quarantine fix --finish` sends: {claim.text()}"
+                    ] += 1
                 elif (say := chance(found)) is not Chance.SEND:
                     left[f"{found.reason}: {say}"] += 1
                 else:

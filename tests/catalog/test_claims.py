@@ -16,6 +16,7 @@ from tests.catalog.conftest import Catalog, lines_of
 from tests.catalog.test_quarantine import quarantine
 from tests.catalog.test_quarantine_repair import id_of, put_rejections
 from tests.support.events import SHARD, record, sequence
+from tests.support.failed_batches import put_object
 from tests.support.real_servers import Services, environment_variables
 
 YES = ("--yes", "--json", "--reason")
@@ -40,8 +41,8 @@ async def test_a_second_fix_with_other_bytes_is_refused(services: Services, cata
     other = await catalog("quarantine", "fix", *to_price(2), *YES, "second")
     (why,) = json.loads(other.stdout)["left"]
     assert other.exit_code == 1
-    assert why.startswith("a fix with other bytes was begun by user/moto on ")
-    assert why.endswith(" (first): --finish sends it")
+    assert why.startswith("a fix with other bytes was begun, which --finish sends: by user/moto on ")
+    assert why.endswith(" (first)")
     same = await catalog("quarantine", "fix", *to_price(1), *YES, "the same once more")
     assert (same.exit_code, json.loads(same.stdout)["accepted"]) == (0, 1)
     row = await services.row("a")
@@ -81,7 +82,9 @@ async def test_a_killed_fix_is_shown_and_finished(
     ]
     for options, code in (((), 1), ((*YES, "other"), 1)):
         result = await catalog("quarantine", "fix", *to_price(2), *options)
-        blocked = "a fix with other bytes was begun by me on 2026-01-31T08:30:00Z (why): --finish sends it"
+        blocked = (
+            "a fix with other bytes was begun, which --finish sends: by me on 2026-01-31T08:30:00Z (why)"
+        )
         assert (result.exit_code, blocked in result.stdout) == (code, True)
     dry = await catalog("quarantine", "fix", "--finish")
     assert (dry.exit_code, dry.stdout.startswith("1 record to send")) == (0, True)
@@ -106,7 +109,11 @@ async def test_what_was_redriven_as_it_was_is_not_fixed_in_another_way(
     await forget_marks(services)
     fix = await catalog("quarantine", "fix", *to_price(2), *YES, "second")
     (why,) = json.loads(fix.stdout)["left"]
-    assert (fix.exit_code, why.startswith("a redrive was begun by user/moto on ")) == (1, True)
+    assert (fix.exit_code, why.endswith(" (first)"), "`catalog quarantine redrive` finishes" in why) == (
+        1,
+        True,
+        True,
+    )
     again = await catalog("quarantine", "redrive", *YES, "once more")
     assert (again.exit_code, json.loads(again.stdout)["accepted"]) == (0, 1)
     assert [line["data"]["price"] for line in await services.archive_lines()] == [3]
@@ -120,7 +127,44 @@ async def test_a_record_with_a_fix_that_was_begun_is_not_redriven_as_it_was(
     await killed.take(good[:3], b'{"product_id":"a","price":2}')
     result = await catalog("quarantine", "redrive", "--json")
     (why,) = json.loads(result.stdout)["left"]
-    assert why == "a fix was begun by me on 2026-01-31T08:30:00Z (why): `catalog quarantine fix --finish`"
+    assert why == (
+        "a fix was begun, which `catalog quarantine fix --finish` sends: by me on 2026-01-31T08:30:00Z (why)"
+    )
+
+
+async def test_a_fix_of_an_old_release_or_of_nobody_is_not_finished(
+    services: Services, catalog: Catalog, killed: Claims
+) -> None:
+    await quarantine(services, *({"product_id": "a", "price": "bad"} for _ in range(3)))
+    for position in range(3):
+        await killed.take((SHARD, sequence(position), 0), b'{"product_id":"a","price":1}')
+    account = services.account
+    listed = await account.s3.list_objects_v2(Bucket=account.quarantine_bucket, Prefix="operations/fixed/")
+    old, *others = [found["Key"] for found in listed["Contents"]]
+    body = (await account.s3.get_object(Bucket=account.quarantine_bucket, Key=old))["Body"]
+    claim = json.loads(await body.read())
+    del claim["data_base64"]
+    for key, text in zip([old, *others], [json.dumps(claim), "[1]", '{"record": 7}'], strict=True):
+        await put_object(services, key, text.encode())
+    result = await catalog("quarantine", "fix", "--finish", "--json")
+    assert json.loads(result.stdout)["left"] == {
+        "its new bytes were not written down: give the fix of then again": 1
+    }
+    assert (
+        "its new bytes were not written down"
+        in (await catalog("quarantine", "show", *claim["record"].split("/"))).stdout
+    )
+
+
+async def test_a_fix_that_the_table_refused_was_sent(
+    services: Services, catalog: Catalog, killed: Claims
+) -> None:
+    bad, sent = (record({"product_id": "a", "price": price}, 0) for price in ("bad", 5))
+    first, again = Rejection(bad, Reason("invalid_price"), "m"), Rejection(sent, Reason.CATALOG_REFUSED, "m")
+    await put_rejections(services, first, again)
+    await killed.take(sent[:3], sent.data)
+    screen = (await catalog("quarantine", "show", SHARD, sequence(0))).stdout
+    assert ("catalog_refused" in screen, "fix begun" in screen) == (True, False)
 
 
 async def test_a_claim_of_rejected_bytes_is_released(killed: Claims) -> None:

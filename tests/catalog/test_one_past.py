@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.archive_lines import Damage
@@ -208,6 +208,7 @@ async def check(fates: Sequence[Fate]) -> None:
         assert answers == [past.said(moment)] * 2, moment
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(FATES, min_size=1, max_size=4))
 def test_the_past_has_one_answer(fates: Sequence[Fate]) -> None:
     asyncio.run(check(fates))

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -192,6 +193,21 @@ async def test_a_table_of_another_shape_is_refused(services: Services, catalog: 
 async def test_wrong_usage(catalog: Catalog, arguments: tuple[str, ...], message: str) -> None:
     result = await catalog("replay", *arguments)
     assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
+
+
+async def test_a_folder_is_replayed_without_files_of_other_names(
+    services: Services, catalog: Catalog, tmp_path: Path
+) -> None:
+    key = await put_object(services, (record({"product_id": "a", "inventory": 1}, 0), "accepted"))
+    got = await services.account.s3.get_object(Bucket=services.account.archive_bucket, Key=key)
+    body = await got["Body"].read()
+    folder = tmp_path / "copy" / "part"
+    folder.mkdir(parents=True)
+    for name in (key.rpartition("/")[2], "copy.ndjson.gz"):
+        (folder / name).write_bytes(body)
+    result = await catalog("replay", "--source", str(tmp_path / "copy"))
+    assert result.stdout.startswith("1 object, 1 line: 1 update, ")
+    assert "that the processor does not write: part/copy.ndjson.gz\n" in result.stderr
 
 
 async def test_only_the_lines_of_a_time_and_of_products(services: Services, catalog: Catalog) -> None:
