@@ -2,9 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from io import StringIO
+from typing import cast
+
+from rich.console import Console
 
 from local.demo.cloudwatch import metrics
 from local.demo.feed import Outgoing
+from local.demo.progress import Figures, ProgressDisplay
 from local.demo.run import until_stores_were_refused
 from local.emulated_aws.event_source_mapping.mapping import Progress
 
@@ -35,6 +40,12 @@ async def test_records_are_sent_again_until_stores_were_refused() -> None:
 
 async def test_records_are_sent_again_once_at_most() -> None:
     assert await parts_sent(0, 0, 0) == [2_000, 2_000, 1_000]
+
+
+def test_no_more_than_everything_is_done() -> None:
+    console = Console(file=StringIO(), width=120)
+    ProgressDisplay(console, 100).show(Figures(sent=400, archived=200), last=True)
+    assert cast(StringIO, console.file).getvalue().startswith(" 50% 400 in | 200 archived")
 
 
 def test_a_kept_run_counts_as_lambda_does() -> None:
