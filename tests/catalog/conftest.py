@@ -33,11 +33,14 @@ def catalog(
     )
     members |= environment_extras
     state = tmp_path / "kept-run.json"
-    variables = {"CATALOG_KEPT_RUN": str(state), "COLUMNS": "100", "NO_COLOR": "1"}
+    variables = {"CATALOG_KEPT_RUN": str(state), "NO_COLOR": "1"}
     variables["XDG_CACHE_HOME"] = str(tmp_path / "cache")
 
-    async def run(*arguments: str, stdin: str | None = None) -> Result:
-        return await asyncio.to_thread(lambda: CliRunner().invoke(app, arguments, input=stdin, env=variables))
+    async def run(*arguments: str, stdin: str | None = None, columns: int = 100) -> Result:
+        of_this_run = variables | {"COLUMNS": str(columns)}
+        return await asyncio.to_thread(
+            lambda: CliRunner().invoke(app, arguments, input=stdin, env=of_this_run)
+        )
 
     with hold_state(state, {"environment": members}):
         yield run
