@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import gzip
+import hashlib
 import io
 import json
 import re
@@ -32,7 +33,7 @@ _SUFFIXES = {ARCHIVE_PREFIX: ".ndjson.gz", QUARANTINE_PREFIX: ".ndjson"}
 
 
 class DamagedObjectError(CatalogError):
-    """An object of archive or quarantine that cannot be unpacked."""
+    """An object of archive or quarantine that cannot be unpacked, or is not what its key says."""
 
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(f"damaged object {key}: {reason}")
@@ -123,8 +124,9 @@ async def read_objects(
 ) -> AsyncGenerator[tuple[str, bytes]]:
     """Yield each key and its object's bytes, in the order of the keys.
 
-    `unpacked`: of gzip, what it holds; False: as it is stored, for who must not trust it. `on_damage`: called
-    with key and reason of an object that cannot be unpacked or was deleted meanwhile, which is then left out.
+    `unpacked`: of gzip, what it holds, if it is what its key says; False: as it is stored, for who must not
+    trust it. `on_damage`: called with key and reason of an object that is damaged or was deleted meanwhile,
+    which is then left out.
 
     Raises: DamagedObjectError, unless there is `on_damage` or the object was deleted. UnreachableError.
     """
@@ -185,6 +187,10 @@ async def _read(s3: Any, bucket: str, key: str, *, unpacked: bool) -> bytes:
         raise DamagedObjectError(key, f"it cannot be unpacked: {error}") from error
     if len(unpacked_body) > LARGEST_UNPACKED_BYTES:
         raise DamagedObjectError(key, f"it unpacks to more than {LARGEST_UNPACKED_BYTES:,} bytes")
+    name, digest = parse_key(key), hashlib.sha256(unpacked_body).hexdigest()
+    if name is not None and not digest.startswith(name.digest):
+        reason = f"its content's hash begins with {digest[:12]}; its name says {name.digest}"
+        raise DamagedObjectError(key, reason)
     return unpacked_body
 
 

@@ -13,7 +13,7 @@ from catalog.objects import Identity, identity_of, list_keys, parse_key, parse_l
 from catalog.operations import find_operation
 from catalog.product_history import Received
 from catalog.product_ids import product_ids
-from catalog.repair.acceptance import FROM_ARRIVAL, Acceptance
+from catalog.repair.acceptance import NOT_YET, Acceptance
 from catalog.repair.claims import Claim, read_claim
 from catalog.repair.marks import Mark, Marks, read_marks, record_name
 from catalog.repair.repairs import Repair, digest_of
@@ -85,28 +85,26 @@ class _Told:
         if not found:
             return True
         refused = next((each.refused for each in found if each.refused is not None), None)
-        claim = await read_claim(self._connections, one.identity)
         name = record_name(one.identity)
         acceptance = Acceptance(
             self._marks,
-            {name} if refused is not None else (),
-            {name: claim} if claim is not None and claim.sha256 == one.digest else {},
+            refused={name} if refused is not None else (),
+            rejected={record_name(each) for each in _names(one.identity)},
         )
-        if not acceptance.had(one.identity, moment):
+        since = acceptance.since(one.identity, one.written_at)
+        if since == NOT_YET or (moment is not None and since > moment):
             if refused is not None:
                 one.reason, one.values, one.message = Reason.CATALOG_REFUSED.value, {}, refused
             return refused is not None
+        claim = await read_claim(self._connections, one.identity)
+        mark = acceptance.mark(one.identity)
         digests = set[str]().union(*(each.digests for each in found))
-        if (mark := acceptance.mark(one.identity)) is None and not digests:
-            return True
-        since = acceptance.since(one.identity)
-        at = one.written_at if since == FROM_ARRIVAL else since
         by, reason = await self._who_did(mark, claim if claim and claim.sha256 == one.digest else None)
-        one.repair = Repair(at, bool(digests) and one.digest not in digests, by, reason)
+        one.repair = Repair(since, bool(digests) and one.digest not in digests, by, reason)
         products = set[str]().union(*(each.products for each in found))
         if one.repair.is_fix and products and product_id not in products:
             one.moved_from = min(products)
-        return moment is None or at <= moment
+        return True
 
     async def _who_did(self, mark: Mark | None, claim: Claim | None) -> tuple[str | None, str | None]:
         """Return who sent a record again and why: that operation, or else the one that claimed it."""

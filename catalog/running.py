@@ -1,8 +1,10 @@
 """Runs a command: turns its errors into one line and an exit code."""
 
 import asyncio
+import errno
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Awaitable, Callable
 
@@ -22,8 +24,11 @@ from catalog.connections import Connections, connect
 from catalog.console import Output
 from catalog.errors import INTERRUPTED, CatalogError, UnreachableError, UsageError
 from catalog.objects import cut_off
+from catalog.terminal_text import safe
 from processor.errors import DependencyError
 
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_WIDEST = 400
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
 
@@ -65,17 +70,23 @@ def run_alone(output: Output, command: Callable[[], Awaitable[int | None]]) -> N
 
 def explained(error: Exception) -> CatalogError | None:
     """Return the one line for an error, with the next step; None if it is a bug of ours."""
+    cause = error.__cause__ if isinstance(error, DependencyError) else error
+    if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
+        return CatalogError(
+            f"no space left on the disk. Temporary files are in {tempfile.tempdir or '/tmp'}: TMPDIR names "  # noqa: S108 only said
+            "another folder. What `archive sql` keeps is in ~/.cache: XDG_CACHE_HOME names another"
+        )
+    if isinstance(cause, ClientError):
+        return _client_error(cause)
     match error:
         case CatalogError():
             return error
         case NoCredentialsError() | TokenRetrievalError() | ProfileNotFound():
             return UnreachableError("no AWS credentials: log in (`aws sso login`), or set AWS_PROFILE")
-        case ClientError():
-            return _client_error(error)
         case ResponseParserError():
             return UnreachableError(f"this is no answer of AWS; is there a proxy between? {error!s:.200}")
         case DependencyError() | BotoCoreError() | RedisError():
-            return UnreachableError(str(error) or type(error).__name__)
+            return UnreachableError(safe(str(error) or type(error).__name__, _WIDEST))
         case asyncpg.InterfaceError() | asyncpg.PostgresConnectionError():
             return UnreachableError(f"the connection to the database was lost: run it again ({error})")
         case TimeoutError():
@@ -95,7 +106,8 @@ def _rare(error: Exception) -> CatalogError | None:
 
 
 def _client_error(error: ClientError) -> CatalogError:
-    code, operation = error.response["Error"]["Code"], error.operation_name
+    said, operation = error.response.get("Error", {}), error.operation_name
+    code = str(said.get("Code", ""))
     if code in _EXPIRED:
         return UnreachableError("the AWS session has expired: log in again (`aws sso login`)")
     if code in _DENIED:
@@ -103,8 +115,8 @@ def _client_error(error: ClientError) -> CatalogError:
             f"not allowed: {operation}. Attach the operator's policy to your role (docs/operating.md#rights)"
         )
     if code.startswith("NoSuch"):
-        return UsageError(f"{operation}: {error.response['Error'].get('Message', code)}")
-    return UnreachableError(f"{operation}: {error}")
+        return UsageError(f"{operation}: {safe(said.get('Message', code), _WIDEST)}")
+    return UnreachableError(f"{operation}: {safe(error, _WIDEST)}")
 
 
 async def _as_coroutine(command: Callable[[], Awaitable[int | None]]) -> int | None:

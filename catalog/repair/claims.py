@@ -86,6 +86,7 @@ class Claims:
     def __init__(self, connections: Connections, operation: Operation) -> None:
         self._connections = connections
         self._operation = operation
+        self._etags: dict[Identity, str] = {}
 
     async def take(self, identity: Identity, data: bytes) -> None:
         """Claim a record for these bytes, or find that it is claimed for them. Raises: ClaimedError."""
@@ -94,6 +95,7 @@ class Claims:
             return
         held, etag = await _read(self._connections, identity)
         if held is not None and held.sha256 == wanted.sha256 and not held.released:
+            self._etags[identity] = etag
             return
         if held is not None and held.released and await self._put(identity, wanted, IfMatch=etag):
             return
@@ -104,8 +106,12 @@ class Claims:
         )
 
     async def release(self, identity: Identity, data: bytes) -> None:
-        """Release a claim of which the bytes were rejected, so that the record can be fixed with others."""
-        await self._put(identity, self._claim(identity, data, released=True))
+        """Release a claim of which the bytes were rejected, so that the record can be fixed with others.
+
+        Only the claim that was taken or found: another run may have released it, and a third taken it since.
+        """
+        released = self._claim(identity, data, released=True)
+        await self._put(identity, released, IfMatch=self._etags.pop(identity))
 
     def _claim(self, identity: Identity, data: bytes, *, released: bool = False) -> Claim:
         operation, now = self._operation, datetime.now(UTC).isoformat(timespec="seconds")
@@ -121,10 +127,10 @@ class Claims:
         )
 
     async def _put(self, identity: Identity, claim: Claim, **condition: str) -> bool:
-        """Write a claim; return False if the condition does not hold."""
+        """Write a claim, and keep its ETag; return False if the condition does not hold."""
         s3 = await self._connections.aws("s3")
         try:
-            await s3.put_object(
+            answer = await s3.put_object(
                 Bucket=self._connections.environment.quarantine_bucket,
                 Key=_key(record_name(identity)),
                 Body=json.dumps(asdict(claim)).encode(),
@@ -136,6 +142,7 @@ class Claims:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] not in _TAKEN:
                 raise
             return False
+        self._etags[identity] = answer["ETag"]
         return True
 
 

@@ -8,6 +8,7 @@ They are written after the work: what is interrupted in between is offered, and 
 
 import asyncio
 import json
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,11 +16,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from catalog.connections import Connections
-from catalog.objects import Identity, list_keys, read_objects
+from catalog.objects import NUMBER, Identity, list_keys, read_objects
 from catalog.operations import MARKS_PREFIX
 
 _FLUSH_MARKS = 500
 _FLUSH_SECONDS = 2.0
+_NUMBER = re.compile(NUMBER)
 _KEY_TIME = "%Y-%m-%d/%H%M%S"
 
 
@@ -59,6 +61,8 @@ def identity_named(name: str) -> Identity | None:
     """Return whose name that is; None if it is no record's."""
     match name.split("/"):
         case [shard, sequence_number, sub_sequence] if sub_sequence.removeprefix("-").isdecimal():
+            if _NUMBER.fullmatch(sequence_number) is None:
+                return None
             return shard, sequence_number, int(sub_sequence)
     return None
 

@@ -148,20 +148,31 @@ async def refused_records(connections: Connections, since: datetime | None) -> s
     `since`: those that arrived from then on, and some others; None: all. Damaged lines are left out, which
     `quarantine list` counts.
     """
+    # Nearly all rejections have another reason.
+    found = _lines_with(connections, Filter(period=Period(since)), _REFUSED)
+    return {record_name(one.identity) async for one in found if one.reason == Reason.CATALOG_REFUSED}
+
+
+def rejected_records(
+    connections: Connections, since: datetime | None, until: datetime
+) -> AsyncGenerator[Quarantined]:
+    """Yield the lines in quarantine of the records that arrived in this time, and of some others."""
+    return _lines_with(connections, Filter(period=Period(since, until)), b"")
+
+
+async def _lines_with(connections: Connections, wanted: Filter, text: bytes) -> AsyncGenerator[Quarantined]:
+    """Yield the records of lines with a text, of the objects that may hold what is wanted."""
     s3, bucket = await connections.aws("s3"), connections.environment.quarantine_bucket
-    names: set[str] = set()
-    async for listed in _by_day(s3, bucket, Filter(period=Period(since))):
+    async for listed in _by_day(s3, bucket, wanted):
         if isinstance(listed, Damaged):
             continue
         async for key, body in read_objects(s3, bucket, list(listed)):
-            # Nearly all rejections have another reason.
-            if _REFUSED not in body:
+            if text not in body:
                 continue
             for number, line in enumerate(body.split(b"\n"), 1):
-                found = read_line(line, key, number, listed[key]) if _REFUSED in line else None
-                if isinstance(found, Quarantined) and found.reason == Reason.CATALOG_REFUSED:
-                    names.add(record_name(found.identity))
-    return names
+                found = read_line(line, key, number, listed[key]) if line and text in line else None
+                if isinstance(found, Quarantined):
+                    yield found
 
 
 def read_line(line: bytes, key: str, number: int, written_at: datetime) -> Quarantined | Damaged:

@@ -1,22 +1,25 @@
 """The archive without what the catalog does not have, or did not have at a moment.
 
 That is what the table refused, and records that had arrived but were accepted later, when an operator fixed
-them or sent them again (`catalog/repair/acceptance.py`).
+them or sent them again, or Lambda did (`catalog/repair/acceptance.py`).
 """
 
-from collections.abc import AsyncIterator, Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import AsyncIterator, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from catalog.archive_lines import keys_of_days
 from catalog.connections import Connections
-from catalog.objects import Foreign, Identity
-from catalog.repair.acceptance import Acceptance
-from catalog.repair.claims import read_begun
-from catalog.repair.marks import identity_named, read_marks, record_name
-from catalog.repair.quarantined import refused_records
+from catalog.objects import Foreign, Identity, parse_key
+from catalog.repair.acceptance import FROM_ARRIVAL, NOT_YET, Acceptance
+from catalog.repair.marks import Marks, identity_named, read_marks
+from catalog.repair.quarantined import refused_records, rejected_records
 from catalog.replay.sources import Found, Source
+from processor.aggregation import MAGIC
 from processor.archive_replay import Selection
 from processor.records import WHOLE_AGGREGATE
+from processor.s3_objects import ARCHIVE_PREFIX
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -25,15 +28,22 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class LeftOut:
     """Records that count as not accepted, by how their lines begin.
 
-    `but`: records that count, of an aggregate in `lines`. `later`: how many were accepted after the moment;
-    `refused`: how many the table refused; `batches`: how many failed batches were redriven after the moment.
+    `lines`: wherever they are. `late_lines`: those that were rejected before, in `late_objects`, which were
+    written after the moment: their names without folders. `later`: how many operators sent again after the
+    moment; `refused`: how many the table refused; `batches`: how many failed batches were redriven later.
     """
 
     lines: frozenset[bytes] = frozenset()
-    but: frozenset[bytes] = frozenset()
+    late_lines: frozenset[bytes] = frozenset()
+    late_objects: frozenset[str] = frozenset()
     later: int = 0
     refused: int = 0
     batches: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every record counts."""
+        return not (self.lines or self.late_lines)
 
 
 async def left_out(connections: Connections, moment: datetime | None, selection: Selection) -> LeftOut:
@@ -43,20 +53,64 @@ async def left_out(connections: Connections, moment: datetime | None, selection:
     if moment is None and not refused:
         return LeftOut()
     marks = await read_marks(connections)
-    begun = await read_begun(connections, marks) if moment is not None else {}
-    acceptance = Acceptance(marks, refused, begun)
-    unknown, known = set[Identity](), set[Identity]()
-    for name in {*marks.of_records, *refused, *begun}:
-        if (identity := identity_named(name)) is not None:
-            (known if acceptance.had(identity, moment) else unknown).add(identity)
-    waiting = sum(record_name(one) in refused and acceptance.mark(one) is None for one in unknown)
+    acceptance = Acceptance(marks, refused)
+    until = NOT_YET if moment is None else moment
+    unknown = set[Identity]()
+    waiting = 0
+    for identity in filter(None, map(identity_named, refused)):
+        since = acceptance.since(identity, FROM_ARRIVAL)
+        if since == NOT_YET or since > until:
+            unknown.add(identity)
+            waiting += acceptance.mark(identity) is None
+    if moment is None:
+        return LeftOut(lines=_beginnings(unknown), refused=waiting)
+    rejected = await _rejected(connections, marks, begin, moment) - set(map(identity_named, refused))
+    late, of_late = await _late(connections, rejected, begin, moment)
     return LeftOut(
         lines=_beginnings(unknown),
-        but=_beginnings(one for one in known if (*one[:2], WHOLE_AGGREGATE) in unknown),
-        later=len(unknown) - waiting,
+        late_lines=_beginnings(of_late),
+        late_objects=late,
+        later=sum(mark.at > moment for mark in marks.of_records.values()),
         refused=waiting,
-        batches=sum(moment is not None and mark.at > moment for mark in marks.batches.values()),
+        batches=sum(mark.at > moment for mark in marks.batches.values()),
     )
+
+
+async def _rejected(
+    connections: Connections, marks: Marks, begin: datetime | None, moment: datetime
+) -> set[Identity]:
+    """Return the identities of what was rejected, by quarantine and, longer than it keeps them, by marks."""
+    found = set(filter(None, map(identity_named, marks.of_records)))
+    async for one in rejected_records(connections, begin, moment):
+        is_whole = one.record.data.startswith(MAGIC)
+        found.add((*one.identity[:2], WHOLE_AGGREGATE) if is_whole else one.identity)
+    return found
+
+
+async def _late(
+    connections: Connections, rejected: Collection[Identity], begin: datetime | None, moment: datetime
+) -> tuple[frozenset[str], set[Identity]]:
+    """Return the names of objects written after the moment, and which of the records may be in them."""
+    by_shard: dict[str, list[tuple[int, Identity]]] = {}
+    for identity in rejected:
+        by_shard.setdefault(identity[0], []).append((int(identity[1]), identity))
+    names, held = set[str](), set[Identity]()
+    if not by_shard:
+        return frozenset(), held
+    for each in by_shard.values():
+        each.sort()
+    s3, bucket = await connections.aws("s3"), connections.environment.archive_bucket
+    async for written in keys_of_days(s3, bucket, ARCHIVE_PREFIX, begin and begin.date(), moment.date()):
+        for name in map(parse_key, (key for key, at in written.items() if at > moment)):
+            if name is None:
+                continue
+            numbers = by_shard.get(name.shard, [])
+            first = bisect_left(numbers, name.first, key=_number)
+            last = bisect_right(numbers, name.last, key=_number)
+            if first < last:
+                names.add(name.key.rpartition("/")[2])
+                held.update(identity for _, identity in numbers[first:last])
+    return frozenset(names), held
 
 
 class SourceWithout:
@@ -77,15 +131,21 @@ class SourceWithout:
 
     async def lines(self, key: str) -> AsyncIterator[list[bytes]]:
         """Yield the object's lines, some at a time. Raises: DamagedObjectError."""
+        without = self._without
+        is_late = key.rpartition("/")[2] in without.late_objects
+        left_out = without.lines | without.late_lines if is_late else without.lines
         async for lines in self._source.lines(key):
-            yield [line for line in lines if not self._is_left_out(line)]
+            yield [line for line in lines if not _is_of(left_out, line)] if left_out else lines
 
-    def _is_left_out(self, line: bytes) -> bool:
-        head = line.partition(b',"partition_key":')[0]
-        if head in self._without.lines:
-            return True
-        # Of an aggregate that was repaired whole, any sub-sequence.
-        return head.partition(b',"sub_sequence":')[0] in self._without.lines and head not in self._without.but
+
+def _is_of(left_out: frozenset[bytes], line: bytes) -> bool:
+    head = line.partition(b',"partition_key":')[0]
+    # Of an aggregate that was rejected whole, any sub-sequence.
+    return head in left_out or head.partition(b',"sub_sequence":')[0] in left_out
+
+
+def _number(one: tuple[int, Identity]) -> int:
+    return one[0]
 
 
 def _beginnings(identities: Iterable[Identity]) -> frozenset[bytes]:

@@ -11,11 +11,12 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -143,7 +144,7 @@ async def open_source(plan: Plan, connections: Connections) -> Source:
         source = FolderSource(plan.folder)
     else:
         source = BucketSource(await connections.aws("s3"), plan.environment.archive_bucket)
-    return SourceWithout(source, plan.without) if plan.without.lines else source
+    return source if plan.without.is_empty else SourceWithout(source, plan.without)
 
 
 async def batches(source: Source, plan: Plan) -> AsyncIterator[list[Found]]:
@@ -194,7 +195,9 @@ class Workers:
         numbers = itertools.count()
         try:
             async for argument in arguments:
-                future = asyncio.wrap_future(self._pool.submit(_run, task, argument))
+                with _interrupts_blocked():
+                    submitted = self._pool.submit(_run, task, argument)
+                future = asyncio.wrap_future(submitted)
                 # The first error ends the command; asyncio would print the others with their tracebacks.
                 future.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
                 running[future] = next(numbers)
@@ -222,6 +225,21 @@ class Workers:
             except BrokenExecutor as error:
                 raise CatalogError("a worker process died (out of memory?); see its message above") from error
             await done(number, result)
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Block SIGINT meanwhile: a process that is started then has it blocked from its first moment, for ever.
+
+    Ctrl-C on a terminal goes to all processes; the first one ends the others when their task is done.
+    """
+    # It unblocks SIGINT when it starts.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 async def together(*work: Coroutine[Any, Any, None]) -> None:
@@ -258,8 +276,6 @@ _process: tuple[asyncio.Runner, Worker]
 
 def _start(plan: Plan) -> None:
     global _process
-    # Ctrl-C on a terminal goes to all processes; the first one ends the others when their task is done.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # A task makes a hundred thousand objects and no cycles: looking for those took a tenth of the time.
     gc.freeze()

@@ -56,9 +56,8 @@ async def answering(answer: Answer) -> AsyncIterator[str]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, ValueError):
-            word = json.loads(await reader.readline())
             try:
-                said = await answer(word)
+                said = await answer(_word(await reader.readline()))
             except KeptRunError as error:
                 said = {"error": str(error)}
             writer.write(f"{json.dumps(said)}\n".encode())
@@ -72,3 +71,14 @@ async def answering(answer: Answer) -> AsyncIterator[str]:
             yield path
         finally:
             server.close()
+
+
+def _word(line: bytes) -> str:
+    """Return what a line asks for. Raises: KeptRunError."""
+    try:
+        word = json.loads(line)
+    except (ValueError, RecursionError):
+        word = None
+    if not isinstance(word, str):
+        raise KeptRunError("a line is one word, as a JSON string")
+    return word

@@ -1,7 +1,7 @@
 """Claims: a quarantined record is fixed in one way only, whoever sends it, and whenever a run is killed."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -54,14 +54,20 @@ async def test_a_second_fix_with_other_bytes_is_refused(services: Services, cata
 
 
 @pytest.fixture
-async def killed(catalog: Catalog, tmp_path: Path) -> AsyncIterator[Claims]:
-    """Claims of a run that ends before it sends anything."""
+async def runs(catalog: Catalog, tmp_path: Path) -> AsyncIterator[Callable[[], Claims]]:
+    """Yield a function that returns the claims of a run."""
     operation = Operation(
         id="20260131T083000123456-0", command="fix", by="arn:me", reason="why", begun_at="2026-01-31"
     )
     with environment_variables({"CATALOG_KEPT_RUN": str(tmp_path / "kept-run.json")}):
         async with connect(None) as connections:
-            yield Claims(connections, operation)
+            yield lambda: Claims(connections, operation)
+
+
+@pytest.fixture
+def killed(runs: Callable[[], Claims]) -> Claims:
+    """Claims of a run that ends before it sends anything."""
+    return runs()
 
 
 async def test_a_killed_fix_is_shown_and_finished(
@@ -177,3 +183,15 @@ async def test_a_claim_of_rejected_bytes_is_released(killed: Claims) -> None:
     await killed.take(identity, b"2")
     with pytest.raises(ClaimedError, match="by me on "):
         await killed.take(identity, b"1")
+
+
+async def test_a_claim_that_another_run_took_meanwhile_is_not_released(runs: Callable[[], Claims]) -> None:
+    identity = (SHARD, sequence(0), 0)
+    first, same, other, last = (runs() for _ in range(4))
+    await first.take(identity, b"1")
+    await same.take(identity, b"1")
+    await first.release(identity, b"1")
+    await other.take(identity, b"2")
+    await same.release(identity, b"1")
+    with pytest.raises(ClaimedError, match="it was sent with other bytes by me on "):
+        await last.take(identity, b"3")

@@ -1,6 +1,7 @@
 """`catalog explain`: every update of a product, applied or not and why."""
 
 import gzip
+import hashlib
 import json
 from typing import Any
 
@@ -48,9 +49,11 @@ async def deliver(services: Services, *updates: Any, first: int = 0) -> None:
 
 
 async def put_lines(services: Services, name: str, *lines: bytes, day: str = "2026-01-31") -> str:
-    """Write an object of the archive with these lines, and return its key."""
-    key = f"inventory/dt={day}/{SHARD}/{name}.ndjson.gz"
-    body = gzip.compress(b"".join(line + b"\n" for line in lines))
+    """Write an object of the archive with these lines, and return its key; `name`: its sequence numbers."""
+    content = b"".join(line + b"\n" for line in lines)
+    digest = hashlib.sha256(content).hexdigest()[:12]
+    key = f"inventory/dt={day}/{SHARD}/{name}-{digest}.ndjson.gz"
+    body = gzip.compress(content)
     await services.account.s3.put_object(Bucket=services.account.archive_bucket, Key=key, Body=body)
     return key
 
@@ -179,7 +182,7 @@ async def test_lines_of_other_releases(services: Services, catalog: Catalog) -> 
     condemned = archive_line(record(accepted, 1), "killed_process")
     stricter = archive_line(record(rejected, 2), "accepted")
     redriven = [archive_line(record(accepted, 3), verdict) for verdict in ("internal_error", "accepted")]
-    await put_lines(services, "1-2-aaaaaaaaaaaa", old, condemned, stricter, *redriven)
+    await put_lines(services, "1-2", old, condemned, stricter, *redriven)
     found = (await explained(catalog))["updates"]
     assert [(one["reason"], one["message"]) for one in found] == [
         (None, None),
@@ -203,7 +206,7 @@ async def test_damaged_parts_are_told_and_left_out(services: Services, catalog: 
         spaced,
         line.replace(b'"sub_sequence":0', b'"sub_sequence":"a"'),
     ]
-    key = await put_lines(services, "1-2-aaaaaaaaaaaa", *lines, b"", line)
+    key = await put_lines(services, "1-2", *lines, b"", line)
     account = services.account
     cut = f"inventory/dt=2026-01-31/{SHARD}/3-4-bbbbbbbbbbbb.ndjson.gz"
     await account.s3.put_object(Bucket=account.archive_bucket, Key=cut, Body=gzip.compress(line)[:-9])
@@ -224,7 +227,7 @@ async def test_a_product_inside_an_aggregate_that_was_kept_whole(
 ) -> None:
     packed = aggregate([("k", b'{"product_id":"b","price":1}'), ("k", b'{"product_id":"a","price":1}')])
     whole = Record(SHARD, sequence(0), -1, "k", ARRIVAL_MS, packed)
-    await put_lines(services, "1-2-aaaaaaaaaaaa", archive_line(whole, "killed_process"))
+    await put_lines(services, "1-2", archive_line(whole, "killed_process"))
     (found,) = (await explained(catalog))["updates"]
     assert (found["sub_sequence"], found["reason"]) == (-1, "killed_process")
 

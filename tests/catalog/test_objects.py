@@ -1,6 +1,7 @@
 """Reading objects that are cut off on their way, deleted meanwhile, or larger than any of ours."""
 
 import gzip
+import hashlib
 from typing import Any
 
 import aiohttp
@@ -56,6 +57,16 @@ async def test_what_is_cut_off_is_read_again() -> None:
     assert await read(Client(body, cut_off=READ_TRIES - 1)) == [(KEY, LINE)]
     with pytest.raises(UnreachableError, match="was cut off 3 times on its way"):
         await read(Client(body, cut_off=READ_TRIES))
+
+
+async def test_what_is_not_what_its_name_says_is_damaged() -> None:
+    key = KEY.replace("-a.", "-aaaaaaaaaaaa.")
+    told = list[tuple[str, str]]()
+    client = Client(gzip.compress(LINE), cut_off=0)
+    reading = read_objects(client, "bucket", [key], on_damage=lambda *one: told.append(one))
+    assert [one async for one in reading] == []
+    digest = hashlib.sha256(LINE).hexdigest()[:12]
+    assert told == [(key, f"its content's hash begins with {digest}; its name says aaaaaaaaaaaa")]
 
 
 async def test_a_replay_reads_again_what_is_cut_off() -> None:

@@ -1,24 +1,31 @@
 """AWS and the database away, silent, or not as expected: one line, the next step, and in time."""
 
 import asyncio
+import errno
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
 import asyncpg
 import pytest
+from botocore.exceptions import ClientError
 
 from catalog.aws_config import client_config
 from catalog.environment import Environment, find_environment
 from catalog.errors import UnreachableError
+from catalog.replay.workers import Plan, Worker, Workers
 from catalog.running import explained
+from processor.archive_replay import Selection
 from processor.errors import DependencyError
 from tests.catalog.conftest import Catalog
 from tests.catalog.test_replay import put_object
 from tests.catalog.test_tunnels import _Account as Account
 from tests.support.events import record
+from tests.support.fake_s3 import FakeS3, connections_to
 from tests.support.real_servers import Services
 
 NOBODY_LISTENS = 9
@@ -69,6 +76,52 @@ def test_an_error_says_something(error: Exception, line: str) -> None:
     told = explained(error)
     assert isinstance(told, UnreachableError)
     assert str(told).startswith(line)
+
+
+def _from(cause: BaseException) -> DependencyError:
+    error = DependencyError("s3://bucket/key: why")
+    error.__cause__ = cause
+    return error
+
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+EXPIRED = ClientError({"Error": {"Code": "ExpiredToken", "Message": "\x1b[31m"}}, "GetSecretValue")
+
+
+@pytest.mark.parametrize(
+    ("error", "line", "code"),
+    [
+        (FULL, "no space left on the disk. Temporary files are in /", 1),
+        (_from(FULL), "no space left on the disk. Temporary files are in /", 1),
+        (_from(EXPIRED), "the AWS session has expired: log in again (`aws sso login`)", 3),
+        (ClientError({}, "GetMetricData"), "GetMetricData: An error occurred", 3),  # type: ignore[typeddict-item]
+        (ClientError({"Error": {"Code": "Odd", "Message": "\x1b"}}, "X"), "X: An error occurred (Odd) ", 3),
+    ],
+)
+def test_an_error_says_what_to_do(error: Exception, line: str, code: int) -> None:
+    told = explained(error)
+    assert told is not None
+    assert (str(told)[: len(line)], told.exit_code, "\x1b" in str(told)) == (line, code, False)
+
+
+async def _is_blocked(_: Worker, signal_number: int) -> bool:
+    return signal_number in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+async def test_a_worker_takes_no_interrupt_from_its_first_moment() -> None:
+    plan, told = Plan(environment=connections_to(FakeS3()).environment, selection=Selection()), list[object]()
+
+    async def numbers() -> AsyncIterator[int]:
+        yield signal.SIGINT
+
+    async def done(_: int, is_blocked: object) -> None:
+        told.append(is_blocked)
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with Workers(plan, 1) as workers:
+        await workers.run(_is_blocked, numbers(), done)
+    assert told == [True]
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
 @pytest.mark.parametrize("members", [{}, [], "text", {"name": "dev"}])

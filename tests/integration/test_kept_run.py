@@ -1,5 +1,6 @@
 """The local tools: how a kept run is found, and which of the shell's variables they ignore."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ from urllib.request import proxy_bypass
 
 import pytest
 
+from local.demo.control import answering, ask
 from local.demo.kept_state import KeptRunError, held_state, hold_state
 from local.emulated_aws.function_service import PROJECT
 from local.servers import Servers
@@ -111,3 +113,16 @@ def test_another_value_is_refused(target: str, argument: str) -> None:
     printed = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S603
     name, value = argument.split("=")
     assert (printed.returncode, f"{name} is '{value}'; accepted: 1" in printed.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("line", [b"[1]", b'{"a": 1}', b"[" * 20_000, b"1", b"", b"null"])
+async def test_what_is_no_word_has_one_answer(line: bytes) -> None:
+    async def answer(word: str) -> dict[str, str]:
+        return {"word": word}
+
+    async with answering(answer) as path:
+        assert await ask(path, "state") == {"word": "state"}
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(line + b"\n")
+        assert json.loads(await reader.readline()) == {"error": "a line is one word, as a JSON string"}
+        writer.close()
