@@ -43,12 +43,23 @@ class Load:
     def batches(self, environment: Environment) -> Iterator[Batches]:
         """Yield the batches of each hour.
 
-        Each shard's records go to `parallelization_factor` lanes of batches. A lane's batch is complete
-        when it has `batch_size` records, or when its window ends, which begins with a record.
+        Each shard's records go to `parallelization_factor` lanes of batches.
         """
         settings = environment.event_source
         lanes = environment.stream.capacity.planned_shards * settings.parallelization_factor
+        return self.batches_of(lanes, settings.batch_size, settings.window_seconds)
+
+    def batches_of(self, lanes: int, batch_size: int, window_seconds: float) -> Iterator[Batches]:
+        """Yield the batches of each hour, of so many lanes."""
         for of_the_week in WEEK_BY_HOUR:
-            rate = self._records_per_second(of_the_week) / lanes
-            seconds = min(settings.batch_size / rate, settings.window_seconds + 1 / rate)
-            yield Batches(per_day=lanes * SECONDS_PER_HOUR / seconds, records=rate * seconds)
+            rate = self._records_per_second(of_the_week)
+            records = records_in_batch(rate / lanes, batch_size, window_seconds)
+            yield Batches(per_day=SECONDS_PER_HOUR * rate / records, records=records)
+
+
+def records_in_batch(lane_rate: float, batch_size: int, window_seconds: float) -> float:
+    """Return how many records a lane's batch has by the lane's records a second.
+
+    It is complete when it has `batch_size` records, or when its window ends, which begins with a record.
+    """
+    return min(batch_size, 1 + window_seconds * lane_rate)

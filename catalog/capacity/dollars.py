@@ -5,15 +5,13 @@ from collections.abc import Iterator
 from catalog.capacity.plan import Plan
 from costs.archive import archive_drivers
 from costs.driver import Driver
-from costs.load import Batches
-from costs.prices import BYTES_PER_GB, HOURS_PER_MONTH, Prices
+from costs.prices import BYTES_PER_GB, DAYS_PER_MONTH, HOURS_PER_MONTH, Prices
 from costs.processor import gb_seconds
 from stacks.config.environments import ENVIRONMENTS
 from stacks.config.environments import Environment as Settings
 
 _DAYS = 1095
 _SECONDS_PER_MONTH = HOURS_PER_MONTH * 3600
-_SECONDS_PER_DAY = 86_400
 _TABLE_ROOM = 2.0
 
 
@@ -31,7 +29,8 @@ def drivers(plan: Plan, prices: Prices) -> list[Driver]:
 def _drivers(plan: Plan, prices: Prices) -> Iterator[Driver]:
     load, like = plan.load, settings()
     records = load.average * _SECONDS_PER_MONTH
-    batches = records / plan.batch
+    batches = sum(each.per_day for each in plan.daily) * DAYS_PER_MONTH
+    daily_ms = sum(each.per_day * plan.milliseconds_of(each.records) for each in plan.daily)
 
     def driver(name: str, count: float, section: str, unit: str) -> Driver:
         return Driver(name=name, count=count, price=prices.of(section, unit), kinds=())
@@ -41,13 +40,10 @@ def _drivers(plan: Plan, prices: Prices) -> Iterator[Driver]:
     yield driver("shards' retention of 7 days", plan.shards * HOURS_PER_MONTH, "kinesis", extended)
     yield driver("records put", records / 1e6, "kinesis", "million PUT payload units")
     yield driver("batches: requests", batches / 1e6, "lambda", "million requests")
-    seconds = gb_seconds(plan.batch_ms * batches, like.function) * load.memory_mb / like.function.memory_mb
+    seconds = gb_seconds(daily_ms * DAYS_PER_MONTH, like.function) * load.memory_mb / like.function.memory_mb
     yield driver("batches: duration", seconds, "lambda", f"{like.function.architecture} GB-second")
     yield driver("archive: requests", batches / 1000, "s3", "1,000 PUT requests")
-    per_day = load.average * _SECONDS_PER_DAY / plan.batch
-    yield from archive_drivers(
-        [Batches(per_day=per_day, records=plan.batch)], like.archive, prices, days=_DAYS
-    )
+    yield from archive_drivers(plan.daily, like.archive, prices, days=_DAYS)
     # A standby in another zone, as in prod.
     instances = 2 * plan.databases
     yield Driver(

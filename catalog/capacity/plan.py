@@ -19,7 +19,8 @@ from catalog.capacity.figures import (
 from catalog.errors import UsageError
 from costs.archive import archive_bytes
 from costs.capacity import RECORDS_PER_SHARD
-from costs.load import RECORD_BYTES
+from costs.load import RECORD_BYTES, records_in_batch
+from costs.load import Load as DailyLoad
 from costs.prices import Prices
 from costs.usage import WAL_BYTES_PER_RECORD
 from stacks.config.instance_classes import MAX_CONNECTIONS
@@ -84,10 +85,10 @@ class Plan:
         by_bytes = load.rate * RECORD_BYTES / _SHARD_BYTES
         self.shards = max(1, ceil(max(by_records, by_bytes) * SHARD_RESERVE))
         self.lanes = self.shards * load.parallelization
-        self.batch = max(1.0, min(load.batch_size, load.window_seconds * load.rate / self.lanes))
-        self.wait_ms = figures.batch_wait_ms(self.batch)
-        self.cpu_ms = figures.batch_cpu_ms(self.batch) / min(1.0, load.memory_mb / _VCPU_MB)
-        self.batch_ms = self.wait_ms + self.cpu_ms
+        self.batch = records_in_batch(load.rate / self.lanes, load.batch_size, load.window_seconds)
+        self.batch_ms = self.milliseconds_of(self.batch)
+        of_a_day = DailyLoad(records_per_day=round(load.average * _SECONDS_PER_DAY))
+        self.daily = list(of_a_day.batches_of(self.lanes, load.batch_size, load.window_seconds))
         self.concurrency = max(1, ceil(load.rate / self.batch * self.batch_ms / 1000))
         self.reserved = self.lanes + _OTHER_ENVIRONMENTS
         self.connections = _FROZEN * self.reserved * load.pool_size
@@ -100,6 +101,11 @@ class Plan:
         self.classes = [self._database(name) for name in MAX_CONNECTIONS]
         self.databases, self.database = self._choose(prices)
         self.cache = self._cache(prices)
+
+    def milliseconds_of(self, records: float) -> float:
+        """Return how long a batch of so many records takes."""
+        cpu_ms = self.figures.batch_cpu_ms(records) / min(1.0, self.load.memory_mb / _VCPU_MB)
+        return self.figures.batch_wait_ms(records) + cpu_ms
 
     def _database(self, instance_class: str) -> Database:
         """Return what a class takes: the least of its cores and its disk."""
@@ -147,9 +153,7 @@ class Plan:
     def drain_rate(self) -> float:
         """Records a second from a backlog: full batches in every lane, or what the databases take."""
         size = self.load.batch_size
-        share = min(1.0, self.load.memory_mb / _VCPU_MB)
-        full_ms = self.figures.batch_wait_ms(size) + self.figures.batch_cpu_ms(size) / share
-        by_function = self.lanes * size * 1000 / full_ms
+        by_function = self.lanes * size * 1000 / self.milliseconds_of(size)
         return min(by_function, self.databases * self.database.most)
 
     @property
@@ -177,14 +181,15 @@ class Plan:
             name="records in a batch",
             value=self.batch,
             shown=f"{self.batch:,.0f}",
-            formula=f"least of batch size {load.batch_size:,} and {load.window_seconds} s × {load.rate:,} ÷ "
-            f"({self.shards:,} shards × {load.parallelization})",
+            formula=f"least of batch size {load.batch_size:,} and 1 + {load.window_seconds} s × "
+            f"{load.rate:,} ÷ ({self.shards:,} shards × {load.parallelization})",
         )
         yield Step(
             name="time of a batch",
             value=self.batch_ms / 1000,
             shown=f"{self.batch_ms:,.0f} ms",
-            formula=f"waits {self.wait_ms:,.0f} ms + CPU {self.figures.batch_cpu_ms(self.batch):,.1f} ms ÷ "
+            formula=f"waits {self.figures.batch_wait_ms(self.batch):,.0f} ms + "
+            f"CPU {self.figures.batch_cpu_ms(self.batch):,.1f} ms ÷ "
             f"{min(1.0, load.memory_mb / _VCPU_MB):.2f} of a core ({load.memory_mb} of {_VCPU_MB} MB)",
         )
         yield Step(
@@ -214,7 +219,8 @@ class Plan:
             value=drain if drain is not None else "never",
             shown="never" if drain is None else _duration(drain),
             formula=f"{load.rate:,} × {load.outage_seconds:,} s ÷ ({self.drain_rate:,.0f} drained − "
-            f"{load.rate:,}); drained: full batches in every lane, or what the database takes",
+            f"{load.rate:,}); drained: the least of full batches in every lane, and of all cores and all of "
+            "the disk of the databases, for so long (a share of them takes rows for ever)",
         )
 
     def _stores(self, database: Database) -> Iterator[Step]:
@@ -260,13 +266,23 @@ class Plan:
             shown=f"{wal:,.0f} GiB",
             formula=f"{load.average:,.0f} updates/s on average × 86,400 × {WAL_BYTES_PER_RECORD} bytes",
         )
-        archive = load.average * _SECONDS_PER_DAY * _DAYS * archive_bytes(self.batch) / self.batch / _GIB
+        batches = sum(each.per_day for each in self.daily)
+        records = sum(each.per_day * each.records for each in self.daily)
+        yield Step(
+            name="batches a day",
+            value=batches,
+            shown=f"{batches:,.0f}",
+            formula=f"{load.average:,.0f} updates/s on average, spread over the hours as in the shipped "
+            f"week: {records / batches:,.0f} in a batch by the formula above",
+        )
+        archived = sum(each.per_day * archive_bytes(each.records) for each in self.daily)
+        archive = archived * _DAYS / _GIB
         yield Step(
             name="archive after three years",
             value=archive,
             shown=f"{archive:,.0f} GiB",
             formula=f"{load.average:,.0f}/s × 86,400 × {_DAYS:,} days × "
-            f"{archive_bytes(self.batch) / self.batch:,.1f} bytes a record, compressed; measured",
+            f"{archived / records:,.1f} bytes a record, compressed; measured",
         )
 
 

@@ -29,7 +29,7 @@ class Simulated:
     """One database under a load. `keeps_up`: whether the backlog stays small.
 
     `p50_seconds`, `p99_seconds`: from a batch's first record to its commit. `busy`: the share of the cores.
-    `drain_per_outage`: seconds until up to date for a second of outage; None: it never was.
+    `drains`: whether it is up to date again after an outage.
     """
 
     rate: float
@@ -38,7 +38,7 @@ class Simulated:
     p99_seconds: float
     busy: float
     keeps_up: bool
-    drain_per_outage: float | None
+    drains: bool
 
 
 def simulate(
@@ -63,7 +63,7 @@ def simulate(
         p99_seconds=delays[int(len(delays) * 0.99)],
         busy=min(1.0, steady.served_seconds / (seconds * vcpus(instance_class))),
         keeps_up=delays[int(len(delays) * 0.99)] < longest,
-        drain_per_outage=None if caught_up is None else (caught_up - outage) / outage,
+        drains=caught_up is not None,
     )
 
 

@@ -63,7 +63,7 @@ def capacity(
 
     `--json` prints load, measured_on, results (name, value, shown, formula), dollars (name, count, unit,
     dollars), dollars_a_month, simulated (rate, instance_class, p50_seconds, p99_seconds, busy, keeps_up,
-    drain_per_outage) and advice. The exit code is 1 if the plan cannot keep up.
+    drains) and advice. The exit code is 1 if the plan cannot keep up.
 
     Examples:
 
@@ -167,10 +167,8 @@ def _renderables(plan: Plan, prices: Prices, simulated: Simulated) -> Sequence[R
 def _simulated(plan: Plan, simulated: Simulated) -> str:
     if not simulated.keeps_up:
         outage = "it does not keep up"
-    elif simulated.drain_per_outage is None:
-        outage = "a backlog is not drained"
     else:
-        outage = f"a second of outage takes {simulated.drain_per_outage:.2f} s to drain"
+        outage = f"after an outage it is {'' if simulated.drains else 'not '}up to date again"
     return (
         f"Simulated, one {simulated.instance_class} with {simulated.rate:,.0f} updates/s: half are in the "
         f"catalog after {simulated.p50_seconds:.1f} s, 99 of 100 after {simulated.p99_seconds:.1f} s (the "

@@ -40,6 +40,7 @@ from catalog.replay.apply import (
     COMMAND,
     apply,
     count_rows,
+    has_rows,
     make_table,
     quoted_table,
     refuse_rows,
@@ -149,6 +150,12 @@ class _Replaying:
             return
         operation = await unfinished(self._connections, self._arguments)
         after = operation.changes.get("done_through", "")
+        table = self._plan.table
+        if after and table != PRODUCTS and not await has_rows(self._connections, table):
+            raise UsageError(
+                f"{table} has no rows, so that those of the interrupted replay are not in it; without "
+                "--resume it begins again"
+            )
         self._output.say(f"going on with {operation.id}" + (f" after {after}" if after else ""))
         self._plan = replace(self._plan, after=after)
 

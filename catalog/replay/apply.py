@@ -56,10 +56,16 @@ async def table_exists(connections: Connections, table: str) -> bool:
     return await pool.fetchval("SELECT to_regclass($1) IS NOT NULL", table) is True
 
 
+async def has_rows(connections: Connections, table: str) -> bool:
+    """Return whether the table exists and has rows."""
+    pool = await connections.database(may_write=True)
+    query = f"SELECT EXISTS (SELECT FROM {table})"  # noqa: S608 checked by quoted_table
+    return await table_exists(connections, table) and await pool.fetchval(query) is True
+
+
 async def refuse_rows(connections: Connections, table: str) -> None:
     """Raise UsageError if a table has rows: those of another replay would stay where they are newer."""
-    pool = await connections.database(may_write=True)
-    if await table_exists(connections, table) and await pool.fetchval(f"SELECT EXISTS (SELECT FROM {table})"):  # noqa: S608 checked by quoted_table
+    if await has_rows(connections, table):
         raise UsageError(
             f"{table} has rows of another replay, and what is newer there would stay: give --into another "
             f"name, or drop it (DROP TABLE {table}). An interrupted replay into it goes on with --resume"

@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
+from catalog.capacity.dollars import drivers
 from catalog.capacity.figures import Figures, read_figures
 from catalog.capacity.plan import Load, Plan
 from catalog.capacity.simulation import simulate
 from catalog.errors import CatalogError, UsageError
-from costs.prices import read_prices
+from costs.load import Load as DailyLoad
+from costs.prices import DAYS_PER_MONTH, read_prices
+from costs.usage import usage_drivers
 from tests.catalog.conftest import Catalog
+from tests.support.environments import PROD
 
 FIGURES = Figures(
     cpu_ms={100: 5.0, 1_000: 14.0, 10_000: 104.0},
@@ -51,7 +55,24 @@ def test_each_part_follows_by_its_formula() -> None:
 
 def test_a_small_load_has_small_batches() -> None:
     found = plan(rate=100)
-    assert (found.shards, found.batch) == (1, 250), "5 s × 100 / 2 lanes"
+    assert (found.shards, found.batch) == (1, 251), "the first, and 5 s × 100 / 2 lanes"
+
+
+def test_requests_are_those_of_the_average_batches() -> None:
+    mapping = PROD.event_source
+    found = plan(
+        rate=3_000, average=500, batch_size=mapping.batch_size, window_seconds=mapping.window_seconds,
+        parallelization=mapping.parallelization_factor,
+    )  # fmt: skip
+    assert found.shards == PROD.stream.capacity.planned_shards
+    prices = read_prices()
+    dollars = {each.name: each for each in drivers(found, prices)}
+    costs = usage_drivers(PROD, prices, DailyLoad(records_per_day=500 * 86_400))
+    for name in ("batches: requests", "archive: requests"):
+        (of_costs,) = [each.count for each in costs if each.name == name]
+        assert dollars[name].count == pytest.approx(of_costs)
+    (step,) = [step for step in found.steps() if step.name == "batches a day"]
+    assert step.value == pytest.approx(dollars["archive: requests"].count * 1000 / DAYS_PER_MONTH)
 
 
 @pytest.mark.parametrize(
@@ -102,9 +123,8 @@ def test_a_database_keeps_up_until_it_is_full() -> None:
     assert quiet.busy < busy.busy
 
 
-def test_the_outage_is_drained_as_fast_as_the_rest_of_the_database_allows() -> None:
-    quiet, busy = run(10_000), run(50_000)
-    assert quiet.drain_per_outage < busy.drain_per_outage
+def test_an_outage_is_drained_unless_the_database_is_full() -> None:
+    assert [run(rate).drains for rate in (10_000, 50_000, 400_000)] == [True, True, False]
 
 
 def test_chance_comes_from_the_seed() -> None:

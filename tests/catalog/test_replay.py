@@ -156,6 +156,11 @@ async def test_a_table_with_rows_is_refused(services: Services, catalog: Catalog
     await services.database.execute("DELETE FROM replay.friday")
     assert (await catalog(*into, "--limit", "1", *YES)).exit_code == 0
     assert (await catalog(*into, "--limit", "1", "--resume", *YES)).exit_code == 0
+    for change in ("DELETE FROM replay.friday", "DROP TABLE replay.friday"):
+        await services.database.execute(change)
+        result = await catalog(*into, "--limit", "1", "--resume", *YES)
+        assert result.exit_code == 2
+        assert 'replay."friday" has no rows, so that those of the interrupted replay are' in result.stderr
 
 
 async def test_rows_are_counted_once(services: Services, catalog: Catalog) -> None:

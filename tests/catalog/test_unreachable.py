@@ -94,7 +94,7 @@ EXPIRED = ClientError({"Error": {"Code": "ExpiredToken", "Message": "\x1b[31m"}}
         (FULL, "no space left on the disk. Temporary files are in /", 1),
         (_from(FULL), "no space left on the disk. Temporary files are in /", 1),
         (_from(EXPIRED), "the AWS session has expired: log in again (`aws sso login`)", 3),
-        (ClientError({}, "GetMetricData"), "GetMetricData: An error occurred", 3),  # type: ignore[typeddict-item]
+        (ClientError({}, "GetMetricData"), "GetMetricData: An error occurred", 3),
         (ClientError({"Error": {"Code": "Odd", "Message": "\x1b"}}, "X"), "X: An error occurred (Odd) ", 3),
     ],
 )
