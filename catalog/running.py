@@ -48,8 +48,7 @@ def run(
 def run_alone(output: Output, command: Callable[[], Awaitable[int | None]]) -> None:
     """Run a command that needs no environment."""
     if threading.current_thread() is threading.main_thread():
-        # As Ctrl-C: what is in flight ends first, and no file stays.
-        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+        signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         code = asyncio.run(_as_coroutine(command)) or 0
     except KeyboardInterrupt:
@@ -66,6 +65,14 @@ def run_alone(output: Output, command: Callable[[], Awaitable[int | None]]) -> N
         output.say(f"error: {told}")
         code = told.exit_code
     raise typer.Exit(code)
+
+
+def _as_interrupt(*_: object) -> None:
+    """Do as after Ctrl-C: what is in flight ends first, and no file stays."""
+    # A background job of a script ignores Ctrl-C, which is not for it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
 
 
 def explained(error: Exception) -> CatalogError | None:

@@ -1,4 +1,4 @@
-"""Ctrl-C while something is sent: what is in flight ends first."""
+"""Ctrl-C or a termination while something is sent: what is in flight ends first."""
 
 import asyncio
 import signal
@@ -17,13 +17,21 @@ def stopping(output: Output) -> Iterator[asyncio.Event]:
         yield stop  # no signal comes here
         return
 
+    # A background job of a script ignores Ctrl-C, which is not for it; elsewhere SIGTERM becomes SIGINT.
+    number = signal.SIGTERM if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else signal.SIGINT
+    before = signal.getsignal(number)
+
+    def as_before() -> None:
+        if loop.remove_signal_handler(number):
+            signal.signal(number, before)
+
     def on_interrupt() -> None:
-        loop.remove_signal_handler(signal.SIGINT)
+        as_before()
         output.say("stopping: what is in flight ends first; Ctrl-C again to leave it")
         stop.set()
 
-    loop.add_signal_handler(signal.SIGINT, on_interrupt)
+    loop.add_signal_handler(number, on_interrupt)
     try:
         yield stop
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
+        as_before()

@@ -137,14 +137,23 @@ async def test_a_parameter_of_a_later_release_has_more() -> None:
     assert (await find_environment("dev", lambda: cast("Any", account))).name == ""
 
 
-def test_a_termination_is_an_interruption() -> None:
+@pytest.mark.parametrize("is_ignored", [False, True], ids=["foreground", "background"])
+@pytest.mark.parametrize("is_sending", [False, True])
+def test_a_termination_is_an_interruption(is_ignored: bool, is_sending: bool) -> None:  # noqa: FBT001
+    """A background job of a script ignores SIGINT, and still takes SIGTERM."""
     program = (
         "import asyncio, os, signal\n"
         "from catalog.console import Output\n"
+        "from catalog.repair.stopping import stopping\n"
         "from catalog.running import run_alone\n"
         "import typer\n"
+        f"if {is_ignored}: signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
         "async def command():\n"
         "    try:\n"
+        f"        if {is_sending}:\n"
+        "            with stopping(Output()) as stop:\n"
+        "                os.kill(os.getpid(), signal.SIGTERM)\n"
+        "                await stop.wait()\n"
         "        os.kill(os.getpid(), signal.SIGTERM)\n"
         "        await asyncio.sleep(60)\n"
         "    finally:\n"
@@ -158,4 +167,5 @@ def test_a_termination_is_an_interruption() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (130, "tidied up\n")
-    assert done.stderr.startswith("interrupted.")
+    assert done.stderr.splitlines()[-1].startswith("interrupted.")
+    assert done.stderr.startswith("stopping: ") == is_sending
