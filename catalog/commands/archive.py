@@ -128,7 +128,8 @@ def sql_command(
     the verdict is `accepted`, product_id, inventory, price, discontinued, event_time and version. A
     redelivered record has several rows. A parameter is written `$name`, in WHERE, and is a text.
 
-    --json prints an array of objects, one per row; amounts and times are texts.
+    --json prints an array of objects, one per row; amounts and times are texts. Exit code 1: an object is
+    damaged, so that lines are missing.
 
     Examples:
 
@@ -137,14 +138,14 @@ def sql_command(
     """
     output = Output(as_json=as_json)
 
-    async def command(connections: Connections) -> None:
+    async def command(connections: Connections) -> int:
         if as_json and as_csv:
             raise UsageError("one of --json and --csv is accepted")
         scope, chosen = scope_of(begin, end, shard), chosen_query(query, file, named, settings or [])
         if chosen is None:
             print_named(output)
-            return
-        await ask(connections, output, chosen, scope, athena=athena, most_gb=max_gb, as_csv=as_csv)
+            return 0
+        return await ask(connections, output, chosen, scope, athena=athena, most_gb=max_gb, as_csv=as_csv)
 
     run(env, output, command)
 

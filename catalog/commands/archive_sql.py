@@ -91,14 +91,14 @@ async def ask(
     athena: bool,
     most_gb: float,
     as_csv: bool,
-) -> None:
-    """Run the query and print its rows."""
+) -> int:
+    """Run the query and print its rows; return the exit code: 1 if objects are damaged."""
     sql, values = chosen
     if athena:
         async with ask_athena(connections, sql, values, scope) as result:
             await _print(output, result, as_csv=as_csv)
             output.say(f"Athena read {(result.scanned_bytes or 0) / 1024**2:,.1f} MB")
-        return
+        return 0
     folder = cache_folder()
     with open_spill(folder, [folder]) as spill:
         with output.progress("objects read") as progress:
@@ -107,6 +107,7 @@ async def ask(
             output.say(f"{counted(cached.damaged, 'damaged object')}: `catalog archive verify` says where")
         open_view(spill, cached.files, scope)
         await _print(output, await ask_duckdb(spill, sql, values), as_csv=as_csv)
+    return 1 if cached.damaged else 0
 
 
 async def _print(output: Output, result: Result, *, as_csv: bool) -> None:

@@ -54,7 +54,8 @@ def fix(
     ] = None,
     editor: Annotated[bool, typer.Option("--editor", help="Change them in $EDITOR, up to 100.")] = False,
     finish: Annotated[
-        bool, typer.Option("--finish", help="Send what a fix that was killed had written down to send.")
+        bool,
+        typer.Option("--finish", help="Send what a fix that was killed had written down, and nothing else."),
     ] = False,
     code: Code = None,
     supplier: Supplier = None,
@@ -96,8 +97,7 @@ def fix(
         wanted = _wanted(rule, patch, editor=editor, finish=finish, wanted=found, limit=limit)
         read = await chosen(connections, output, wanted, marks, marks.of_records)
         change = of_claims(begun) if finish else await _change(rule, patch, read, limit)
-        if editor and not yes and not output.is_interactive:
-            output.say("note: a dry run without a terminal keeps no edits; --patch is kept")
+        _say_notes(output, editor=editor and not yes, finish=finish)
         how = {"finish": True} if finish else {"rule": rule, "patch": patch, "editor": editor}
         arguments = how | chosen_by(wanted)
         settings: Any = {"arguments": arguments, "yes": yes, "why": why, "rate": rate}
@@ -111,6 +111,14 @@ def fix(
         return code_ or int(fixes.has_blocked)
 
     run(env, output, command)
+
+
+def _say_notes(output: Output, *, editor: bool, finish: bool) -> None:
+    """Say what a dry run of the editor, or --finish, leaves."""
+    if editor and not output.is_interactive:
+        output.say("note: a dry run without a terminal keeps no edits; --patch is kept")
+    if finish:
+        output.say("note: what a killed fix had not begun stays in quarantine: give that fix again")
 
 
 def _wanted(

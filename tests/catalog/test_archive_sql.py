@@ -23,10 +23,10 @@ from tests.support.real_servers import ALL_DONE, Services
 DAY_MS = 24 * 60 * 60 * 1000
 
 
-async def ask(catalog: Catalog, *arguments: str) -> list[dict[str, Any]]:
+async def ask(catalog: Catalog, *arguments: str, exit_code: int = 0) -> list[dict[str, Any]]:
     """Return the rows of a query."""
     result = await catalog("archive", "sql", "--json", *arguments)
-    assert result.exit_code == 0, result.stderr
+    assert result.exit_code == exit_code, result.stderr
     rows: list[dict[str, Any]] = json.loads(result.stdout)
     return rows
 
@@ -83,7 +83,8 @@ async def test_no_line_stops_a_query(catalog: Catalog, services: Services) -> No
     result = await catalog(
         "archive", "sql", "--json", "SELECT line, verdict, data FROM archive ORDER BY line"
     )
-    assert result.stderr == "1 objects are damaged: `catalog archive verify` says where\n"
+    assert result.exit_code == 1
+    assert result.stderr == "1 damaged object: `catalog archive verify` says where\n"
     again = await catalog("archive", "sql", "--json", "SELECT count(*) FROM archive")
     assert again.stderr == result.stderr  # from what is kept on this machine
     rows = json.loads(result.stdout)
@@ -102,7 +103,7 @@ async def test_no_line_stops_a_query(catalog: Catalog, services: Services) -> No
         "Body"
     ].read()
     await put(services, key, body[: len(body) // 2])
-    assert (await ask(catalog, "SELECT count(*) AS n FROM archive"))[0]["n"] < len(lines)
+    assert (await ask(catalog, "SELECT count(*) AS n FROM archive", exit_code=1))[0]["n"] < len(lines)
 
 
 async def test_nothing_raw_reaches_the_screen(catalog: Catalog, services: Services) -> None:

@@ -95,6 +95,7 @@ async def test_a_killed_fix_is_shown_and_finished(
     dry = await catalog("quarantine", "fix", "--finish")
     assert (dry.exit_code, dry.stdout.startswith("1 record to send")) == (0, True)
     assert '{"product_id":"a","price":1.25}' in dry.stdout
+    assert "what a killed fix had not begun stays in quarantine: give that fix again" in dry.stderr
     sent = await catalog("quarantine", "fix", "--finish", *YES, "finished")
     assert (sent.exit_code, json.loads(sent.stdout)["accepted"]) == (0, 1)
     row = await services.row("a")
