@@ -38,6 +38,7 @@ from catalog.operations import Operation, recorded
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
 from catalog.replay.apply import (
     COMMAND,
+    alone_in,
     apply,
     count_rows,
     has_rows,
@@ -124,7 +125,10 @@ def replay(
         await replaying.begin(resume=resume)
         if not yes and not await replaying.is_agreed():
             return 1 if replaying.has_findings else 0
-        return await replaying.run(reason_given)
+        if into is None:
+            return await replaying.run(reason_given)
+        async with alone_in(connections, plan.table):
+            return await replaying.run(reason_given)
 
     run(env, output, command)
 
@@ -141,9 +145,11 @@ class _Replaying:
         self._plan = plan
         self._workers = workers
         self._arguments = arguments
+        self._resumes = False
 
     async def begin(self, *, resume: bool) -> None:
         """Go on after what an interrupted replay has done, or at the beginning. Raises: UsageError."""
+        self._resumes = resume
         if not resume:
             if self._plan.table != PRODUCTS:
                 await refuse_rows(self._connections, self._plan.table)
@@ -203,6 +209,9 @@ class _Replaying:
         output, plan, connections = self._output, self._plan, self._connections
         source = await open_source(plan, connections)
         if plan.table != PRODUCTS:
+            # Another replay may have written it since `begin`.
+            if not self._resumes:
+                await refuse_rows(connections, plan.table)
             await make_table(connections, plan.table)
         operation: Operation | None = None
         try:

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from catalog.connections import Connections
@@ -70,6 +71,17 @@ async def refuse_rows(connections: Connections, table: str) -> None:
             f"{table} has rows of another replay, and what is newer there would stay: give --into another "
             f"name, or drop it (DROP TABLE {table}). An interrupted replay into it goes on with --resume"
         )
+
+
+@asynccontextmanager
+async def alone_in(connections: Connections, table: str) -> AsyncIterator[None]:
+    """Let no other replay write the table meanwhile. Raises: UsageError if one does."""
+    pool = await connections.database(may_write=True)
+    async with pool.acquire() as connection:
+        # Of the session. It may end while it is idle; another replay is refused by then, for there are rows.
+        if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", table):
+            raise UsageError(f"another replay writes {table} now; give --into another name")
+        yield
 
 
 async def count_rows(connections: Connections, table: str) -> int:

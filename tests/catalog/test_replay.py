@@ -163,6 +163,17 @@ async def test_a_table_with_rows_is_refused(services: Services, catalog: Catalog
         assert 'replay."friday" has no rows, so that those of the interrupted replay are' in result.stderr
 
 
+async def test_one_replay_writes_a_table_at_a_time(services: Services, catalog: Catalog) -> None:
+    await process(services, {"product_id": "a", "inventory": 1})
+    name = 'replay."friday"'
+    await services.database.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", name)
+    result = await catalog("replay", "--into", "friday", *YES)
+    assert result.exit_code == 2
+    assert f"another replay writes {name} now; give --into another name" in result.stderr
+    await services.database.execute("SELECT pg_advisory_unlock_all()")
+    assert (await catalog("replay", "--into", "friday", *YES)).exit_code == 0
+
+
 async def test_rows_are_counted_once(services: Services, catalog: Catalog) -> None:
     """Each object is a part of its own at a low rate."""
     await process(services, {"product_id": "a", "inventory": 1}, {"product_id": "b", "inventory": 1})
@@ -292,7 +303,7 @@ async def test_a_limit_ends_between_two_objects(services: Services, catalog: Cat
     assert json.loads((await catalog("replay", "--json", "--limit", "2")).stdout)["rows"] == 2
     result = await catalog("replay", "--limit", "2", "--rate", "1000", *YES)
     assert (result.exit_code, [row["product_id"] for row in await rows(services)]) == (0, ["a", "b"])
-    assert result.stderr.endswith("2 objects are done. To go on, give the same arguments and --resume.\n")
+    assert result.stderr.endswith("Done: 2 objects. To go on, give the same arguments and --resume.\n")
     assert json.loads((await catalog("replay", "--resume", "--json")).stdout)["rows"] == 1
     assert (await catalog("replay", "--resume", *YES)).exit_code == 0
     assert [row["product_id"] for row in await rows(services)] == ["a", "b", "c"]
