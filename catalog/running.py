@@ -30,6 +30,10 @@ from processor.errors import DependencyError
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _WIDEST = 400
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+_UNKNOWN = frozenset(
+    {"InvalidAccessKeyId", "InvalidClientTokenId", "SignatureDoesNotMatch", "UnrecognizedClientException"}
+)
+_CLOCK = frozenset({"RequestTimeTooSkewed", "RequestInTheFuture"})
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
 
 
@@ -117,6 +121,12 @@ def _client_error(error: ClientError) -> CatalogError:
     code = str(said.get("Code", ""))
     if code in _EXPIRED:
         return UnreachableError("the AWS session has expired: log in again (`aws sso login`)")
+    if code in _UNKNOWN:
+        return UnreachableError(
+            "AWS does not accept these credentials: log in (`aws sso login`), or set AWS_PROFILE"
+        )
+    if code in _CLOCK:
+        return UnreachableError("AWS refuses this machine's time: set its clock")
     if code in _DENIED:
         return UnreachableError(
             f"not allowed: {operation}. Attach the operator's policy to your role (docs/operating.md#rights)"

@@ -84,6 +84,10 @@ def _from(cause: BaseException) -> DependencyError:
     return error
 
 
+def _client(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "why"}}, "GetObject")
+
+
 FULL = OSError(errno.ENOSPC, "No space left on device")
 EXPIRED = ClientError({"Error": {"Code": "ExpiredToken", "Message": "\x1b[31m"}}, "GetSecretValue")
 
@@ -94,6 +98,8 @@ EXPIRED = ClientError({"Error": {"Code": "ExpiredToken", "Message": "\x1b[31m"}}
         (FULL, "no space left on the disk. Temporary files are in /", 1),
         (_from(FULL), "no space left on the disk. Temporary files are in /", 1),
         (_from(EXPIRED), "the AWS session has expired: log in again (`aws sso login`)", 3),
+        (_client("InvalidAccessKeyId"), "AWS does not accept these credentials: log in", 3),
+        (_client("RequestTimeTooSkewed"), "AWS refuses this machine's time: set its clock", 3),
         (ClientError({}, "GetMetricData"), "GetMetricData: An error occurred", 3),
         (ClientError({"Error": {"Code": "Odd", "Message": "\x1b"}}, "X"), "X: An error occurred (Odd) ", 3),
     ],
