@@ -36,8 +36,8 @@ coverage: setup ## print the branch coverage of processor/ by the unit, contract
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
-wheel: setup ## build processor/ as a wheel into dist (DIST=… chooses another directory)
-	@SOURCE_DATE_EPOCH=315532800 $(BIN)/python -m flit_core.wheel --outdir $(DIST) .
+wheel: setup ## build the shop's reader and `catalog` as a wheel into dist (DIST=… chooses another directory)
+	@SOURCE_DATE_EPOCH=315532800 $(BIN)/python -m hatchling build --target wheel --directory $(DIST)
 
 check: setup ## check format, lint, types and imports
 	@$(BIN)/ruff format --check .
