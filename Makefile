@@ -10,9 +10,10 @@ SAMPLE ?=
 SEED ?= 1
 HISTORIES ?= 1000
 STACK ?= dev-stack
+TAG ?=
 RECORDS_PER_DAY ?= 1000000
 
-.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long mutants diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs lock clean
+.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom release vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long mutants diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs lock clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -72,8 +73,11 @@ cdktn: setup ## synthesize every stack with CDK Terrain too, the fork of cdktf: 
 lint-workflows: setup ## check the workflows in .github with jactionlint
 	@bash scripts/lint_workflows.sh
 
-sbom: setup ## write the packages that Lambda runs to dist/sbom.cdx.json (CycloneDX)
+sbom: setup ## write the packages that Lambda runs, and the wheel's, to dist/sbom.cdx.json and dist/sbom-wheel.cdx.json
 	@$(BIN)/python -m lambda_packages.sbom
+
+release: setup ## build what a release attaches into dist/release, twice: the bytes must be the same (TAG=…: must be that of the version)
+	@bash scripts/release.sh "$(TAG)"
 
 vulnerabilities: setup ## ask OSV whether a package that Lambda runs has a known vulnerability
 	@$(BIN)/python -m lambda_packages.vulnerabilities
