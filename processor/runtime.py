@@ -9,7 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TypeVar, cast
 
 from redis.asyncio import Redis
@@ -67,9 +67,6 @@ class Runtime:
         self._database: Database | None = None
         self._ports: Ports | None = None
         self._one_at_a_time = threading.Lock()
-        gc.set_threshold(_OBJECTS_PER_COLLECTION)
-        # What was imported stays for ever. Looking through it would take over 10 ms after each failed batch.
-        gc.freeze()
 
     def run(self, operation: Callable[[Ports], Awaitable[T]], *, seconds: float) -> T:
         """Run the operation on the loop, with the connections; return its result.
@@ -173,8 +170,17 @@ def current() -> Runtime:
             _current.close()
             _current = None
         if _current is None:
+            _tune_garbage_collection()
             _current = Runtime(settings)
         return _current
+
+
+@cache
+def _tune_garbage_collection() -> None:
+    """Search for garbage seldom, and not in what was imported: once, since frozen garbage stays for ever."""
+    gc.set_threshold(_OBJECTS_PER_COLLECTION)
+    # Looking through what was imported would take over 10 ms after each failed batch.
+    gc.freeze()
 
 
 def _close_current() -> None:

@@ -111,8 +111,6 @@ def run_some(seeds: Sequence[int]) -> Figures:
         figures.traces[seed] = outcome.trace_hash
         if outcome.violations:
             figures.failures.append(_shrunk(history))
-    # Each runtime freezes what there is, so that garbage would stay for ever.
-    gc.unfreeze()
     gc.collect()
     return figures
 

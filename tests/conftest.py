@@ -1,5 +1,6 @@
 """Fixtures: real servers and synthesized stacks, once per session; new services for each test."""
 
+import gc
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,6 +11,13 @@ from local.servers import PostgresServer, Servers, ValkeyServer, start_servers
 from tests.support.environments import THROWAWAY
 from tests.support.real_servers import Services, open_services
 from tests.support.synthesized import MISCONFIGURED, Stack, read_stacks, synthesize
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_garbage_left() -> Iterator[None]:
+    """No garbage of other modules: where the handler ran, Python seldom looks for it (`processor.runtime`)."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
