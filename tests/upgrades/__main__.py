@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -92,7 +93,8 @@ async def write(release: Release, services: Services, catalog: Catalog) -> None:
 
 async def main(release: Release) -> None:
     """Write the files of a release."""
-    with start_servers() as servers, TemporaryDirectory() as folder:
+    # The function logs to standard output.
+    with redirect_stdout(sys.stderr), start_servers() as servers, TemporaryDirectory() as folder:
         async with open_services(servers) as services:
             with kept_catalog(services, servers, Path(folder), {}) as catalog:
                 await write(release, services, catalog)

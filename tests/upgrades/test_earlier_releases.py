@@ -1,6 +1,7 @@
 """Today's code reads what each release wrote, and changes nothing in it: docs/upgrades.md."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from catalog.operations import MARKS_PREFIX
 from local.servers import Servers
 from processor import migrate, replay
 from processor.readers import CacheAddress, open_reader
@@ -145,6 +147,23 @@ async def test_catalog_knows_what_was_repaired(release: Release, catalog: Catalo
     assert [each["id"] for each in history] == [each["id"] for each in then["history"]]
     repaired = await catalog("quarantine", "fix", "--rule", "price: round to 2 decimals", "--json")
     assert json.loads(repaired.stdout)["records"] == 0
+
+
+async def test_a_record_that_was_fixed_is_not_fixed_otherwise(upgraded: Services, catalog: Catalog) -> None:
+    account = upgraded.account
+    for key, _ in await objects(account, account.quarantine_bucket):
+        if key.startswith(MARKS_PREFIX):  # as if the fix had been interrupted before it marked the record
+            await account.s3.delete_object(Bucket=account.quarantine_bucket, Key=key)
+    (fixed,) = [
+        each["id"]
+        for each in (await printed(catalog, "quarantine-list"))["newest"]
+        if b'"fixed"' in base64.b64decode(each["data_base64"])
+    ]
+    patch = '[{"op": "replace", "path": "/price", "value": 1}]'
+    result = await catalog(
+        *("quarantine", "fix", fixed, "--patch", patch, "--yes", "--reason", "test", "--json")
+    )
+    assert json.loads(result.stdout)["accepted"] == 0
 
 
 async def test_a_failed_batch_is_redriven(release: Release, upgraded: Services, catalog: Catalog) -> None:
