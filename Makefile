@@ -13,7 +13,7 @@ STACK ?= dev-stack
 TAG ?=
 RECORDS_PER_DAY ?= 1000000
 
-.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom release vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long mutants diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs lock clean
+.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom release vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long mutants diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs pictures recordings lock clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -145,6 +145,12 @@ mutants: setup ## put each deliberate defect into a copy of the code: it must be
 docs: setup ## write the tables of the documents that come from the code, and the reference of `catalog`
 	@$(BIN)/python scripts/rejection_reasons.py
 	@$(BIN)/python scripts/catalog_reference.py
+
+pictures: setup ## draw the architecture from the synthesized stacks, and the benchmarks' plots from their results
+	@$(BIN)/python -m pictures
+
+recordings: setup ## record `make local` and `catalog explain` as pictures, in two minutes
+	@$(BIN)/python -m pictures.recordings
 
 lock: ## resolve Pipfile into Pipfile.lock (with the oldest Python, which needs extra packages)
 	@bash scripts/lock.sh

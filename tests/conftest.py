@@ -15,7 +15,7 @@ from tests.support.synthesized import MISCONFIGURED, Stack, read_stacks, synthes
 
 @pytest.fixture(scope="module", autouse=True)
 def _no_garbage_left() -> Iterator[None]:
-    """No garbage of other modules: where the handler ran, Python seldom looks for it (`processor.runtime`)."""
+    """No garbage of other modules, for which Python seldom looks where the handler ran (`runtime`)."""
     yield
     gc.collect()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from stacks.config.environments import Environment
 from stacks.config.settings import Architecture, ReplaySettings
-from tests.support.environments import DEV, ENVIRONMENTS
+from tests.support.environments import DEV, ENVIRONMENTS, PROD
 
 if TYPE_CHECKING:
     from cdktf import App
@@ -132,6 +132,13 @@ def synthesize_replaying(directory: Path) -> dict[str, Stack]:
     """Return dev's stack with a replay and a key of the team's, by environment name, readable."""
     environment = replace(DEV, replay=REPLAY, encryption_key_arn=KEY)
     return {DEV.name: synthesize_environment(environment, directory).readable()}
+
+
+def synthesize_pictured(directory: Path) -> Stack:
+    """Return the stack that the picture of the architecture shows: prod's, with all that a team may add."""
+    alarms = replace(PROD.alarms, emails=("operators@example.com",))
+    environment = replace(PROD, replay=REPLAY, alarms=alarms)
+    return synthesize_environment(environment, directory).readable()
 
 
 def synthesize_bootstrap(
