@@ -46,7 +46,11 @@ from stacks.provider_binding import PROVIDER_LOCK
 T = TypeVar("T", bound=str)
 
 _LOCK = Path(__file__).with_name(PROVIDER_LOCK)
-_STATE_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_STATE_BUCKET = re.compile(
+    r"(?!.*\.\.)(?!([0-9]+\.){3}[0-9]+\Z)(?!xn--|sthree-|amzn-s3-demo-)"
+    r"(?!.*(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)\Z)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+)
 _ACCOUNT = re.compile("[0-9]{12}")
 # A team's, or one of AWS's own: arn:aws:iam::aws:policy/…
 _BOUNDARY = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[\w+=,.@/-]+", re.ASCII)

@@ -1,5 +1,7 @@
 """The program: its help, and the commands of each subject."""
 
+from typing import Annotated
+
 import typer
 
 from catalog.commands import (
@@ -15,9 +17,11 @@ from catalog.commands import (
     show,
     status,
 )
+from catalog.usage import Program, version
 
 app = typer.Typer(
     name="catalog",
+    cls=Program,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -25,8 +29,19 @@ app = typer.Typer(
 )
 
 
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"catalog {version()}")
+        raise typer.Exit
+
+
 @app.callback()
-def main() -> None:
+def main(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit."),
+    ] = False,
+) -> None:
     """Operate a product catalog pipeline: look, explain, repair, replay.
 
     Without `--env` a command works on the run that `make local KEEP=1` keeps on this machine.

@@ -2,28 +2,27 @@
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from catalog.objects import identity_of, list_keys, parse_key, parse_line, read_objects
+from catalog.archive import lines
+from catalog.objects import list_keys, parse_key, read_objects
 from catalog.versions import Version
-from processor.records import MAX_SEQUENCE_DIGITS, Record
+from processor.records import Record
 from processor.s3_objects import ACCEPTED, ARCHIVE_PREFIX
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CHUNK = 1_000
-_EMPTY = b',"data_base64":""'
 # A batch may begin with records that arrived before its last ones: as old as the stream keeps any.
 MOST_DAYS_IN_A_BATCH = 8
 
 
 class Line(NamedTuple):
-    """One line. `verdict`: the processor's when it archived the record; None in lines of old releases."""
+    """One line. `verdict`: the processor's when it archived the record, today's in lines of old releases."""
 
     key: str
     number: int
     record: Record
-    verdict: str | None
+    verdict: str
 
 
 @dataclass(slots=True)
@@ -43,12 +42,9 @@ class Damage:
 def read_line(key: str, number: int, line: bytes, damage: Damage) -> Line | None:
     """Return what a line says; None if it is not a line of the archive, which is noted."""
     try:
-        members = parse_line(line)
-        if not (members["data"] or _EMPTY in line):
-            raise ValueError("the data is not where the processor writes it")
-        return Line(key, number, _record_of(members), members.get("verdict"))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
-        damage.note(f"{key} line {number}", f"{type(error).__name__}: {error}")
+        return Line(key, number, *lines.read_line(line))
+    except lines.DamageError as error:
+        damage.note(f"{key} line {number}", error)
         return None
 
 
@@ -111,30 +107,7 @@ async def find_line(s3: Any, bucket: str, wanted: Version, damage: Damage) -> Lo
                 line = read_line(key, position, text, damage)
                 if line is None or line.record[:3] != wanted.identity:
                     continue
-                if line.verdict in (None, ACCEPTED):
+                if line.verdict == ACCEPTED:
                     return Located(line, written[key], rejected is not None)
                 rejected = Located(line, written[key], was_rejected=True)
     return rejected
-
-
-def _record_of(members: dict[str, Any]) -> Record:
-    shard, sequence_number, sub_sequence = identity_of(members)
-    arrived = datetime.fromisoformat(members["arrival_time"]) - _EPOCH
-    data, verdict = members["data"], members.get("verdict")
-    if not (type(shard) is type(sequence_number) is str and type(sub_sequence) is int):
-        raise ValueError("the identity is not a shard, a sequence number as text and a sub-sequence")
-    if not isinstance(verdict, str | None):
-        raise ValueError("the verdict is not a text")
-    if (
-        not (sequence_number.isascii() and sequence_number.isdigit())
-        or len(sequence_number) > MAX_SEQUENCE_DIGITS
-    ):
-        raise ValueError("the sequence number is not one of Kinesis")
-    return Record(
-        shard,
-        sequence_number,
-        sub_sequence,
-        members.get("partition_key"),
-        arrived // timedelta(milliseconds=1),
-        data,
-    )

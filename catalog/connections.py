@@ -33,6 +33,11 @@ _DATABASE_CONNECTIONS = 4
 _CACHE_CONNECTIONS = 4
 # Of one statement, or of a part of a long one's rows.
 _STATEMENT_SECONDS = 30
+_OF_AWS = (
+    "It is in private subnets: run this inside the VPC, or set CATALOG_DATABASE_HOST to a tunnel's end "
+    "(docs/operating.md#from-a-laptop)"
+)
+_OF_A_KEPT_RUN = "If it was stopped: .venv/bin/python -m local trouble start-database"
 
 
 class Connections:
@@ -100,10 +105,9 @@ class Connections:
             except asyncpg.PostgresError as error:
                 raise UnreachableError(f"the database at {where} refuses the connection: {error}") from error
             except OSError as error:
+                hint = _OF_A_KEPT_RUN if environment.variables is not None else _OF_AWS
                 raise UnreachableError(
-                    f"the database at {where} cannot be reached: {str(error) or 'no answer'}. "
-                    "It is in private subnets: run this inside the VPC, "
-                    "or set CATALOG_DATABASE_HOST to a tunnel's end (docs/operating.md#from-a-laptop)"
+                    f"the database at {where} cannot be reached: {str(error) or 'no answer'}. {hint}"
                 ) from error
             self._pools[arn] = pool
             self._stack.callback(pool.terminate)

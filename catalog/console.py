@@ -14,7 +14,10 @@ from rich.console import Console, RenderableType
 from rich.constrain import Constrain
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 from rich.text import Text
+
+from catalog.narrow_tables import fitting
 
 _PLAIN_SECONDS = 5.0
 
@@ -52,7 +55,8 @@ class Output:
             sys.stdout.write(f"{json.dumps(document, default=str)}\n")
             return
         for renderable in renderables:
-            self._data.print(renderable, soft_wrap=isinstance(renderable, str | Text))
+            shown = fitting(renderable, self._data) if isinstance(renderable, Table) else renderable
+            self._data.print(shown, soft_wrap=isinstance(shown, str | Text))
 
     def say(self, text: str) -> None:
         """Print a message for people."""

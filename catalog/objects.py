@@ -5,6 +5,7 @@ import base64
 import gzip
 import io
 import json
+import re
 import zlib
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
@@ -13,6 +14,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from catalog.errors import CatalogError, UnreachableError
+from catalog.terminal_text import safe
+from processor.records import MAX_SEQUENCE_DIGITS
 from processor.s3_objects import ARCHIVE_PREFIX, QUARANTINE_PREFIX, archived_data
 
 # Each is on its way or in memory at the same time.
@@ -20,6 +23,12 @@ _CONCURRENT_READS = 16
 READ_TRIES = 3
 LARGEST_UNPACKED_BYTES = 64 * 1024 * 1024
 """The processor's slices end at 16 MiB of lines; what is larger is not its, and may be a bomb."""
+NUMBER = rf"(?:0|[1-9][0-9]{{0,{MAX_SEQUENCE_DIGITS - 1}}})"
+SHARD = "[a-zA-Z0-9_.-]{1,128}"
+FILE_NAME = rf"(?P<first>{NUMBER})-(?P<last>{NUMBER})-(?P<digest>[0-9a-f]{{12}})(?P<suffix>\.ndjson(?:\.gz)?)"
+"""Regular expressions: for sequence numbers, for shards, for the last part of a key."""
+_NAME = re.compile(rf"dt=(?P<day>[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})/(?P<shard>{SHARD})/{FILE_NAME}")
+_SUFFIXES = {ARCHIVE_PREFIX: ".ndjson.gz", QUARANTINE_PREFIX: ".ndjson"}
 
 
 class DamagedObjectError(CatalogError):
@@ -42,7 +51,8 @@ Identity = tuple[str, str, int]
 class ObjectName:
     """What the key of an object of archive or quarantine says.
 
-    `<prefix>dt=<day>/<shard>/<first>-<last>-<hash><suffix>`; `first`, `last`: sequence numbers.
+    `<prefix>dt=<day>/<shard>/<first>-<last>-<digest><suffix>`; `first`, `last`: sequence numbers; `digest`:
+    the beginning of its lines' hash.
     """
 
     key: str
@@ -53,16 +63,38 @@ class ObjectName:
     digest: str
 
 
+@dataclass(slots=True)
+class Foreign:
+    """Objects with names that the processor does not write. They count nowhere."""
+
+    count: int = 0
+    first: str = ""
+
+    def note(self, key: str) -> None:
+        """Count one more."""
+        self.count += 1
+        self.first = self.first or key
+
+    def text(self) -> str:
+        """Return a note about them, for people."""
+        what = "1 object with a name" if self.count == 1 else f"{self.count:,} objects with names"
+        others = f", and {self.count - 1:,} more" if self.count > 1 else ""
+        return f"not read: {what} that the processor does not write: {safe(self.first, 300)}{others}"
+
+
 def parse_key(key: str) -> ObjectName | None:
-    """Return the parts of a key of archive or quarantine; None if it is not one."""
-    try:
-        day, shard, name = key.removeprefix(ARCHIVE_PREFIX).removeprefix(QUARANTINE_PREFIX).split("/")
-        first, last, digest = name.split(".", 1)[0].split("-")
-        return ObjectName(
-            key, date.fromisoformat(day.removeprefix("dt=")), shard, int(first), int(last), digest
-        )
-    except ValueError:
-        return None
+    """Return the parts of a key of archive or quarantine; None if the processor does not write such a key."""
+    for prefix, suffix in _SUFFIXES.items():
+        matched = _NAME.fullmatch(key.removeprefix(prefix)) if key.startswith(prefix) else None
+        if matched is None or matched["suffix"] != suffix:
+            continue
+        try:
+            day = date.fromisoformat(matched["day"])
+        except ValueError:
+            return None
+        first, last = int(matched["first"]), int(matched["last"])
+        return ObjectName(key, day, matched["shard"], first, last, matched["digest"])
+    return None
 
 
 def days(begin: date, end: date) -> list[date]:

@@ -16,6 +16,8 @@ from catalog.connections import Connections
 from catalog.objects import list_keys, read_objects
 
 PREFIX = "operations/"
+_ID_TIME = "%Y%m%dT%H%M%S%f"
+_KEY_TIME = f"%Y-%m-%d/{_ID_TIME}"
 MARKS_PREFIX = f"{PREFIX}redriven/"
 """What was redriven, which is no operation: `catalog/repair/marks.py`."""
 CLAIMS_PREFIX = f"{PREFIX}fixed/"
@@ -67,7 +69,7 @@ async def recorded(
     identity = await (await connections.aws("sts")).get_caller_identity()
     now = datetime.now(UTC)
     operation = Operation(
-        id=f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}",
+        id=f"{now:{_ID_TIME}}-{secrets.token_hex(4)}",
         command=command,
         by=identity["Arn"],
         reason=reason,
@@ -102,12 +104,21 @@ async def save(connections: Connections, operation: Operation) -> None:
 
 
 async def list_operations(
-    connections: Connections, *, limit: int, on_damage: Callable[[str], None] = lambda key: None
+    connections: Connections,
+    *,
+    limit: int,
+    since: datetime | None = None,
+    on_damage: Callable[[str], None] = lambda key: None,
 ) -> list[Operation]:
-    """Return the newest operations, newest first; `on_damage`: called with the key of what is none."""
+    """Return the newest operations, newest first.
+
+    `since`: only those that began then or later. `on_damage`: called with the key of what is none.
+    """
     s3, bucket = await connections.aws("s3"), connections.environment.quarantine_bucket
     keys: list[str] = []
-    async for entry in list_keys(s3, bucket, PREFIX):
+    # An id begins with the time, so that the keys' order is that of time.
+    after = "" if since is None else f"{PREFIX}{since.astimezone(UTC):{_KEY_TIME}}"
+    async for entry in list_keys(s3, bucket, PREFIX, after=after):
         if entry["Key"] >= CLAIMS_PREFIX:
             break  # days come before claims and marks
         keys.append(entry["Key"])
@@ -119,6 +130,17 @@ async def list_operations(
         else:
             operations.append(operation)
     return operations
+
+
+async def find_operation(connections: Connections, id_: str) -> Operation | None:
+    """Return the operation with an id; None if there is none that can be read."""
+    key = f"{PREFIX}{id_[:4]}-{id_[4:6]}-{id_[6:8]}/{id_}.json"
+    s3 = await connections.aws("s3")
+    try:
+        answer = await s3.get_object(Bucket=connections.environment.quarantine_bucket, Key=key)
+    except s3.exceptions.NoSuchKey:
+        return None
+    return _read_operation(await answer["Body"].read())
 
 
 def _read_operation(body: bytes) -> Operation | None:

@@ -19,8 +19,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Outcome:
     """What became of one field of an update.
 
-    `state`: `current`; `replaced` by a newer one after it was applied; `older` than one that was there
-    already; `same version` as one that was. `by`: the number of the other update.
+    `state`: `newest` of all; `current`, if the row was read and holds it, or `missing` if it does not;
+    `replaced` by a newer one after it was applied; `older` than one that was there already; `same version` as
+    one that was. `by`: the number of the other update.
     """
 
     state: str
@@ -35,6 +36,7 @@ class Received:
     `version`: what orders it; of a rejected record, as if it had happened when it arrived. `digest`: of its
     bytes; `is_whole`: they are an aggregate. `written_at`: when its first archive object was. `repair`: how
     it was accepted after it had been rejected. `became`: the updates that a rejected one was repaired to.
+    `moved_to`, `moved_from`: the other product, if a fix changed that.
     """
 
     shard: str
@@ -54,6 +56,8 @@ class Received:
     written_at: datetime
     repair: Repair | None = None
     became: "list[Received]" = field(default_factory=list)
+    moved_to: str | None = None
+    moved_from: str | None = None
     number: int = 0
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
@@ -100,7 +104,7 @@ def history(received: Sequence[Received]) -> History:
             if holder is None or one.version > holder.version:
                 if holder is not None:
                     holder.outcomes[name] = Outcome("replaced", one.number)
-                one.outcomes[name], state[name] = Outcome("current"), one
+                one.outcomes[name], state[name] = Outcome("newest"), one
             elif one.version == holder.version:
                 one.outcomes[name] = Outcome("same version", holder.number)
             else:
@@ -119,6 +123,8 @@ def column_value(name: str, inside: object) -> object:
 def shown_value(name: str, inside: object) -> str:
     """Return the same as text."""
     value = column_value(name, inside)
+    if value is None:
+        return "no value"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -126,18 +132,31 @@ def differences(state: Mapping[str, Received | None], row: asyncpg.Record | None
     """Return how a row differs from what the updates make of the product: a sentence for each field."""
     if row is None:
         return ["the catalog has no row"] if any(state.values()) else []
-    found = []
+    found = [] if any(state.values()) else ["the catalog has a row, and nothing was received that made it"]
     for name, holder in state.items():
-        version = None if holder is None else holder.version
-        if row[f"{name}_version"] == version and (
-            holder is None or holds(name, row[name], holder.values[name])
-        ):
+        if _is_held(name, holder, row):
             continue
         expected = (
             "unset" if holder is None else f"{shown_value(name, holder.values[name])} by {holder.number}"
         )
-        found.append(f"{name} is {row[name]} by {row[f'{name}_version'] or 'no update'}; expected {expected}")
+        is_ = shown_value(name, row[name])
+        found.append(f"{name} is {is_} by {row[f'{name}_version'] or 'no update'}; expected {expected}")
     return found
+
+
+def mark_held(told: History, row: asyncpg.Record | None) -> None:
+    """Note of the newest update of each field whether the row holds it."""
+    for name, holder in told.state.items():
+        if holder is not None:
+            is_held = row is not None and _is_held(name, holder, row)
+            holder.outcomes[name] = Outcome("current" if is_held else "missing")
+
+
+def _is_held(name: str, holder: Received | None, row: asyncpg.Record) -> bool:
+    version = row[f"{name}_version"]
+    if holder is None:
+        return version is None
+    return version == holder.version and holds(name, row[name], holder.values[name])
 
 
 def holds(name: str, stored: Any, inside: object) -> bool:

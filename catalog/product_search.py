@@ -1,6 +1,5 @@
 """Finding every record of one product in the archive."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -11,6 +10,7 @@ from catalog.connections import Connections
 from catalog.errors import UsageError
 from catalog.objects import Identity, read_objects
 from catalog.product_history import Received
+from catalog.product_ids import product_ids
 from catalog.repair.repairs import digest_of
 from processor.aggregation import MAGIC, AggregateError, unpack
 from processor.s3_objects import ACCEPTED, ARCHIVE_PREFIX
@@ -89,7 +89,7 @@ def judge(line: Line, product_id: str, written_at: datetime) -> Iterator[Receive
     if isinstance(outcome, Update):
         if outcome.product_id != product_id:
             return
-        reason = None if line.verdict in (None, ACCEPTED) else line.verdict
+        reason = None if line.verdict == ACCEPTED else line.verdict
         message = reason and "today's rules accept it"
         values = {} if reason else outcome.values
         yield _received(line, written_at, outcome.version, outcome.supplier, values, reason, message)
@@ -97,11 +97,11 @@ def judge(line: Line, product_id: str, written_at: datetime) -> Iterator[Receive
     reason, message = outcome.reason.value, outcome.message
     if line.verdict == ACCEPTED:
         message = f"accepted when it arrived, but not by today's rules: {message}"
-    elif line.verdict not in (None, reason):
-        reason, message = str(line.verdict), ""
+    elif line.verdict != reason:
+        reason, message = line.verdict, ""
     version = version_text(f"{utc_text(record.arrival_ms)[:-1]}000", record)
     for data in _unpacked(record.data):
-        if product_id in _product_ids(data):
+        if product_id in product_ids(data):
             yield _received(line, written_at, version, outcome.supplier, {}, reason, message)
 
 
@@ -161,18 +161,3 @@ def _unpacked(data: bytes) -> list[bytes]:
         return [data, *(inner for _, inner in unpack(data))] if data.startswith(MAGIC) else [data]
     except AggregateError:
         return [data]
-
-
-class _Members(list[tuple[str, Any]]):
-    """An object's members, those with the same name too."""
-
-
-def _product_ids(data: bytes) -> set[str]:
-    """Return what a record that is not a valid update calls its product, if that can be read."""
-    try:
-        members = json.loads(data, object_pairs_hook=_Members, parse_int=str, parse_float=str)
-    except (ValueError, RecursionError):
-        return set()
-    if not isinstance(members, _Members):
-        return set()
-    return {value for name, value in members if name == "product_id" and isinstance(value, str)}

@@ -1,30 +1,41 @@
 """What the catalog and the cache hold of a product now, and which archive line wrote each field."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
-from catalog.archive_lines import Damage, Line, Located, find_line
+from catalog.archive_lines import Damage, Line, Located, find_line, keys_of_days
 from catalog.connections import Connections
 from catalog.errors import UnreachableError
 from catalog.objects import Identity
-from catalog.product_history import holds, shown_value
-from catalog.repair.repairs import Repair, digest_of, find_repair
+from catalog.product_history import Received, history, shown_value
+from catalog.product_repairs import with_repairs
+from catalog.product_search import Span, judge, search
+from catalog.repair.repairs import Repair
+from catalog.row_checks import LAST_UPDATED, NEVER_SET, inside_value, newest_event_time, record_fault
 from catalog.versions import Version, parse_version
 from processor.cache_keys import lease_key, value_key
 from processor.product import COLUMNS, MAX_PRODUCT_ID, MAX_VALUE_BYTES, REGISTERS, Product, cached_product
 from processor.reader import CatalogReader
-from processor.s3_objects import ACCEPTED
+from processor.s3_objects import ARCHIVE_PREFIX
 from processor.slices import decode_all
-from processor.updates import Rejection, Update
+from processor.updates import Update
 
 _VERSIONS = tuple(f"{name}_version" for name in REGISTERS)
-_SELECT = f"SELECT {', '.join((*COLUMNS, *_VERSIONS))} FROM products WHERE product_id = $1"  # noqa: S608 our own
+# What each register is until it is set.
+_UNSET = tuple(
+    f"{register.stored.format(f'NULL::{register.parameter}')} AS {name}_unset"
+    for name, register in REGISTERS.items()
+)
+_SELECT = f"SELECT {', '.join((*COLUMNS, *_VERSIONS, *_UNSET))} FROM products WHERE product_id = $1"  # noqa: S608 our own
 _PENDING = "SELECT 1 FROM pending_invalidation WHERE product_id = $1"
 _Origin = tuple[Line | None, Repair | None]
+# A larger archive is not looked through for updates of a field that the row does not have.
+_MOST_OBJECTS = 1_000
 # For one row; longer only if the table is locked or the database is overloaded.
 _ANSWER_SECONDS = 5.0
 
@@ -35,7 +46,7 @@ class FieldState:
 
     `version`: as stored; None if no update has set the field. `written_by`: its parts; None if it has none,
     or is not one of the pipeline. `line`: the archive's; None if it is not found. `repair`: how the record
-    was accepted after it had been rejected. `contradiction`: what the line says instead of the value.
+    was accepted after it had been rejected. `contradiction`: what the archive says instead of the value.
     """
 
     name: str
@@ -51,7 +62,7 @@ class FieldState:
     def fault(self) -> str | None:
         """What is wrong with where the value came from."""
         if self.version is None:
-            return None
+            return self.contradiction
         if self.written_by is None:
             return "not a version that the pipeline writes"
         return "the archive has no line of this record" if self.line is None else self.contradiction
@@ -77,19 +88,23 @@ class CacheState:
 class ProductState:
     """A product's row and cached copy.
 
-    `is_pending`: its cached copy could not be deleted yet; None if that cannot be read.
+    `fault`: what is wrong with `last_updated`. `is_pending`: its cached copy could not be deleted yet; None
+    if that cannot be read. `is_searched`: the archive has no update of a field without a version, unless a
+    fault says so; False: it is too large to be looked through.
     """
 
     product_id: str
     last_updated: datetime
+    fault: str | None
     fields: list[FieldState]
     cache: CacheState
     is_pending: bool | None
+    is_searched: bool
 
     @property
     def has_findings(self) -> bool:
         """Whether something is not as the pipeline leaves it."""
-        return self.cache.fault is not None or any(field.fault for field in self.fields)
+        return bool(self.fault or self.cache.fault or any(field.fault for field in self.fields))
 
 
 async def product_state(connections: Connections, product_id: str, damage: Damage) -> ProductState | None:
@@ -105,10 +120,21 @@ async def product_state(connections: Connections, product_id: str, damage: Damag
         # The row may have changed, and its cached copy not been deleted yet: look again.
         row = await stored_row(connections, product_id) or row
         cache = await cache_state(connections, _product(row))
+    archived: Mapping[str, Received | None] | None = dict.fromkeys(REGISTERS)
+    if any(row[version] is None for version in _VERSIONS):
+        archived = await _archived(connections, product_id, damage)
+        # What was in flight may have reached the row meanwhile.
+        row = await stored_row(connections, product_id) or row
     lines: dict[Identity, _Origin] = {}
-    fields = [await _field(connections, name, row, lines, damage) for name in REGISTERS]
+    fields = [await _field(connections, name, row, archived or {}, lines, damage) for name in REGISTERS]
     return ProductState(
-        product_id, row["last_updated"], fields, cache, await _is_pending(connections, product_id)
+        product_id,
+        row["last_updated"],
+        _last_updated_fault(row),
+        fields,
+        cache,
+        await _is_pending(connections, product_id),
+        archived is not None,
     )
 
 
@@ -174,20 +200,55 @@ def _product(row: asyncpg.Record) -> Product:
     return Product(*(row[name] for name in COLUMNS))
 
 
+def _last_updated_fault(row: asyncpg.Record) -> str | None:
+    newest = newest_event_time(row[version] for version in _VERSIONS)
+    try:
+        held = row["last_updated"].astimezone(UTC).isoformat(timespec="microseconds")
+    except (OverflowError, ValueError):  # infinity
+        held = ""
+    return LAST_UPDATED if newest not in (None, held.replace("+00:00", "Z")) else None
+
+
+async def _archived(
+    connections: Connections, product_id: str, damage: Damage
+) -> Mapping[str, Received | None] | None:
+    """Return the update that should have set each field; None if the archive is too large for that."""
+    s3, bucket = await connections.aws("s3"), connections.environment.archive_bucket
+    count = 0
+    async for keys in keys_of_days(s3, bucket, ARCHIVE_PREFIX, None, None):
+        count += len(keys)
+        if count > _MOST_OBJECTS:
+            return None
+    found = await search(connections, product_id, Span(), damage=damage, advance=lambda _: None)
+    return history(await with_repairs(connections, product_id, found, None, damage)).state
+
+
+def _unset_fault(name: str, row: asyncpg.Record, update: Received | None) -> str | None:
+    """Return what is wrong with a field that has no version."""
+    if row[name] != row[f"{name}_unset"]:
+        return NEVER_SET
+    if update is None:
+        return None
+    said = f"the archive has {shown_value(name, update.values[name])} ({update.key} line {update.line})"
+    return f"{said}, the row has none: it was changed by hand, or the update is in flight"
+
+
 async def _field(
     connections: Connections,
     name: str,
     row: asyncpg.Record,
+    archived: Mapping[str, Received | None],
     lines: dict[Identity, _Origin],
     damage: Damage,
 ) -> FieldState:
     version = row[f"{name}_version"]
     written_by = parse_version(version) if version is not None else None
     if written_by is None:
-        return FieldState(name, row[name], version, None, None, None)
+        fault = _unset_fault(name, row, archived.get(name)) if version is None else None
+        return FieldState(name, row[name], version, None, None, None, contradiction=fault)
     # One record has often written several fields.
     if written_by.identity not in lines:
-        lines[written_by.identity] = await _origin(connections, written_by, damage)
+        lines[written_by.identity] = await _origin(connections, row["product_id"], written_by, damage)
     line, repair = lines[written_by.identity]
     if line is None:
         return FieldState(name, row[name], version, written_by, None, None)
@@ -195,36 +256,18 @@ async def _field(
     supplier = outcome.supplier if isinstance(outcome, Update) else None
     return FieldState(
         name, row[name], version, written_by, line, supplier, repair,
-        _contradiction(name, row[name], version, line, outcome),
+        record_fault(row["product_id"], name, inside_value(name, row[name]), version, line),
     )  # fmt: skip
 
 
-async def _origin(connections: Connections, written_by: Version, damage: Damage) -> _Origin:
+async def _origin(connections: Connections, product_id: str, written_by: Version, damage: Damage) -> _Origin:
     s3, bucket = await connections.aws("s3"), connections.environment.archive_bucket
     found: Located | None = await find_line(s3, bucket, written_by, damage)
     if found is None:
         return None, None
-    digest = digest_of(found.line.record.data)
-    repair = await find_repair(
-        connections, written_by.identity, digest, found.written_at, is_fix=found.was_rejected
-    )
-    return found.line, repair if repair.is_fix else None
-
-
-def _contradiction(
-    name: str, value: object, version: str | None, line: Line, outcome: Update | Rejection
-) -> str | None:
-    """Return what a line says, if it is not what the row has."""
-    if line.verdict not in (None, ACCEPTED):
-        return f"its record was rejected: {line.verdict}"
-    if isinstance(outcome, Rejection):
-        return None  # accepted by the rules of then
-    if outcome.version != version or name not in outcome.values:
-        return "its record did not write this version: the row was changed by hand"
-    if not holds(name, value, outcome.values[name]):
-        said = shown_value(name, outcome.values[name])
-        return f"its record says {said}: the row was changed by hand"
-    return None
+    received = list(judge(found.line, product_id, found.written_at))
+    known = await with_repairs(connections, product_id, received, None, damage)
+    return found.line, known[0].repair if known else None
 
 
 async def _is_pending(connections: Connections, product_id: str) -> bool | None:

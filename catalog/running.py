@@ -82,10 +82,16 @@ def explained(error: Exception) -> CatalogError | None:
             return UnreachableError("the database does not answer: `catalog status` says what it can of it")
         case asyncpg.PostgresError() | OSError():
             return UnreachableError(f"{type(error).__name__}: {error}")
-        case _ if isinstance(error, cut_off()):
-            return UnreachableError(f"an answer of AWS was cut off: run it again ({type(error).__name__})")
         case _:
-            return None
+            return _rare(error)
+
+
+def _rare(error: Exception) -> CatalogError | None:
+    if isinstance(error, ValueError) and str(error).startswith("Invalid endpoint: "):
+        return UsageError(f"AWS_ENDPOINT_URL: {error}; a URL such as https://… is accepted")
+    if isinstance(error, cut_off()):
+        return UnreachableError(f"an answer of AWS was cut off: run it again ({type(error).__name__})")
+    return None
 
 
 def _client_error(error: ClientError) -> CatalogError:

@@ -33,8 +33,9 @@ def plain(foreign: str | bytes, most: int | None = None, style: str = "") -> Tex
 
 
 def counted(number: int, what: str) -> str:
-    """Return how many of something, such as "1 record" or "2,000 records"."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    """Return how many of something, such as "1 record", "2 batches" or "2,000 records"."""
+    plural = "es" if what.endswith("ch") else "s"
+    return f"{number:,} {what}{'' if number == 1 else plural}"
 
 
 def _escaped_character(character: str) -> str:

@@ -10,7 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from redis.exceptions import RedisError
 
 from local.demo import run
-from local.demo.kept_state import KeptRunError
+from local.demo.control import WORDS, ask
+from local.demo.kept_state import STATE, KeptRunError, held_state
 from local.deploy import deployment
 from local.emulated_aws.event_source_mapping import FunctionError, MappingEndedError
 from local.servers import ServerError
@@ -28,6 +29,8 @@ _SERVER_ERRORS = (
 _EPILOG = """examples:
   python -m local                    send a week of updates through the pipeline and check the result
   python -m local --keep             the same, and leave everything running for `.venv/bin/catalog --help`
+  python -m local trouble stop-cache take the cache from the kept run; start-cache gives it back
+  python -m local trouble fail-after-60s  let batches fail after a minute, not after a day
   python -m local deploy             deploy dev-stack to an emulator, send a record, destroy; twice
 """
 
@@ -63,8 +66,20 @@ async def _command(arguments: argparse.Namespace) -> int:
     match arguments.command:
         case "deploy":
             return await deployment.run(once=arguments.once)
+        case "trouble":
+            return await _trouble(arguments.word)
         case _:
             return await run.run_demo(keep=arguments.keep, readers=arguments.readers)
+
+
+async def _trouble(word: str) -> int:
+    """Ask the kept run for trouble; print how its parts are then."""
+    if (state := held_state(STATE)) is None:
+        raise KeptRunError("there is no kept run: start one in another terminal with `make local KEEP=1`")
+    answer = await ask(state["control"], word)
+    parts = [f"{name} {answer[name]}" for name in ("cache", "database", "network")]
+    print(f"{', '.join(parts)}; a batch fails after {answer['fails_after_seconds']:,} s")
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,6 +98,8 @@ def _parser() -> argparse.ArgumentParser:
         default=run.READERS,
         help="number of concurrent readers (default %(default)s)",
     )
+    trouble = commands.add_parser("trouble", help="stop, cut or change a part of the kept run, or heal it")
+    trouble.add_argument("word", choices=("state", *WORDS), metavar="word", help=f"state, {', '.join(WORDS)}")
     deploy = commands.add_parser("deploy", help="deploy dev-stack with cdktf, to an emulator of AWS")
     deploy.add_argument("--once", action="store_true", help="stop after the first destroy (half the time)")
     return parser

@@ -48,7 +48,12 @@ def identify(clients: Clients) -> str:
     Raises: UnreachableError.
     """
     try:
-        account_id: str = clients("sts").get_caller_identity()["Account"]
+        sts = clients("sts")
+    except ValueError as error:
+        # botocore's word for an endpoint that is no URL.
+        raise UnreachableError(f"AWS_ENDPOINT_URL: {error}; a URL such as https://… is accepted") from error
+    try:
+        account_id: str = sts.get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as error:
         raise UnreachableError(" ".join(str(error).split())) from error
     return account_id

@@ -5,6 +5,7 @@ from typing import Any
 
 from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
+from cdktf_cdktf_provider_aws.data_aws_partition import DataAwsPartition
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from cdktf_cdktf_provider_aws.sfn_state_machine import (
@@ -111,8 +112,10 @@ class Replay(Construct):
         self.role_arn = function.role_arn
         self._results_arn = f"{quarantine.bucket_arn}/{RESULTS_PREFIX}*"
         self._name = config.physical_name("inventory-replay")
+        # Of Step Functions' own ARNs, too: https://docs.aws.amazon.com/step-functions/latest/dg/integrate-services.html
+        self._states = f"arn:{DataAwsPartition(self, 'Partition').partition}:states"
         # The role needs the ARN before there is a state machine.
-        self.state_machine_arn = f"arn:aws:states:{config.region}:{account_id}:stateMachine:{self._name}"
+        self.state_machine_arn = f"{self._states}:{config.region}:{account_id}:stateMachine:{self._name}"
         self._executions_arn = self.state_machine_arn.replace(":stateMachine:", ":execution:")
         logs = self._create_logs()
         role = self._create_role(account_id)
@@ -219,7 +222,7 @@ class Replay(Construct):
         """Return the map: no batch may fail, and each is tried again for as long as it could help."""
         replay = {
             "Type": "Task",
-            "Resource": "arn:aws:states:::lambda:invoke",
+            "Resource": f"{self._states}:::lambda:invoke",
             "Parameters": {"FunctionName": function_arn, "Payload.$": "$"},
             "OutputPath": "$.Payload",
             "TimeoutSeconds": self._settings.timeout_seconds + 30,
@@ -240,7 +243,7 @@ class Replay(Construct):
             "Type": "Map",
             "Label": "Objects",
             "ItemReader": {
-                "Resource": "arn:aws:states:::s3:listObjectsV2",
+                "Resource": f"{self._states}:::s3:listObjectsV2",
                 "Parameters": {"Bucket": self._archive.bucket_name, "Prefix.$": "$.prefix"},
             },
             "ItemSelector": {
@@ -259,7 +262,7 @@ class Replay(Construct):
                 "States": {"ReplayObjects": replay},
             },
             "ResultWriter": {
-                "Resource": "arn:aws:states:::s3:putObject",
+                "Resource": f"{self._states}:::s3:putObject",
                 "Parameters": {"Bucket": self._quarantine.bucket_name, "Prefix": RESULTS_PREFIX.rstrip("/")},
             },
             "End": True,

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from catalog.archive.lines import LARGEST_OBJECT_BYTES, MOST_DAMAGED_LINES, DamageError, Unpacked, read_line
-from catalog.archive.object_checks import own_name
 from catalog.archive.rows import COLUMNS, LARGEST_ROW_BYTES, row_of, unreadable_row
 from catalog.archive.spill import Spill
 from catalog.archive.verify import Scope
 from catalog.connections import Connections
 from catalog.errors import UsageError
-from catalog.objects import list_keys, read_objects
+from catalog.objects import list_keys, parse_key, read_objects
 from processor.s3_objects import ARCHIVE_PREFIX
 
 _MOST_FILES_PER_DAY = 8
@@ -97,7 +96,7 @@ async def _listed(connections: Connections, scope: Scope) -> dict[date, dict[Mem
     by_day: dict[date, dict[Member, int]] = {}
     for prefix in scope.prefixes(ARCHIVE_PREFIX):
         async for found in list_keys(s3, bucket, prefix):
-            name = own_name(found["Key"])
+            name = parse_key(found["Key"])
             if name is not None and found["Size"] <= LARGEST_OBJECT_BYTES:
                 by_day.setdefault(name.day, {})[found["Key"], found["ETag"]] = found["Size"]
     return by_day

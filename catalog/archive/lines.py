@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from catalog.objects import NUMBER, SHARD
 from catalog.terminal_text import escaped
 from processor.reasons import Reason
-from processor.records import MAX_SEQUENCE_DIGITS, WHOLE_AGGREGATE, Record
+from processor.records import WHOLE_AGGREGATE, Record
 from processor.s3_objects import ACCEPTED
 from processor.slices import decode_all
 from processor.timestamps import utc_text
@@ -32,8 +33,8 @@ _LONGEST_LINE = 16 * 1024 * 1024
 _PIECE = 256 * 1024
 _GZIP = b"\x1f\x8b"
 _WITH_GZIP_HEADER = 31
-SHARD = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
-_SEQUENCE_NUMBER = re.compile(rf"0|[1-9][0-9]{{0,{MAX_SEQUENCE_DIGITS - 1}}}")
+_SHARD = re.compile(SHARD)
+_SEQUENCE_NUMBER = re.compile(NUMBER)
 _DATA = b',"data":'
 _DATA_BASE64 = b',"data_base64":"'
 SUB_SEQUENCES = range(WHOLE_AGGREGATE, 10_000_000)
@@ -140,7 +141,7 @@ def _judged(record: Record) -> str:
 
 
 def _record(members: _Head, data: bytes) -> Record:
-    if not SHARD.fullmatch(members.shard):
+    if not _SHARD.fullmatch(members.shard):
         raise DamageError(f"shard is {shorten(members.shard)}")
     if not _SEQUENCE_NUMBER.fullmatch(members.sequence_number):
         raise DamageError(f"sequence_number is {shorten(members.sequence_number)}")

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +9,6 @@ from datetime import UTC, datetime
 from catalog.archive.findings import DayOfShard, Verification
 from catalog.archive.lines import (
     MOST_DAMAGED_LINES,
-    SHARD,
     SUB_SEQUENCES,
     ArchivedLine,
     DamageError,
@@ -18,13 +16,11 @@ from catalog.archive.lines import (
     read_line,
     shorten,
 )
-from catalog.objects import ObjectName, identity_of, parse_key, parse_line
+from catalog.objects import ObjectName, identity_of, parse_line
 from processor.records import Record
-from processor.s3_objects import ACCEPTED, ARCHIVE_PREFIX, QUARANTINE_PREFIX
+from processor.s3_objects import ACCEPTED
 
-SUFFIX = ".ndjson.gz"
 _DIGEST_LENGTH = 12
-_DIGEST = re.compile(rf"[0-9a-f]{{{_DIGEST_LENGTH}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +31,6 @@ class Listed:
     name: ObjectName
     size: int
     written_ms: int
-
-
-def own_name(key: str, *, prefix: str = ARCHIVE_PREFIX, suffix: str = SUFFIX) -> ObjectName | None:
-    """Return what a key says, if the processor could have written it."""
-    name = parse_key(key) if key.startswith(prefix) and key.endswith(suffix) else None
-    if name is None or not SHARD.fullmatch(name.shard) or not _DIGEST.fullmatch(name.digest):
-        return None
-    again = f"{prefix}dt={name.day}/{name.shard}/{name.first}-{name.last}-{name.digest}{suffix}"
-    return name if again == key else None
 
 
 def check_object(listed: Listed, body: bytes, result: Verification) -> Iterator[tuple[int, ArchivedLine]]:
@@ -139,11 +126,6 @@ def quarantined_rows(name: ObjectName, number: int, body: bytes, result: Verific
             continue
         row = (shard, sequence_number, sub_sequence, content, number, position)
         yield ",".join(map(str, row)).encode()
-
-
-def quarantine_name(key: str) -> ObjectName | None:
-    """Return what a key of quarantine says, if the processor could have written it."""
-    return own_name(key, prefix=QUARANTINE_PREFIX, suffix=".ndjson")
 
 
 def content_of(record: Record) -> int:

@@ -32,6 +32,11 @@ class NamedQuery:
     defaults: Mapping[str, str]
     sql: str
 
+    @property
+    def times(self) -> frozenset[str]:
+        """The parameters that are points in time."""
+        return frozenset(name for name, what in self.parameters.items() if what.startswith("the time"))
+
 
 def named_queries() -> list[NamedQuery]:
     """Return the queries in the folder, by name."""

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
-from catalog.archive.object_checks import own_name
 from catalog.archive.verify import Scope
 from catalog.connections import Connections
-from catalog.objects import list_keys
+from catalog.objects import list_keys, parse_key
 from costs.prices import BYTES_PER_GB, read_prices
 from processor.s3_objects import ARCHIVE_PREFIX
 
@@ -54,7 +53,7 @@ async def list_days(connections: Connections, scope: Scope, progress: Callable[[
     by_day: dict[date, Day] = {}
     for prefix in scope.prefixes(ARCHIVE_PREFIX):
         async for found in list_keys(s3, bucket, prefix):
-            name = own_name(found["Key"])
+            name = parse_key(found["Key"])
             if name is None or not scope.takes(name.shard):
                 continue
             day, size = by_day.setdefault(name.day, Day(name.day)), found["Size"]
@@ -64,6 +63,17 @@ async def list_days(connections: Connections, scope: Scope, progress: Callable[[
             day.small_bytes += size if size < SMALL_BYTES else 0
             progress(1)
     return [day for _, day in sorted(by_day.items())]
+
+
+async def outside_of(connections: Connections, scope: Scope) -> str:
+    """Return that there is no object of a scope, and whether the archive has others."""
+    s3, bucket = await connections.aws("s3"), connections.environment.archive_bucket
+    async for found in list_keys(s3, bucket, ARCHIVE_PREFIX):
+        if (name := parse_key(found["Key"])) is not None:
+            days = f"from {scope.begin} to {scope.end}" if scope.begin else "of any day"
+            shard = f" of shard {scope.shard}" if scope.shard else ""
+            return f"There is no object {days}{shard}; the archive has others, the first one of {name.day}."
+    return "There is no object yet: the archive is empty."
 
 
 def small_costs(days: list[Day]) -> Costs:
@@ -84,8 +94,6 @@ def small_costs(days: list[Day]) -> Costs:
 def advice(days: list[Day], costs: Costs, *, records: int | None, duplicates: int | None) -> list[str]:
     """Return what to do, if anything."""
     objects, small = sum(day.objects for day in days), sum(day.small_objects for day in days)
-    if not objects:
-        return ["There is no object yet."]
     found = []
     saved = costs.puts - costs.larger_puts
     if small > objects // 2 and saved >= 1:

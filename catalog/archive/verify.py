@@ -19,7 +19,7 @@ from catalog.archive.object_checks import Listed
 from catalog.archive.spill import Spill
 from catalog.connections import Connections
 from catalog.errors import UnreachableError
-from catalog.objects import days, list_keys, read_objects
+from catalog.objects import Foreign, days, list_keys, parse_key, read_objects
 from processor.product import REGISTERS
 from processor.s3_objects import ARCHIVE_PREFIX, QUARANTINE_PREFIX
 
@@ -95,11 +95,12 @@ async def verify(
 async def _list_archive(work: _Work) -> None:
     s3, bucket = await work.connections.aws("s3"), work.connections.environment.archive_bucket
     is_whole = work.scope.begin is None and work.scope.shard is None
+    foreign = Foreign()
     for prefix in [""] if is_whole else work.scope.prefixes(ARCHIVE_PREFIX):
         async for found in list_keys(s3, bucket, prefix):
-            name = object_checks.own_name(found["Key"])
-            if name is None:
-                work.result.add("foreign", found["Key"], None, "the processor does not write such an object")
+            name = parse_key(found["Key"])
+            if name is None or not name.key.startswith(ARCHIVE_PREFIX):
+                foreign.note(found["Key"])
             elif work.scope.takes(name.shard):
                 where = work.result.of(name.day, name.shard)
                 where.objects += 1
@@ -107,6 +108,7 @@ async def _list_archive(work: _Work) -> None:
                 written_ms = round(found["LastModified"].timestamp() * 1000)
                 number = len(work.archive)
                 work.archive[number] = Listed(number, name, found["Size"], written_ms)
+    _note(foreign, work)
 
 
 async def _read_archive(work: _Work, progress: Progress) -> None:
@@ -128,20 +130,26 @@ async def _read_archive(work: _Work, progress: Progress) -> None:
 
 
 async def _read_quarantine(work: _Work) -> None:
-    names = {}
+    names, foreign = {}, Foreign()
     async for key, size in _keys(work, "quarantine"):
-        name = object_checks.quarantine_name(key)
+        name = parse_key(key)
         if name is None:
-            work.result.add("foreign", key, None, "the processor does not write such an object")
+            foreign.note(key)
         elif size > LARGEST_OBJECT_BYTES:
             work.result.add("damage", key, None, f"it has {size:,} bytes; it was not read")
         elif work.scope.takes(name.shard):
             names[key] = name
+    _note(foreign, work)
     async for key, body in _bodies(work, "quarantine", list(names)):
         number = len(work.quarantine)
         work.quarantine[number] = key
         for row in object_checks.quarantined_rows(names[key], number, body, work.result):
             work.spill.add("quarantined", row)
+
+
+def _note(foreign: Foreign, work: _Work) -> None:
+    if foreign.count:
+        work.result.notes.append(foreign.text())
 
 
 async def _compare_quarantine(work: _Work) -> None:
@@ -199,10 +207,9 @@ async def _read_nearby(work: _Work, store: str, query: str) -> None:
     if not ranges:
         return
     known = {listed.name.key for listed in work.archive.values()} | set(work.quarantine.values())
-    parse = object_checks.own_name if store == "archive" else object_checks.quarantine_name
     candidates = []
     async for key, size in _keys(work, store, margin=_MARGIN_DAYS):
-        name = parse(key)
+        name = parse_key(key)
         if key in known or name is None or size > LARGEST_OBJECT_BYTES:
             continue
         if object_checks.overlaps(name, ranges):
@@ -217,7 +224,7 @@ async def _read_nearby(work: _Work, store: str, query: str) -> None:
 def _identities(key: str, body: bytes) -> list[bytes]:
     """Return the identity of each line that can be read."""
     if key.startswith(QUARANTINE_PREFIX):
-        name = object_checks.quarantine_name(key)
+        name = parse_key(key)
         rows = object_checks.quarantined_rows(name, 0, body, Verification()) if name is not None else ()
         return [row.rsplit(b",", 3)[0] for row in rows]
     found = []

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from catalog.archive.findings import MOST_FINDINGS, Verification
-from catalog.archive.report import Day, advice, list_days, small_costs
+from catalog.archive.report import Day, advice, list_days, outside_of, small_costs
 from catalog.archive.spill import open_spill
 from catalog.archive.verify import Scope, verify
 from catalog.commands.archive_sql import (
@@ -29,17 +29,16 @@ from catalog.console import Output
 from catalog.errors import UsageError
 from catalog.options import AsJson, EnvironmentName
 from catalog.running import run
+from catalog.terminal_text import counted
 from catalog.times import read_time
 
 FromDay = Annotated[
     str | None,
-    typer.Option(
-        "--from", help="The first day (UTC), or one of a time or an age; with --to.", show_default=False
-    ),
+    typer.Option("--from", help="The first day (UTC), or that of a time or an age (1h).", show_default=False),
 ]
 ToDay = Annotated[
     str | None,
-    typer.Option("--to", help="The last day, itself included.", show_default=False),
+    typer.Option("--to", help="The last day, itself included. Default: today.", show_default=False),
 ]
 Shard = Annotated[str | None, typer.Option("--shard", help="Only this shard.", show_default=False)]
 
@@ -65,11 +64,11 @@ def register(app: typer.Typer) -> None:
 
 def scope_of(begin: str | None, end: str | None, shard: str | None) -> Scope:
     """Return which objects the options choose. Raises: UsageError."""
-    if (begin is None) != (end is None):
-        raise UsageError("--from and --to belong together: the first and the last day, both included")
-    if begin is None or end is None:
+    if begin is None:
+        if end is not None:
+            raise UsageError("--to needs --from: the first and the last day, both included")
         return Scope(shard=shard)
-    first, last = read_time(begin, "--from").date(), read_time(end, "--to").date()
+    first, last = read_time(begin, "--from").date(), read_time(end or "0s", "--to").date()
     if last < first:
         raise UsageError(f"--from {first} is later than --to {last}")
     return Scope(first, last, shard)
@@ -180,14 +179,17 @@ def report_command(
                 found = await verify(connections, scope, spill, table=False, progress=progress)
             records = sum(day.records for day in found.days.values())
             twice = sum(day.duplicates for day in found.days.values())
-        _print_report(output, days, records, twice)
+        outside = None if days else await outside_of(connections, scope)
+        _print_report(output, days, records, twice, outside)
 
     run(env, output, command)
 
 
-def _print_report(output: Output, days: list[Day], records: int | None, duplicates: int | None) -> None:
+def _print_report(
+    output: Output, days: list[Day], records: int | None, duplicates: int | None, outside: str | None
+) -> None:
     rows, costs = [asdict(day) for day in days], small_costs(days)
-    found = advice(days, costs, records=records, duplicates=duplicates)
+    found = [outside] if outside else advice(days, costs, records=records, duplicates=duplicates)
     columns = ("day", "objects", "bytes", "small_objects", "small_bytes")
     totals = {name: sum(row[name] for row in rows) for name in columns[1:]}
     lines = [
@@ -197,7 +199,9 @@ def _print_report(output: Output, days: list[Day], records: int | None, duplicat
         f"${costs.larger_reads:,.4f}, ${costs.glacier:,.4f} (from day 90 on).",
     ]
     if records is not None and duplicates is not None:
-        lines.append(f"Duplicates: {duplicates:,} of {records:,} lines ({duplicates / max(records, 1):.1%}).")
+        lines.append(
+            f"Duplicates: {duplicates:,} of {counted(records, 'line')} ({duplicates / max(records, 1):.1%})."
+        )
     document = {
         "days": rows,
         "costs": asdict(costs),
@@ -205,6 +209,9 @@ def _print_report(output: Output, days: list[Day], records: int | None, duplicat
         "duplicates": duplicates,
         "advice": found,
     }
+    if outside:
+        output.data(document, outside)
+        return
     output.data(document, _table(columns, rows, totals), Text("\n".join([*lines, *found])))
 
 
@@ -231,7 +238,7 @@ def _print_verification(output: Output, result: Verification) -> None:
     if result.found > MOST_FINDINGS:
         output.say(f"only the first {MOST_FINDINGS:,} of {result.found:,} findings are shown")
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(result.counts.items()))
-    output.say(f"{result.found:,} findings: {kinds}" if result.found else _NO_FINDINGS)
+    output.say(f"{counted(result.found, 'finding')}: {kinds}" if result.found else _NO_FINDINGS)
 
 
 def _table(columns: tuple[str, ...], rows: list[dict[str, Any]], totals: dict[str, int]) -> Table:

@@ -18,6 +18,8 @@ from catalog.commands.result_printing import print_csv, print_json, print_rows
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import UsageError
+from catalog.terminal_text import counted
+from catalog.times import read_time
 
 Query = Annotated[
     str | None, typer.Argument(help="SQL on the view `archive`; - reads it.", show_default=False)
@@ -43,7 +45,9 @@ def chosen_query(
         return None
     if named is not None:
         found = named_query(named)
-        return found.sql, values_for(found.sql, settings, found.defaults)
+        values = values_for(found.sql, settings, found.defaults)
+        times = {name: read_time(values[name], f"--set {name}").isoformat() for name in found.times}
+        return found.sql, values | times
     if file is not None:
         try:
             sql = file.read_text(encoding="utf-8")
@@ -100,7 +104,7 @@ async def ask(
         with output.progress("objects read") as progress:
             cached = await download(connections, scope, spill, most_gb=most_gb, progress=progress)
         if cached.damaged:
-            output.say(f"{cached.damaged:,} objects are damaged: `catalog archive verify` says where")
+            output.say(f"{counted(cached.damaged, 'damaged object')}: `catalog archive verify` says where")
         open_view(spill, cached.files, scope)
         await _print(output, await ask_duckdb(spill, sql, values), as_csv=as_csv)
 

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from rich.text import Text
 
-from catalog.commands.replay import (
+from catalog.commands.replay_options import (
     CORES,
     Folder,
     From,
@@ -15,7 +15,13 @@ from catalog.commands.replay import (
     To,
     WorkerCount,
 )
-from catalog.commands.replay_products import read_products, say_many_objects, say_unknown
+from catalog.commands.replay_products import (
+    read_products,
+    say_foreign,
+    say_many_objects,
+    say_unknown,
+    without_of,
+)
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import UsageError
@@ -76,18 +82,23 @@ def diff(
         if selection.begin_ms >= selection.end_ms:
             raise UsageError("--from is later than --to: no update is in between")
         environment = connections.environment
+        without = await without_of(connections, selection, None, None, output)
         with tempfile.TemporaryDirectory(prefix="catalog-diff-") as folder:
-            plan = Plan(environment=environment, selection=selection, folder=source, spill=Path(folder))
+            plan = Plan(
+                environment=environment,
+                selection=selection,
+                folder=source,
+                spill=Path(folder),
+                without=without,
+            )
             objects = await open_source(plan, connections)
             with output.progress("objects read") as advance:
                 report, found = await compare(
                     connections, plan, objects, workers=workers, limit=limit, advance=advance
                 )
-        s3 = await connections.aws("s3")
+        say_foreign(output, objects)
         for one in found.differences[:_EXPLAINED]:
-            one.explanation = await explain(
-                one, objects, s3, environment.quarantine_bucket, report.newest_arrival_ms
-            )
+            one.explanation = await explain(one, objects, connections, report.newest_arrival_ms)
         _print(output, report, found)
         if selection.products:
             say_many_objects(output, report.objects, begin)
@@ -108,7 +119,8 @@ def _print(output: Output, report: ReplayReport, found: Comparison) -> None:
     }
     lines = []
     for one in found.differences:
-        sides = f"archive {_shown(one.field, one.archive)}, table {_shown(one.field, one.table)}"
+        table = "no row" if one.table is None else _shown(one.field, one.table)
+        sides = f"archive {_shown(one.field, one.archive)}, table {table}"
         lines.append(f"{safe(one.product_id)} {one.field}: {one.kind}: {sides}")
         if one.explanation:
             lines.append(f"  {safe(one.explanation, _WIDEST)}")
@@ -137,4 +149,4 @@ def _said_document(field: str, said: Said) -> dict[str, Any]:
 
 
 def _shown(field: str, said: Said | None) -> str:
-    return "-" if said is None else safe(shown_value(field, said.value), 40)
+    return safe(shown_value(field, None if said is None else said.value), 40)

@@ -24,19 +24,35 @@ from catalog.product_history import (
     column_value,
     differences,
     history,
+    mark_held,
     shown_value,
 )
 from catalog.product_repairs import with_repairs
 from catalog.product_search import Span, count_objects, search
 from catalog.product_state import stored_row
 from catalog.running import run
-from catalog.terminal_text import safe
-from catalog.times import read_time
+from catalog.terminal_text import counted, safe
+from catalog.times import read_time, shown_time
 from processor.product import REGISTERS
 from processor.timestamps import utc_text
 
 _WIDEST = 600
-_WORDS = {"replaced": "replaced by", "older": "older than", "same version": "same version as"}
+_WORDS = {
+    "missing": "not in the row",
+    "replaced": "replaced by",
+    "older": "older than",
+    "same version": "same version as",
+}
+
+
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at",
+        help="What the catalog said then: a time, a day's end, or an age (1h, 20s).",
+        show_default=False,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -48,12 +64,10 @@ def explain(
     product_id: Product,
     env: EnvironmentName = None,
     as_json: AsJson = False,
-    at: Annotated[
-        str | None,
-        typer.Option("--at", help="What the catalog said then: a time, or a day's end.", show_default=False),
-    ] = None,
+    at: At = None,
     begin: Annotated[
-        str | None, typer.Option("--from", help="Only what arrived since then.", show_default=False)
+        str | None,
+        typer.Option("--from", help="Only what arrived since then, such as 6h.", show_default=False),
     ] = None,
     end: Annotated[
         str | None, typer.Option("--to", help="Only what arrived until then.", show_default=False)
@@ -62,17 +76,21 @@ def explain(
 ) -> None:
     """Explain a product: every update ever received for it, in version order, applied or not and why.
 
-    Reads the archive, all of it without `--from` and `--to`. `current`: the catalog holds it. `replaced by
-    4`: applied, then number 4 was newer. `older than 3`: not applied, the newer number 3 was there already.
-    In the end the row is compared with what the updates make of it. What was rejected first and accepted
-    when an operator fixed it, or sent it again, counts from then; a failed batch, from its arrival.
+    Reads the archive, all of it without `--from` and `--to`; then the row is compared with what the updates
+    make of it. `current`: the row holds it. `not in the row`: it should. `newest`: of these updates, without
+    a look at the row. `replaced by 4`: applied, then number 4 was newer. `older than 3`: not applied, the
+    newer number 3 was there already. What was rejected first and accepted when an operator fixed it, or sent
+    it again, counts from then; a failed batch, from its arrival.
 
-    Exit code 1: nothing was received, the row differs, or a part of the archive is damaged.
+    Exit code 1: nothing was received, the row differs or could not be read, or a part of the archive is
+    damaged.
 
     `--json`: `product_id`, `at`, `state` (field: `value`, `number`), `updates` (each `number`, `event_time`,
-    `arrived`, `supplier`, `values`, `outcomes` (field: `state`, `by`), `repair` (of what was rejected first:
-    `at`, `is_fix`, `by`, `reason`), `became` (numbers of what it was repaired to), `reason`, `message`,
-    `shard`, `sequence_number`, `sub_sequence`, `partition_key`, `object`, `line`), `differences`, `damaged`.
+    `arrived`, `supplier`, `values`, `outcomes` (field: `state`: newest, current, missing, replaced, older,
+    same version; `by`), `repair` (of what was rejected first: `at`, `is_fix`, `by`, `reason`), `became`
+    (numbers of what it was repaired to), `moved_to`, `moved_from` (the other product, if a fix changed that),
+    `reason`, `message`, `shard`, `sequence_number`, `sub_sequence`, `partition_key`, `object`, `line`),
+    `differences` (null: the row was not read), `damaged`.
 
     Examples:
 
@@ -92,21 +110,20 @@ def explain(
         say_many_objects(output, total, begin)
         with output.progress("reading the archive", total=total) as advance:
             found = await search(connections, product_id, span, damage=damage, advance=advance)
-            found = await with_repairs(connections, found, moment, damage)
+            found = await with_repairs(connections, product_id, found, moment, damage)
         told = history(found)
         is_whole = span == Span()
         differing = await _differing(connections, product_id, told, output) if is_whole else None
         _say_damage(damage, output)
         document = _document(product_id, moment, told, limit, differing, damage)
         if not found:
-            output.say(
-                f"nothing was received of {safe(repr(product_id))} in {total:,} objects of the archive"
-            )
+            _say_nothing(product_id, moment, total, differing or (), output)
             if as_json:
                 output.data(document)
             return 1
         output.data(document, _table(told.received[-limit:]), _ending(told, moment, differing, limit))
-        return 1 if differing or damage.count else 0
+        is_unread = is_whole and differing is None
+        return 1 if differing or is_unread or damage.count else 0
 
     run(env, output, command)
 
@@ -117,9 +134,20 @@ async def _differing(
     try:
         row = await stored_row(connections, product_id)
     except (UnreachableError, asyncpg.PostgresError) as error:
-        output.say(f"the row was not compared: {safe(error, _WIDEST)}")
+        output.say(f"the row could not be read, so it was not compared: {safe(error, _WIDEST)}")
         return None
+    mark_held(told, row)
     return differences(told.state, row)
+
+
+def _say_nothing(
+    product_id: str, moment: datetime | None, objects: int, differing: Sequence[str], output: Output
+) -> None:
+    by = "" if moment is None else f" by {shown_time(moment)}"
+    name = safe(repr(product_id))
+    output.say(f"nothing was received of {name}{by} in {counted(objects, 'object')} of the archive")
+    for one in differing:
+        output.say(f"The row differs: {safe(one, _WIDEST)}")
 
 
 def _say_damage(damage: Damage, output: Output) -> None:
@@ -150,20 +178,21 @@ def _table(received: Sequence[Received]) -> Table:
 def _lines(one: Received) -> tuple[list[str], list[str]]:
     """Return an update's fields and what became of each, a line a field."""
     if one.reason is not None:
-        became = [f"{_became(other)} as {other.number}" for other in one.became]
+        became = [f"{other.repair.verb} as {other.number}" for other in one.became if other.repair]
+        if one.moved_to is not None:
+            became.append(f"fixed: now product {safe(repr(one.moved_to), 60)}")
         return [safe(one.message or "", 300)], [f"rejected: {safe(one.reason)}", *became]
     update = [f"{name} {safe(shown_value(name, value), 60)}" for name, value in one.values.items()]
     if one.repair is not None:
         update.append(safe(one.repair.text(), 300))
+    if one.moved_from is not None:
+        update.append(f"sent for product {safe(repr(one.moved_from), 60)}")
     return update, [_said(one.outcomes[name]) for name in one.values]
 
 
-def _became(other: Received) -> str:
-    return "fixed" if other.repair is not None and other.repair.is_fix else "accepted later"
-
-
 def _said(outcome: Outcome) -> str:
-    return outcome.state if outcome.by is None else f"{_WORDS[outcome.state]} {outcome.by}"
+    word = _WORDS.get(outcome.state, outcome.state)
+    return word if outcome.by is None else f"{word} {outcome.by}"
 
 
 def _short(event_time: str | None) -> str:
@@ -217,6 +246,8 @@ def _update(one: Received) -> dict[str, Any]:
         "outcomes": {name: {"state": each.state, "by": each.by} for name, each in one.outcomes.items()},
         "repair": one.repair and asdict(one.repair),
         "became": [other.number for other in one.became],
+        "moved_to": one.moved_to,
+        "moved_from": one.moved_from,
         "reason": one.reason,
         "message": one.message,
         "shard": one.shard,

@@ -27,6 +27,7 @@ from catalog.produce.sending import Sender, paced
 from catalog.produce.source import EventTime, Source
 from catalog.produce.waiting import Awaited
 from catalog.running import run, run_alone
+from catalog.terminal_text import counted
 
 _ASKS = "prod"
 _SIMULATED_RATE = 1_000
@@ -71,8 +72,9 @@ def produce(
     `--check`, the exit code is 1 if a line would be rejected.
 
     `--json` prints stream, sent, sent_again, seconds, rejected (reason → count), lines (line, product_id,
-    reason, message), lines_left_out and outcome (in_catalog, superseded, quarantined, unprocessed; null
-    without `--wait`); with `--check`: accepted, rejected, lines, lines_left_out.
+    reason, message), lines_left_out and outcome (in_catalog, replaced by later records of the same run,
+    superseded by others, quarantined, unprocessed; null without `--wait`); with `--check`: accepted,
+    rejected, lines, lines_left_out.
 
     Examples:
 
@@ -82,9 +84,9 @@ def produce(
     """
     output = Output(as_json=as_json)
     if simulate == (source is not None):
-        raise typer.BadParameter("give FILE, or - for standard input, or --simulate; one of them")
+        raise UsageError("give FILE, or - for standard input, or --simulate; one of them")
     if out is not None and (not simulate or check):
-        raise typer.BadParameter("--out writes what --simulate makes up, and neither sends nor checks it")
+        raise UsageError("--out writes what --simulate makes up, and neither sends nor checks it")
     if source is not None:
         total = limit
         chosen = Source(
@@ -118,7 +120,7 @@ async def _write(output: Output, records: Records, path: Path, total: int | None
             file.write(b"".join(record.data + b"\n" for record in batch))
             count += len(batch)
             advance(len(batch))
-    output.data({"file": str(path), "records": count}, f"Wrote {count:,} records to {path}.")
+    output.data({"file": str(path), "records": count}, f"Wrote {counted(count, 'record')} to {path}.")
 
 
 @contextmanager
@@ -182,14 +184,19 @@ async def _send(
         output.say(f"interrupted. {_how_to_go_on(sender)}")
         code, wait = INTERRUPTED, False
     except (CatalogError, ClientError, BotoCoreError):
-        output.say(f"{sender.sent:,} records were sent. {_how_to_go_on(sender)}")
+        if sender.sent:
+            output.say(f"{_were_sent(sender)}. {_how_to_go_on(sender)}")
         raise
     report.sent, report.sent_again = sender.sent, sender.sent_again
     report.seconds = time.monotonic() - begun
     if not report.expected.total and not code:
         return _say_empty(output, source, report.document())
     if wait:
-        report.outcome = await awaited.outcome(connections)
+        try:
+            report.outcome = await awaited.outcome(connections)
+        except Exception:
+            output.say(f"{_were_sent(sender)} to {report.stream}; what became of them is not known.")
+            raise
     output.data(report.document(), *report.renderables())
     if report.expected.not_sendable or (report.outcome is not None and report.outcome.unprocessed):
         code = code or 1
@@ -207,6 +214,10 @@ def _say_empty(output: Output, source: str | None, document: dict[str, Any]) -> 
 async def _judged(records: Records, expected: Expected) -> Records:
     async for batch in records:
         yield expected.add(batch)
+
+
+def _were_sent(sender: Sender) -> str:
+    return f"{counted(sender.sent, 'record')} {'was' if sender.sent == 1 else 'were'} sent"
 
 
 def _how_to_go_on(sender: Sender) -> str:

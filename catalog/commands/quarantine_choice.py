@@ -10,7 +10,7 @@ from catalog.repair.failed_batches import Damaged
 from catalog.repair.marks import Marks
 from catalog.repair.quarantined import Filter, Quarantined, named_id, read_quarantined
 from catalog.terminal_text import escaped
-from catalog.times import read_period
+from catalog.times import read_period, shown_time
 from processor.reasons import Reason
 
 _CODES = sorted(Reason)
@@ -53,10 +53,10 @@ async def chosen(
         return lambda: read_quarantined(connections, wanted, without=without)
     found = [one async for one in read_quarantined(connections, wanted, without=without)]
     missing = wanted.ids - {one.id for one in found if isinstance(one, Quarantined)}
-    for name, at in marks.at.items():
+    for name, mark in marks.of_records.items():
         if (id_ := named_id(name)) in missing and name in without:
             done = "fixed" if name in marks.fixed else "redriven"
-            output.say(f"{id_} was {done} at {at}: see `catalog history`")
+            output.say(f"{id_} was {done} at {shown_time(mark.at)}: see `catalog history`")
             missing -= {id_}
     if missing:
         raise UsageError(no_such_record(", ".join(sorted(missing))))

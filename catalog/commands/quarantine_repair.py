@@ -25,7 +25,7 @@ from catalog.console import Output
 from catalog.errors import INTERRUPTED
 from catalog.operations import chosen_by, recorded
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
-from catalog.repair.claims import Claims
+from catalog.repair.claims import Claims, begun_fix, read_begun
 from catalog.repair.failed_batches import Damaged
 from catalog.repair.invocation import open_processor
 from catalog.repair.marks import MarkWriter, read_marks
@@ -88,14 +88,19 @@ def redrive(
         wanted = read_filter(ids, code, supplier, since, until, shard, product)
         marks = await read_marks(connections)
         # What was fixed has an accepted line in the archive; its old bytes would be a second one.
-        without = marks.fixed if again else marks.fixed | marks.records
+        without = marks.fixed if again else marks.of_records
         read = await chosen(connections, output, wanted, marks, without)
+        begun = await read_begun(connections, marks)
 
         async def records(left: Counter[str], damaged: list[Damaged]) -> AsyncIterator[Sending]:
             count = 0
             async for found in read():
                 if isinstance(found, Damaged):
                     damaged.append(found)
+                elif (claim := begun_fix(begun, found)) is not None:
+                    left[
+                        f"a fix was begun, which `catalog quarantine fix --finish` sends: {claim.text()}"
+                    ] += 1
                 elif (say := chance(found)) is not Chance.SEND:
                     left[f"{found.reason}: {say}"] += 1
                 else:
@@ -129,27 +134,31 @@ async def offer_and_send(
     why: str,
     rate: float | None,
     show: int = _SAMPLE,
+    always_shows: bool = False,
 ) -> int:
     """Show what would be sent and, if that is confirmed, send it; return the exit code.
 
-    `show`: how many are printed of a dry run; 0: all.
+    `show`: how many are printed; 0: all. `always_shows`: with `yes`, too, unless the result is JSON.
     `records`: reads them once more each time; it counts what it leaves, by why, and what is damaged.
     `arguments`: what was chosen, for the history.
     """
-    if not yes:
+    is_shown = not yes or (always_shows and not output.as_json)
+    if is_shown:
         left, damaged, codes = Counter[str](), list[Damaged](), Counter[str]()
         sample: list[Sending] = []
         with output.progress("reading quarantine") as advance:
-            async for sending in records(left, damaged):
+            async for sending in _telling(records(left, damaged), output):
                 codes[sending.found.reason] += 1
                 if len(sample) < show or not show:
                     sample.append(sending)
                 advance(1)
+        if yes and codes:
+            left, damaged = Counter[str](), []  # the result has them
         _print_offer(codes, sample, left, damaged, output)
         what = f"send {counted(codes.total(), 'record')}"
-        if not codes or not is_confirmed(output, yes=False, what=what, word=connections.environment.name):
+        if not codes or not is_confirmed(output, yes=yes, what=what, word=connections.environment.name):
             return 1 if damaged else 0
-    return await _send(connections, output, command, records, arguments, why, rate)
+    return await _send(connections, output, command, records, arguments, why, rate, is_told=is_shown)
 
 
 async def _send(
@@ -160,9 +169,12 @@ async def _send(
     arguments: dict[str, Any],
     why: str,
     rate: float | None,
+    *,
+    is_told: bool,
 ) -> int:
+    """Send the records. `is_told`: which of them change the product was said before."""
     left, damaged, sent = Counter[str](), list[Damaged](), Sent()
-    sendings = records(left, damaged)
+    sendings = records(left, damaged) if is_told else _telling(records(left, damaged), output)
     if (first := await anext(sendings, None)) is None:
         # Nothing to do is no operation for `catalog history`.
         _print_sent(sent, left, damaged, output, interrupted=False)
@@ -171,7 +183,7 @@ async def _send(
         async with recorded(connections, command, reason=why, arguments=arguments) as operation:
             try:
                 async with open_processor(connections, 1) as processor:
-                    marks = MarkWriter(connections)
+                    marks = MarkWriter(connections, operation.id)
                     with output.progress("sending records") as advance:
                         sender = Sender(
                             processor, marks, Claims(connections, operation), Pace(rate), stop, advance
@@ -186,6 +198,8 @@ async def _send(
                 }
                 if stop.is_set():
                     operation.state = "interrupted"
+                elif not sent.accepted and (sent.failures or sent.rejected_again):
+                    operation.state = "failed"
     _print_sent(sent, left, damaged, output, interrupted=stop.is_set())
     if stop.is_set():
         output.say("stopped; nothing is half done. To go on, give the same command again.")
@@ -197,6 +211,22 @@ async def _with_first(first: Sending, others: AsyncIterator[Sending]) -> AsyncIt
     yield first
     async for sending in others:
         yield sending
+
+
+async def _telling(sendings: AsyncIterator[Sending], output: Output) -> AsyncIterator[Sending]:
+    """Yield the records; say first of each of some that it becomes an update of another product."""
+    count = 0
+    async for sending in sendings:
+        if sending.moves is not None:
+            count += 1
+            before, after = (repr(escaped(name, 60)) for name in sending.moves)
+            if count <= _LINES:
+                output.say(
+                    f"note: {sending.found.id} becomes an update of another product: {before} → {after}"
+                )
+        yield sending
+    if count > _LINES:
+        output.say(f"note: {count:,} in all become updates of another product")
 
 
 def _print_offer(

@@ -19,6 +19,7 @@ from catalog.options import AsJson, EnvironmentName, Reason, Yes
 from catalog.repair.failed_batches import (
     UNKNOWN,
     Damaged,
+    FailedBatch,
     Selection,
     Survey,
     list_failed_batches,
@@ -32,7 +33,7 @@ from catalog.repair.redriving import Failure, Redriven
 from catalog.repair.redriving import redrive as redrive_batches
 from catalog.repair.stopping import stopping
 from catalog.running import run
-from catalog.terminal_text import escaped, plain
+from catalog.terminal_text import counted, escaped, plain
 from catalog.times import read_period, shown_age, shown_time
 
 _SAMPLE = 5
@@ -116,14 +117,14 @@ def redrive(
             conditions=frozenset(condition or ()),
             limit=limit,
         )
-        done = set[str]() if again else (await read_marks(connections)).batches
+        done = {} if again else (await read_marks(connections)).batches
         listed = await list_failed_batches(connections, selection, without=done)
         if not yes:
             survey = await _survey(connections, listed, selection, output)
             _print_survey(survey, output)
             if not survey.batches:
                 return 1 if survey.damaged else 0
-            what = f"redrive {survey.batches:,} batches"
+            what = f"redrive {counted(survey.batches, 'batch')}"
             if not is_confirmed(output, yes=False, what=what, word=connections.environment.name):
                 return 1 if survey.damaged else 0
         return await _redrive(connections, listed, selection, output, why, workers, Pace(rate))
@@ -167,7 +168,7 @@ async def _redrive(
                         await redrive_batches(
                             batches,
                             processor,
-                            MarkWriter(connections),
+                            MarkWriter(connections, operation.id),
                             workers=count,
                             pace=pace,
                             stop=stop,
@@ -175,7 +176,7 @@ async def _redrive(
                             result=result,
                         )
                 # Also those that another redrive did meanwhile, or an earlier one before it was stopped.
-                redriven = result.keys | (await read_marks(connections)).batches
+                redriven = {*result.keys, *(await read_marks(connections)).batches}
                 sweep = await delete_messages(connections, redriven)
             finally:
                 operation.changes |= {
@@ -187,6 +188,8 @@ async def _redrive(
                 }
                 if stop.is_set():
                     operation.state = "interrupted"
+                elif not result.batches and (result.failures or result.damaged):
+                    operation.state = "failed"
     _print_result(result, sweep, output, interrupted=stop.is_set())
     if stop.is_set():
         output.say("stopped; nothing is half done. To go on, give the same command again.")
@@ -200,7 +203,7 @@ def _print_survey(survey: Survey, output: Output) -> None:
         table.add_row(
             plain(shard, 40), plain(condition, 40), f"{counts['batches']:,}", f"{counts['records']:,}"
         )
-    head = f"{survey.batches:,} failed batches, {survey.records:,} records"
+    head = f"{counted(survey.batches, 'failed batch')}, {counted(survey.records, 'record')}"
     shown: list[RenderableType] = [Text(head)]
     if survey.oldest is not None and survey.newest is not None:
         age = shown_age(datetime.now(UTC) - survey.oldest)
@@ -208,10 +211,7 @@ def _print_survey(survey: Survey, output: Output) -> None:
             f"arrived from {shown_time(survey.oldest)} to {shown_time(survey.newest)}, the first {age} ago"
         )
         shown += [Text(arrived), table, Text("the first of them:")]
-        shown += [
-            Text(f"  {batch.records:,} records, failed {shown_time(batch.failed_at)}: {escaped(batch.key)}")
-            for batch in survey.sample
-        ]
+        shown += [_sample_line(batch) for batch in survey.sample]
     document = {
         "batches": survey.batches,
         "records": survey.records,
@@ -230,10 +230,16 @@ def _print_survey(survey: Survey, output: Output) -> None:
     output.data(document, *shown, *damaged_lines(survey.damaged))
 
 
+def _sample_line(batch: FailedBatch) -> Text:
+    failed = f"failed {shown_time(batch.failed_at)}: {escaped(batch.key)}"
+    return Text(f"  {counted(batch.records, 'record')}, {failed}")
+
+
 def _print_result(result: Redriven, sweep: Sweep, output: Output, *, interrupted: bool) -> None:
     head = (
-        f"{result.batches:,} batches redriven, {result.records:,} records; {len(result.failures):,} failed, "
-        f"{len(result.damaged):,} damaged; {sweep.deleted:,} messages deleted, {sweep.left:,} left"
+        f"{counted(result.batches, 'batch')} redriven, {counted(result.records, 'record')}; "
+        f"{len(result.failures):,} failed, {len(result.damaged):,} damaged; "
+        f"{counted(sweep.deleted, 'message')} deleted, {sweep.left:,} left"
     )
     document = {
         "batches": result.batches,

@@ -1,78 +1,60 @@
 """`catalog replay`: the archive's updates again, into the catalog or into a table beside it."""
 
 import asyncio
-import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.table import Table
 
 from catalog.changes import is_confirmed, require_reason
-from catalog.commands.replay_products import read_products, say_many_objects, say_unknown
+from catalog.commands.replay_options import (
+    CORES,
+    AsOf,
+    Folder,
+    From,
+    Into,
+    Limit,
+    Products,
+    Rate,
+    Restore,
+    Resume,
+    To,
+    WorkerCount,
+)
+from catalog.commands.replay_products import (
+    read_products,
+    say_foreign,
+    say_many_objects,
+    say_unknown,
+    without_of,
+)
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import INTERRUPTED, UsageError
 from catalog.operations import Operation, recorded
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
-from catalog.replay.apply import COMMAND, apply, make_table, quoted_table, table_exists, unfinished
-from catalog.replay.as_of import accepted_later
+from catalog.replay.apply import (
+    COMMAND,
+    apply,
+    count_rows,
+    make_table,
+    quoted_table,
+    refuse_rows,
+    table_exists,
+    unfinished,
+)
 from catalog.replay.findings import findings_document, findings_text
 from catalog.replay.preview import preview
 from catalog.replay.workers import Plan, open_source
+from catalog.replay.writing import Replayed
 from catalog.running import run
 from catalog.terminal_text import counted, safe
-from catalog.times import begin_ms, end_ms, fixed_time, read_time
+from catalog.times import begin_ms, end_ms, fixed_time
 from processor.adapters.upsert import PRODUCTS
-from processor.archive_replay import SAMPLE, ReplayReport, Selection
-
-From = Annotated[
-    str | None,
-    typer.Option(
-        "--from",
-        help="The earliest arrival: a day, a time, an age (6h). Default: all.",
-        show_default=False,
-    ),
-]
-To = Annotated[
-    str | None,
-    typer.Option("--to", help="The latest arrival; a day counts whole. Default: all.", show_default=False),
-]
-Products = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--product", help="Only this one, or - for lines of stdin; again for more.", show_default=False
-    ),
-]
-Folder = Annotated[
-    Path | None,
-    typer.Option(
-        "--source",
-        help="A folder with a copy of the archive's objects, instead of the bucket.",
-        show_default=False,
-    ),
-]
-WorkerCount = Annotated[
-    int, typer.Option("--workers", min=1, max=64, help="Processes, each with a connection to the database.")
-]
-Limit = Annotated[
-    int | None,
-    typer.Option("--limit", min=1, help="Objects at most; --resume goes on after them.", show_default=False),
-]
-Rate = Annotated[
-    float | None,
-    typer.Option("--rate", min=1, help="Products a second that are written at most.", show_default=False),
-]
-Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on with the interrupted one of the same arguments.")
-]
-Restore = Annotated[
-    bool,
-    typer.Option("--restore", help="First set values that somebody changed by hand. With --product."),
-]
-CORES = os.cpu_count() or 1
+from processor.archive_replay import SAMPLE, Selection
 
 
 def register(app: typer.Typer) -> None:
@@ -86,12 +68,8 @@ def replay(
     begin: From = None,
     end: To = None,
     product: Products = None,
-    as_of: str | None = typer.Option(
-        None, "--as-of", help="Only updates that the catalog could have by then.", show_default=False
-    ),
-    into: str | None = typer.Option(
-        None, "--into", help="A table in the schema replay, made if missing.", show_default=False
-    ),
+    as_of: AsOf = None,
+    into: Into = None,
     source: Folder = None,
     limit: Limit = None,
     rate: Rate = None,
@@ -112,7 +90,8 @@ def replay(
 
     JSON: {objects, lines, updates, rejected, outside, findings: {kind: n}, damaged, refused: {product: why},
     samples: [text]}; of a dry run also {products, rows, sample: [{product_id, FIELD: {value, version}}],
-    restored: [product]}; of a replay {operation, rows_changed, pending_invalidations_added}.
+    restored: [product]}; of a replay {operation, rows_changed, pending_invalidations_added}. `rows_changed`:
+    rows of --into; without it and --product, a row counts once for each part of the archive that changed it.
 
     Examples:
 
@@ -137,12 +116,11 @@ def replay(
             limit=limit,
             table=PRODUCTS if into is None else quoted_table(into),
             rate=rate and rate / workers,
-            unknown=await _unknown(connections, as_of, into, output),
+            without=await without_of(connections, selection, as_of, into, output),
             restores=restore,
         )
         replaying = _Replaying(connections, output, plan, workers, arguments)
-        if resume:
-            await replaying.resume()
+        await replaying.begin(resume=resume)
         if not yes and not await replaying.is_agreed():
             return 1 if replaying.has_findings else 0
         return await replaying.run(reason_given)
@@ -163,8 +141,12 @@ class _Replaying:
         self._workers = workers
         self._arguments = arguments
 
-    async def resume(self) -> None:
-        """Go on after what an interrupted replay has done."""
+    async def begin(self, *, resume: bool) -> None:
+        """Go on after what an interrupted replay has done, or at the beginning. Raises: UsageError."""
+        if not resume:
+            if self._plan.table != PRODUCTS:
+                await refuse_rows(self._connections, self._plan.table)
+            return
         operation = await unfinished(self._connections, self._arguments)
         after = operation.changes.get("done_through", "")
         self._output.say(f"going on with {operation.id}" + (f" after {after}" if after else ""))
@@ -181,6 +163,7 @@ class _Replaying:
                 report, found = await preview(
                     spilling, source, workers=self._workers, has_table=has_table, advance=advance
                 )
+        say_foreign(output, source)
         unknown = say_unknown(output, "no update was read of", plan.selection, found.known)
         if plan.selection.products:
             say_many_objects(output, report.objects, self._arguments["from"])
@@ -222,6 +205,8 @@ class _Replaying:
                     report = await apply(
                         connections, plan, source, operation, workers=self._workers, advance=advance
                     )
+                await self._count_rows(report)
+                operation.changes["rows_changed"] = report.rows_changed
                 if is_limited := report.objects == plan.limit:
                     operation.state = "interrupted"
         except asyncio.CancelledError:
@@ -231,6 +216,7 @@ class _Replaying:
             self._say_how_to_go_on(operation)
             raise
         self._print(report, operation.id)
+        say_foreign(output, source)
         if is_limited:
             self._say_how_to_go_on(operation)
             return 0 if report.is_clean else 1
@@ -242,11 +228,25 @@ class _Replaying:
     def _say_how_to_go_on(self, operation: Operation | None) -> None:
         if operation is not None:
             self._output.say(
-                f"{operation.changes.get('objects', 0):,} objects are done. "
+                f"Done: {counted(operation.changes.get('objects', 0), 'object')}. "
                 "To go on, give the same arguments and --resume."
             )
 
-    def _print(self, report: ReplayReport, operation_id: str) -> None:
+    async def _count_rows(self, report: Replayed) -> None:
+        """Count rows, where that can be known; else a row is counted for each part that changed it."""
+        if self._plan.table != PRODUCTS:
+            report.rows_changed = await count_rows(self._connections, self._plan.table)
+        elif self._plan.selection.products is not None:
+            report.rows_changed = len(report.changed)
+
+    def _print(self, report: Replayed, operation_id: str) -> None:
+        table = self._plan.table
+        if table != PRODUCTS:
+            rows = f"{counted(report.rows_changed, 'row')} in {table}"
+        elif self._plan.selection.products is not None:
+            rows = f"{counted(report.rows_changed, 'row')} of {table} changed"
+        else:
+            rows = f"{counted(report.rows_changed, 'change')} of rows of {table}"
         document = findings_document(report) | {
             "operation": operation_id,
             "rows_changed": report.rows_changed,
@@ -255,8 +255,8 @@ class _Replaying:
         pending = report.pending_invalidations_added
         self._output.data(
             document,
-            f"{findings_text(report)}\n{counted(report.rows_changed, 'row')} of {self._plan.table} changed"
-            + (f"; the cache is away: {pending:,} invalidations are pending" if pending else ""),
+            f"{findings_text(report)}\n{rows}"
+            + (f"; the cache is away: pending are {counted(pending, 'invalidation')}" if pending else ""),
         )
 
 
@@ -277,22 +277,3 @@ def _arguments(
         "into": into,
         "source": str(source) if source is not None else None,
     }
-
-
-async def _unknown(
-    connections: Connections, as_of: str | None, into: str | None, output: Output
-) -> frozenset[bytes]:
-    """Return how lines begin that the catalog did not have at `--as-of`; say what that leaves out."""
-    if as_of is None:
-        return frozenset()
-    if into is None:
-        output.say("note: newer values stay. To see the catalog as it was then, give --into a table.")
-    later = await accepted_later(connections, read_time(as_of, "--as-of", is_end=True))
-    if later.records:
-        output.say(f"note: without {len(later.records):,} records that were fixed or redriven after --as-of")
-    if later.batches:
-        output.say(
-            f"note: {later.batches:,} failed batches were redriven after --as-of; their updates count from "
-            "their arrival"
-        )
-    return later.records

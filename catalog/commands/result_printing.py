@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from catalog.console import Output
-from catalog.terminal_text import escaped
+from catalog.terminal_text import counted, escaped
 
 _CUT = 200
 _MOST_ROWS = 1_000
@@ -63,7 +63,8 @@ async def print_rows(output: Output, columns: Sequence[str], parts: Parts) -> No
             lines = [f"{name:>{label}}  {cell}" for name, cell in zip(columns, row, strict=True) if cell]
             output.data(None, "\n".join(lines), "")
     output.say(
-        f"{'the first ' if has_more else ''}{len(rows):,} rows" + (": --csv has all" if has_more else "")
+        f"{'the first ' if has_more else ''}{counted(len(rows), 'row')}"
+        + (": --csv has all" if has_more else "")
     )
 
 

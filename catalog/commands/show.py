@@ -10,6 +10,7 @@ from catalog.archive_lines import Damage
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.options import AsJson, EnvironmentName, Product, some_product
+from catalog.product_history import shown_value
 from catalog.product_state import CacheState, FieldState, ProductState, product_state, read_as_shop
 from catalog.running import run
 from catalog.terminal_text import safe
@@ -33,13 +34,15 @@ def show(
 ) -> None:
     """Show a product: its row, which record and archive line wrote each field, and the cached copy.
 
-    Exit code 1: there is no such product, a field's record is not in the archive or says something else, or
-    the cached copy is not what the row is.
+    Exit code 1: there is no such product, a field's record is not in the archive or says something else, the
+    archive has a value that the row lacks, or the cached copy is not what the row is. An archive of over
+    1,000 objects is not looked through for such values (`catalog diff --product`).
 
-    `--json`: `product_id`, `last_updated`, `fields` (each `name`, `value`, `version`, `event_time`,
-    `arrived`, `supplier`, `shard`, `sequence_number`, `sub_sequence`, `object`, `line`, `repair`, `fault`),
-    `cache` (`state`: equal, different, not a product, not cached, unreachable; `copy`, `expires_in_seconds`,
-    `is_leased`, `fault`), `is_pending`, `read_from` (cache or database, with `--as-shop`).
+    `--json`: `product_id`, `last_updated`, `fault` (of that), `fields` (each `name`, `value`, `version`,
+    `event_time`, `arrived`, `supplier`, `shard`, `sequence_number`, `sub_sequence`, `object`, `line`,
+    `repair`, `fault`), `cache` (`state`: equal, different, not a product, not cached, unreachable; `copy`,
+    `expires_in_seconds`, `is_leased`, `fault`), `is_pending`, `is_searched` (whether the archive was looked
+    through), `read_from` (cache or database, with `--as-shop`).
 
     Examples:
 
@@ -54,7 +57,7 @@ def show(
         damage = Damage()
         with output.progress("looking in the archive"):
             state = await product_state(connections, product_id, damage)
-        for place in damage.first:
+        for place in dict.fromkeys(damage.first):
             output.say(f"damaged: {safe(place, _WIDEST)}")
         if state is None:
             output.say(f"the catalog has no product {safe(repr(product_id))}; `catalog explain` says why")
@@ -69,12 +72,13 @@ def show(
 
 def _screen(state: ProductState, read_from: str | None) -> Text:
     title = f"{safe(state.product_id, 255)}, last updated {state.last_updated.isoformat()}"
-    lines = [title, ""]
+    lines = [title, *([f"  finding     {state.fault}"] if state.fault else []), ""]
     if read_from is not None:
         lines += [f"read as the shop: from the {read_from}", ""]
     shown: dict[Any, str] = {}
     for field in state.fields:
-        lines.append(f"{field.name:<14}{_value(field.value)}{_same(field, shown)}")
+        same = _same(field, shown, is_searched=state.is_searched)
+        lines.append(f"{field.name:<14}{safe(shown_value(field.name, field.value), 200)}{same}")
         if field.written_by is None or field.written_by.identity not in shown:
             lines += [f"  {line}" for line in _origin(field)]
         if field.contradiction is not None:
@@ -87,9 +91,15 @@ def _screen(state: ProductState, read_from: str | None) -> Text:
     return Text("\n".join(lines))
 
 
-def _same(field: FieldState, shown: dict[Any, str]) -> str:
+def _same(field: FieldState, shown: dict[Any, str], *, is_searched: bool) -> str:
+    if field.contradiction is not None and field.version is None:
+        return ""
     if field.version is None:
-        return "  (never sent)"
+        return (
+            "  (never sent)"
+            if is_searched
+            else "  (set by no update; `catalog diff --product` looks for one)"
+        )
     if field.written_by is not None and field.written_by.identity in shown:
         return f"  (the record that wrote {shown[field.written_by.identity]})"
     return ""
@@ -123,17 +133,15 @@ def _cache(cache: CacheState) -> list[str]:
     return [text] if cache.copy is None or cache.state == "equal" else [text, f"  {safe(cache.copy, 200)}"]
 
 
-def _value(value: object) -> str:
-    return "–" if value is None else safe(str(value).lower() if isinstance(value, bool) else value, 200)
-
-
 def _document(state: ProductState, read_from: str | None) -> dict[str, Any]:
     return {
         "product_id": state.product_id,
         "last_updated": state.last_updated.isoformat(),
+        "fault": state.fault,
         "fields": [_field_document(field) for field in state.fields],
         "cache": {name: getattr(state.cache, name) for name in CacheState.__dataclass_fields__},
         "is_pending": state.is_pending,
+        "is_searched": state.is_searched,
         "read_from": read_from,
     }
 

@@ -19,6 +19,7 @@ from catalog.status.alarms import Alarm
 from catalog.status.flow import Rejections, Throughput
 from catalog.status.lag import Lag
 from catalog.status.report import Memory, Status, Unreachable, read_status
+from catalog.status.retries import MINUTES, Retries
 from catalog.status.stores import CacheState, DatabaseState, PendingInvalidations
 from catalog.terminal_text import counted, safe
 
@@ -52,9 +53,9 @@ def status(
 
     Exit code 1: an alarm is on, or a part cannot be reached; the other parts are shown all the same.
 
-    `--json`: `environment`, `at`, and `alarms`, `lag`, `throughput`, `failures`, `rejections`, `pending`,
-    `database`, `cache`, each of which is `{"error": …}` if it cannot be reached; with `--watch` one line each
-    time.
+    `--json`: `environment`, `at`, and `alarms`, `lag`, `retries`, `throughput`, `failures`, `rejections`,
+    `pending`, `database`, `cache`, each of which is `{"error": …}` if it cannot be reached; with `--watch`
+    one line each time.
 
     Examples:
 
@@ -88,7 +89,9 @@ def _screen(found: Status) -> Table:
     table.add_column()
     table.add_row(Text(found.environment, "bold"), found.at.isoformat(timespec="seconds"))
     table.add_row()
-    for name in ("alarms", "lag", "throughput", "failures", "rejections", "pending", "database", "cache"):
+    for name in Status.__dataclass_fields__:
+        if name in ("environment", "at"):
+            continue
         part = getattr(found, name)
         label = {"failures": "failed batches", "rejections": "quarantine", "pending": "invalidations"}
         table.add_row(
@@ -106,12 +109,20 @@ def _lines(part: Any, now: datetime) -> Iterator[Text]:
             yield from _alarms(part, now)
         case Lag():
             yield from _lag(part)
+        case Retries():
+            yield _retries(part)
         case Throughput():
             yield from _throughput(part)
         case WaitingFailures():
             yield _failures(part, now)
         case Rejections():
             yield from _rejections(part)
+        case _:
+            yield from _stores(part, now)
+
+
+def _stores(part: Any, now: datetime) -> Iterator[Text]:
+    match part:
         case PendingInvalidations():
             yield Text(f"{part.count:,} pending{_since(part.oldest_at, now)}")
         case DatabaseState():
@@ -144,6 +155,16 @@ def _lag(lag: Lag) -> Iterator[Text]:
         yield Text(f"– {what}", "dim")
 
 
+def _retries(part: Retries) -> Text:
+    if part.errors is None and part.unfinished is None:
+        return Text(f"– CloudWatch has no invocation in {MINUTES} min")
+    errors, unfinished = part.errors or 0, part.unfinished or 0
+    if not errors and not unfinished:
+        return Text(f"none: no invocation failed in {MINUTES} min")
+    failed = f"{counted(errors, 'invocation')} failed, {unfinished:,} ended unfinished in {MINUTES} min"
+    return Text(f"{failed}: their batches are tried again", _RED)
+
+
 def _throughput(part: Throughput) -> Iterator[Text]:
     for place, minutes in enumerate((5, 60)):
         numbers = (
@@ -169,13 +190,17 @@ def _rejections(part: Rejections) -> Iterator[Text]:
     if not part.by_reason:
         yield Text("no record was rejected in 24 hours")
         return
-    yield Text(f"{'':<24}{'today':>9}{'24 h':>9}")
-    for reason, counts in list(part.by_reason.items())[:_REASONS_SHOWN]:
-        yield Text(f"{safe(reason, 24):<24}{counts[0]:>9,}{counts[1]:>9,}")
-    rest = list(part.by_reason.values())[_REASONS_SHOWN:]
+    yield Text(f"{'':<24}{'today':>9}{'24 h':>9}  repaired since")
+    rows = [
+        (reason, *counts, (part.repaired or {}).get(reason, 0)) for reason, counts in part.by_reason.items()
+    ]
+    shown, rest = rows[:_REASONS_SHOWN], rows[_REASONS_SHOWN:]
     if rest:
-        today, day = sum(counts[0] for counts in rest), sum(counts[1] for counts in rest)
-        yield Text(f"{f'{len(rest)} other reasons':<24}{today:>9,}{day:>9,}")
+        today, day, repaired = (sum(column) for column in list(zip(*rest, strict=True))[1:])
+        shown.append((counted(len(rest), "other reason"), today, day, repaired))
+    for reason, today, day, repaired in shown:
+        repairs = "–" if part.repaired is None else f"{repaired:,}"
+        yield Text(f"{safe(reason, 24):<24}{today:>9,}{day:>9,}{repairs:>16}")
 
 
 def _database(part: DatabaseState) -> Iterator[Text]:

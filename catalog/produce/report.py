@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.table import Table
 
-from catalog.produce.expected import Expected
+from catalog.produce.expected import KEPT, Expected
 from catalog.produce.waiting import WAIT_SECONDS, Outcome
 from catalog.terminal_text import counted, plain
 
@@ -43,6 +43,7 @@ class Report:
             if outcome is None
             else {
                 "in_catalog": outcome.current,
+                "replaced": outcome.replaced,
                 "superseded": outcome.superseded,
                 "quarantined": dict(outcome.quarantined),
                 "unprocessed": outcome.unprocessed,
@@ -62,10 +63,12 @@ class Report:
         if (outcome := self.outcome) is None:
             return
         yield f"In the catalog: {outcome.current:,}."
+        if outcome.replaced:
+            yield f"Replaced by later records of this run: {outcome.replaced:,}."
         if outcome.superseded:
             yield (
-                f"Without effect: {outcome.superseded:,}. The catalog already has newer values "
-                "(see event_time)."
+                f"Without effect: {outcome.superseded:,}. The catalog already has newer values, which this "
+                "run did not send (see event_time)."
             )
         if outcome.quarantined:
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in outcome.quarantined.most_common())
@@ -88,13 +91,14 @@ def check_renderables(expected: Expected) -> Iterator[RenderableType]:
         yield rejected_table(expected)
         yield f"{expected.accepted:,} would be accepted, {expected.rejected:,} not: {_counts(expected)}."
     else:
-        yield f"All {expected.accepted:,} would be accepted."
+        yield f"All of {counted(expected.accepted, 'record')} would be accepted."
 
 
 def rejected_table(expected: Expected) -> Table:
     """Return the first rejections; all text is shown as it is, and nothing of it reaches the terminal raw."""
     left_out = expected.rejected - min(len(expected.first), _SHOWN)
-    table = Table("line", "product", "reason", "why", caption=f"and {left_out:,} more" if left_out else None)
+    more = f"and {left_out:,} more: --json has the first {KEPT:,}" if left_out else None
+    table = Table("line", "product", "reason", "why", caption=more)
     for each in sorted(expected.first, key=lambda each: each.line)[:_SHOWN]:
         table.add_row(
             str(each.line), plain(each.product_id, _ID_CHARACTERS), each.reason, plain(each.message, 300)

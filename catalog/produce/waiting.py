@@ -11,6 +11,7 @@ from typing import Any
 from catalog.connections import Connections
 from catalog.objects import days, list_keys, parse_key, parse_line, read_objects
 from catalog.produce.sending import Sent
+from catalog.versions import parse_version
 from processor.product import REGISTERS
 from processor.records import Record
 from processor.s3_objects import ARCHIVE_PREFIX, QUARANTINE_PREFIX
@@ -28,12 +29,14 @@ _VERSIONS = ", ".join(f"{name}_version" for name in REGISTERS)
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the records: `current`: in the catalog; `superseded`: the catalog has newer values.
+    """What became of the records: `current`: in the catalog; `replaced`: by later ones that were sent, too.
 
-    `quarantined`: by reason. `unprocessed`: not within the time.
+    `superseded`: the catalog has newer values of others. `quarantined`: by reason. `unprocessed`: not within
+    the time.
     """
 
     current: int = 0
+    replaced: int = 0
     superseded: int = 0
     quarantined: Counter[str] = field(default_factory=Counter)
     unprocessed: int = 0
@@ -69,11 +72,12 @@ class Awaited:
                     rejected.add(_identity(members))
                 else:
                     updates.append(judged)
-            # An object there may come before that of the archive.
-            async for members in quarantine.new_lines(sent if unseen or rejected else set()):
+            # An object there may come before that of the archive; what the table refuses, after it.
+            async for members in quarantine.new_lines(sent if unseen or rejected or updates else set()):
                 quarantined[_identity(members)] = members["reason"]
             rejected -= quarantined.keys()
-            updates = await self._settle(connections, updates, outcome)
+            updates = [update for update in updates if _place(update) not in quarantined]
+            updates = await self._settle(connections, updates, sent, outcome)
             outcome.quarantined = Counter(quarantined.values())
             outcome.unprocessed = len(unseen) + len(rejected) + len(updates)
             if not outcome.unprocessed or time.monotonic() > ends:
@@ -81,7 +85,11 @@ class Awaited:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _settle(
-        self, connections: Connections, updates: Sequence[Update], outcome: Outcome
+        self,
+        connections: Connections,
+        updates: Sequence[Update],
+        sent: set[tuple[str, int]],
+        outcome: Outcome,
     ) -> list[Update]:
         """Count the updates that the catalog has, or has newer values than; return the others."""
         if not updates:
@@ -102,6 +110,8 @@ class Awaited:
                     waiting.append(update)
                 elif update.version in versions:
                     outcome.current += 1
+                elif all(_is_of(version, sent) for version in versions):
+                    outcome.replaced += 1
                 else:
                     outcome.superseded += 1
         return waiting
@@ -147,6 +157,16 @@ def _lines(body: bytes) -> Iterator[dict[str, Any]]:
     for line in body.split(b"\n"):
         if line:
             yield parse_line(line)
+
+
+def _place(update: Update) -> tuple[str, int]:
+    return update.record.shard, int(update.record.sequence_number)
+
+
+def _is_of(version: str, sent: set[tuple[str, int]]) -> bool:
+    """Return whether a record that was sent wrote this version."""
+    parsed = parse_version(version)
+    return parsed is not None and (parsed.shard, int(parsed.sequence_number)) in sent
 
 
 def _identity(members: dict[str, Any]) -> tuple[str, int]:

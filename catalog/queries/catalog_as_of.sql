@@ -1,5 +1,5 @@
 -- What the catalog said at a time: the newest values of what had arrived by then, even if repaired later.
--- at: the time, such as 2026-01-31T08:30:00Z
+-- at: the time, such as 2026-01-31T08:30:00Z or, for an hour ago, 1h
 SELECT
     product_id,
     coalesce(max_by(inventory, version) FILTER (WHERE inventory IS NOT NULL), 0) AS inventory,

@@ -1,6 +1,6 @@
 """Fixed records: other bytes for a quarantined record, checked by the processor's rules before that."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,14 @@ import jsonpatch
 import jsonpointer
 
 from catalog.errors import UsageError
+from catalog.product_ids import product_ids
+from catalog.repair.claims import Claim
 from catalog.repair.exact_json import NotJsonError, read_exact, write_exact
+from catalog.repair.marks import record_name
 from catalog.repair.quarantined import Quarantined
 from catalog.repair.rules import RuleError
 from catalog.repair.sending import Sending
-from catalog.repair.verdicts import decoded
+from catalog.repair.verdicts import decoded, why_not_fixable
 from processor.reasons import Reason
 from processor.updates import Rejection
 
@@ -43,12 +46,7 @@ class NotFixed:
 
 def fixed(found: Quarantined, change: Change) -> Sending | NotFixed:
     """Return what to send for a record, with its identity and arrival; or why a change does not mend it."""
-    if found.reason == Reason.INVALID_BASE64:
-        return NotFixed(found, "its bytes were never received: its caller must send it again")
-    if found.record.sub_sequence < 0 or found.reason == Reason.BAD_AGGREGATE:
-        return NotFixed(found, "it is a whole aggregate; only `catalog quarantine redrive` sends it again")
-    if found.reason == Reason.CATALOG_REFUSED:
-        why = "the archive holds its bytes as accepted: redrive it, or send a newer update of the supplier"
+    if (why := why_not_fixable(found)) is not None:
         return NotFixed(found, why)
     try:
         data = change(found)
@@ -60,7 +58,9 @@ def fixed(found: Quarantined, change: Change) -> Sending | NotFixed:
     outcome = decoded(record)
     if isinstance(outcome, Rejection):
         return NotFixed(found, f"still rejected: {outcome.reason}: {outcome.message}")
-    return Sending(found, record, fixed=True)
+    before = product_ids(found.record.data)
+    moves = (min(before), outcome.product_id) if before and outcome.product_id not in before else None
+    return Sending(found, record, fixed=True, moves=moves)
 
 
 def of_rule(mend: Callable[[bytes], bytes]) -> Change:
@@ -100,6 +100,18 @@ def of_texts(texts: dict[str, bytes]) -> Change:
         if found.id not in texts:
             raise NotFixedError("left out in the editor")
         return texts[found.id]
+
+    return change
+
+
+def of_claims(begun: Mapping[str, Claim]) -> Change:
+    """Return the change to the bytes that were claimed, by the records' names, and perhaps never sent."""
+
+    def change(found: Quarantined) -> bytes:
+        data = begun[record_name(found.identity)].data
+        if data is None:
+            raise NotFixedError("its new bytes were not written down: give the fix of then again")
+        return data
 
     return change
 

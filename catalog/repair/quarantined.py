@@ -13,12 +13,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from catalog.connections import Connections
-from catalog.objects import Identity, ObjectName, days, list_keys, parse_key, read_objects
+from catalog.objects import Identity, ObjectName, list_keys, parse_key, read_objects
 from catalog.repair.failed_batches import Damaged
 from catalog.repair.marks import record_name
 from catalog.times import ALWAYS, Period
 from processor.aggregation import MAGIC
 from processor.errors import EventError
+from processor.reasons import Reason
 from processor.records import WHOLE_AGGREGATE, Record
 from processor.redrive import read_redriven
 from processor.s3_objects import QUARANTINE_PREFIX
@@ -29,6 +30,8 @@ _BATCH_DAYS = 7
 # A slice of a batch has at most 16 MiB of lines, estimated.
 _MAX_OBJECT_BYTES = 64 * 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST = date(1970, 1, 1)
+_REFUSED = Reason.CATALOG_REFUSED.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,28 @@ async def read_quarantined(
                 yield found
 
 
+async def refused_records(connections: Connections, since: datetime | None) -> set[str]:
+    """Return the names of the records that the table refused; the archive has them as accepted.
+
+    `since`: those that arrived from then on, and some others; None: all. Damaged lines are left out, which
+    `quarantine list` counts.
+    """
+    s3, bucket = await connections.aws("s3"), connections.environment.quarantine_bucket
+    names: set[str] = set()
+    async for listed in _by_day(s3, bucket, Filter(period=Period(since))):
+        if isinstance(listed, Damaged):
+            continue
+        async for key, body in read_objects(s3, bucket, list(listed)):
+            # Nearly all rejections have another reason.
+            if _REFUSED not in body:
+                continue
+            for number, line in enumerate(body.split(b"\n"), 1):
+                found = read_line(line, key, number, listed[key]) if _REFUSED in line else None
+                if isinstance(found, Quarantined) and found.reason == Reason.CATALOG_REFUSED:
+                    names.add(record_name(found.identity))
+    return names
+
+
 def read_line(line: bytes, key: str, number: int, written_at: datetime) -> Quarantined | Damaged:
     """Return the record of a line, or what is wrong with the line."""
     place = f"{key} line {number}"
@@ -176,25 +201,27 @@ def read_line(line: bytes, key: str, number: int, written_at: datetime) -> Quara
 
 async def _by_day(s3: Any, bucket: str, wanted: Filter) -> AsyncGenerator[dict[str, datetime] | Damaged]:
     """Yield each day's objects that may hold what is wanted: key → when it was written, newest first."""
-    for prefix in _prefixes(wanted.period):
-        day: date | None = None
-        objects: dict[str, datetime] = {}
-        async for found in list_keys(s3, bucket, prefix):
-            name = parse_key(found["Key"])
-            if name is None:
-                yield Damaged(found["Key"], "its name is not that of an object of quarantine")
-                continue
-            if found["Size"] > _MAX_OBJECT_BYTES:
-                yield Damaged(found["Key"], f"it has {found['Size']:,} bytes, more than the processor writes")
-                continue
-            if name.day != day:
-                if objects:
-                    yield newest_first(objects)
-                day, objects = name.day, {}
-            if wanted.may_have(name):
-                objects[found["Key"]] = found["LastModified"]
-        if objects:
-            yield newest_first(objects)
+    after, until = _beginning(wanted.period.since), wanted.period.until
+    day: date | None = None
+    objects: dict[str, datetime] = {}
+    async for found in list_keys(s3, bucket, QUARANTINE_PREFIX, after=after):
+        name = parse_key(found["Key"])
+        if name is None:
+            yield Damaged(found["Key"], "its name is not that of an object of quarantine")
+            continue
+        if until is not None and name.day > until.date():
+            break
+        if found["Size"] > _MAX_OBJECT_BYTES:
+            yield Damaged(found["Key"], f"it has {found['Size']:,} bytes, more than the processor writes")
+            continue
+        if name.day != day:
+            if objects:
+                yield newest_first(objects)
+            day, objects = name.day, {}
+        if wanted.may_have(name):
+            objects[found["Key"]] = found["LastModified"]
+    if objects:
+        yield newest_first(objects)
 
 
 def newest_first(objects: dict[str, datetime]) -> dict[str, datetime]:
@@ -202,12 +229,11 @@ def newest_first(objects: dict[str, datetime]) -> dict[str, datetime]:
     return dict(sorted(objects.items(), key=lambda item: item[1], reverse=True))
 
 
-def _prefixes(period: Period) -> list[str]:
-    if period.since is None:
-        return [QUARANTINE_PREFIX]
-    last = period.until or datetime.now(UTC) + timedelta(days=1)
-    begin = period.since.date() - timedelta(days=_BATCH_DAYS)
-    return [f"{QUARANTINE_PREFIX}dt={day.isoformat()}/" for day in days(begin, last.date())]
+def _beginning(since: datetime | None) -> str:
+    """Return after which key the objects are that may hold records that arrived since then."""
+    if since is None or since.date() < _EARLIEST:
+        return ""
+    return f"{QUARANTINE_PREFIX}dt={since.date() - timedelta(days=_BATCH_DAYS)}"
 
 
 def _holds(data: bytes, text: str) -> bool:

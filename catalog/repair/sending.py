@@ -16,6 +16,7 @@ from catalog.repair.marks import MarkWriter, record_name
 from catalog.repair.pace import Pace
 from catalog.repair.quarantined import Quarantined
 from catalog.repair.redriving import Failure
+from catalog.repair.verdicts import why_not_fixable
 from processor.reasons import Reason
 from processor.records import Record
 from processor.redrive import MAX_RECORDS, MEMBERS, SOURCE
@@ -29,11 +30,20 @@ _CLAIMS_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A quarantined record and what is sent for it; `fixed`: with other bytes."""
+    """A quarantined record and what is sent for it; `fixed`: with other bytes.
+
+    `moves`: from which product to which, if those bytes name another.
+    """
 
     found: Quarantined
     record: Record
     fixed: bool = False
+    moves: tuple[str, str] | None = None
+
+    @property
+    def needs_claim(self) -> bool:
+        """Whether somebody else could send other bytes for the record."""
+        return self.fixed or why_not_fixable(self.found) is None
 
 
 @dataclass(slots=True)
@@ -101,10 +111,10 @@ class Sender:
             self._on_done(len(together))
 
     async def _claimed(self, together: list[tuple[Sending, bytes]]) -> list[tuple[Sending, bytes]]:
-        """Return those that nobody fixes in another way; records that are sent as they are need no claim."""
+        """Return those that nobody sends in another way."""
         claimed: list[tuple[Sending, bytes]] = []
         for some in batched(together, _CLAIMS_AT_ONCE):
-            fixes = [sending for sending, _ in some if sending.fixed]
+            fixes = [sending for sending, _ in some if sending.needs_claim]
             taken = await asyncio.gather(
                 *(self._claims.take(sending.found.identity, sending.record.data) for sending in fixes),
                 return_exceptions=True,
@@ -145,7 +155,7 @@ class Sender:
                 again = (sending.found.id, sending.found.reason, str(reason))
                 self.result.rejected_again.append(again)
                 # The archive has the bytes of one that the table refused as accepted, so they stay the fix.
-                if sending.fixed and reason != Reason.CATALOG_REFUSED:
+                if sending.needs_claim and reason != Reason.CATALOG_REFUSED:
                     await self._claims.release(sending.found.identity, sending.record.data)
             else:
                 accepted.append(sending)

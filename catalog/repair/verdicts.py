@@ -54,5 +54,16 @@ def chance(found: Quarantined) -> Chance:
     return Chance.SEND if isinstance(decoded(record), Update) else Chance.REJECTED
 
 
+def why_not_fixable(found: Quarantined) -> str | None:
+    """Return why other bytes must not be sent for a record; None if they may."""
+    if found.reason == Reason.INVALID_BASE64:
+        return "its bytes were never received: its caller must send it again"
+    if found.record.sub_sequence < 0 or found.reason == Reason.BAD_AGGREGATE:
+        return "it is a whole aggregate; only `catalog quarantine redrive` sends it again"
+    if found.reason == Reason.CATALOG_REFUSED:
+        return "the archive holds its bytes as accepted: redrive it, or send a newer update of the supplier"
+    return None
+
+
 def _is_aggregate(record: Record) -> bool:
     return record.data.startswith(MAGIC)

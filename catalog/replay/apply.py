@@ -10,6 +10,7 @@ from catalog.errors import UsageError
 from catalog.operations import Operation, list_operations, save
 from catalog.replay.sources import Source
 from catalog.replay.workers import Plan, Worker, Workers, batches
+from catalog.replay.writing import Replayed
 from processor.archive_replay import ReplayReport
 
 SCHEMA = "replay"
@@ -17,6 +18,7 @@ COMMAND = "replay"
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _SAVE_SECONDS = 2.0
 _OPERATIONS_SEARCHED = 200
+_COUNT_SECONDS = 600.0
 _COLUMNS = """
 SELECT attname, format_type(atttypid, atttypmod) AS type, attcollation FROM pg_attribute
 WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attname
@@ -54,6 +56,22 @@ async def table_exists(connections: Connections, table: str) -> bool:
     return await pool.fetchval("SELECT to_regclass($1) IS NOT NULL", table) is True
 
 
+async def refuse_rows(connections: Connections, table: str) -> None:
+    """Raise UsageError if a table has rows: those of another replay would stay where they are newer."""
+    pool = await connections.database(may_write=True)
+    if await table_exists(connections, table) and await pool.fetchval(f"SELECT EXISTS (SELECT FROM {table})"):  # noqa: S608 checked by quoted_table
+        raise UsageError(
+            f"{table} has rows of another replay, and what is newer there would stay: give --into another "
+            f"name, or drop it (DROP TABLE {table}). An interrupted replay into it goes on with --resume"
+        )
+
+
+async def count_rows(connections: Connections, table: str) -> int:
+    """Return how many rows a table has."""
+    pool = await connections.database(may_write=True)
+    return int(await pool.fetchval(f"SELECT count(*) FROM {table}", timeout=_COUNT_SECONDS))  # noqa: S608
+
+
 async def unfinished(connections: Connections, arguments: dict[str, Any]) -> Operation:
     """Return the last replay with these arguments, which did not end. Raises: UsageError if there is none."""
     for operation in await list_operations(connections, limit=_OPERATIONS_SEARCHED):
@@ -71,7 +89,7 @@ class Progress:
     """How far a replay is: all objects up to `done_through`, in the order of their keys."""
 
     def __init__(self, operation: Operation, done_through: str) -> None:
-        self.report = ReplayReport()
+        self.report = Replayed()
         self._operation = operation
         self._done_through = done_through
         # Of each task that is begun: its last key, and whether it is done.
@@ -108,7 +126,7 @@ async def apply(
     *,
     workers: int,
     advance: Callable[[int], None],
-) -> ReplayReport:
+) -> Replayed:
     """Apply the plan's objects; write down how far it is.
 
     `advance` is called with numbers of objects. If this is cancelled, the tasks that have begun are finished.

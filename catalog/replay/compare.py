@@ -13,10 +13,10 @@ from catalog.connections import Connections
 from catalog.replay.partitions import PARTITIONS, fold_objects, folded, keys_of, spill, spill_folder, spilled
 from catalog.replay.sources import Source
 from catalog.replay.workers import Plan, Worker, Workers, together
+from catalog.row_checks import EVENT_TIME_CHARACTERS, inside_value, newest_event_time
 from processor.archive_replay import ReplayReport, Selection
 from processor.fold import ROW_COLUMNS
 from processor.product import REGISTERS
-from processor.registers import InvalidValueError
 
 if TYPE_CHECKING:
     import asyncpg
@@ -34,7 +34,6 @@ _LAST_UPDATED = """to_char(last_updated AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:M
 _COLUMNS = ", ".join(("product_id", *ROW_COLUMNS, _LAST_UPDATED))
 _ALL = f"SELECT {_COLUMNS} FROM products ORDER BY product_id"  # noqa: S608 our own names
 _SOME = f"SELECT {_COLUMNS} FROM products WHERE product_id = ANY($1) ORDER BY product_id"  # noqa: S608
-_EVENT_TIME = 27
 _WIDTH = len(REGISTERS)
 
 
@@ -144,12 +143,12 @@ class _Inside:
     """Turns columns into values inside, which the fold has; remembers the values that it has seen."""
 
     def __init__(self) -> None:
-        self._known: list[tuple[Any, dict[Any, Any]]] = [(register, {}) for register in REGISTERS.values()]
+        self._known: list[tuple[str, dict[Any, Any]]] = [(name, {}) for name in REGISTERS]
 
     def values(self, columns: Iterable[Any]) -> tuple[Any, ...]:
         return tuple(
-            known[column] if column in known else self._learn(register, known, column)
-            for (register, known), column in zip(self._known, columns, strict=True)
+            known[column] if column in known else self._learn(name, known, column)
+            for (name, known), column in zip(self._known, columns, strict=True)
         )
 
     def row(self, row: "asyncpg.Record") -> tuple[Any, ...]:
@@ -160,13 +159,10 @@ class _Inside:
         return columns[0], (*values, *columns[1 + _WIDTH : -1]), newest
 
     @staticmethod
-    def _learn(register: Any, known: dict[Any, Any], column: Any) -> Any:
+    def _learn(name: str, known: dict[Any, Any], column: Any) -> Any:
         if len(known) >= _MAX_KNOWN:
             known.clear()
-        try:
-            known[column] = None if column is None else register.read(register.to_cache(column))
-        except InvalidValueError:
-            known[column] = f"{column} (not accepted)"
+        known[column] = inside_value(name, column)
         return known[column]
 
 
@@ -206,7 +202,7 @@ def _is_equal(said: Sequence[Any], row: Sequence[Any], newest: str, defaults: Se
     return (
         [*said[_WIDTH:]] == [*versions]
         and values == [*row[:_WIDTH]]
-        and max(version or "" for version in versions)[:_EVENT_TIME] == newest
+        and max(version or "" for version in versions)[:EVENT_TIME_CHARACTERS] == newest
     )
 
 
@@ -237,8 +233,8 @@ def _row_differences(
         found.append(
             _difference(product_id, "product_id", EXTRA_ROW, Said(None, None), Said(product_id, None))
         )
-    latest = max((version[:_EVENT_TIME] for version in versions), default=newest)
-    if latest != newest:
+    latest = newest_event_time(versions)
+    if latest not in (None, newest):
         found.append(
             _difference(product_id, "last_updated", LAST_UPDATED, Said(latest, None), Said(newest, None))
         )

@@ -16,12 +16,12 @@ from processor.product import REGISTERS
 _STATEMENT_SECONDS = 30.0
 
 
-async def restore(database: Database, changes: Sequence[Change]) -> int:
-    """Set the rows' values to those of the changes with the same versions; return how many rows differed.
+async def restore(database: Database, changes: Sequence[Change]) -> list[str]:
+    """Set the rows' values to those of the changes with the same versions; return whose rows differed.
 
     A statement locks one row, so that it cannot deadlock with the processor. Raises: DependencyError.
     """
-    return len(await _each(database, restore_statement(), changes))
+    return await _each(database, restore_statement(), changes)
 
 
 async def differing(database: Database, changes: Sequence[Change]) -> list[str]:

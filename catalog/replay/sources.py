@@ -5,10 +5,10 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from catalog.errors import UsageError
-from catalog.objects import READ_TRIES, cut_off, list_keys
+from catalog.objects import FILE_NAME, READ_TRIES, Foreign, cut_off, list_keys, parse_key
 from processor.adapters.archived_lines import verified_lines
 from processor.adapters.s3 import S3Archive
 from processor.archive_replay import Selection
@@ -16,7 +16,7 @@ from processor.errors import DamagedObjectError, DependencyError
 from processor.ports import ArchivedObjects
 from processor.s3_objects import ARCHIVE_PREFIX
 
-_SUFFIXES = (".ndjson.gz", ".ndjson")
+_FILE_NAME = re.compile(FILE_NAME)
 _DAY = re.compile(r"(?:^|/)dt=([0-9]{4}-[0-9]{2}-[0-9]{2})/")
 # An object is filed under the day of its first record. A batch of a quiet shard, or after an outage, may hold
 # records of as many days as the stream keeps them.
@@ -33,12 +33,20 @@ class Found(NamedTuple):
 class Source(ArchivedObjects, Protocol):
     """The archive's objects, in order of their keys."""
 
+    @property
+    def foreign(self) -> Foreign:
+        """What `found` came upon beside the archive's objects."""
+
     def found(self, selection: Selection, *, after: str = "") -> AsyncIterator[Found]:
         """Return an iterator over the objects that may hold lines of the selection, after a key."""
 
 
 class BucketSource(S3Archive):
     """The archive's bucket."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        super().__init__(client, bucket)
+        self.foreign = Foreign()
 
     async def lines(self, key: str) -> AsyncIterator[list[bytes]]:
         """Yield the object's lines, some at a time; a download that is cut off is repeated.
@@ -63,15 +71,17 @@ class BucketSource(S3Archive):
     async def found(self, selection: Selection, *, after: str = "") -> AsyncIterator[Found]:
         first, last = _days(selection)
         start = max(after, f"{ARCHIVE_PREFIX}dt={first}" if first else "")
+        self.foreign = Foreign()
         async for found in list_keys(self._client, self._bucket, ARCHIVE_PREFIX, after=start or ""):
-            key = found["Key"]
-            day = _DAY.search(key)
-            if day is not None and last is not None and day[1] > last.isoformat():
+            name = parse_key(found["Key"])
+            if name is None:
+                self.foreign.note(found["Key"])
+                continue
+            if last is not None and name.day > last:
                 return
             # It was written after all of its records had arrived.
-            is_older = _ms(found["LastModified"]) + 60_000 < selection.begin_ms
-            if key.endswith(_SUFFIXES) and not is_older:
-                yield Found(key, found["Size"])
+            if _ms(found["LastModified"]) + 60_000 >= selection.begin_ms:
+                yield Found(name.key, found["Size"])
 
 
 class FolderSource:
@@ -81,9 +91,11 @@ class FolderSource:
         if not folder.is_dir():
             raise UsageError(f"--source is {str(folder)!r}; a folder with objects of the archive is accepted")
         self._folder = folder
+        self.foreign = Foreign()
 
     async def found(self, selection: Selection, *, after: str = "") -> AsyncIterator[Found]:
         first, last = _days(selection)
+        self.foreign = Foreign()
         for found in self._walk(""):
             day = _DAY.search(found.key)
             is_outside = day is not None and (
@@ -107,8 +119,16 @@ class FolderSource:
         for name, entry in ordered:
             if name.endswith("/"):
                 yield from self._walk(f"{below}{name}")
-            elif name.endswith(_SUFFIXES) and entry.is_file():
+            elif numbers_in(name) is None:
+                self.foreign.note(f"{below}{name}")
+            elif entry.is_file():
                 yield Found(f"{below}{name}", entry.stat().st_size)
+
+
+def numbers_in(key: str) -> tuple[int, int] | None:
+    """Return the first and last sequence number in an object's name, wherever it is; None if it has none."""
+    matched = _FILE_NAME.fullmatch(key.rpartition("/")[2])
+    return None if matched is None else (int(matched["first"]), int(matched["last"]))
 
 
 def _days(selection: Selection) -> tuple[date | None, date | None]:

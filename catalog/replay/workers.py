@@ -14,7 +14,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,9 +23,10 @@ from catalog.connections import Connections, connected
 from catalog.environment import Environment
 from catalog.errors import CatalogError
 from catalog.repair.pace import Pace
-from catalog.replay.as_of import SourceWithout
+from catalog.replay.as_of import LeftOut, SourceWithout
 from catalog.replay.restore import differing, restore
 from catalog.replay.sources import BucketSource, FolderSource, Found, Source
+from catalog.replay.writing import PacedWriter, Replayed
 from processor.adapters.cache import RedisCache
 from processor.adapters.catalog import PostgresCatalog
 from processor.adapters.clock import SystemClock
@@ -33,9 +34,6 @@ from processor.adapters.postgres import Database, Login
 from processor.adapters.secrets import member, read_secret
 from processor.adapters.upsert import PRODUCTS
 from processor.archive_replay import (
-    CHUNK_PRODUCTS,
-    CatalogWriter,
-    ReplayReport,
     Selection,
     replay_objects,
 )
@@ -55,8 +53,8 @@ class Plan:
 
     `folder`: of the objects; None: the archive's bucket. `after`: a key; only objects after it. `limit`:
     objects at most. `table`: what is written, quoted. `rate`: products a second that each worker writes at
-    most. `spill`: where folds are kept that are not written to a table. `unknown`: records that are left out
-    although they are selected (`catalog.replay.as_of`). `restores`: values changed by hand are set, too.
+    most. `spill`: where folds are kept that are not written to a table. `without`: records that are left out
+    although they are selected. `restores`: values changed by hand are set, too.
     """
 
     environment: Environment
@@ -67,7 +65,7 @@ class Plan:
     table: str = PRODUCTS
     rate: float | None = None
     spill: Path | None = None
-    unknown: frozenset[bytes] = frozenset()
+    without: LeftOut = field(default_factory=LeftOut)
     restores: bool = False
 
 
@@ -121,9 +119,9 @@ class Worker:
             return []
         return await differing(self._database, changes)
 
-    async def apply(self, keys: list[str]) -> ReplayReport:
+    async def apply(self, keys: list[str]) -> Replayed:
         """Apply the objects' updates to the table."""
-        report = ReplayReport()
+        report = Replayed()
         # Nobody caches what another table holds.
         is_cached = self.plan.table == PRODUCTS
         cache = RedisCache(self._connections.cache(may_write=True)) if is_cached else None
@@ -132,32 +130,10 @@ class Worker:
             writer.slow_down(self._pace, math.ceil(self.plan.rate))
         if self.plan.restores and self._database is not None:
             writer.restore_first(partial(restore, self._database))
+        if self.plan.selection.products is not None:
+            writer.note_rows(report.changed)
         await replay_objects(keys, await self.source(), writer, self.plan.selection, report)
         return report
-
-
-class PacedWriter(CatalogWriter):
-    """Writes as fast as it can, until it is told to slow down."""
-
-    _pace = Pace(None)
-    _at_once = CHUNK_PRODUCTS
-    _restore: Callable[[Sequence[Change]], Awaitable[int]] | None = None
-
-    def slow_down(self, pace: Pace, at_once: int) -> None:
-        """Write no faster than the pace, so many products at once."""
-        self._pace, self._at_once = pace, min(at_once, CHUNK_PRODUCTS)
-
-    def restore_first(self, restoring: Callable[[Sequence[Change]], Awaitable[int]]) -> None:
-        """Restore the rows of changes before those are applied, and invalidated; it returns how many."""
-        self._restore = restoring
-
-    async def write(self, changes: Sequence[Change]) -> None:
-        never = asyncio.Event()
-        for part in itertools.batched(changes, self._at_once):
-            await self._pace.wait(len(part), never)
-            if self._restore is not None:
-                self._report.rows_changed += await self._restore(part)
-            await super().write(part)
 
 
 async def open_source(plan: Plan, connections: Connections) -> Source:
@@ -167,7 +143,7 @@ async def open_source(plan: Plan, connections: Connections) -> Source:
         source = FolderSource(plan.folder)
     else:
         source = BucketSource(await connections.aws("s3"), plan.environment.archive_bucket)
-    return SourceWithout(source, plan.unknown) if plan.unknown else source
+    return SourceWithout(source, plan.without) if plan.without.lines else source
 
 
 async def batches(source: Source, plan: Plan) -> AsyncIterator[list[Found]]:

@@ -8,6 +8,7 @@ from typing import Any
 from catalog.archive_lines import numbered
 from catalog.connections import Connections
 from catalog.objects import Identity, identity_of, list_keys, parse_key, parse_line, read_objects
+from catalog.repair.marks import Marks, read_marks, record_name
 from catalog.status.metrics import Metric, read_metrics
 from processor.reasons import Reason
 from processor.s3_objects import ACCEPTED, ARCHIVE_PREFIX, QUARANTINE_PREFIX
@@ -40,10 +41,14 @@ class Throughput:
 
 @dataclass(frozen=True, slots=True)
 class Rejections:
-    """Rejected records by reason, today (UTC) and in 24 hours. `source`: `quarantine` or `metrics`."""
+    """Rejected records by reason, today (UTC) and in 24 hours. `source`: `quarantine` or `metrics`.
+
+    `repaired`: how many of those in 24 hours were fixed or redriven since, by reason; None: unknown.
+    """
 
     by_reason: dict[str, tuple[int, int]]
     source: str
+    repaired: dict[str, int] | None = None
 
 
 @dataclass(slots=True)
@@ -75,8 +80,13 @@ async def read_throughput(connections: Connections, now: datetime, known: ReadOb
     return await _from_archive(connections, now, known)
 
 
-async def read_rejections(connections: Connections, now: datetime, known: ReadObjects) -> Rejections:
-    """Return the rejections in quarantine; by the metrics where it holds too much to read at once."""
+async def read_rejections(
+    connections: Connections, now: datetime, known: ReadObjects, marks: Marks
+) -> Rejections:
+    """Return the rejections in quarantine; by the metrics where it holds too much to read at once.
+
+    `marks`: those that were read before, to which new ones are added.
+    """
     s3, bucket = await connections.aws("s3"), connections.environment.quarantine_bucket
     day = timedelta(days=1)
     written = await _written_since(s3, bucket, QUARANTINE_PREFIX, now - day, days_before=2)
@@ -91,9 +101,15 @@ async def read_rejections(connections: Connections, now: datetime, known: ReadOb
         Counter(reason for _, arrived, reason in records if arrived >= _text(moment)) for moment in since
     ]
     reasons = sorted(set().union(*counters), key=lambda reason: (-counters[1][reason], reason))
-    return Rejections(
-        {reason: (counters[0][reason], counters[1][reason]) for reason in reasons}, "quarantine"
+    await read_marks(connections, marks)
+    done = marks.of_records
+    repaired = Counter(
+        reason
+        for identity, arrived, reason in records
+        if arrived >= _text(now - day) and record_name(identity) in done
     )
+    by_reason = {reason: (counters[0][reason], counters[1][reason]) for reason in reasons}
+    return Rejections(by_reason, "quarantine", dict(repaired))
 
 
 async def _from_archive(connections: Connections, now: datetime, known: ReadObjects) -> Throughput:

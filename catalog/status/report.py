@@ -13,6 +13,7 @@ from catalog.running import explained
 from catalog.status.alarms import Alarm, read_alarms
 from catalog.status.flow import ReadObjects, Rejections, Throughput, read_rejections, read_throughput
 from catalog.status.lag import ArchiveTails, Lag, read_lag
+from catalog.status.retries import Retries, read_retries
 from catalog.status.stores import (
     CacheState,
     DatabaseState,
@@ -50,6 +51,7 @@ class Status:
     at: datetime
     alarms: list[Alarm] | Unreachable
     lag: Lag | Unreachable
+    retries: Retries | Unreachable
     throughput: Throughput | Unreachable
     failures: WaitingFailures | Unreachable
     rejections: Rejections | Unreachable
@@ -75,9 +77,10 @@ async def read_status(connections: Connections, memory: Memory, now: datetime | 
     parts: dict[str, Callable[[], Awaitable[Any]]] = {
         "alarms": lambda: read_alarms(connections),
         "lag": lambda: read_lag(connections, at, memory.tails),
+        "retries": lambda: read_retries(connections, at),
         "throughput": lambda: read_throughput(connections, at, memory.objects),
         "failures": lambda: waiting_failures(connections, memory.marks),
-        "rejections": lambda: read_rejections(connections, at, memory.objects),
+        "rejections": lambda: read_rejections(connections, at, memory.objects, memory.marks),
         "pending": lambda: read_pending(connections),
         "database": lambda: read_database(connections),
         "cache": lambda: read_cache(connections, at),

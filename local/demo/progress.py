@@ -69,12 +69,14 @@ class ProgressDisplay:
 
     def show(self, figures: Figures, *, last: bool = False) -> None:
         """Show the figures; without a terminal at most every two seconds, except for the last ones."""
+        # Records may be sent again.
+        total = max(self._total, figures.sent)
         if self._live is not None:
             # The bar has a separate line: 80 columns are too few for both it and the figures.
             lines = Table.grid()
-            lines.add_row(ProgressBar(self._total, figures.archived, width=_BAR_COLUMNS))
+            lines.add_row(ProgressBar(total, figures.archived, width=_BAR_COLUMNS))
             lines.add_row(Text(str(figures)))
             self._live.update(lines, refresh=True)
         elif last or time.monotonic() - self._shown_at >= _PLAIN_SECONDS:
             self._shown_at = time.monotonic()
-            self._console.print(f"{figures.archived / self._total:4.0%} {figures}", highlight=False)
+            self._console.print(f"{figures.archived / total:4.0%} {figures}", highlight=False)

@@ -30,6 +30,7 @@ class Account:
 
     kinesis: "KinesisClient"
     s3: "S3Client"
+    secrets: "SecretsManagerClient"
     stream_name: str
     stream_arn: str
     archive_bucket: str
@@ -88,6 +89,7 @@ async def open_account(
         yield Account(
             kinesis=kinesis,
             s3=s3,
+            secrets=secrets,
             stream_name=stream_name,
             stream_arn=described["StreamDescriptionSummary"]["StreamARN"],
             archive_bucket=archive,

@@ -56,7 +56,18 @@ async def test_the_screen(catalog: Catalog, services: Services) -> None:
 
 async def test_an_empty_archive(catalog: Catalog) -> None:
     result = await catalog("archive", "compact-report", "--json")
-    assert json.loads(result.stdout)["advice"] == ["There is no object yet."]
+    assert json.loads(result.stdout)["advice"] == ["There is no object yet: the archive is empty."]
+
+
+async def test_days_without_objects(catalog: Catalog, services: Services) -> None:
+    await archive(services, [record(GOOD)])
+    result = await catalog("archive", "compact-report", "--from", "2026-01-01", "--to", "2026-01-30")
+    assert result.stdout == (
+        "There is no object from 2026-01-01 to 2026-01-30; "
+        "the archive has others, the first one of 2026-01-31.\n"
+    )
+    result = await catalog("archive", "compact-report", "--from", "1h", "--shard", "s-1")
+    assert " of shard s-1; the archive has others" in result.stdout
 
 
 def test_small_objects_that_cost_money() -> None:

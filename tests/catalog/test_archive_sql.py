@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +267,19 @@ async def test_the_named_queries(catalog: Catalog, services: Services) -> None:
     now = await ask(catalog, "--named", "catalog_as_of", "--set", "at=2026-02-01T00:00:00Z")
     assert [tuple(row.values())[:4] for row in now] == [("p1", 5, "1.25", False), ("p2", 0, None, True)]
     assert await ask(catalog, "--named", "catalog_as_of", "--set", "at=2026-01-30T00:00:00Z") == []
+    assert len(await ask(catalog, "--named", "catalog_as_of", "--set", "at=20s")) == 2
+    result = await catalog("archive", "sql", "--named", "catalog_as_of", "--set", "at=soon")
+    assert (result.exit_code, result.stderr.startswith("error: --set at is 'soon'; accepted, in UTC")) == (
+        2,
+        True,
+    )
+
+
+async def test_an_age_without_an_end_is_until_now(catalog: Catalog, services: Services) -> None:
+    await archive(services, [record({"product_id": "a", "inventory": 1}, arrival_ms=int(time.time() * 1000))])
+    await archive(services, [record({"product_id": "a", "inventory": 1}, 1)])
+    result = await catalog("archive", "sql", "--from", "1h", "SELECT product_id FROM archive")
+    assert (lines_of(result.stdout)[-1], result.stderr) == ("a", "1 row\n")
 
 
 async def test_the_list_of_named_queries(catalog: Catalog) -> None:

@@ -101,24 +101,28 @@ async def test_an_update_that_was_not_applied_is_named_by_its_line(
     )
 
 
-async def test_an_update_that_the_table_refused_is_found_in_quarantine(
-    services: Services, catalog: Catalog
-) -> None:
-    await services.database.execute("ALTER TABLE products ADD CHECK (inventory <> 666)")
-    await process(services, {"product_id": "a", "inventory": 666})
-    assert "It is in quarantine: catalog_refused, quarantine/dt=2026-01-31/" in await explanation(catalog)
+async def test_an_object_of_another_name_counts_nowhere(services: Services, catalog: Catalog) -> None:
+    key = await put_object(services, (record({"product_id": "a", "inventory": 1}, 1), "accepted"))
+    s3, bucket = services.account.s3, services.account.archive_bucket
+    await s3.copy_object(Bucket=bucket, Key="inventory/copy.ndjson.gz", CopySource=f"{bucket}/{key}")
+    await s3.delete_object(Bucket=bucket, Key=key)
+    note = "not read: 1 object with a name that the processor does not write: inventory/copy.ndjson.gz\n"
+    for command in (("diff",), ("replay",), ("replay", "--yes", "--reason", "test"), ("archive", "verify")):
+        result = await catalog(*command)
+        assert (result.exit_code, note in result.stderr) == (0, True), command
+    assert await services.row("a") is None
 
 
 async def test_what_is_damaged_in_quarantine_hides_no_record(services: Services, catalog: Catalog) -> None:
     await put_object(services, (record({"product_id": "a", "inventory": 1}, 1), "accepted"))
-    damaged = f"quarantine/dt=2026-01-31/{SHARD}/{sequence(0)}-{sequence(2)}-0.ndjson"
+    damaged = f"quarantine/dt=2026-01-31/{SHARD}/{sequence(0)}-{sequence(2)}-000000000000.ndjson"
     await put_quarantined(services, damaged, b'{\n{"sequence_number": 1}\n')
     assert "Not in quarantine: it is still in flight" in await explanation(catalog)
-    refused = Rejection(record({"product_id": "a", "inventory": 1}, 1), Reason.CATALOG_REFUSED, "m")
+    refused = Rejection(record({"product_id": "a", "inventory": 1}, 1), Reason.INTERNAL_ERROR, "m")
     # A batch is filed under the day of its first record.
     earlier = damaged.replace("01-31", "01-25")
     await put_quarantined(services, earlier, quarantine_line(refused))
-    assert f"It is in quarantine: catalog_refused, {earlier}" in await explanation(catalog)
+    assert f"It was in quarantine (internal_error, {earlier})" in await explanation(catalog)
 
 
 async def test_a_row_newer_than_the_archive(services: Services, catalog: Catalog) -> None:
@@ -176,7 +180,7 @@ async def test_the_screen(services: Services, catalog: Catalog) -> None:
     assert result.stdout.splitlines()[2] == "a inventory: other_value: archive 1, table 7"
     explained = result.stdout.splitlines()[3]
     assert explained.startswith("  line 1 of inventory/dt=2026-01-31/")
-    assert explained.endswith(" wrote this version; the row has another value: not the processor")
+    assert explained.endswith(" wrote this version; its record says 1: the row was changed by hand")
 
 
 async def test_prices_are_not_in_cents(services: Services, catalog: Catalog) -> None:
@@ -193,3 +197,51 @@ async def test_a_line_from_the_end_of_time_is_explained(services: Services, cata
     await put_object(services, (late, "accepted"))
     result = await catalog("diff", "--json")
     assert (result.exit_code, json.loads(result.stdout)["kinds"]) == (1, {"missing_row": 1})
+
+
+async def test_what_is_not_there_is_called_so(services: Services, catalog: Catalog) -> None:
+    await process(services, *UPDATES)
+    await services.database.execute("UPDATE products SET price = NULL, price_version = NULL")
+    await services.database.execute("DELETE FROM products WHERE product_id = 'b'")
+    await services.database.execute(
+        "INSERT INTO products (product_id, inventory, last_updated) VALUES ('x', 0, now())"
+    )
+    shown = [line for line in (await catalog("diff")).stdout.splitlines() if line[:2] in ("a ", "b ", "x ")]
+    assert shown == [
+        "a price: behind: archive 2.50, table no value",
+        "b discontinued: missing_row: archive true, table no row",
+        "x product_id: extra_row: archive no value, table x",
+    ]
+
+
+async def test_the_version_of_another_product(services: Services, catalog: Catalog) -> None:
+    await process(services, {"product_id": "a", "inventory": 1})
+    await services.database.execute("UPDATE products SET product_id = 'x'")
+    result = await catalog("diff", "--product", "x")
+    assert result.stdout.splitlines()[-1].endswith(
+        " wrote it, but its record is of product 'a': the row was changed by hand"
+    )
+
+
+@pytest.mark.parametrize(
+    ("record", "repair"),
+    [
+        ({"product_id": "a", "price": 1.999}, ("fix", "--rule", "price: round to 2 decimals")),
+        ({"product_id": "a", "price": 666}, ("redrive",)),
+    ],
+)
+async def test_an_update_that_was_repaired_is_not_in_quarantine(
+    services: Services, catalog: Catalog, record: dict[str, object], repair: tuple[str, ...]
+) -> None:
+    await services.database.execute("ALTER TABLE products ADD CONSTRAINT odd CHECK (price <> 666)")
+    await process(services, record)
+    await services.database.execute("ALTER TABLE products DROP CONSTRAINT odd")
+    assert (await catalog("quarantine", *repair, "--yes", "--reason", "a test")).exit_code == 0
+    await services.database.execute("UPDATE products SET price = NULL, price_version = NULL")
+    told = (await explanation(catalog)).partition("It was in quarantine (")[2]
+    words = {"fix": "), and was fixed on 20", "redrive": "), and was redriven on 20"}
+    assert words[repair[0]] in told
+    assert told.endswith(
+        ": a test. The row was changed by hand, or the update is in flight: "
+        "`catalog replay --product` applies it"
+    )

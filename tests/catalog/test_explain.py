@@ -95,11 +95,14 @@ async def test_what_the_catalog_said_then(services: Services, catalog: Catalog) 
     assert (then["state"]["price"], then["at"]) == (None, "2026-01-31T08:30:01.123000+00:00")
     assert [one["outcomes"]["inventory"] for one in then["updates"]] == [
         {"state": "replaced", "by": 2},
-        {"state": "current", "by": None},
+        {"state": "newest", "by": None},
     ]
     assert (await explained(catalog, "--at", "2026-01-31"))["state"]["price"]["value"] == "2.00"
     before = await catalog("explain", "a", "--at", "2026-01-31T08:30:00Z")
     assert (before.exit_code, before.stdout) == (1, "")
+    assert (
+        before.stderr == "nothing was received of 'a' by 2026-01-31T08:30:00Z in 3 objects of the archive\n"
+    )
 
 
 async def test_only_what_arrived_between_two_times(services: Services, catalog: Catalog) -> None:
@@ -152,7 +155,22 @@ async def test_a_row_that_differs_is_a_finding(services: Services, catalog: Cata
     assert result.exit_code == 1
     assert result.stdout.endswith(f"The row differs: price is 3.00 by {version}; expected 2.00 by 1\n")
     await services.database.execute("DELETE FROM products")
-    assert (await explained(catalog))["differences"] == ["the catalog has no row"]
+    document = await explained(catalog)
+    assert document["differences"] == ["the catalog has no row"]
+    assert [one["outcomes"]["price"]["state"] for one in document["updates"]] == ["missing"]
+    assert "not in the row" in (await catalog("explain", "a")).stdout
+
+
+async def test_a_row_of_which_nothing_was_received_is_a_finding(services: Services, catalog: Catalog) -> None:
+    await services.database.execute(
+        "INSERT INTO products (product_id, inventory, last_updated) VALUES ('a', 1, now())"
+    )
+    result = await catalog("explain", "a")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "nothing was received of 'a' in 0 objects of the archive\n"
+        "The row differs: the catalog has a row, and nothing was received that made it\n",
+    )
 
 
 async def test_lines_of_other_releases(services: Services, catalog: Catalog) -> None:
@@ -195,8 +213,8 @@ async def test_damaged_parts_are_told_and_left_out(services: Services, catalog: 
     )
     result = await catalog("explain", "a")
     assert result.exit_code == 1
-    assert f"damaged: {key} line 1: JSONDecodeError" in result.stderr
-    assert f"damaged: {key} line 5: ValueError: the identity is not" in result.stderr
+    assert f"damaged: {key} line 1: it is not JSON: " in result.stderr
+    assert f"damaged: {key} line 5: Expected `int`, got `str`" in result.stderr
     assert "damaged: 1 more (`catalog archive verify`)" in result.stderr
     assert "inventory 1" in result.stdout
 
@@ -217,16 +235,17 @@ async def test_nothing_was_received(services: Services, catalog: Catalog) -> Non
     assert (result.exit_code, result.stdout, result.stderr) == (
         1,
         "",
-        "nothing was received of 'a' in 1 objects of the archive\n",
+        "nothing was received of 'a' in 1 object of the archive\n",
     )
 
 
-async def test_the_archive_is_explained_without_the_database(services: Services, catalog: Catalog) -> None:
+async def test_a_row_that_could_not_be_read_is_a_finding(services: Services, catalog: Catalog) -> None:
     await deliver(services, '{"product_id": "a", "inventory": 1}')
     await services.database.execute("DROP TABLE products")
     result = await catalog("explain", "a")
-    assert (result.exit_code, "inventory 1" in result.stdout) == (0, True)
-    assert result.stderr.startswith("the row was not compared: ")
+    assert (result.exit_code, "inventory 1" in result.stdout) == (1, True)
+    assert (" newest" in result.stdout, " current" in result.stdout) == (True, False)
+    assert result.stderr.startswith("the row could not be read, so it was not compared: ")
 
 
 async def test_an_id_that_is_not_written_as_it_is(services: Services, catalog: Catalog) -> None:

@@ -8,8 +8,12 @@ from catalog.connections import connect
 from catalog.operations import chosen_by, recorded
 from catalog.repair.failed_batches import Selection
 from catalog.times import Period
+from processor.reasons import Reason
+from processor.updates import Rejection
 from tests.catalog.conftest import Catalog
-from tests.support.failed_batches import put_object
+from tests.catalog.test_quarantine_repair import put_rejections
+from tests.support.events import record
+from tests.support.failed_batches import put_failed_batch, put_object, update_event
 from tests.support.real_servers import Services, environment_variables
 
 
@@ -59,6 +63,28 @@ async def test_no_operation_is_said(catalog: Catalog) -> None:
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no operations yet\n")
 
 
+async def test_only_those_since_a_time(services: Services, catalog: Catalog) -> None:
+    for hour in (8, 9):
+        id_ = f"20260131T{hour:02}3000000000-1"
+        begun = {"id": id_, "command": "c", "by": "me", "reason": "", "begun_at": f"2026-01-31T{hour:02}:30"}
+        await put_object(services, f"operations/2026-01-31/{id_}.json", json.dumps(begun).encode())
+    for since, count in (("2026-01-31", 2), ("2026-01-31T08:30:00", 2), ("2026-01-31T08:31", 1), ("1h", 0)):
+        result = await catalog("history", "--json", "--since", since)
+        assert (result.exit_code, len(json.loads(result.stdout))) == (0, count), since
+    assert result.stderr == "no operations since 1h\n"
+
+
+async def test_a_run_that_did_nothing_has_failed(services: Services, catalog: Catalog) -> None:
+    await services.database.execute("ALTER TABLE products RENAME COLUMN price TO cost")
+    good = record({"product_id": "a", "inventory": 4}, 0)
+    await put_rejections(services, Rejection(good, Reason.INTERNAL_ERROR, "m"))
+    await put_failed_batch(services, update_event(1), "one")
+    for command in (("quarantine", "redrive"), ("redrive",)):
+        assert (await catalog(*command, "--yes", "--reason", "test")).exit_code == 1
+    entries = json.loads((await catalog("history", "--json")).stdout)
+    assert [entry["state"] for entry in entries] == ["failed", "failed"]
+
+
 async def test_it_says_who_what_and_why(services: Services, catalog: Catalog) -> None:
     operation = {
         "id": "1",
@@ -66,7 +92,11 @@ async def test_it_says_who_what_and_why(services: Services, catalog: Catalog) ->
         "by": "arn:aws:sts::123456789012:assumed-role/operator/somebody",
         "reason": "a test",
         "begun_at": "2026-01-31T08:30:00.000+00:00",
-        "changes": {"arguments": {"from": "2026-01-30", "to": None}, "objects": 2, "rows_changed": 0},
+        "changes": {
+            "arguments": {"from": "2026-01-30", "to": None, "editor": False},
+            "objects": 2,
+            "rows_changed": 0,
+        },
     }
     await services.account.s3.put_object(
         Bucket=services.account.quarantine_bucket,

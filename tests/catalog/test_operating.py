@@ -243,7 +243,8 @@ async def test_rejected_for_our_mistake_records_are_listed_and_sent_again(
 ) -> None:
     now = datetime.now(UTC)
     good = record({"product_id": "a", "inventory": 1}, arrival_ms=round(now.timestamp() * 1000))
-    key = f"quarantine/dt={now.date()}/{SHARD}/{good.sequence_number}-{good.sequence_number}-0.ndjson"
+    name = f"{good.sequence_number}-{good.sequence_number}-000000000000"
+    key = f"quarantine/dt={now.date()}/{SHARD}/{name}.ndjson"
     await put_object(services, key, quarantine_line(Rejection(good, reason, "what happened")))
     (look,) = commands_of(f"rejected-{reason.value.replace('_', '-')}")
     assert f"│ {reason.value} │ unknown  │ 1       │" in (await catalog(*look)).stdout

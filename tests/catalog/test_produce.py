@@ -1,6 +1,5 @@
 """`catalog produce` sends what suppliers send, says what will be rejected, and waits for it."""
 
-import asyncio
 import gzip
 import json
 from pathlib import Path
@@ -10,8 +9,7 @@ import pytest
 
 from catalog.produce.sending import CALL_RECORDS
 from tests.catalog.conftest import Catalog
-from tests.support.events import kinesis_event, kinesis_record
-from tests.support.real_servers import Services, environment_variables, until
+from tests.support.real_servers import Services, environment_variables
 
 GOOD = '{"product_id":"a","inventory":1}'
 CSV = (
@@ -84,6 +82,11 @@ async def test_a_check_sends_nothing_and_names_the_lines(
     assert result.stdout.endswith("2 would be accepted, 2 not: not_sendable 1, invalid_price 1.\n")
 
 
+async def test_more_lines_than_are_shown(catalog: Catalog) -> None:
+    result = await catalog("produce", "-", "--check", stdin="bad\n" * 21)
+    assert "and 1 more: --json has the first 1,000" in result.stdout
+
+
 async def test_a_number_that_is_refused_is_called_a_number(catalog: Catalog) -> None:
     rows = "product_id,inventory\na,-3\n"
     result = await catalog("produce", "-", "--format", "csv", "--check", "--json", stdin=rows)
@@ -148,11 +151,11 @@ async def test_the_file_s_time_makes_a_repetition_the_same(
 async def test_wrong_use_is_told_in_a_line(
     catalog: Catalog, arguments: tuple[str, ...], stdin: str, told: str
 ) -> None:
-    result = await catalog(
-        "produce", *arguments, "--check" if "--out" not in arguments else "--wait", stdin=stdin
-    )
-    assert result.exit_code == 2
-    assert told in " ".join(result.output.replace("│", "").split())
+    for mode in ("--check", "--wait") if "--out" not in arguments else ("--wait",):
+        result = await catalog("produce", *arguments, mode, stdin=stdin)
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+        assert result.stderr.startswith("error: ")
+        assert told in result.stderr
 
 
 async def test_a_file_that_is_not_gzip(catalog: Catalog, tmp_path: Path) -> None:
@@ -161,38 +164,6 @@ async def test_a_file_that_is_not_gzip(catalog: Catalog, tmp_path: Path) -> None
     result = await catalog("produce", str(path), "--check")
     assert result.exit_code == 2
     assert "it is not whole gzip" in result.output
-
-
-async def test_it_waits_until_all_is_in_the_catalog_or_in_quarantine(
-    catalog: Catalog, services: Services
-) -> None:
-    lines = f'{GOOD}\n{{"product_id":"a","inventory":2}}\n{{"product_id":"a","price":19.995}}\n'
-    running = asyncio.ensure_future(catalog("produce", "-", "--wait", "--json", stdin=lines))
-
-    async def arrived() -> bool:
-        return len(await sent(services)) == 3
-
-    await until(arrived)
-    records = await sent(services)
-    await services.invoke(kinesis_event(*(_delivered(record) for record in records)))
-    result = await running
-    assert result.exit_code == 0, result.output
-    # The processor, in the same process, prints its own lines meanwhile.
-    (printed,) = [line for line in result.stdout.splitlines() if line.startswith('{"stream"')]
-    assert json.loads(printed)["outcome"] == {
-        "in_catalog": 1,
-        "superseded": 1,
-        "quarantined": {"invalid_price": 1},
-        "unprocessed": 0,
-    }
-
-
-def _delivered(record: dict[str, Any]) -> dict[str, Any]:
-    arrived = record["ApproximateArrivalTimestamp"].timestamp()
-    made = kinesis_record(record["Data"], partition_key=record["PartitionKey"], arrival_seconds=arrived)
-    made["kinesis"]["sequenceNumber"] = record["SequenceNumber"]
-    made["eventID"] = f"shardId-000000000000:{record['SequenceNumber']}"
-    return made
 
 
 async def test_a_simulation_is_sent_in_full_calls(catalog: Catalog, services: Services) -> None:

@@ -86,6 +86,18 @@ async def test_a_reason_that_does_not_exist_is_no_all_clear(catalog: Catalog) ->
     assert result.stderr.startswith("error: no reason 'invalid_prices'; accepted: bad_aggregate, ")
 
 
+async def test_a_supplier_without_records_is_told_from_others(services: Services, catalog: Catalog) -> None:
+    nobody = await catalog("quarantine", "list", "--supplier", "nosuch")
+    assert nobody.stderr == "no such record has the supplier 'nosuch'\n"
+    await quarantine(services, {"product_id": "a", "price": -1, "supplier": "acme"}, "no JSON", "nor this")
+    result = await catalog("quarantine", "list", "--supplier", "nosuch")
+    assert (result.exit_code, result.stdout) == (0, "0 quarantined records\n")
+    assert result.stderr == (
+        "no such record has the supplier 'nosuch'; there are records of unknown (2), acme (1)\n"
+    )
+    assert (await catalog("quarantine", "list", "--supplier", "acme")).stderr == ""
+
+
 async def test_a_record_of_two_objects_is_counted_once(services: Services, catalog: Catalog) -> None:
     await quarantine(services, "bad", "worse")
     await quarantine(services, "worse", first=1)
@@ -126,7 +138,7 @@ def test_a_damaged_line_is_a_finding(line: str, problem: str) -> None:
 
 
 async def test_damage_stops_nothing(services: Services, catalog: Catalog) -> None:
-    key = f"quarantine/dt=2026-01-31/{SHARD}/1-2-0.ndjson"
+    key = f"quarantine/dt=2026-01-31/{SHARD}/1-2-000000000000.ndjson"
     await put_object(services, key, b"{\n" + json.dumps(GOOD).encode() + b"\n")
     result = await catalog("quarantine", "list", "--json")
     document = json.loads(result.stdout)
@@ -159,7 +171,7 @@ async def test_todays_rules_are_not_asked_about_a_record_that_killed_its_process
 ) -> None:
     killer = quarantine_line(Rejection(record("x"), Reason.KILLED_PROCESS, "three processes died"))
     await put_object(
-        services, f"quarantine/dt=2026-01-31/{SHARD}/{sequence(0)}-{sequence(0)}-0.ndjson", killer
+        services, f"quarantine/dt=2026-01-31/{SHARD}/{sequence(0)}-{sequence(0)}-000000000000.ndjson", killer
     )
     (line,) = json.loads((await catalog("quarantine", "show", SHARD, sequence(0), "--json")).stdout)
     assert line["today"] == "not tried: it may kill this process too"

@@ -42,7 +42,7 @@ async def put_rejections(services: Services, *rejections: Rejection) -> None:
     """Put one object with these rejections into quarantine."""
     first, last = rejections[0].record.sequence_number, rejections[-1].record.sequence_number
     body = b"\n".join(map(quarantine_line, rejections))
-    await put_object(services, f"quarantine/dt=2026-01-31/{SHARD}/{first}-{last}-0.ndjson", body)
+    await put_object(services, f"quarantine/dt=2026-01-31/{SHARD}/{first}-{last}-000000000000.ndjson", body)
 
 
 async def test_a_dry_run_shows_before_and_after(services: Services, catalog: Catalog) -> None:
@@ -52,6 +52,31 @@ async def test_a_dry_run_shows_before_and_after(services: Services, catalog: Cat
     assert result.stdout == OFFER.replace("{id}", id_of(0))
     assert result.stderr == "Dry run: nothing was changed. To send 1 record, give --yes.\n"
     assert await services.row("a") is None
+
+
+async def test_what_is_sent_is_shown_before(services: Services, catalog: Catalog) -> None:
+    await quarantine(services, {"product_id": "a", "price": 19.995}, {"product_id": "a", "price": -1})
+    with environment_variables({"EDITOR": "sed -i.bak s/19.995/20.00/", "VISUAL": ""}):
+        result = await catalog("quarantine", "fix", id_of(0), "--editor", "--yes", "--reason", "test")
+    printed = "".join(line for line in result.stdout.splitlines(keepends=True) if not line.startswith("{"))
+    offered = OFFER.replace("{id}", id_of(0)).partition("left:")[0]
+    assert (result.exit_code, printed) == (
+        0,
+        f"{offered}1 record accepted, 0 rejected again, 0 not done, 0 left as they were\n",
+    )
+
+
+@pytest.mark.parametrize("change", [ROUND, ("--editor",), ("--patch", '[{"op":"remove","path":"/price"}]')])
+@pytest.mark.parametrize("yes", [(), ("--yes", "--reason", "test")])
+async def test_what_was_fixed_is_said_in_the_same_words(
+    services: Services, catalog: Catalog, change: tuple[str, ...], yes: tuple[str, ...]
+) -> None:
+    await quarantine(services, {"product_id": "a", "price": 19.995})
+    await catalog("quarantine", "fix", *ROUND, *YES)
+    result = await catalog("quarantine", "fix", id_of(0), *change, *yes)
+    assert (result.exit_code, result.stdout) == (0, "0 records to send\n")
+    said = [line for line in result.stderr.splitlines() if not line.startswith("note: ")]
+    assert [line.partition(" at ")[0] for line in said] == [f"{id_of(0)} was fixed"]
 
 
 async def test_a_dry_run_shows_as_many_as_asked_for(services: Services, catalog: Catalog) -> None:
@@ -126,7 +151,7 @@ WRONG: list[tuple[tuple[str, ...], str]] = [
     (("--patch", "[{}]"), "error: --patch is not a JSON patch (RFC 6902)"),
     (("--patch", "no/file"), "error: --patch 'no/file' is neither JSON nor a file"),
     (("--patch", "[1"), "error: --patch: not JSON"),
-    ((), "error: one of --rule, --patch and --editor is accepted"),
+    ((), "error: one of --rule, --patch, --editor and --finish is accepted"),
     (("--rule", "price: round", "--editor"), "error: one of --rule"),
     (("--rule", "price: guess"), "error: no rule 'price: guess'; accepted: \"price: "),
     (("--rule", "product_id: trim"), 'error: "product_id: trim" mends invalid_product_id, not invalid_price'),

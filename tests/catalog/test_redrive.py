@@ -57,7 +57,7 @@ async def test_a_dry_run_says_what_would_be_sent(services: Services, catalog: Ca
         "└──────────────────────┴────────────────────────┴─────────┴─────────┘\n"
         "the first of them:\n"
         f"  2 records, failed 2026-02-01T08:30:00Z: {key}\n"
-        "  1 records, failed 2026-02-01T08:30:00Z: "
+        "  1 record, failed 2026-02-01T08:30:00Z: "
         f"{key.replace('shardId-000000000006', OTHER_SHARD).replace('one', 'two')}\n"
     )
     assert result.stderr == "Dry run: nothing was changed. To redrive 2 batches, give --yes.\n"

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,6 +139,37 @@ async def test_a_past_state_goes_into_a_table_of_its_own(services: Services, cat
     assert [row["inventory"] for row in await rows(services)] == [2]
 
 
+async def test_a_table_with_rows_is_refused(services: Services, catalog: Catalog) -> None:
+    await process(services, {"product_id": "a", "inventory": 1}, {"product_id": "a", "price": 1})
+    await process(services, {"product_id": "a", "inventory": 2}, first=3)
+    into = ("replay", "--into", "friday")
+    done = await catalog(*into, *YES)
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, '1 row in replay."friday"')
+    for arguments in ((), ("--as-of", DAY, *YES), ("--product", "a", *YES)):
+        result = await catalog(*into, *arguments)
+        assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+            2,
+            'error: replay."friday" has rows of another replay, and what is newer there would stay: give '
+            '--into another name, or drop it (DROP TABLE replay."friday"). An interrupted replay into it '
+            "goes on with --resume",
+        )
+    await services.database.execute("DELETE FROM replay.friday")
+    assert (await catalog(*into, "--limit", "1", *YES)).exit_code == 0
+    assert (await catalog(*into, "--limit", "1", "--resume", *YES)).exit_code == 0
+
+
+async def test_rows_are_counted_once(services: Services, catalog: Catalog) -> None:
+    """Each object is a part of its own at a low rate."""
+    await process(services, {"product_id": "a", "inventory": 1}, {"product_id": "b", "inventory": 1})
+    await process(services, {"product_id": "a", "inventory": 2}, first=3)
+    await services.database.execute("DELETE FROM products")
+    result = await catalog("replay", "--product", "a", "--rate", "1000", "--workers", "1", *YES)
+    assert result.stdout.splitlines()[-1] == "1 row of products changed"
+    await services.database.execute("DELETE FROM products")
+    result = await catalog("replay", "--rate", "1000", "--workers", "1", *YES)
+    assert result.stdout.splitlines()[-1] == "3 changes of rows of products"
+
+
 async def test_a_table_of_another_shape_is_refused(services: Services, catalog: Catalog) -> None:
     await services.database.execute(
         "CREATE TABLE replay.mine (product_id text); GRANT ALL ON replay.mine TO catalog_writer"
@@ -161,6 +193,21 @@ async def test_a_table_of_another_shape_is_refused(services: Services, catalog: 
 async def test_wrong_usage(catalog: Catalog, arguments: tuple[str, ...], message: str) -> None:
     result = await catalog("replay", *arguments)
     assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
+
+
+async def test_a_folder_is_replayed_without_files_of_other_names(
+    services: Services, catalog: Catalog, tmp_path: Path
+) -> None:
+    key = await put_object(services, (record({"product_id": "a", "inventory": 1}, 0), "accepted"))
+    got = await services.account.s3.get_object(Bucket=services.account.archive_bucket, Key=key)
+    body = await got["Body"].read()
+    folder = tmp_path / "copy" / "part"
+    folder.mkdir(parents=True)
+    for name in (key.rpartition("/")[2], "copy.ndjson.gz"):
+        (folder / name).write_bytes(body)
+    result = await catalog("replay", "--source", str(tmp_path / "copy"))
+    assert result.stdout.startswith("1 object, 1 line: 1 update, ")
+    assert "that the processor does not write: part/copy.ndjson.gz\n" in result.stderr
 
 
 async def test_only_the_lines_of_a_time_and_of_products(services: Services, catalog: Catalog) -> None:

@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from catalog.repair.pace import Pace
-from catalog.replay.workers import PacedWriter
+from catalog.replay.writing import PacedWriter
 from local.servers import Servers
 from processor.archive_replay import ReplayReport
 from processor.fold import fold

@@ -1,5 +1,6 @@
 """`catalog show`: the row, the archive line that wrote each field, and the cached copy."""
 
+import asyncio
 import json
 from datetime import date
 from typing import Any
@@ -70,10 +71,12 @@ async def test_as_json(services: Services, catalog: Catalog) -> None:
     assert document == {
         "product_id": "a",
         "last_updated": "2026-01-31T08:30:00.123000+00:00",
+        "fault": None,
         "cache": {
             "state": "not cached", "copy": None, "expires_in_seconds": None, "is_leased": False, "fault": None
         },
         "is_pending": False,
+        "is_searched": True,
         "read_from": None,
     }  # fmt: skip
     assert inventory == {
@@ -170,6 +173,7 @@ async def test_damaged_objects_and_missing_lines_are_findings(services: Services
     await account.s3.put_object(Bucket=account.archive_bucket, Key=key, Body=b"no gzip")
     damaged = await catalog("show", "a")
     assert damaged.stderr.startswith(f"damaged: {key}: it cannot be unpacked: Not a gzipped file")
+    assert damaged.stderr.count("damaged: ") == 1
     await account.s3.delete_object(Bucket=account.archive_bucket, Key=key)
     missing = await catalog("show", "a")
     assert missing.stderr == ""
@@ -213,3 +217,60 @@ async def test_an_arn_has_no_pictures(services: Services, catalog: Catalog) -> N
     assert ":smile:, last updated" in text
     assert "supplier    :secret:" in text
     assert "nothing was received of ':beer:'" in (await catalog("explain", ":beer:")).stderr
+
+
+BY_HAND = "the row was changed by hand"
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        (
+            "(inventory, inventory_version) = (SELECT inventory, inventory_version FROM products"
+            " WHERE product_id = 'b')",
+            f"its record is of product 'b': {BY_HAND}",
+        ),
+        ("price = 2", f"its record says 1.50: {BY_HAND}"),
+        ("price = 'NaN'", f"its record says 1.50: {BY_HAND}"),
+        ("price_version = replace(price_version, '2026-01-31', '2026-01-30')", "did not write this version"),
+        ("price = NULL, price_version = NULL", "line 1), the row has none: it was changed by hand, or the"),
+        (
+            "discontinued = true",
+            f"no update wrote it, and it is not what it is until one does: {BY_HAND}",
+        ),
+        (
+            "last_updated = now()",
+            f"last_updated is not the newest event time of the row's versions: {BY_HAND}",
+        ),
+        ("last_updated = 'infinity'", "last_updated is not the newest event time of the row's versions"),
+    ],
+)
+async def test_a_row_changed_by_hand_is_a_finding(
+    services: Services, catalog: Catalog, change: str, finding: str
+) -> None:
+    b = '{"product_id": "b", "inventory": 7, "price": 2.5, "discontinued": true}'
+    await services.invoke(kinesis_event(kinesis_record(FULL), kinesis_record(b, 1)))
+    assert (await catalog("show", "a")).exit_code == 0
+    await services.database.execute(f"UPDATE products SET {change} WHERE product_id = 'a'")  # noqa: S608
+    result = await catalog("show", "a")
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert (result.exit_code, "  finding     " in result.stdout) == (1, True)
+    assert finding in result.stdout
+    assert "NULL" not in change or "never sent" not in result.stdout.partition("price")[2].partition("\n")[0]
+
+
+async def test_a_large_archive_is_not_looked_through(services: Services, catalog: Catalog) -> None:
+    await services.invoke(kinesis_event(kinesis_record(FULL)))
+    account = services.account
+    await asyncio.gather(
+        *(
+            account.s3.put_object(
+                Bucket=account.archive_bucket,
+                Key=f"inventory/dt=2026-01-01/{SHARD}/{number}-{number}-000000000000.ndjson.gz",
+            )
+            for number in range(1_000)
+        )
+    )
+    result = await catalog("show", "a")
+    assert result.exit_code == 0
+    assert "discontinued  false  (set by no update; `catalog diff --product` looks for one)" in result.stdout

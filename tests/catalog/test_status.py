@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,14 @@ lag             iterator age –
                 1 shard, none behind
                 – iterator age: CloudWatch has none of inventory-processor-local in 10 min
                 – by shard: from the archive; the stream has no enhanced IteratorAgeMilliseconds
-throughput       5 min: 4 received, 1 accepted, 3 rejected, – products changed
-                60 min: 4 received, 1 accepted, 3 rejected, – products changed
+retries         – CloudWatch has no invocation in 5 min
+throughput       5 min: 5 received, 2 accepted, 3 rejected, – products changed
+                60 min: 5 received, 2 accepted, 3 rejected, – products changed
                 – CloudWatch has no metrics: counted in the archive
 failed batches  1 to redrive, the oldest for <time>; about 2 messages (one may be S3's test event)
-quarantine                                  today     24 h
-                invalid_json                    2        2
-                invalid_price                   1        1
+quarantine                                  today     24 h  repaired since
+                invalid_json                    2        2               0
+                invalid_price                   1        1               1
 invalidations   1 pending, the oldest for <time>
 database        <number> of 97 connections, <size>, no statement runs
 cache           <size>, 0 evictions, <number>% hits since it started
@@ -78,12 +80,36 @@ async def test_one_screen(services: Services, catalog: Catalog) -> None:
     event = kinesis_event(now('{"product_id": "a", "price": 1}', 0), now("x", 1), now("y", 2), now(bad, 3))
     await services.invoke(event)
     await services.invoke(event)
+    fix = ("quarantine", "fix", "--rule", "price: round to 2 decimals", "--yes", "--reason", "a test")
+    assert (await catalog(*fix)).exit_code == 0
     await services.database.execute("INSERT INTO pending_invalidation (product_id) VALUES ('a')")
     account = services.account
     await account.s3.put_object(Bucket=account.quarantine_bucket, Key="aws/lambda/x/1", Body=b"{}")
     result = await catalog("status")
     assert masked(result.stdout).splitlines() == SCREEN.strip().splitlines()
     assert (result.exit_code, result.stderr) == (0, "")
+
+
+async def test_what_is_retried_is_told(
+    services: Services, catalog: Catalog, cloudwatch: Any, tmp_path: Path
+) -> None:
+    state = tmp_path / "kept-run.json"
+    kept = json.loads(state.read_text())
+    kept["environment"]["function_name"] = function = f"processor-{services.account.stream_name}"
+    state.write_text(json.dumps(kept))
+    earlier = datetime.now(UTC) - timedelta(minutes=1)
+    for name, value in (("Errors", 3.0), ("IteratorAge", 150_000.0)):
+        datum = {"MetricName": name, "Dimensions": [{"Name": "FunctionName", "Value": function}]}
+        await cloudwatch.put_metric_data(
+            Namespace="AWS/Lambda", MetricData=[datum | {"Value": value, "Timestamp": earlier}]
+        )
+    lines = (await catalog("status")).stdout.splitlines()
+    (retries,) = [line.rstrip() for line in lines if line.startswith("retries")]
+    assert (
+        retries
+        == "retries         3 invocations failed, 0 ended unfinished in 5 min: their batches are tried again"
+    )
+    assert any(line.startswith("lag             iterator age 2 min") for line in lines)
 
 
 async def test_a_redriven_batch_does_not_wait(services: Services, catalog: Catalog) -> None:

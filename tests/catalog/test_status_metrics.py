@@ -10,6 +10,7 @@ import pytest
 
 from catalog.connections import Connections
 from catalog.environment import Environment
+from catalog.repair.marks import Marks
 from catalog.status.flow import NAMESPACE, SERVICE, ReadObjects, read_rejections, read_throughput
 from catalog.status.lag import ArchiveTails, read_lag
 from catalog.status.stores import read_cache
@@ -78,14 +79,14 @@ async def test_rejections_are_counted_by_metrics_where_quarantine_holds_too_much
 ) -> None:
     dimensions = {"service": SERVICE, "environment": connections.environment.name, "reason": "invalid_json"}
     await emit(connections, NAMESPACE, "RecordsRejectedByReason", 10, 3, **dimensions)
-    assert (await read_rejections(connections, datetime.now(UTC), ReadObjects())).by_reason == {}
+    assert (await read_rejections(connections, datetime.now(UTC), ReadObjects(), Marks())).by_reason == {}
     day = datetime.now(UTC).date()
     await services.account.s3.put_object(
         Bucket=services.account.quarantine_bucket,
         Key=f"quarantine/dt={day}/shardId-000000000000/1-2-aaaaaaaaaaaa.ndjson",
         Body=bytes(64 * 1024 * 1024 + 1),
     )
-    rejections = await read_rejections(connections, datetime.now(UTC), ReadObjects())
+    rejections = await read_rejections(connections, datetime.now(UTC), ReadObjects(), Marks())
     assert (rejections.source, rejections.by_reason["invalid_json"][1]) == ("metrics", 3)
 
 

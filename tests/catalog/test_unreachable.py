@@ -15,6 +15,7 @@ from catalog.environment import Environment, find_environment
 from catalog.errors import UnreachableError
 from catalog.running import explained
 from processor.errors import DependencyError
+from tests.catalog.conftest import Catalog
 from tests.catalog.test_replay import put_object
 from tests.catalog.test_tunnels import _Account as Account
 from tests.support.events import record
@@ -41,6 +42,12 @@ async def test_no_worker_prints_its_traceback(services: Services, tmp_path: Path
     )
     _, told = await program.communicate()
     assert (program.returncode, len(told.splitlines())) == (3, 1), told.decode()
+
+
+async def test_the_database_of_a_kept_run_can_be_started(catalog: Catalog) -> None:
+    result = await catalog("show", "a")
+    assert (result.exit_code, result.stderr.count("\n")) == (3, 1)
+    assert result.stderr.endswith(" If it was stopped: .venv/bin/python -m local trouble start-database\n")
 
 
 def test_a_silent_service_is_given_up_within_a_minute() -> None:

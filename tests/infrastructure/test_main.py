@@ -78,6 +78,7 @@ def test_environment_variables_say_how_to_deploy(prod_from_ci: Stack) -> None:
         ("CATALOG_STATE_BUCKET", "abc"),
         ("CATALOG_STATE_BUCKET", "a" * 63),
         ("CATALOG_STATE_BUCKET", "my.states-1"),
+        ("CATALOG_STATE_BUCKET", "1.2.3.4.5"),
         ("CATALOG_STATE_REGION", "us-gov-west-1"),
         ("CATALOG_STATE_REGION", "ap-southeast-5"),
         ("CATALOG_WIDE_PROVIDER", "0"),
@@ -133,6 +134,14 @@ def test_a_boundary_of_another_account_is_refused(*, bootstrap: bool) -> None:
         ("CATALOG_STATE_BUCKET", "s3://states"),
         ("CATALOG_STATE_BUCKET", "states-"),
         ("CATALOG_STATE_BUCKET", ".states"),
+        *(
+            ("CATALOG_STATE_BUCKET", name)
+            for name in ("a..b", "192.168.5.4", "xn--states", "sthree-states", "amzn-s3-demo-states")
+        ),
+        *(
+            ("CATALOG_STATE_BUCKET", f"states{ending}")
+            for ending in ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+        ),
         ("CATALOG_STATE_REGION", "Ireland"),
         ("CATALOG_STATE_REGION", "eu-west"),
         ("CATALOG_STATE_REGION", "eu-west-1a"),

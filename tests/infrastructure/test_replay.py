@@ -21,7 +21,8 @@ from tests.support.synthesized import (
 )
 
 ACCOUNT = "${data.aws_caller_identity.Account.account_id}"
-ARN = f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:inventory-replay-dev"
+STATES = "arn:${data.aws_partition.Replay_Partition.partition}:states"
+ARN = f"{STATES}:us-east-1:{ACCOUNT}:stateMachine:inventory-replay-dev"
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_no_shipped_environment_has_it(stacks: dict[str, Stack]) -> None:
 
 def test_the_map_reads_the_archive_and_tolerates_no_failure(stack: Stack) -> None:
     objects = definition(stack)
-    assert objects["ItemReader"]["Resource"] == "arn:aws:states:::s3:listObjectsV2"
+    assert objects["ItemReader"]["Resource"] == f"{STATES}:::s3:listObjectsV2"
     assert objects["ItemReader"]["Parameters"]["Prefix.$"] == "$.prefix"
     assert objects["ItemSelector"]["key.$"] == "$$.Map.Item.Value.Key"
     assert objects["ItemBatcher"] == {

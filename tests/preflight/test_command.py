@@ -62,6 +62,12 @@ def test_the_command_prints_the_table(servers: Servers) -> None:
             'Nothing was checked. Could not connect to the endpoint URL: "http://127.0.0.1:9/"',
         ),
         (
+            DEV_STACK,
+            {**CREDENTIALS, "AWS_ENDPOINT_URL": "garbage"},
+            "Nothing was checked. AWS_ENDPOINT_URL: Invalid endpoint: garbage; "
+            "a URL such as https://… is accepted",
+        ),
+        (
             "pr-42-stack",
             CREDENTIALS,
             f"Nothing was checked. STACK is 'pr-42-stack'; accepted: {STACK_IDS}, "

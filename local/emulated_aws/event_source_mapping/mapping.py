@@ -2,7 +2,7 @@
 
 from asyncio import TaskGroup
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from local.emulated_aws.event_source_mapping.mapping_state import MappingState
@@ -137,6 +137,17 @@ class EventSourceMapping:
         self._want_listing()
         for reader in self._readers.values():
             reader.wake()
+
+    @property
+    def settings(self) -> MappingSettings:
+        """AWS's settings, as they are now."""
+        return self._state.settings
+
+    def update(self, *, maximum_record_age_in_seconds: int) -> None:
+        """Change a setting, as UpdateEventSourceMapping does: it counts from the next attempt on."""
+        self._state.settings = replace(
+            self._state.settings, maximum_record_age_in_seconds=maximum_record_age_in_seconds
+        )
 
     async def wait_until_done(self) -> None:
         """Return once every record that was in the stream at the call is acknowledged or discarded.

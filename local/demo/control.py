@@ -1,0 +1,74 @@
+"""How another program asks a kept run for something: a line of JSON each way, over a socket of this user.
+
+The socket is a file in a directory that only this user may enter, so that nobody else can ask.
+"""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from local.demo.kept_state import KeptRunError
+
+WORDS = (
+    "stop-cache",
+    "start-cache",
+    "stop-database",
+    "start-database",
+    "cut-network",
+    "heal-network",
+    "rotate-password",
+    "fail-after-60s",
+    "fail-after-24h",
+)
+"""What can be asked for, besides `state`; `trouble.py` does it."""
+
+Answer = Callable[[str], Awaitable[Mapping[str, Any]]]
+_ANSWER_SECONDS = 60.0
+
+
+async def ask(path: str, word: str) -> dict[str, Any]:
+    """Return what a kept run answers to one of `WORDS`, or to `state`. Raises: KeptRunError."""
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            reader, writer = await asyncio.open_unix_connection(path)
+            try:
+                writer.write(f"{json.dumps(word)}\n".encode())
+                line = await reader.readline()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError) as error:
+        raise KeptRunError(f"the kept run does not answer: {error or 'no answer in time'}") from error
+    if not line:
+        raise KeptRunError("the kept run has ended")
+    answer: dict[str, Any] = json.loads(line)
+    if "error" in answer:
+        raise KeptRunError(answer["error"])
+    return answer
+
+
+@asynccontextmanager
+async def answering(answer: Answer) -> AsyncIterator[str]:
+    """Answer for as long as the block lasts; yield the socket's path."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, ValueError):
+            word = json.loads(await reader.readline())
+            try:
+                said = await answer(word)
+            except KeptRunError as error:
+                said = {"error": str(error)}
+            writer.write(f"{json.dumps(said)}\n".encode())
+            await writer.drain()
+        writer.close()
+
+    with tempfile.TemporaryDirectory(prefix="kept-run-") as directory:
+        path = str(Path(directory) / "control")
+        server = await asyncio.start_unix_server(serve, path)
+        try:
+            yield path
+        finally:
+            server.close()
