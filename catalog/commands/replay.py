@@ -26,7 +26,7 @@ from catalog.running import run
 from catalog.terminal_text import counted, safe
 from catalog.times import begin_ms, end_ms, fixed_time, read_time
 from processor.adapters.upsert import PRODUCTS
-from processor.archive_replay import ReplayReport, Selection
+from processor.archive_replay import SAMPLE, ReplayReport, Selection
 
 From = Annotated[
     str | None,
@@ -111,8 +111,8 @@ def replay(
     other_value, last_updated). Ctrl-C and --limit end it between two objects; --resume takes the same ones.
 
     JSON: {objects, lines, updates, rejected, outside, findings: {kind: n}, damaged, refused: {product: why},
-    samples: [text]}; of a dry run also {products, rows, sample: [{product_id, FIELD: {value, version}}]}; of
-    a replay {operation, rows_changed, pending_invalidations_added}.
+    samples: [text]}; of a dry run also {products, rows, sample: [{product_id, FIELD: {value, version}}],
+    restored: [product]}; of a replay {operation, rows_changed, pending_invalidations_added}.
 
     Examples:
 
@@ -189,6 +189,7 @@ class _Replaying:
             "products": found.products,
             "rows": found.rows,
             "sample": found.sample,
+            "restored": found.restored,
         }
         sample = Table("product", "would get")
         for one in found.sample:
@@ -198,9 +199,12 @@ class _Replaying:
             f"{findings_text(report)}\n{counted(found.products, 'product')}; "
             f"{counted(found.rows, 'row')} of {plan.table} would change"
         )
-        output.data(document, summary, *([sample] if found.sample else []))
         if plan.restores:
-            output.say("note: what --restore sets is not counted here: `catalog diff --product` lists it")
+            names = ", ".join(safe(name) for name in found.restored[:SAMPLE])
+            summary += f"; of {counted(len(found.restored), 'row')} values would be restored" + (
+                f": {names} (`catalog diff --product` shows both sides)" if names else ""
+            )
+        output.data(document, summary, *([sample] if found.sample else []))
         what = f"apply them to {plan.table}"
         return is_confirmed(output, yes=False, what=what, word=plan.environment.name)
 

@@ -20,13 +20,15 @@ _QUERY_SECONDS = 60.0
 class Preview:
     """`products`: with an update; `rows`: that would change; `sample`: what some of them would get.
 
-    `known`: of the products that were asked for, those with an update.
+    `known`: of the products that were asked for, those with an update. `restored`: products whose values
+    somebody changed by hand, and which would be set.
     """
 
     products: int = 0
     known: set[str] = field(default_factory=set)
     rows: int = 0
     sample: list[dict[str, Any]] = field(default_factory=list)
+    restored: list[str] = field(default_factory=list)
 
 
 async def preview(
@@ -44,6 +46,7 @@ async def preview(
         found.known |= part.known
         found.rows += part.rows
         found.sample += part.sample
+        found.restored += part.restored
 
     with Workers(plan, workers) as pool:
         await pool.run(fold_objects, keys_of(source, plan), read)
@@ -66,6 +69,7 @@ async def _outdated(worker: Worker, number: int) -> Preview:
         outdated = await catalog.outdated(part, within_seconds=_QUERY_SECONDS)
         found.rows += len(outdated)
         found.sample += [_shown(change) for change in outdated[: SAMPLE - len(found.sample)]]
+        found.restored += await worker.differing(part)
     return found
 
 

@@ -21,18 +21,46 @@ async def restore(database: Database, changes: Sequence[Change]) -> int:
 
     A statement locks one row, so that it cannot deadlock with the processor. Raises: DependencyError.
     """
-    statement, restored = restore_statement(), 0
+    return len(await _each(database, restore_statement(), changes))
+
+
+async def differing(database: Database, changes: Sequence[Change]) -> list[str]:
+    """Return the products whose rows `restore` would set. Raises: DependencyError."""
+    return await _each(database, _differing_statement(), changes)
+
+
+async def _each(database: Database, statement: str, changes: Sequence[Change]) -> list[str]:
+    """Return the products that the statement returns, one change at a time."""
+    products: list[str] = []
     for row in json_rows(changes):
 
-        async def restore_row(connection: Any, row: str = row) -> list[Any]:
+        async def ask(connection: Any, row: str = row) -> list[Any]:
             return list(await connection.fetch(statement, row))
 
-        restored += len(await database.run(restore_row, within_seconds=_STATEMENT_SECONDS))
-    return restored
+        found = await database.run(ask, within_seconds=_STATEMENT_SECONDS)
+        products += [each["product_id"] for each in found]
+    return products
 
 
 def restore_statement() -> str:
     """Return SQL that restores the row of one change, and returns it if it differed."""
+    columns, values, condition = _parts()
+    return f"""
+UPDATE products AS held SET ({columns}) = ROW(
+    {values})
+FROM {FROM_JSON}
+WHERE {condition}
+RETURNING held.product_id
+"""  # noqa: S608 only our own names are inserted
+
+
+def _differing_statement() -> str:
+    """Return SQL that returns the row of one change if it would be restored."""
+    return f"SELECT held.product_id FROM products AS held, {FROM_JSON} WHERE {_parts()[2]}"  # noqa: S608
+
+
+def _parts() -> tuple[str, str, str]:
+    """Return the columns, the values that they should have, and the condition that a row has others."""
     wanted = [_wanted(name) for name in REGISTERS]
     versions = ", ".join(f"held.{name}_version" for name in REGISTERS)
     # A version begins with its event time; one that does not is none of the processor's.
@@ -41,14 +69,9 @@ def restore_statement() -> str:
     columns = ", ".join((*REGISTERS, "last_updated"))
     held = ", ".join(f"held.{name}" for name in (*REGISTERS, "last_updated"))
     values = ",\n    ".join(wanted)
-    return f"""
-UPDATE products AS held SET ({columns}) = ROW(
-    {values})
-FROM {FROM_JSON}
-WHERE held.product_id = change.product_id AND ROW({held}) IS DISTINCT FROM ROW(
-    {values})
-RETURNING held.product_id
-"""  # noqa: S608 only our own names are inserted
+    condition = f"""held.product_id = change.product_id AND ROW({held}) IS DISTINCT FROM ROW(
+    {values})"""
+    return columns, values, condition
 
 
 def _wanted(name: str) -> str:

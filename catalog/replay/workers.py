@@ -24,7 +24,7 @@ from catalog.environment import Environment
 from catalog.errors import CatalogError
 from catalog.repair.pace import Pace
 from catalog.replay.as_of import SourceWithout
-from catalog.replay.restore import restore
+from catalog.replay.restore import differing, restore
 from catalog.replay.sources import BucketSource, FolderSource, Found, Source
 from processor.adapters.cache import RedisCache
 from processor.adapters.catalog import PostgresCatalog
@@ -114,6 +114,12 @@ class Worker:
         """Return rows, as the shop's role."""
         pool = await self._connections.database()
         return list(await pool.fetch(query, *arguments))
+
+    async def differing(self, changes: Sequence[Change]) -> list[str]:
+        """Return the products whose values would be restored, if the plan restores any."""
+        if not self.plan.restores or self._database is None:
+            return []
+        return await differing(self._database, changes)
 
     async def apply(self, keys: list[str]) -> ReplayReport:
         """Apply the objects' updates to the table."""

@@ -11,9 +11,12 @@ from typing import Any
 import aioboto3
 import aiohttp
 import pytest
+import sqlglot
+from sqlglot import exp
 
 from catalog.archive.athena_tables import archive_tables
 from catalog.archive.queries import by_position, named_queries, parameters_of, with_tables
+from catalog.archive.rows import COLUMNS
 from catalog.archive.verify import Scope
 from local.emulated_aws.account import REGION
 from local.servers import Servers
@@ -138,7 +141,7 @@ def test_what_is_quoted_or_a_comment_holds_no_parameter() -> None:
 
 @pytest.mark.parametrize("query", named_queries(), ids=lambda query: query.name)
 def test_a_named_query_is_the_same_sql_everywhere(query: Any) -> None:
-    """Only what both dialects have; sqlglot parsed each as Athena's, with the view, when it was written."""
+    """Only what both dialects have."""
     words = query.sql.split()
     body = "\n".join(line for line in query.sql.splitlines() if not line.startswith("--"))
     for construct in (
@@ -162,6 +165,28 @@ def test_a_named_query_is_the_same_sql_everywhere(query: Any) -> None:
     assert "$" not in head
     assert "$" not in where.partition("GROUP BY")[2]
     assert set(query.parameters) == set(parameters_of(query.sql))
+
+
+@pytest.mark.parametrize("query", named_queries(), ids=lambda query: query.name)
+@pytest.mark.parametrize("shard", [None, "shardId-000000000000"])
+def test_athenas_form_of_a_named_query_is_parsed(query: Any, shard: str | None) -> None:
+    """Each with the view before it, as Athena gets it; every column that it names is one of the view's."""
+    view = archive_tables(Scope(date(2026, 1, 1), date(2026, 1, 2), shard))
+    body, _ = by_position(query.sql, dict.fromkeys(query.parameters, "1"))
+    (statement,) = sqlglot.parse(with_tables(view, body), read="athena")
+    assert isinstance(statement, exp.Select)
+    *_, archive = (table for table in statement.ctes if table.alias == "archive")
+    assert set(archive.this.named_selects) == set(COLUMNS)
+    asked = sqlglot.parse_one(body, read="athena")
+    names = set(archive.this.named_selects) | {
+        name for each in asked.find_all(exp.Select) for name in each.named_selects
+    }
+    assert {column.name for column in asked.find_all(exp.Column)} <= names
+
+
+def test_sql_that_is_not_athenas_is_not_parsed() -> None:
+    with pytest.raises(sqlglot.errors.ParseError):
+        sqlglot.parse("SELECT count( FROM archive", read="athena")
 
 
 def test_the_view_has_each_register() -> None:

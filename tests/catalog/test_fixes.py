@@ -43,7 +43,7 @@ def quarantined(data: bytes, reason: str = "invalid_price", **identity: Any) -> 
         ("event_time: leave out", b'{"event_time":"soon","price":1.10}', b'{"price":1.10}'),
         ("supplier: leave out", b'{"supplier":7,"price":1}', b'{"price":1}'),
         ("record: byte order mark", codecs.BOM_UTF8 + GOOD, GOOD),
-        ("record: gzip", gzip.compress(GOOD), GOOD),
+        ("record: gzip", gzip.compress(GOOD, mtime=0), GOOD),
     ],
 )
 def test_a_rule_mends(rule: str, before: bytes, after: bytes) -> None:
@@ -72,8 +72,8 @@ def test_a_rule_mends(rule: str, before: bytes, after: bytes) -> None:
         ("inventory: text to number", '{"inventory":"١٢"}'.encode()),
         ("record: byte order mark", GOOD),
         ("record: gzip", GOOD),
-        ("record: gzip", gzip.compress(b"x" * 100_000)),
-        ("record: gzip", gzip.compress(GOOD) + b"more"),
+        ("record: gzip", gzip.compress(b"x" * 100_000, mtime=0)),
+        ("record: gzip", gzip.compress(GOOD, mtime=0) + b"more"),
     ],
 )
 def test_a_rule_takes_only_what_it_was_made_for(rule: str, data: bytes) -> None:

@@ -73,6 +73,14 @@ async def test_a_row_changed_by_hand_is_restored(services: Services, catalog: Ca
         "UPDATE products SET price = 9, discontinued = true, last_updated = 'infinity'"
     )
     await services.redis.set("product:a", "old")
+    dry = await catalog("replay", "--product", "a", "--restore")
+    assert dry.stdout.splitlines()[1].startswith(
+        "1 product; 0 rows of products would change; of 1 row values would be restored: a (`catalog diff"
+    )
+    assert json.loads((await catalog("replay", "--product", "a", "--restore", "--json")).stdout)[
+        "restored"
+    ] == ["a"]
+    assert [str(row["price"]) for row in await rows(services)] == ["9.00", "9.00"]
     result = await catalog("replay", "--product", "a", "--restore", "--json", *YES)
     assert (result.exit_code, json.loads(result.stdout)["rows_changed"]) == (0, 1)
     restored, other = await rows(services)

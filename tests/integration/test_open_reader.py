@@ -19,7 +19,7 @@ from processor.readers import CacheAddress, Iam, Password, open_reader
 from tests.support.proxy import open_proxy
 from tests.support.real_servers import Services, until
 
-READS = 600
+READS = 200
 
 OpenWarm: TypeAlias = Callable[[int], AbstractAsyncContextManager[CatalogReader]]
 
