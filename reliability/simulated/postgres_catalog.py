@@ -1,7 +1,8 @@
 """The catalog's tables in the simulated PostgreSQL, and the statements of the processor and the readers.
 
 A statement is recognised by its text. One that is not known is an error, so a new one is added here. What
-SQL means is for real PostgreSQL to say (`make faults`); here is when it locks, waits, commits and fails.
+SQL means is for real PostgreSQL to say: `tests/integration/test_simulated_postgres.py` compares the two.
+Here is when it locks, waits, commits and fails.
 """
 
 import json
@@ -154,6 +155,7 @@ def _one_by_one(catalog: Catalog, _: str) -> Plan:
     def work(_statement: str, _fits: str, changes: list[str], _written: list[str]) -> Work:
         found: list[tuple[Any, ...]] = []
         written: dict[str, Row] = {}
+        changed = 0
         catalog.write_begins()
         for position, text in enumerate(changes):
             change = {name: None if value is None else str(value) for name, value in json.loads(text).items()}
@@ -167,8 +169,9 @@ def _one_by_one(catalog: Catalog, _: str) -> Plan:
                 continue
             if row is not None:
                 written[product_id] = row
+                changed += 1
         catalog.tables.write(written)
-        found.append((None, None, len(written), bool(catalog.tables.pending)))
+        found.append((None, None, changed, bool(catalog.tables.pending)))
         return found, f"SELECT {len(found)}"
 
     columns = (("refused", wire.INT4), ("message", wire.TEXT), *_UPSERTED)
