@@ -17,7 +17,7 @@ _SENDING_SECONDS = 8.0
 # A record that comes alone after ten minutes is a suspect.
 _OLD_SECONDS = 660.0
 # One row fits into half of an invocation, and all products do not.
-_SLOW_ROW_SECONDS = 3.0
+_SLOW_ROW_SECONDS = 4.0
 _FIRST_STEPS = 150
 _STEPS_PER_RECORD = 60
 
