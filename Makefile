@@ -9,11 +9,12 @@ QUICK ?=
 SAMPLE ?=
 SEED ?= 1
 HISTORIES ?= 1000
+RECORDS ?= 100000
 STACK ?= dev-stack
 TAG ?=
 RECORDS_PER_DAY ?= 1000000
 
-.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom release vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long mutants diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs pictures recordings lock clean
+.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom release vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long hostile hostile-long mutants diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs pictures recordings lock clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -138,6 +139,12 @@ simulate: setup ## run HISTORIES drawn histories from SEED on in a simulated wor
 
 simulate-long: setup ## the same for an hour on two cores, with other histories each day
 	@$(BIN)/python -m reliability simulate --seed "$$(date +%Y%m%d)000000" --minutes 60
+
+hostile: setup ## judge what the processor makes of RECORDS hostile records from SEED on (default: 100000, 1)
+	@$(BIN)/python -m reliability hostile --seed "$(SEED)" --records "$(RECORDS)"
+
+hostile-long: setup ## the same for ten million, others each day: about an hour on two cores
+	@$(BIN)/python -m reliability hostile --seed "$$(date +%Y%m%d)" --records 10000000
 
 mutants: setup ## put each deliberate defect into a copy of the code: it must be caught (ONLY=word: those named so)
 	@$(BIN)/python -m reliability defects --only "$(ONLY)"
