@@ -5,6 +5,7 @@ import typer
 from catalog.commands import (
     archive,
     capacity,
+    console,
     diff,
     explain,
     history,
@@ -47,5 +48,6 @@ for subject in (
     produce,
     capacity,
     history,
+    console,
 ):
     subject.register(app)

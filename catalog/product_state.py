@@ -100,11 +100,11 @@ async def product_state(connections: Connections, product_id: str, damage: Damag
     row = await stored_row(connections, product_id)
     if row is None:
         return None
-    cache = await cache_state(connections, _product(row))
+    cache = await cache_state(connections, product_of(row))
     if cache.state == "different":
         # The row may have changed, and its cached copy not been deleted yet: look again.
         row = await stored_row(connections, product_id) or row
-        cache = await cache_state(connections, _product(row))
+        cache = await cache_state(connections, product_of(row))
     lines: dict[Identity, _Origin] = {}
     fields = [await _field(connections, name, row, lines, damage) for name in REGISTERS]
     return ProductState(
@@ -170,7 +170,8 @@ def _can_exist(product_id: str) -> bool:
         return False
 
 
-def _product(row: asyncpg.Record) -> Product:
+def product_of(row: asyncpg.Record) -> Product:
+    """Return the product of a row."""
     return Product(*(row[name] for name in COLUMNS))
 
 

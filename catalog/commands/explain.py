@@ -97,7 +97,7 @@ def explain(
         is_whole = span == Span()
         differing = await _differing(connections, product_id, told, output) if is_whole else None
         _say_damage(damage, output)
-        document = _document(product_id, moment, told, limit, differing, damage)
+        document = history_document(product_id, moment, told, limit, differing, damage)
         if not found:
             output.say(
                 f"nothing was received of {safe(repr(product_id))} in {total:,} objects of the archive"
@@ -186,7 +186,7 @@ def _ending(told: History, moment: datetime | None, differing: list[str] | None,
     return Text("\n".join(lines))
 
 
-def _document(
+def history_document(
     product_id: str,
     moment: datetime | None,
     told: History,
@@ -194,6 +194,7 @@ def _document(
     differing: list[str] | None,
     damage: Damage,
 ) -> dict[str, Any]:
+    """Return a product's history as JSON has it, with its newest `limit` updates."""
     return {
         "product_id": product_id,
         "at": moment and moment.isoformat(),

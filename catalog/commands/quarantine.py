@@ -1,8 +1,6 @@
 """`catalog quarantine list|show`: rejected records, why, and their bytes."""
 
 import base64
-import heapq
-from collections import Counter
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -19,7 +17,8 @@ from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import UsageError
 from catalog.options import AsJson, EnvironmentName
-from catalog.repair.failed_batches import Damaged
+from catalog.repair.listing import OTHERS, Listing
+from catalog.repair.listing import list_quarantined as list_records
 from catalog.repair.marks import Marks, read_marks, record_name
 from catalog.repair.quarantined import Filter, Quarantined, read_quarantined
 from catalog.repair.verdicts import decoded
@@ -31,8 +30,6 @@ from processor.records import is_sequence_number
 from processor.updates import Rejection
 
 _MOST_GROUPS = 30
-_MOST_SUPPLIERS = 10_000
-_OTHERS = "(others)"
 _IDENTITY = ("id", "shard", "sequence_number", "sub_sequence", "partition_key", "arrival_time", "supplier")
 
 Code = Annotated[
@@ -88,24 +85,10 @@ def list_quarantined(
         wanted = read_filter(None, code, supplier, since, until, shard, product)
         marks = await read_marks(connections)
         without = set[str]() if again else marks.records | marks.fixed
-        counts: Counter[tuple[str, str]] = Counter()
-        newest: list[tuple[int, str, Quarantined]] = []
-        damaged: list[Damaged] = []
         with output.progress("reading quarantine") as advance:
-            async for found in read_quarantined(connections, wanted, without=without):
-                if isinstance(found, Damaged):
-                    damaged.append(found)
-                    continue
-                group = (found.reason, found.supplier or "unknown")
-                counts[group if group in counts or len(counts) < _MOST_SUPPLIERS else (_OTHERS, _OTHERS)] += 1
-                item = (found.record.arrival_ms, record_name(found.identity), found)
-                if len(newest) < limit:
-                    heapq.heappush(newest, item)
-                elif limit and item[:2] > newest[0][:2]:
-                    heapq.heapreplace(newest, item)
-                advance(1)
-        _print_list(counts, [item[2] for item in sorted(newest, reverse=True)], damaged, marks, output)
-        return 1 if damaged else 0
+            listing = await list_records(connections, wanted, without=without, limit=limit, advance=advance)
+        _print_list(listing, marks, output)
+        return 1 if listing.damaged else 0
 
     run(env, output, command)
 
@@ -160,18 +143,13 @@ def _wanted(words: list[str]) -> tuple[Filter, int | None]:
     raise UsageError("an id is accepted, or a shard, a sequence number and perhaps a sub-sequence")
 
 
-def _print_list(
-    counts: Counter[tuple[str, str]],
-    newest: list[Quarantined],
-    damaged: list[Damaged],
-    marks: Marks,
-    output: Output,
-) -> None:
+def _print_list(listing: Listing, marks: Marks, output: Output) -> None:
+    counts, newest, damaged = listing.counts, listing.newest, listing.damaged
     table = Table("reason", "supplier", "records")
     for (reason, supplier), count in counts.most_common(_MOST_GROUPS):
         table.add_row(plain(reason, 30), plain(supplier, 40), f"{count:,}")
     if len(counts) > _MOST_GROUPS:
-        table.add_row(_OTHERS, _OTHERS, f"{counts.total() - sum(n for _, n in counts.most_common(30)):,}")
+        table.add_row(OTHERS, OTHERS, f"{counts.total() - sum(n for _, n in counts.most_common(30)):,}")
     records: list[RenderableType] = []
     for found in newest:
         head = f"{found.id}  {shown_time(found.arrived_at)}  {found.reason}, "
