@@ -135,17 +135,19 @@ async def open_application(connections: Connections, token: str) -> AsyncIterato
         "/api/check": console.check,
         "/api/switch": console.switch,
     }
+    application = Starlette(
+        routes=[
+            Route("/", console.page),
+            Route("/api/events", console.events),
+            Route("/static/{name:path}", _static(_files())),
+            *(Route(path, _answered(answer)) for path, answer in asked.items()),
+            *(Route(path, _answered(answer), methods=["POST"]) for path, answer in changes.items()),
+        ],
+        exception_handlers={HTTPException: _refused},
+    )
+    application.state.live = live
     try:
-        yield Starlette(
-            routes=[
-                Route("/", console.page),
-                Route("/api/events", console.events),
-                Route("/static/{name:path}", _static(_files())),
-                *(Route(path, _answered(answer)) for path, answer in asked.items()),
-                *(Route(path, _answered(answer), methods=["POST"]) for path, answer in changes.items()),
-            ],
-            exception_handlers={HTTPException: _refused},
-        )
+        yield application
     finally:
         live.close()
         if kept is not None:

@@ -146,7 +146,7 @@ def _batch(line: bytes) -> Batch | None:
             pending_added=entry["pending_invalidations_added"],
             pending_drained=entry["pending_invalidations_drained"],
             stage_ms=entry["stage_ms"],
-            is_unfinished=entry["first_unfinished"] is not None,
+            is_unfinished=entry.get("first_unfinished") is not None,
         )
     except (ValueError, KeyError, TypeError):
         return None

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -61,6 +62,14 @@ class Live:
             self._pages.discard(page)
             if not self._pages:
                 self.close()
+
+    def end(self) -> None:
+        """End the events of all pages."""
+        pages, self._pages = self._pages, set()
+        for page in pages:
+            with suppress(asyncio.QueueFull):
+                page.put_nowait(b":\n\n")
+        self.close()
 
     def close(self) -> None:
         """Stop the sources."""

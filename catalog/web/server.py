@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import socket
 from collections.abc import Callable
 
@@ -29,10 +30,13 @@ async def serve(
     `port`: 0 is any free one. Raises: UsageError if it is taken.
     """
     known = Secrets()
+    # A pool logs each connection that it fails to make; the page shows that the database is away.
+    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)
     with listening(port) as listener:
         bound: int = listener.getsockname()[1]
         async with open_application(connections, known.token) as application:
-            server = uvicorn.Server(_config(Guard(application, port=bound, known=known)))
+            guard = Guard(application, port=bound, known=known)
+            server = _Server(_config(guard), application.state.live.end)
             ending = asyncio.create_task(_end(server, until)) if until else None
             on_ready(f"http://{HOST}:{bound}/?key={known.key}")
             try:
@@ -40,6 +44,18 @@ async def serve(
             finally:
                 if ending is not None:
                     ending.cancel()
+
+
+class _Server(uvicorn.Server):
+    """A server that ends the pages' events first; it would wait for them."""
+
+    def __init__(self, config: uvicorn.Config, end_events: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end_events = end_events
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._end_events()
+        await super().shutdown(sockets)
 
 
 def listening(port: int) -> socket.socket:

@@ -75,6 +75,7 @@ class Verdicts:
     _checking_since: datetime | None = None
     _took_seconds: float | None = None
     _outage: _Outage | None = None
+    _told: _Outage | None = None
     _database_is_away: bool = False
     _task: "asyncio.Task[None] | None" = None
 
@@ -108,19 +109,22 @@ class Verdicts:
             self._database_is_away = is_away
         if name != "cache":
             return
-        if is_away and (self._outage is None or self._outage.end is not None):
-            self._outage = _Outage(datetime.now(UTC))
-        elif not is_away and self._outage is not None and self._outage.end is None:
-            self._outage.end = datetime.now(UTC)
-        else:
+        if is_away == (self._outage is not None):
             return
+        if is_away:
+            self._outage = _Outage(datetime.now(UTC))
+        elif self._outage is not None:
+            self._outage.end = datetime.now(UTC)
+            # One in which no batch came tells nothing.
+            self._told = self._outage if self._outage.batches else self._told
+            self._outage = None
         self.on_change(self.document())
 
     def note_batches(self, batches: Sequence[Batch]) -> None:
         """Note what the function did."""
         outage = self._outage
         # Without the database, nothing reaches the catalog, whatever the cache does.
-        if outage is None or outage.end is not None or self._database_is_away or not batches:
+        if outage is None or self._database_is_away or not batches:
             return
         for batch in batches:
             if batch.at >= outage.begin.timestamp():
@@ -131,9 +135,9 @@ class Verdicts:
 
     def _independent(self) -> Verdict:
         by = "the function's log while the cache is away"
-        outage = self._outage
+        outage = self._outage or self._told
         if outage is None:
-            return Verdict(UNKNOWN, "the cache has not been away since this page was opened", by)
+            return Verdict(UNKNOWN, "the cache has not been away while this page was open", by)
         until = f"to {outage.end:%H:%M:%S}" if outage.end else "on"
         when = f"without the cache from {outage.begin:%H:%M:%S} {until} (UTC)"
         at = outage.end or datetime.now(UTC)

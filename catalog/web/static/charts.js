@@ -3,7 +3,7 @@
 import uPlot from "./vendor/uPlot.esm.js";
 import { el } from "./dom.js";
 
-const HEIGHT = 150;
+const HEIGHT = 160;
 const SYNC = uPlot.sync("time");
 const charts = new Set();
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -52,7 +52,7 @@ export class Chart {
         y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.15] },
       },
       axes: [
-        { ...axis, space: 60, values: (_, ticks) => ticks.map((tick) => new Date(tick * 1000).toISOString().slice(11, 16)) },
+        { ...axis, space: 60, size: 26, values: (_, ticks) => ticks.map((tick) => new Date(tick * 1000).toISOString().slice(11, 16)) },
         { ...axis, size: 46 },
       ],
       series: [
@@ -92,12 +92,13 @@ export class Chart {
 
 function bands(plot) {
   const { ctx, bbox } = plot;
-  const rows = new Map();
+  const ends = new Map(); // where the last text of each part ends
   for (const { name, begin, end } of away) {
     const left = Math.max(plot.valToPos(begin, "x", true), bbox.left);
     const right = Math.min(plot.valToPos(end ?? Date.now() / 1000, "x", true), bbox.left + bbox.width);
     if (right <= bbox.left) continue;
-    if (!rows.has(name)) rows.set(name, rows.size);
+    if (!ends.has(name)) ends.set(name, { row: ends.size, right: 0 });
+    const before = ends.get(name);
     ctx.save();
     ctx.fillStyle = colour("--band");
     ctx.fillRect(left, bbox.top, Math.max(right - left, 2), bbox.height);
@@ -105,8 +106,12 @@ function bands(plot) {
     ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
     ctx.textBaseline = "top";
     const text = `${name} away`;
-    const room = bbox.left + bbox.width - ctx.measureText(text).width;
-    ctx.fillText(text, Math.min(left + 4, room), bbox.top + 2 + rows.get(name) * 14 * devicePixelRatio);
+    const { width } = ctx.measureText(text);
+    const begins = Math.min(left + 4, bbox.left + bbox.width - width);
+    if (begins > before.right) {
+      ctx.fillText(text, begins, bbox.top + 2 + before.row * 14 * devicePixelRatio);
+      before.right = begins + width + 8;
+    }
     ctx.restore();
   }
 }

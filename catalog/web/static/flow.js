@@ -5,6 +5,7 @@ import { Chart } from "./charts.js";
 import { chip, clock, count, duration, el, fill, table } from "./dom.js";
 
 const MOST = 600;
+const BATCHES = 7;
 // What one second brings depends on when batches end; five show how it goes.
 const MEAN = 5;
 const STAGES = ["decode", "archive", "quarantine", "catalog", "invalidate"];
@@ -78,7 +79,7 @@ export function showBatches(batches) {
   const last = batches.at(-1);
   const batch = batches.find((one) => one.request_id === chosen) ?? last;
   if (batch === last) chosen = null;
-  const rows = [...batches].reverse().map((one) => {
+  const rows = batches.slice(-BATCHES).reverse().map((one) => {
     const button = el("button", { type: "button", class: "link", "aria-pressed": String(one === batch), data: { batch: one.request_id } }, clock(one.at));
     button.addEventListener("click", () => {
       chosen = one.request_id;

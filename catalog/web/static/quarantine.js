@@ -56,7 +56,7 @@ function show(listing) {
   fill(list, listing.newest.map(row));
   const again = focused?.record ? list.querySelector(`[data-record="${focused.record}"]`) : focused?.reason ? reasonsBox.querySelector(`[data-reason="${focused.reason}"]`) : null;
   again?.focus();
-  if (!detail.firstChild) fill(detail, el("p", { class: "hint" }, "Choose a record to see its bytes and what would mend it."));
+  if (chosen === null && listing.newest.length) choose(listing.newest[0].id);
 }
 
 function row(record) {

@@ -4,7 +4,7 @@ import { post } from "./api.js";
 import { chip, el, fill } from "./dom.js";
 
 const SWITCHES = [
-  ["traffic", "Suppliers and a shop", { running: ["stop-traffic", "Stop traffic"], stopped: ["start-traffic", "Start traffic"] }],
+  ["traffic", "Traffic", { running: ["stop-traffic", "Stop traffic"], stopped: ["start-traffic", "Start traffic"] }],
   ["cache", "Redis", { running: ["stop-cache", "Stop Redis"], stopped: ["start-cache", "Start Redis"] }],
   ["database", "PostgreSQL", { running: ["stop-database", "Stop PostgreSQL"], stopped: ["start-database", "Start PostgreSQL"] }],
   ["network", "Network to both", { whole: ["cut-network", "Cut the network"], cut: ["heal-network", "Heal the network"] }],
