@@ -68,6 +68,7 @@ function row(record) {
 }
 
 async function choose(id, said = null) {
+  if (chosen !== id) fill(detail, el("p", { class: "hint" }, "Reading …"));
   chosen = id;
   for (const button of list.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.dataset.record === id));
   try {

@@ -19,11 +19,11 @@ const KINDS = { running: "ok", whole: "ok", stopped: "bad", cut: "bad" };
 const section = document.querySelector("#switches");
 const box = section.querySelector(".switches");
 const message = section.querySelector(".message");
-let busy = null;
+let busy = false;
 let shown = null;
 
 async function act(word, text) {
-  busy = word;
+  busy = true;
   show();
   message.textContent = `${text} …`;
   try {
@@ -32,13 +32,14 @@ async function act(word, text) {
   } catch (error) {
     message.textContent = `${text}: ${error.message}`;
   }
-  busy = null;
+  busy = false;
   show();
 }
 
 function button(word, text) {
-  const made = el("button", { type: "button", disabled: busy !== null, data: { word } }, text);
-  made.addEventListener("click", () => act(word, text));
+  // Not `disabled`, which would take the keyboard's focus away.
+  const made = el("button", { type: "button", "aria-disabled": String(busy), data: { word } }, text);
+  made.addEventListener("click", () => busy || act(word, text));
   return made;
 }
 
