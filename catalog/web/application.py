@@ -18,7 +18,7 @@ from catalog.connections import Connections
 from catalog.errors import CatalogError, UnreachableError, UsageError
 from catalog.running import explained
 from catalog.web import products, quarantine
-from catalog.web.flow import FunctionLog, aws_flow, local_flow
+from catalog.web.flow import aws_flow, local_flow
 from catalog.web.kept import KeptRun, find_kept_run
 from catalog.web.live import Live, Source, encoded
 from catalog.web.parts import part_sources
@@ -166,8 +166,7 @@ def _sources(connections: Connections, kept: KeptRun | None, verdicts: Verdicts)
     if kept is None:
         return [*sources, aws_flow(connections)]
     if kept.log is not None:
-        log = FunctionLog(kept.log)
-        flow = local_flow(log, lambda: kept.lag_seconds, lambda: pending[0], verdicts.note_batches)
+        flow = local_flow(kept.log, lambda: kept.lag_seconds, lambda: pending[0], verdicts.note_batches)
         sources.append(flow)
     return [*sources, kept.watch]
 

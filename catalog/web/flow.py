@@ -76,14 +76,15 @@ class FunctionLog:
 
 
 def local_flow(
-    log: FunctionLog,
+    path: Path,
     lag_seconds: Callable[[], float | None],
     pending: Callable[[], int | None],
     on_batches: Callable[[Sequence[Batch]], None],
 ) -> Source:
-    """Return what follows a kept run; the functions return what is known at that moment."""
+    """Return what follows the log of a kept run; the functions return what is known at that moment."""
 
     async def run(publish: Publish) -> None:
+        log = FunctionLog(path)
         batches = log.read()
         moments = deque(_history(batches, time.time()), maxlen=_SECONDS_SHOWN)
         shown = deque(batches, maxlen=_BATCHES_SHOWN)

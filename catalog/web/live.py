@@ -31,6 +31,7 @@ class Live:
         self._running: list[asyncio.Task[None]] = []
         self._pages: set[asyncio.Queue[bytes]] = set()
         self._last: dict[str, Any] = {}
+        self._read: set[str] = set()
 
     def publish(self, name: str, data: Any, whole: Any = None) -> None:
         """Send an event to all pages."""
@@ -76,10 +77,17 @@ class Live:
         for task in self._running:
             task.cancel()
         self._running = []
+        # Nobody looks any more; who does later must not take it for what is.
+        for name in self._read:
+            self._last.pop(name, None)
 
     async def _run(self, source: Source) -> None:
+        def publish(name: str, data: Any, whole: Any = None) -> None:
+            self._read.add(name)
+            self.publish(name, data, whole)
+
         try:
-            await source(self.publish)
+            await source(publish)
         except Exception:
             logging.getLogger(__name__).exception("a part of the console failed")
             self.publish(

@@ -2,7 +2,7 @@
 
 import { isLocal } from "./api.js";
 import { Chart } from "./charts.js";
-import { chip, clock, count, duration, el, fill, table } from "./dom.js";
+import { chip, clock, count, duration, el, fill, many, table } from "./dom.js";
 
 const MOST = 600;
 const BATCHES = 7;
@@ -93,8 +93,8 @@ export function showBatches(batches) {
   const focused = document.activeElement?.dataset?.batch;
   fill(
     batchBox,
-    stages(batch.stage_ms, `${count(batch.records)} records at ${clock(batch.at)}${batch === last ? ", the last batch" : ""}`),
-    table("The last batches", ["ended", "records", "accepted", "rejected", "products", "pending", ""], rows),
+    stages(batch.stage_ms, `${many(batch.records, "record")} at ${clock(batch.at)}${batch === last ? ", the last batch" : ""}`),
+    table("The last batches", ["ended", "records", "accepted", "rejected", "products", "pending", "state"], rows),
   );
   if (focused) batchBox.querySelector(`[data-batch="${CSS.escape(focused)}"]`)?.focus();
 }

@@ -51,7 +51,7 @@ async function showHistory(id, number, days) {
     const verdict = told.differences === null ? null : told.differences.length ? chip("bad", `the row differs: ${told.differences.join("; ")}`) : chip("ok", "the row is what these updates make");
     fill(place, el("h3", {}, "History"),
       el("p", { class: "hint" }, `${many(told.received, "update")} in ${many(told.objects, "object")}${span} of the archive, in version order. `, verdict),
-      told.updates.length ? table("History", ["", "event time, arrived", "supplier", "update", "outcome"], told.updates.map(update)) : null,
+      told.updates.length ? table("History", ["number", "event time, arrived", "supplier", "update", "outcome"], told.updates.map(update)) : null,
       isLocal ? null : spans(id, number, told.days));
   } catch (error) {
     if (number === asked) fill(place, el("h3", {}, "History"), el("p", { class: "message" }, error.message), isLocal ? null : spans(id, number, days));
@@ -77,7 +77,7 @@ function row(product) {
     [field.fault ? chip("bad", field.fault) : null, field.repair ? chip("wait", `repaired: ${field.repair.reason ?? ""}`) : null].filter(Boolean),
   ]);
   return [el("h3", {}, el("code", {}, product.product_id)), el("p", { class: "hint" }, `The row, last updated ${shorter(product.last_updated)} UTC; each field with the record that wrote it.`),
-    table("Row", ["field", "value", "event time", "supplier", "archive", ""], rows)];
+    table("Row", ["field", "value", "event time", "supplier", "archive", "finding"], rows)];
 }
 
 function cached({ cache, is_pending: isPending }) {

@@ -138,9 +138,9 @@ function offer(record, option, text = null) {
   const same = option.before === option.after;
   const change = same ? el("p", { class: "hint" }, "The same bytes, checked by today's rules.") : [
     el("p", { class: "hint" }, "Dry run: it would become"),
-    el("pre", { class: "after", tabIndex: 0, role: "region", "aria-label": "After the fix" }, option.after),
+    el("pre", { class: "after", tabIndex: 0, role: "region", "aria-label": `After ${option.rule}` }, option.after),
   ];
-  if (!isLocal) return [change, el("p", { class: "hint" }, "To send it, type:"), el("pre", { class: "command", tabIndex: 0, role: "region", "aria-label": "Command" }, command(record, option))];
+  if (!isLocal) return [change, el("p", { class: "hint" }, "To send it, type:"), el("pre", { class: "command", tabIndex: 0, role: "region", "aria-label": `Command for ${option.rule}` }, command(record, option))];
   const button = el("button", { type: "button", class: "primary" }, same ? "Send it again …" : "Send this …");
   const box = el("div", { class: "confirm" }, button);
   button.addEventListener("click", () => confirm(box, button, record, option, text));
