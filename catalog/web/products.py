@@ -61,15 +61,23 @@ async def history_of(connections: Connections, product_id: str, days: int | None
             "choose fewer days, or use `catalog explain --from`"
         )
     damage = Damage()
+    row = await _row(connections, product_id)
     found = await search(connections, product_id, span, damage=damage, advance=lambda _: None)
     told = history(await with_repairs(connections, found, None, damage))
     differing = None
-    if span == Span():
-        # If the row cannot be read, the answer for the product's state says it.
-        with suppress(UnreachableError, asyncpg.PostgresError):
-            differing = differences(told.state, await stored_row(connections, product_id))
+    # What was updated while the archive was read would differ from it.
+    if span == Span() and row and row == await _row(connections, product_id):
+        differing = differences(told.state, row[0])
     return history_document(product_id, None, told, _SHOWN, differing, damage) | {
         "objects": objects,
         "days": days,
         "received": len(told.received),
     }
+
+
+async def _row(connections: Connections, product_id: str) -> list[asyncpg.Record | None]:
+    """Return the row, or None if there is none, in a list; nothing if it cannot be read."""
+    # The answer for the product's state says why.
+    with suppress(UnreachableError, asyncpg.PostgresError):
+        return [await stored_row(connections, product_id)]
+    return []

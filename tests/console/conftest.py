@@ -52,6 +52,17 @@ class Console:
         async with self._session.get(f"{self.origin}{path}", params=parameters) as answer:
             return await answer.json()
 
+    async def events(self) -> AsyncIterator[tuple[str, str]]:
+        """Yield name and data of each event that a page gets."""
+        async with self._session.get(f"{self.origin}/api/events") as answer:
+            name = ""
+            async for line in answer.content:
+                kind, _, text = line.decode().strip().partition(": ")
+                if kind == "event":
+                    name = text
+                elif kind == "data":
+                    yield name, text
+
     def as_page(self) -> dict[str, str]:
         """Return the headers that the page's own changes have."""
         return {"Origin": self.origin, "X-Console-Token": self.token, "Sec-Fetch-Site": "same-origin"}

@@ -7,7 +7,7 @@ const SWITCHES = [
   ["traffic", "Traffic", { running: ["stop-traffic", "Stop traffic"], stopped: ["start-traffic", "Start traffic"] }],
   ["cache", "Redis", { running: ["stop-cache", "Stop Redis"], stopped: ["start-cache", "Start Redis"] }],
   ["database", "PostgreSQL", { running: ["stop-database", "Stop PostgreSQL"], stopped: ["start-database", "Start PostgreSQL"] }],
-  ["network", "Network to both", { whole: ["cut-network", "Cut the network"], cut: ["heal-network", "Heal the network"] }],
+  ["network", "Network", { whole: ["cut-network", "Cut the network"], cut: ["heal-network", "Heal the network"] }],
 ];
 const ONCE = [
   ["poison", "Send poison records", "a bad record of each kind, and hostile ones"],
@@ -18,6 +18,7 @@ const KINDS = { running: "ok", whole: "ok", stopped: "bad", cut: "bad" };
 
 const section = document.querySelector("#switches");
 const box = section.querySelector(".switches");
+const onceBox = section.querySelector(".once");
 const message = section.querySelector(".message");
 let busy = false;
 let shown = null;
@@ -53,8 +54,9 @@ function show() {
   });
   const once = ONCE.filter(([word]) => words.has(word)).map(([word, text, note]) =>
     el("div", { class: "switch", data: { switch: word } }, button(word, text), el("p", { class: "hint" }, note)));
-  fill(box, switches, once);
-  if (focused) box.querySelector(`[data-switch="${focused}"] button`)?.focus();
+  fill(box, switches);
+  fill(onceBox, once);
+  if (focused) section.querySelector(`[data-switch="${focused}"] button`)?.focus();
 }
 
 export function showSwitches(state) {
