@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 DIST ?= dist
+ENV ?=
 KEEP ?=
 ONCE ?=
 ONLY ?=
@@ -14,7 +15,7 @@ STACK ?= dev-stack
 TAG ?=
 RECORDS_PER_DAY ?= 1000000
 
-.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom release vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long hostile hostile-long mutants diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs pictures recordings lock clean
+.PHONY: help setup local console test coverage check format wheel package synth validate provider-lock audit sbom release vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long hostile hostile-long mutants diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs pictures recordings lock clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -24,6 +25,9 @@ setup: ## create .venv and install what Pipfile.lock pins (PYTHON=… chooses th
 
 local: setup ## run the whole pipeline on this machine and print a verdict (KEEP=1 leaves it running)
 	@$(BIN)/python -m local run $(if $(KEEP),$(if $(filter 1,$(KEEP)),--keep,$(error KEEP is '$(KEEP)'; accepted: 1)))
+
+console: setup ## serve a page that shows the kept run, or an environment, as it runs (ENV=dev; default: the kept run)
+	@$(BIN)/catalog console $(if $(ENV),--env "$(ENV)")
 
 test: setup ## run all tests, on up to four cores
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
