@@ -85,7 +85,7 @@ async def test_what_is_unfinished_is_shown_and_not_counted(tmp_path: Path) -> No
     def publish(name: str, data: Any, whole: Any = None) -> None:
         published.setdefault(name, data)
 
-    running = asyncio.create_task(local_flow(path, lambda: 1.5, lambda: 2, noted.extend)(publish))
+    running = asyncio.ensure_future(local_flow(path, lambda: 1.5, lambda: 2, noted.extend)(publish))
     await asyncio.sleep(0)
     running.cancel()
     with suppress(asyncio.CancelledError):
