@@ -114,7 +114,7 @@ def aws_flow(connections: Connections) -> Source:
     async def run(publish: Publish) -> None:
         while True:
             try:
-                moments, stages = await _from_metrics(connections, datetime.now(UTC))
+                moments, stages = await moments_of_metrics(connections, datetime.now(UTC))
                 publish(
                     "flow",
                     {"moments": [asdict(one) for one in moments], "replace": True, "every_seconds": 60},
@@ -178,7 +178,7 @@ def _history(batches: Sequence[Batch], now: float) -> list[Moment]:
     ]
 
 
-async def _from_metrics(
+async def moments_of_metrics(
     connections: Connections, now: datetime
 ) -> tuple[list[Moment], dict[str, float | None]]:
     """Return the moments of the last hour, and how long each stage took on average in its last minute."""

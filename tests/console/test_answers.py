@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from catalog.connections import connected
+from catalog.environment import Environment
+from catalog.product_state import read_as_shop
+from catalog.status.staleness import read_staleness
 from local.demo.kept_run import environment_members
 from local.servers import Servers, ValkeyServer
-from processor.readers import CacheAddress, open_reader
 from tests.catalog.test_quarantine import quarantine
 from tests.catalog.test_quarantine_repair import id_of
 from tests.console.conftest import Console, serving
@@ -115,37 +118,25 @@ async def test_a_row_that_was_changed_by_hand_is_found(services: Services, conso
 
 
 async def test_cached_copies_are_compared_whether_keys_may_be_listed_or_not(
-    servers: Servers, own_valkey: ValkeyServer, tmp_path: Path
+    servers: Servers, own_valkey: ValkeyServer
 ) -> None:
     async with open_services(servers, valkey=own_valkey.address) as services:
         await services.invoke(kinesis_event(kinesis_record({"product_id": "a", "inventory": 1})))
         members = environment_members(
             services.account, services.postgres, own_valkey.address, servers.moto.endpoint_url
         )
-        async with serving(members, tmp_path / "kept-run.json", {}) as console:
-            await console.open()
-            assert (await never_stale(console))["detail"] == "nothing is cached, so that nothing can be stale"
-            cache = CacheAddress(host=own_valkey.address.host, port=own_valkey.address.port, tls=False)
-            async with open_reader(dsn=services.postgres.dsn, ca_file=None, cache=cache) as reader:
-                await reader.get("a")
+        async with connected(Environment(**members)) as connections:
+            nothing = await read_staleness(connections)
+            await read_as_shop(connections, "a")
+            equal = await read_staleness(connections)
             await services.database.execute("UPDATE products SET inventory = 2")
-            listed = await never_stale(console)
+            stale = await read_staleness(connections)
             # As for the shop's user in ElastiCache.
-            await services.redis.execute_command("ACL", "SETUSER", "default", "-scan")  # type: ignore[no-untyped-call]
-            drawn = await never_stale(console)
-    assert (listed["state"], listed["detail"]) == ("broken", "1 of 1 differ from their rows: a")
-    assert listed["by"] == "catalog show, of up to 1,000 cached products"
-    assert drawn["by"].endswith("products drawn by chance")
-
-
-async def never_stale(console: Console) -> Any:
-    """Have the invariants checked; return the verdict on I4, once all are reached."""
-    assert (await console.post("/api/check", {}))["begun"]
-    async for name, data in console.events():
-        document: dict[str, Any] = json.loads(data) if name == "verdicts" else {"checking_since": True}
-        if document["checking_since"] is None:
-            return document["verdicts"][3]
-    return None
+            await services.redis.acl_setuser("default", enabled=True, commands=["-scan"])
+            drawn = await read_staleness(connections)
+    assert [(one.cached, one.stale) for one in (nothing, equal, stale)] == [(0, []), (1, []), (1, ["a"])]
+    assert stale.sample == "up to 1,000 cached products"
+    assert drawn.sample.endswith("products drawn by chance")
 
 
 async def test_pages_get_everything_first_and_then_what_changes(services: Services, console: Console) -> None:

@@ -65,7 +65,7 @@ export class Chart {
           points: { show: false },
         })),
       ],
-      hooks: { drawClear: [(plot) => bands(plot)], setCursor: [() => this.tell()] },
+      hooks: { drawAxes: [(plot) => bands(plot)], setCursor: [() => this.tell()] },
     };
   }
 
@@ -104,6 +104,7 @@ function bands(plot) {
     ctx.fillRect(left, bbox.top, Math.max(right - left, 2), bbox.height);
     ctx.fillStyle = colour("--bad");
     ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+    ctx.textAlign = "left";
     ctx.textBaseline = "top";
     const text = `${name} away`;
     const { width } = ctx.measureText(text);
