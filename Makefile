@@ -4,6 +4,7 @@ BIN := .venv/bin
 DIST ?= dist
 KEEP ?=
 ONCE ?=
+ONLY ?=
 QUICK ?=
 SAMPLE ?=
 SEED ?= 1
@@ -11,7 +12,7 @@ HISTORIES ?= 1000
 STACK ?= dev-stack
 RECORDS_PER_DAY ?= 1000000
 
-.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs lock clean
+.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long mutants diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs lock clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -133,6 +134,9 @@ simulate: setup ## run HISTORIES drawn histories from SEED on in a simulated wor
 
 simulate-long: setup ## the same for an hour on two cores, with other histories each day
 	@$(BIN)/python -m reliability simulate --seed "$$(date +%Y%m%d)000000" --minutes 60
+
+mutants: setup ## put each deliberate defect into a copy of the code: it must be caught (ONLY=word: those named so)
+	@$(BIN)/python -m reliability defects --only "$(ONLY)"
 
 docs: setup ## write the tables of the documents that come from the code, and the reference of `catalog`
 	@$(BIN)/python scripts/rejection_reasons.py

@@ -1,10 +1,14 @@
-"""`python -m reliability simulate`: run drawn histories in the simulated world."""
+"""`python -m reliability`: run drawn histories in the simulated world, or try whether defects are caught."""
 
 import argparse
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
+from reliability.defects.deliberate import DEFECTS
+from reliability.defects.trial import TrialError, copy_tree, try_all
 from reliability.runs import Figures, run_all
 
 _PROGRESS_SECONDS = 5.0
@@ -12,7 +16,7 @@ _ENDLESS = 10**9
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return 1 if any invariant was broken."""
+    """Run the command; return 1 if any invariant was broken, or a defect survived."""
     parser = argparse.ArgumentParser(prog="python -m reliability", description=__doc__)
     commands = parser.add_subparsers(required=True)
     simulate = commands.add_parser("simulate", help="run drawn histories in the simulated world")
@@ -20,7 +24,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     simulate.add_argument("--histories", type=_count, default=1000)
     simulate.add_argument("--minutes", type=_count, help="so long, and as many histories as that takes")
     simulate.add_argument("--jobs", type=_count, default=2, help="processes")
+    simulate.set_defaults(run=_simulate)
+    defects = commands.add_parser("defects", help="put deliberate defects into a copy; each must be caught")
+    defects.add_argument("--only", default="", metavar="NAME", help="those whose names hold this")
+    defects.add_argument("--suite", choices=("simulate", "unit", "database"), help="those that it catches")
+    defects.set_defaults(run=_try_defects)
     chosen = parser.parse_args(arguments)
+    return int(chosen.run(chosen))
+
+
+def _simulate(chosen: argparse.Namespace) -> int:
     began = shown = time.monotonic()
     figures = Figures()
     histories = _ENDLESS if chosen.minutes else chosen.histories
@@ -42,6 +55,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"trace {figures.trace_hash}, {60 * figures.histories / seconds:,.0f} histories a minute"
     )
     return 1 if figures.violations else 0
+
+
+def _try_defects(chosen: argparse.Namespace) -> int:
+    defects = [one for one in DEFECTS if chosen.only in one.name and chosen.suite in (None, one.suite)]
+    if not defects:
+        print(f"no defect of this suite has a name with {chosen.only!r}", file=sys.stderr)
+        return 2
+    survivors = 0
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            for verdict in try_all(defects, copy_tree(Path(directory))):
+                survivors += not verdict.is_caught
+                print(verdict, flush=True)
+        except (TrialError, ValueError) as error:
+            print(error, file=sys.stderr)
+            return 2
+    print(f"{len(defects) - survivors} of {len(defects)} defects are caught")
+    return min(survivors, 1)
 
 
 def _print_failure(figures: Figures) -> None:

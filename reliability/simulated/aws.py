@@ -24,12 +24,16 @@ _WORK_SECONDS = 5e-3
 
 @dataclass(slots=True)
 class Trouble:
-    """What the service does until a time, to a share of requests: a status, `slow`, or `lost` answers."""
+    """What the service does until a time, to a share of requests: a status, `slow`, or `lost` answers.
+
+    `bucket`: only to requests for this bucket.
+    """
 
     kind: str
     until: float
     share: float = 1.0
     seconds: float = 0.0
+    bucket: str = ""
 
 
 @dataclass(slots=True)
@@ -98,7 +102,8 @@ class HttpSession:
         services, random = self._services, self._services.world.random
         trouble = services.secrets_trouble if "x-amz-target" in headers else services.s3_trouble
         seconds = random.random() * _WORK_SECONDS
-        is_troubled = services.world.now < trouble.until and random.random() < trouble.share
+        is_meant = services.world.now < trouble.until and target.startswith(f"/{trouble.bucket}")
+        is_troubled = is_meant and random.random() < trouble.share
         kind = trouble.kind if is_troubled else "none"
         if kind == "slow":
             seconds += trouble.seconds * random.random()

@@ -10,6 +10,7 @@ from reliability.simulated.aws import Trouble
 from reliability.simulated.function import TIMEOUT_SECONDS
 from reliability.simulated.network import Connection, Host
 from reliability.simulated.postgres import ROW_SECONDS
+from reliability.simulated.stores import ARCHIVE, QUARANTINE
 
 if TYPE_CHECKING:
     from reliability.simulated.pipeline import Pipeline
@@ -254,6 +255,8 @@ class Faults:
         share = 1.0 if fault.pick < 0.5 else 0.5
         trouble = Trouble(kind, self._world.now + fault.seconds, share, seconds=20 * fault.pick**2)
         if service == "s3":
+            # In half of the cases, one bucket's: what fails alone is swallowed most easily.
+            trouble.bucket = ("", "", ARCHIVE, QUARANTINE)[int(1000 * fault.pick) % 4]
             self._services.s3_trouble = trouble
         else:
             self._services.secrets_trouble = trouble

@@ -198,11 +198,12 @@ async def test_the_marks_of_other_processes_are_returned_until_cleared(pair: Pai
 @pytest.mark.parametrize("which", ["fake", "real"])
 async def test_marks_that_were_not_cleared_are_taken_back(pair: Pair, which: str) -> None:
     catalog = pair.fake if which == "fake" else pair.real
-    catalog.process_id = "a process"
-    await catalog.mark_attempt(record("x", 1))
+    for process_id in ("one that died", "a process"):
+        catalog.process_id = process_id
+        await catalog.mark_attempt(record("x", 1))
     await catalog.take_back_marks()
     catalog.process_id = "another"
-    assert await catalog.mark_attempt(record("x", 1)) == set()
+    assert await catalog.mark_attempt(record("x", 1)) == {"one that died"}
 
 
 @QUICKLY
@@ -276,10 +277,13 @@ async def test_expired_pending_invalidations_and_marks_are_removed(pair: Pair) -
     await pair.services.database.execute(
         "UPDATE processing_attempt SET last_tried_at = now() - interval '25 h'"
     )
+    pair.real.process_id = "another"
+    assert await pair.real.mark_attempt(record("x", 1)) == set(), "a mark of another day does not count"
     assert await pair.real.remove_expired_pending_invalidations(330) == 1
     await pair.real.tidy()
     assert await pair.services.pending() == {"new"}
-    assert await pair.services.database.fetchval("SELECT count(*) FROM processing_attempt") == 0
+    (left,) = await pair.services.database.fetch("SELECT process_id FROM processing_attempt")
+    assert left["process_id"] == "another"
 
 
 async def test_the_real_one_refuses_what_the_table_forbids_and_stores_nothing(pair: Pair) -> None:

@@ -1,0 +1,1 @@
+"""Deliberate defects, each with the invariant it breaks and the suite that catches it."""

@@ -1,0 +1,8 @@
+"""All deliberate defects."""
+
+from reliability.defects.batch import BATCH
+from reliability.defects.cache import CACHE
+from reliability.defects.database import DATABASE
+from reliability.defects.objects import OBJECTS
+
+DEFECTS = [*BATCH, *OBJECTS, *CACHE, *DATABASE]
