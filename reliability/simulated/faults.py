@@ -5,15 +5,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from reliability.aws import ARCHIVE, QUARANTINE, Trouble
 from reliability.history import FAULTS, PRODUCTS, Fault
-from reliability.simulated.aws import Trouble
 from reliability.simulated.function import TIMEOUT_SECONDS
 from reliability.simulated.network import Connection, Host
 from reliability.simulated.postgres import ROW_SECONDS
-from reliability.simulated.stores import ARCHIVE, QUARANTINE
 
 if TYPE_CHECKING:
-    from reliability.simulated.pipeline import Pipeline
+    from reliability.simulated.pipeline import SimulatedPipeline
 
 T = TypeVar("T")
 
@@ -40,7 +39,7 @@ _TROUBLES = {
 class Faults:
     """Makes faults happen. `happened`: how many of each kind did, with something to hit."""
 
-    def __init__(self, pipeline: "Pipeline") -> None:
+    def __init__(self, pipeline: "SimulatedPipeline") -> None:
         self.happened: Counter[str] = Counter()
         self._pipeline = pipeline
         self._world = pipeline.world

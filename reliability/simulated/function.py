@@ -10,7 +10,7 @@ from local.emulated_aws.event_source_mapping import FunctionError, FunctionNotRe
 from processor.handler import handle
 from processor.runtime import Machine, Runtime
 from processor.settings import Settings
-from reliability.simulated.aws import CarefulClient
+from reliability.aws import CarefulClient
 from reliability.simulated.loop import SimulatedLookups, SimulatedLoop
 from reliability.simulated.network import Network
 from reliability.simulated.world import World

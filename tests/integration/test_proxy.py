@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from local.servers import Servers, ValkeyServer
-from tests.support.proxy import Proxy, open_proxy
+from local.servers.proxy import Proxy, open_proxy
 
 PING = b"PING\r\n"
 PONG = b"+PONG\r\n"
