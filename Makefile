@@ -12,7 +12,7 @@ HISTORIES ?= 1000
 STACK ?= dev-stack
 RECORDS_PER_DAY ?= 1000000
 
-.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long mutants diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs lock clean
+.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long faults faults-long mutants diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs lock clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -134,6 +134,12 @@ simulate: setup ## run HISTORIES drawn histories from SEED on in a simulated wor
 
 simulate-long: setup ## the same for an hour on two cores, with other histories each day
 	@$(BIN)/python -m reliability simulate --seed "$$(date +%Y%m%d)000000" --minutes 60
+
+faults: setup ## run drawn histories on real servers that are killed, stopped and cut off, in a few minutes
+	@$(BIN)/python -m reliability faults --seed "$(SEED)" --histories 100
+
+faults-long: setup ## the same for 2,000 histories, which take an hour, with others each day
+	@$(BIN)/python -m reliability faults --seed "$$(date +%Y%m%d)0000" --histories 2000
 
 mutants: setup ## put each deliberate defect into a copy of the code: it must be caught (ONLY=word: those named so)
 	@$(BIN)/python -m reliability defects --only "$(ONLY)"

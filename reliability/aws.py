@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from reliability.history import Fault
 from reliability.worlds import World
 
 # Status, headers and body.
@@ -22,6 +23,19 @@ ARCHIVE, QUARANTINE = "archive", "quarantine"
 _ATTEMPTS = 3
 _READ_SECONDS = 10.0
 _WORK_SECONDS = 5e-3
+# The service, and the status that it answers with or what else it does.
+TROUBLES = {
+    "s3: 500": ("s3", "500"),
+    "s3: 503": ("s3", "503"),
+    "s3: 409": ("s3", "409"),
+    "s3: 412": ("s3", "412"),
+    "s3: slow": ("s3", "slow"),
+    "s3: answers lost": ("s3", "lost"),
+    "s3: cut": ("s3", "cut"),
+    "secrets: throttled": ("secrets", "400"),
+    "secrets: 500": ("secrets", "500"),
+    "secrets: slow": ("secrets", "slow"),
+}
 _KEY = re.compile(rb"<Key>(.*?)</Key>")
 
 
@@ -60,6 +74,26 @@ class Services:
     overwritten: list[str] = field(default_factory=list)
     s3_trouble: Trouble = field(default_factory=lambda: Trouble("none", 0.0))
     secrets_trouble: Trouble = field(default_factory=lambda: Trouble("none", 0.0))
+
+    def trouble(self, fault: Fault, pace: float = 1.0) -> None:
+        """Begin the trouble that is a fault; `pace`: how many seconds of a history pass in one."""
+        service, kind = TROUBLES[fault.kind]
+        trouble = Trouble(
+            kind,
+            self.world.now + fault.seconds / pace,
+            share=1.0 if fault.pick < 0.5 else 0.5,
+            seconds=20 * fault.pick**2 / pace,
+        )
+        if service == "s3":
+            # In half of the cases, one bucket's: what fails alone is swallowed most easily.
+            trouble.bucket = ("", "", ARCHIVE, QUARANTINE)[int(1000 * fault.pick) % 4]
+            self.s3_trouble = trouble
+        else:
+            self.secrets_trouble = trouble
+
+    def end_troubles(self) -> None:
+        """Work as usual again."""
+        self.s3_trouble.until = self.secrets_trouble.until = 0.0
 
     def accept(self, connection: Connection) -> "HttpSession":
         """Return the session of a new connection."""

@@ -215,3 +215,11 @@ def wake(reader: "asyncio.Future[None]") -> None:
     """Let a reader that waits go on."""
     if not reader.done() and not reader.get_loop().is_closed():
         reader.set_result(None)
+
+
+def shown(event: Mapping[str, Any]) -> str:
+    """Return an event in short, for a trace."""
+    if "Records" not in event:
+        return str(event.get("source"))
+    numbers = [record["kinesis"]["sequenceNumber"] for record in event["Records"]]
+    return f"{event['Records'][0]['eventID'].partition(':')[0]} {numbers}"

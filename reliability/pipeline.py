@@ -72,14 +72,21 @@ class Function(Protocol):
 class Pipeline(ABC):
     """One world with everything in it.
 
-    `pace`: how many seconds of a history pass in one of the world. `poison`: the product whose records kill.
+    `pace`: how many seconds of a history pass in one of the world. `poison`: the product whose records kill,
+    if any do.
     """
 
     function: Function
     checker: Checker
 
     def __init__(
-        self, history: History, world: World, services: Services, *, pace: float = 1.0, poison: str = ""
+        self,
+        history: History,
+        world: World,
+        services: Services,
+        *,
+        pace: float = 1.0,
+        poison: str | None = None,
     ) -> None:
         self.history = history
         self.world = world
