@@ -29,7 +29,7 @@ class RealStores:
         self._services = services
         self._states: dict[str, list[State]] = {}
         self._pending: set[str] = set()
-        self._cached: dict[str, Any] = {}
+        self._cached: dict[str, tuple[bytes, float]] = {}
 
     async def refresh(self) -> None:
         """Read the stores. Raises: what the drivers raise where a server is away."""
@@ -70,7 +70,8 @@ class RealStores:
         return {product: value for product, (value, _) in self._cached.items()}
 
     def seconds_to_live(self, product: str) -> float:
-        return self._cached[product][1]
+        _, seconds = self._cached[product]
+        return seconds
 
     def objects(self, kind: str) -> Mapping[str, bytes]:
         return {
