@@ -107,13 +107,13 @@ def prepare_process(world: str = SIMULATED) -> None:
     sys.stdout = io.StringIO()
     for name in [name for name in os.environ if name.startswith(("AWS_", "BOTO", "PG"))]:
         del os.environ[name]
-    _module(world).prepare()
+    module_of(world).prepare()
 
 
 def run_some(seeds: Sequence[int], world: str = SIMULATED) -> Figures:
     """Run the histories of these seeds in this process."""
     figures = Figures()
-    module = _module(world)
+    module = module_of(world)
     for seed in seeds:
         history = module.draw(seed)
         outcome = module.run(history)
@@ -131,7 +131,8 @@ def run_some(seeds: Sequence[int], world: str = SIMULATED) -> Figures:
     return figures
 
 
-def _module(world: str) -> World:
+def module_of(world: str) -> World:
+    """Return the module of a world."""
     return cast(World, import_module(world))
 
 

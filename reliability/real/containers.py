@@ -60,6 +60,7 @@ def _ends_of(*passed: Any) -> list[int]:
 
 def _main(ends: list[int], handler: str, variables: Mapping[str, str]) -> None:
     requests, responses, log = ends
+    os.setsid()  # as the guard knows its processes
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.environ.clear()

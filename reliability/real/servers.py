@@ -60,7 +60,7 @@ CREATE ROLE {READER} LOGIN PASSWORD '{FIRST_PASSWORD}' IN ROLE catalog_reader;
 
 
 class Servers:
-    """The two servers. `cache_password`: the one of now, which a restart of Valkey would forget.
+    """The two servers.
 
     Their operations block and are not thread-safe, so each holds its server's lock and runs in a thread.
     """
@@ -68,7 +68,7 @@ class Servers:
     def __init__(self, stack: ExitStack) -> None:
         self.postgres = stack.enter_context(PostgresServer(settings=_SETTINGS))
         self.valkey = stack.enter_context(ValkeyServer(password=FIRST_PASSWORD))
-        self.cache_password = FIRST_PASSWORD
+        self._cache_passwords = [FIRST_PASSWORD]
         self.postgres_lock, self.valkey_lock = asyncio.Lock(), asyncio.Lock()
         self.database = ""
         self._number = 0
@@ -96,6 +96,7 @@ class Servers:
             self.database = f"history_{self._number}"
             await connection.execute(f"CREATE DATABASE {self.database} TEMPLATE {_TEMPLATE}")
         await self.set_cache_password(FIRST_PASSWORD)
+        self._cache_passwords = [FIRST_PASSWORD]
         async with self.cache() as redis:
             await redis.flushall()
 
@@ -140,30 +141,39 @@ class Servers:
 
     @asynccontextmanager
     async def cache(self) -> AsyncIterator["Redis"]:
-        """Connect to Valkey past the proxy, with the password of now or, after a restart, the first."""
-        redis = self._client(self.cache_password)
-        try:
+        """Connect to Valkey past the proxy. A restart brings the first password back, and a change may fail."""
+        for password in dict.fromkeys(reversed(self._cache_passwords)):
+            address = self.valkey.address
+            redis = Redis(
+                host=address.host,
+                port=address.port,
+                password=password,
+                socket_timeout=_CONNECT_SECONDS,
+                socket_connect_timeout=_CONNECT_SECONDS,
+            )
             try:
-                await redis.ping()
-            except AuthenticationError:
+                if await _takes_password(redis):
+                    yield redis
+                    return
+            finally:
                 await redis.aclose()
-                redis = self._client(FIRST_PASSWORD)
-            yield redis
-        finally:
-            await redis.aclose()
+        raise AuthenticationError("Valkey has another password")
 
-    def _client(self, password: str) -> "Redis":
-        address = self.valkey.address
-        return Redis(
-            host=address.host,
-            port=address.port,
-            password=password,
-            socket_timeout=_CONNECT_SECONDS,
-            socket_connect_timeout=_CONNECT_SECONDS,
-        )
+    @property
+    def cache_password(self) -> str:
+        """The last one that was set."""
+        return self._cache_passwords[-1]
 
     async def set_cache_password(self, password: str) -> None:
         """Change Valkey's password; connections that are logged in stay so."""
+        self._cache_passwords.append(password)
         async with self.cache() as redis:
-            self.cache_password = password
-            await redis.config_set("requirepass", password)
+            await redis.config_set("requirepass", self.cache_password)
+
+
+async def _takes_password(redis: "Redis") -> bool:
+    try:
+        await redis.ping()
+    except AuthenticationError:
+        return False
+    return True
