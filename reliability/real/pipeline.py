@@ -73,9 +73,14 @@ def draw(seed: int) -> History:
 
 def run(history: History) -> Outcome:
     """Run a history on this process's servers."""
+    return run_on_servers(lambda servers: RealPipeline(history, servers).run())
+
+
+def run_on_servers(work: Callable[[Servers], Coroutine[Any, Any, T]]) -> T:
+    """Run something on this process's servers."""
     if _servers is None:
         raise RuntimeError("prepare() was not called")
-    return _runner.run(RealPipeline(history, _servers).run())
+    return _runner.run(work(_servers))
 
 
 class RealWorld:
@@ -112,7 +117,7 @@ class LateChecker(Checker):
 
     def __init__(self, stores: RealStores) -> None:
         super().__init__(stores)
-        self._real_stores = stores
+        self.real_stores = stores
         self._waiting: list[Callable[[], None]] = []
 
     def answered(self, records: Any) -> None:
@@ -121,11 +126,16 @@ class LateChecker(Checker):
     def read(self, product: str, began: float, found: Any) -> None:
         self._waiting.append(lambda: Checker.read(self, product, began, found))
 
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to check."""
+        return bool(self._waiting)
+
     async def look(self) -> None:
         """Check what waits, if the stores can be read."""
         waiting, self._waiting = self._waiting, []
         try:
-            await self._real_stores.refresh()
+            await self.real_stores.refresh()
         except AWAY:
             self._waiting = waiting + self._waiting
             return
@@ -140,9 +150,9 @@ class RealPipeline(Pipeline):
     checker: LateChecker
     timeout_seconds = TIMEOUT_SECONDS
 
-    def __init__(self, history: History, servers: Servers) -> None:
+    def __init__(self, history: History, servers: Servers, *, pace: float = PACE) -> None:
         world = RealWorld(history.seed)
-        super().__init__(history, world, Services(world), pace=PACE)
+        super().__init__(history, world, Services(world), pace=pace)
         self.servers = servers
         self.database_password = FIRST_PASSWORD
         self.checker = LateChecker(RealStores(world, servers, self.services))
@@ -215,7 +225,7 @@ class RealPipeline(Pipeline):
                 "AWS_ENDPOINT_URL": f"http://{HOST}:{self.proxies['aws'].port}",
                 "HOME": "/nonexistent",
             },
-            timeout_seconds=TIMEOUT_SECONDS,
+            timeout_seconds=self.timeout_seconds,
             grace_seconds=_GRACE_SECONDS,
             reserved_concurrency=history.concurrency,
             new_id=self._new_id,
@@ -234,6 +244,7 @@ class RealPipeline(Pipeline):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.service.close()
+        await self.checker.real_stores.close()
 
     async def _let_it_happen(self, planned: Sequence["asyncio.Task[None]"]) -> None:
         """Return when all is done that was planned, and what fails has failed, or after the longest time."""
@@ -381,7 +392,8 @@ class RealPipeline(Pipeline):
     async def _look_often(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            await self.checker.look()
+            if self.checker.waits:
+                await self.checker.look()
 
     def _start_mapping(self, checkpoints: Mapping[str, str] | None) -> None:
         self._mapping_task = self._spawn(self.new_mapping(checkpoints).run())

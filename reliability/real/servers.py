@@ -10,7 +10,7 @@ import asyncpg
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError
 
-from local.servers import PostgresAddress, PostgresServer, ValkeyServer
+from local.servers import PostgresServer, ValkeyServer
 from processor import migrate
 from reliability.history import REFUSED_INVENTORY
 from reliability.pipeline import FIRST_PASSWORD
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
 
 WRITER, READER = "writer", "reader"
-_TEMPLATE = "migrated"
 _SETTINGS = {
     "track_commit_timestamp": "on",
     "deadlock_timeout": "200ms",
@@ -30,7 +29,7 @@ _SETTINGS = {
     "max_wal_size": "64MB",
     "shared_buffers": "32MB",
 }
-_CONNECT_SECONDS = 3.0
+_CONNECT_SECONDS = 10.0
 # `history` has every state of a row; `trouble` says how long the next ones take. The functions have the
 # rights of their owner, since the processor's role may not write there.
 _WATCHED = f"""
@@ -57,44 +56,44 @@ ALTER TABLE products ADD CHECK (inventory <> {REFUSED_INVENTORY});
 CREATE ROLE {WRITER} LOGIN PASSWORD '{FIRST_PASSWORD}' IN ROLE catalog_writer;
 CREATE ROLE {READER} LOGIN PASSWORD '{FIRST_PASSWORD}' IN ROLE catalog_reader;
 """  # noqa: S608 only constants
+# What was sent to a session may be done before it ends.
+_END_SESSIONS = f"""
+SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE usename IN ('{WRITER}', '{READER}')
+"""  # noqa: S608
+_EMPTY = """
+TRUNCATE products, history, pending_invalidation, processing_attempt RESTART IDENTITY;
+UPDATE invalidation_drain SET held_until = '-infinity'
+"""
 
 
 class Servers:
-    """The two servers.
+    """The two servers. `database`: the name of the catalog's.
 
     Their operations block and are not thread-safe, so each holds its server's lock and runs in a thread.
     """
+
+    database = "catalog"
 
     def __init__(self, stack: ExitStack) -> None:
         self.postgres = stack.enter_context(PostgresServer(settings=_SETTINGS))
         self.valkey = stack.enter_context(ValkeyServer(password=FIRST_PASSWORD))
         self._cache_passwords = [FIRST_PASSWORD]
         self.postgres_lock, self.valkey_lock = asyncio.Lock(), asyncio.Lock()
-        self.database = ""
-        self._number = 0
-
-    @property
-    def address(self) -> PostgresAddress:
-        """The history's database, with the administrator's login."""
-        return replace(self.postgres.address, database=self.database)
 
     async def migrate(self) -> None:
-        """Make the database that those of histories are copies of."""
+        """Make the catalog's database, in which each state of a row is kept."""
         async with self.administrator("postgres") as connection:
-            await connection.execute(f"CREATE DATABASE {_TEMPLATE}")
-        async with self.administrator(_TEMPLATE) as connection:
+            await connection.execute(f"CREATE DATABASE {self.database}")
+        async with self.administrator() as connection:
             await migrate.migrate(connection, migrate.read_migrations())
             await connection.execute(_WATCHED)
 
     async def renew(self) -> None:
-        """Make all as it was before any history: running, whole, an empty cache, a new database."""
+        """Make all as it was before any history: running, whole and empty."""
         await self.heal(FIRST_PASSWORD)
-        async with self.administrator("postgres") as connection:
-            if self.database:
-                await connection.execute(f"DROP DATABASE {self.database} WITH (FORCE)")
-            self._number += 1
-            self.database = f"history_{self._number}"
-            await connection.execute(f"CREATE DATABASE {self.database} TEMPLATE {_TEMPLATE}")
+        async with self.administrator() as connection:
+            await connection.execute(_END_SESSIONS)
+            await connection.execute(_EMPTY)
         await self.set_cache_password(FIRST_PASSWORD)
         self._cache_passwords = [FIRST_PASSWORD]
         async with self.cache() as redis:
@@ -104,14 +103,12 @@ class Servers:
         """End every fault of the servers themselves; `password`: the processor's role has it."""
         async with self.postgres_lock, self.valkey_lock:
             await asyncio.to_thread(self._run_both)
-        async with self.administrator("postgres") as connection:
+        async with self.administrator() as connection:
+            await connection.execute("UPDATE trouble SET row_seconds = 0")
             await connection.execute("ALTER SYSTEM RESET ALL")
             await connection.execute("SELECT pg_reload_conf()")
             await connection.execute(f"ALTER ROLE {WRITER} CONNECTION LIMIT -1 PASSWORD '{password}'")
             await connection.execute(f"ALTER ROLE {WRITER} RESET ALL")
-        if self.database:
-            async with self.administrator() as connection:
-                await connection.execute("UPDATE trouble SET row_seconds = 0")
         async with self.cache() as redis:
             await redis.slaveof()
             await redis.config_set("maxmemory", 0)
@@ -141,7 +138,7 @@ class Servers:
 
     @asynccontextmanager
     async def cache(self) -> AsyncIterator["Redis"]:
-        """Connect to Valkey past the proxy. A restart brings the first password back, and a change may fail."""
+        """Connect to Valkey past the proxy; a restart takes the first password, and a change may fail."""
         for password in dict.fromkeys(reversed(self._cache_passwords)):
             address = self.valkey.address
             redis = Redis(
