@@ -34,6 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     defects.add_argument("--only", default="", metavar="NAME", help="those whose names hold this")
     defects.add_argument("--suite", choices=("simulate", "unit", "database"), help="those that it catches")
     defects.set_defaults(run=_try_defects)
+    outage = commands.add_parser(
+        "outage", help="take a real server away under load, and measure what follows"
+    )
+    outage.add_argument("kind", choices=("redis", "postgres", "password"))
+    outage.add_argument("--seconds", type=_count, default=30)
+    outage.add_argument("--pictures", type=Path, default=Path(".local"), help="directory for the timeline")
+    outage.set_defaults(run=_run_outage)
     chosen = parser.parse_args(arguments)
     return int(chosen.run(chosen))
 
@@ -60,6 +67,12 @@ def _run_histories(chosen: argparse.Namespace) -> int:
         f"trace {figures.trace_hash}, {60 * figures.histories / seconds:,.0f} histories a minute"
     )
     return 1 if figures.violations else 0
+
+
+def _run_outage(chosen: argparse.Namespace) -> int:
+    from reliability.real import outage
+
+    return 0 if outage.run(chosen.kind, chosen.seconds, chosen.pictures) else 1
 
 
 def _try_defects(chosen: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ from local.emulated_aws.event_source_mapping import (
 from processor.adapters.postgres import Login
 from reliability.aws import ARCHIVE, QUARANTINE, CarefulClient, Services
 from reliability.checker import Checker, Received, Violation, decode
-from reliability.history import REFUSED_INVENTORY, History
+from reliability.history import REFUSED_INVENTORY, History, Put
 from reliability.people import redrive_failed_batches
 from reliability.stream import FailureBucket, StreamInMemory, WorldClock
 from reliability.worlds import World
@@ -136,12 +136,16 @@ class Pipeline(ABC):
         """Put the history's records on the stream at their times."""
         for put in self.history.puts:
             await asyncio.sleep(max(0.0, put.at / self.pace - self.world.now))
-            shard, record = self.stream.put(put.key, put.data)
-            received = [
-                self._decoded((shard, record.sequence_number, number), content, record.arrived_at)
-                for number, content in enumerate(put.contents)
-            ]
-            self.checker.put(shard, record.sequence_number, put.data, received)
+            self.send(put)
+
+    def send(self, put: Put) -> None:
+        """Put a record on the stream."""
+        shard, record = self.stream.put(put.key, put.data)
+        received = [
+            self._decoded((shard, record.sequence_number, number), content, record.arrived_at)
+            for number, content in enumerate(put.contents)
+        ]
+        self.checker.put(shard, record.sequence_number, put.data, received)
 
     async def drain_by_schedule(self, seconds: float) -> None:
         """Invoke the function as the schedule does, every so many seconds."""
@@ -155,7 +159,7 @@ class Pipeline(ABC):
     async def finish(self, producing: "asyncio.Task[None]") -> None:
         """Wait until the mapping has done all records, and redrive what it gave up, until nothing is left."""
         # Both are other processes, so there is no event to wait for.
-        while not (producing.done() and self._has_read_all()):  # noqa: ASYNC110
+        while not (producing.done() and self.has_read_all()):  # noqa: ASYNC110
             await asyncio.sleep(_POLL_SECONDS / self.pace)
         is_left = True
         while is_left:
@@ -218,7 +222,8 @@ class Pipeline(ABC):
         """Note what went wrong that no store shows."""
         self.checker.violations.append(Violation(invariant, what, self.world.now))
 
-    def _has_read_all(self) -> bool:
+    def has_read_all(self) -> bool:
+        """Whether the mapping has done all records that were put."""
         checkpoints = self.mapping.progress.checkpoints
         return all(int(number) <= int(checkpoints.get(shard, -1)) for shard, number in self.checker.received)
 

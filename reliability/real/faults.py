@@ -63,7 +63,7 @@ class Faults:
         del link, data, from_client
         self._steps += _STEPS_PER_MESSAGE
         while self._waiting and self._waiting[-1].step <= self._steps and not self._is_over.is_set():
-            self._spawn(self._happen(self._waiting.pop()))
+            self._spawn(self.happen(self._waiting.pop()))
 
     def step_of_database(self, link: Link, data: bytes, from_client: bool) -> None:  # noqa: FBT001 a callback
         """Do the same, and what is to happen instead of the answer to an upsert: its commit is done."""
@@ -83,7 +83,8 @@ class Faults:
         self._at_next_answer = None
         await self.wait()
 
-    async def _happen(self, fault: Fault) -> None:
+    async def happen(self, fault: Fault) -> None:
+        """Let a fault happen; return when it has ended."""
         note = self._pipeline.world.note
         seconds = fault.seconds / self._pipeline.pace
         if fault.kind == "freeze past the timeout":
@@ -271,7 +272,7 @@ class Faults:
 
         def crash() -> None:
             self._pipeline.proxies["postgres"].cut()
-            self._spawn(self._happen(Fault(0, "postgres: crash", fault.seconds, fault.pick)))
+            self._spawn(self.happen(Fault(0, "postgres: crash", fault.seconds, fault.pick)))
 
         self._at_next_answer = crash
         yield

@@ -150,8 +150,10 @@ class RealPipeline(Pipeline):
     checker: LateChecker
     timeout_seconds = TIMEOUT_SECONDS
 
-    def __init__(self, history: History, servers: Servers, *, pace: float = PACE) -> None:
-        world = RealWorld(history.seed)
+    def __init__(
+        self, history: History, servers: Servers, *, pace: float = PACE, world: RealWorld | None = None
+    ) -> None:
+        world = world or RealWorld(history.seed)
         super().__init__(history, world, Services(world), pace=pace)
         self.servers = servers
         self.database_password = FIRST_PASSWORD
@@ -169,14 +171,14 @@ class RealPipeline(Pipeline):
         await self.servers.renew()
         await self.set_row_seconds(history.row_seconds / self.pace)
         async with AsyncExitStack() as stack:
-            await self._open(stack)
+            await self.open(stack)
             world.begin()
-            producing = self._spawn(self.produce())
-            self._start_mapping(None)
-            self._spawn(self.drain_by_schedule(_DRAIN_INTERVAL_SECONDS))
-            self._spawn(self._look_often())
-            readers = [self._spawn(read_products(self, pause_seconds=1.0)) for _ in range(history.readers)]
-            acts = [self._spawn(act(self, one)) for one in history.acts]
+            producing = self.spawn(self.produce())
+            self.start_mapping(None)
+            self.spawn(self.drain_by_schedule(_DRAIN_INTERVAL_SECONDS))
+            self.spawn(self._look_often())
+            readers = [self.spawn(read_products(self, pause_seconds=1.0)) for _ in range(history.readers)]
+            acts = [self.spawn(act(self, one)) for one in history.acts]
             await self._let_it_happen([producing, *acts])
             await self._heal()
             recovery_seconds = await self._check_progress(producing)
@@ -199,7 +201,8 @@ class RealPipeline(Pipeline):
             recovery_seconds=recovery_seconds,
         )
 
-    async def _open(self, stack: AsyncExitStack) -> None:
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Open the ways to all servers, and the function; they are closed with the stack."""
         history, servers = self.history, self.servers
         services_port = await stack.enter_async_context(listening(self.services))
         self._services_port = services_port
@@ -229,13 +232,14 @@ class RealPipeline(Pipeline):
             grace_seconds=_GRACE_SECONDS,
             reserved_concurrency=history.concurrency,
             new_id=self._new_id,
-            on_log=self._log,
+            on_log=self.log,
             launch=containers.ForkedLaunch(),
             starts_another=lambda: self.world.random.random() < _START_SHARE,
         )
         stack.push_async_callback(self._close)
 
-    def _log(self, line: str) -> None:
+    def log(self, line: str) -> None:
+        """Keep what the function logs."""
         if not line.startswith(_METRICS):
             self.world.note(f"function: {line[:_LOG_CHARACTERS]}")
 
@@ -251,7 +255,7 @@ class RealPipeline(Pipeline):
         with suppress(TimeoutError):
             async with asyncio.timeout(_FAULTS_SECONDS):
                 await asyncio.wait(planned)
-                while not self._has_read_all():  # noqa: ASYNC110 the mapping sets no event
+                while not self.has_read_all():  # noqa: ASYNC110 the mapping sets no event
                     await asyncio.sleep(_LOOK_SECONDS)
                 await self.faults.wait()
 
@@ -274,7 +278,7 @@ class RealPipeline(Pipeline):
         world = self.world
         began = world.now
         seconds = _DONE_SECONDS + (_SLOW_SECONDS if self.history.row_seconds else 0.0)
-        done = self._spawn(self.finish(producing))
+        done = self.spawn(self.finish(producing))
         await asyncio.wait([done], timeout=seconds)
         if not done.done():
             self.violated("I6" if self._cache_is_out else "progress", f"not done after {seconds:.0f} s")
@@ -297,12 +301,12 @@ class RealPipeline(Pipeline):
         """Crash the event source mapping, and start it from its checkpoints: batches come again."""
         checkpoints = self.mapping.progress.checkpoints
         self._mapping_task.cancel()
-        self._start_mapping(checkpoints or None)
+        self.start_mapping(checkpoints or None)
 
     def deliver_again(self, pick: float) -> None:
         """Deliver one of the batches so far again, beside the mapping; 1.0 is the last."""
         if self._events:
-            self._spawn(self._invoke_quietly(self._events[int(pick * (len(self._events) - 1))]))
+            self.spawn(self._invoke_quietly(self._events[int(pick * (len(self._events) - 1))]))
 
     def is_out(self, proxy: Proxy) -> bool:
         """Whether it leads to a cache that is not there."""
@@ -346,23 +350,24 @@ class RealPipeline(Pipeline):
 
     async def invoke(self, event: Mapping[str, Any]) -> Any:
         """Return the handler's answer; the invocation goes on even if who waits for it ends."""
-        return await asyncio.shield(self._spawn(self._invoke(event)))
+        return await asyncio.shield(self.spawn(self._invoke(event)))
 
     async def _invoke(self, event: Mapping[str, Any]) -> Any:
-        self._wake_readers(event)
+        self.begins(event)
         try:
             answer = await self.service.invoke(event)
         except FunctionError as error:
-            self._told(event, error)
+            self.ended(event, error)
             raise
-        self._told(event, answer)
+        self.ended(event, answer)
         return answer
 
     async def _invoke_quietly(self, event: Mapping[str, Any]) -> None:
         with suppress(FunctionError, FunctionNotReachedError):
             await self.invoke(event)
 
-    def _told(self, event: Mapping[str, Any], outcome: Any) -> None:
+    def ended(self, event: Mapping[str, Any], outcome: Any) -> None:
+        """Look at the end of an invocation."""
         self.world.note(f"invocation {shown(event)}: {outcome!r}")
         is_death = str(outcome).startswith(_DEATHS)
         if str(outcome).startswith(_DEATHS[1]) and not self.faults.frozen:
@@ -370,7 +375,7 @@ class RealPipeline(Pipeline):
         if keys := self.told(event, outcome, is_death=is_death, may_raise=False):
             self.checker.answered(keys)
 
-    def _wake_readers(self, event: Mapping[str, Any]) -> None:
+    def begins(self, event: Mapping[str, Any]) -> None:
         """Let readers read a product while an invocation writes it; often the cache has just evicted it."""
         world = self.world
         world.note(f"invocation begins: {shown(event)}")
@@ -379,7 +384,7 @@ class RealPipeline(Pipeline):
         self._events.append(event)
         self.hot_product = product_of(event, world.random)
         if self.hot_product is not None and world.random.random() < _EVICTED_SHARE:
-            self._spawn(self._evict(self.hot_product))
+            self.spawn(self._evict(self.hot_product))
         idle, self.idle_readers = self.idle_readers, []
         for reader in idle:
             world.after(world.random.random() * _RACE_SECONDS, wake, reader)
@@ -395,10 +400,12 @@ class RealPipeline(Pipeline):
             if self.checker.waits:
                 await self.checker.look()
 
-    def _start_mapping(self, checkpoints: Mapping[str, str] | None) -> None:
-        self._mapping_task = self._spawn(self.new_mapping(checkpoints).run())
+    def start_mapping(self, checkpoints: Mapping[str, str] | None) -> None:
+        """Run the event source mapping, from these checkpoints on."""
+        self._mapping_task = self.spawn(self.new_mapping(checkpoints).run())
 
-    def _spawn(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+    def spawn(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        """Run something until the end."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         return task

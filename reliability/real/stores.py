@@ -25,7 +25,7 @@ FROM history ORDER BY number
 _ROWS = "SELECT product_id, inventory, price, discontinued FROM products"
 # Between a commit and its visibility: a busy machine may stop PostgreSQL there.
 _VISIBLE_SECONDS = 0.25
-_READ_SECONDS = 3.0
+_READ_SECONDS = 10.0
 
 
 class RealStores:
@@ -77,11 +77,17 @@ class RealStores:
         # Before the cache: what is pending then may be drained before the cache is read.
         pending = await database.fetch("SELECT product_id FROM pending_invalidation")
         self._states, self._pending = dict(states), {product for (product,) in pending}
-        self._cached = {}
-        async for key in redis.scan_iter("product:*", count=1000):
-            value, milliseconds = await redis.get(key), await redis.pttl(key)
-            if isinstance(value, bytes):
-                self._cached[key.decode().partition(":")[2]] = value, milliseconds / 1000
+        keys = [key async for key in redis.scan_iter("product:*", count=1000)]
+        async with redis.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.get(key)
+                pipeline.pttl(key)
+            found = iter(await pipeline.execute())
+        self._cached = {
+            key.decode().partition(":")[2]: (value, milliseconds / 1000)
+            for key, value, milliseconds in zip(keys, found, found, strict=True)
+            if value is not None
+        }
 
     def now(self) -> float:
         return self._world.now
