@@ -3,6 +3,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 DIST ?= dist
 KEEP ?=
+MINUTES ?= 60
 ONCE ?=
 ONLY ?=
 QUICK ?=
@@ -12,7 +13,7 @@ HISTORIES ?= 1000
 STACK ?= dev-stack
 RECORDS_PER_DAY ?= 1000000
 
-.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long faults faults-long mutants diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs lock clean
+.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long faults faults-long outages soak mutants diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs lock clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -140,6 +141,12 @@ faults: setup ## run drawn histories on real servers that are killed, stopped an
 
 faults-long: setup ## the same for 2,000 histories, which take an hour, with others each day
 	@$(BIN)/python -m reliability faults --seed "$$(date +%Y%m%d)0000" --histories 2000
+
+outages: setup ## take Redis and PostgreSQL away under load, and rotate a password; what follows, and timelines in .local
+	@for kind in redis postgres password; do $(BIN)/python -m reliability outage $$kind || exit 1; done
+
+soak: setup ## run for MINUTES under load while faults come and go: memory, connections, tables must not grow (default: 60)
+	@$(BIN)/python -m reliability soak --minutes "$(MINUTES)"
 
 mutants: setup ## put each deliberate defect into a copy of the code: it must be caught (ONLY=word: those named so)
 	@$(BIN)/python -m reliability defects --only "$(ONLY)"

@@ -41,6 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outage.add_argument("--seconds", type=_count, default=30)
     outage.add_argument("--pictures", type=Path, default=Path(".local"), help="directory for the timeline")
     outage.set_defaults(run=_run_outage)
+    soak = commands.add_parser("soak", help="run under load while faults come and go: does anything grow?")
+    soak.add_argument("--minutes", type=_count, default=60)
+    soak.add_argument("--seed", type=_count, default=1)
+    soak.add_argument("--pictures", type=Path, default=Path(".local"), help="directory for the timeline")
+    soak.set_defaults(run=_run_soak)
     chosen = parser.parse_args(arguments)
     return int(chosen.run(chosen))
 
@@ -73,6 +78,12 @@ def _run_outage(chosen: argparse.Namespace) -> int:
     from reliability.real import outage
 
     return 0 if outage.run(chosen.kind, chosen.seconds, chosen.pictures) else 1
+
+
+def _run_soak(chosen: argparse.Namespace) -> int:
+    from reliability.real import soak
+
+    return 0 if soak.run(chosen.minutes, chosen.seed, chosen.pictures) else 1
 
 
 def _try_defects(chosen: argparse.Namespace) -> int:

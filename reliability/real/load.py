@@ -58,7 +58,7 @@ class Load(RealPipeline):
 
     timeout_seconds = 60.0
 
-    def __init__(self, servers: Servers, mix: Mix, *, sample_seconds: float = 0.5) -> None:
+    def __init__(self, servers: Servers, mix: Mix, *, sample_seconds: float = 1.0) -> None:
         puts = tuple(
             Put(record.due_seconds, record.key, (record.data,))
             for record in simulated(mix, datetime.now(UTC))
@@ -96,12 +96,17 @@ class Load(RealPipeline):
                 self.world.begin()
                 self.producing = self.spawn(self.produce())
                 self.start_mapping(None)
-                for work in (self.drain_by_schedule(_SCHEDULE_SECONDS), self._observe(), self._read()):
-                    self.spawn(work)
+                self._observing = self.spawn(self._observe())
+                self.spawn(self.drain_by_schedule(_SCHEDULE_SECONDS))
+                self.spawn(self._read())
                 yield
         finally:
             async with self.servers.administrator() as connection:
                 await connection.execute("ALTER TABLE products ENABLE TRIGGER USER")
+
+    def stop_sampling(self) -> None:
+        """Take no more samples."""
+        self._observing.cancel()
 
     async def until(self, seconds: float) -> None:
         """Return at that time of the run."""

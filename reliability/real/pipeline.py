@@ -180,7 +180,7 @@ class RealPipeline(Pipeline):
             readers = [self.spawn(read_products(self, pause_seconds=1.0)) for _ in range(history.readers)]
             acts = [self.spawn(act(self, one)) for one in history.acts]
             await self._let_it_happen([producing, *acts])
-            await self._heal()
+            await self.heal()
             recovery_seconds = await self._check_progress(producing)
             await self.checker.look()
             self.checker.finish()
@@ -259,7 +259,7 @@ class RealPipeline(Pipeline):
                     await asyncio.sleep(_LOOK_SECONDS)
                 await self.faults.wait()
 
-    async def _heal(self) -> None:
+    async def heal(self) -> None:
         """End all faults. Passwords are in their secrets, and connections that were forgotten stay so."""
         await self.faults.heal()
         self.services.end_troubles()

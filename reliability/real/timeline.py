@@ -49,12 +49,12 @@ def draw(title: str, charts: Sequence[Chart], faults: Sequence[tuple[float, floa
 
 
 def _chart(chart: Chart, top: float, points: Sequence[tuple[float, float | None]]) -> list[str]:
-    most = max([value for _, value in points if value is not None] or [0.0]) or 1.0
+    most = max((value for _, value in points if value is not None), default=0.0)
     bottom = top + _HEIGHT
     lines, line = [], list[str]()
     for x, value in [*points, (0.0, None)]:
         if value is not None:
-            line.append(f"{x},{bottom - _HEIGHT * value / most:.1f}")
+            line.append(f"{x},{bottom - _HEIGHT * value / (most or 1.0):.1f}")
         elif line:
             lines.append(f'<polyline class="line" points="{" ".join(line)}"/>')
             line = []
