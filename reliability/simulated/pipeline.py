@@ -65,12 +65,13 @@ def run(history: History) -> Outcome:
 
 
 class SimulatedPipeline(Pipeline):
-    """One simulated world with everything in it."""
+    """One simulated world with everything in it. `faults_seconds`: when all faults end."""
 
     world: World
     function: FunctionService
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, *, faults_seconds: float = _FAULTS_SECONDS) -> None:
+        self._faults_seconds = faults_seconds
         world = World(history.seed)
         super().__init__(history, world, Services(world), poison=POISON)
         self.network = Network(world, self._kills)
@@ -115,11 +116,11 @@ class SimulatedPipeline(Pipeline):
             self._spawn(f"operator {number}", act(self, one))
         recovery_seconds = 0.0
         try:
-            world.run(lambda: False, deadline=_FAULTS_SECONDS)
+            world.run(lambda: False, deadline=self._faults_seconds)
             self.faults.heal()
             self._check_progress(producing)
             self.checker.finish()
-            recovery_seconds = world.now - _FAULTS_SECONDS
+            recovery_seconds = world.now - self._faults_seconds
             for reader in readers:
                 if reader.done():
                     reader.result()
