@@ -10,10 +10,11 @@ QUICK ?=
 SAMPLE ?=
 SEED ?= 1
 HISTORIES ?= 1000
+RECORDS ?= 100000
 STACK ?= dev-stack
 RECORDS_PER_DAY ?= 1000000
 
-.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long faults faults-long outages soak mutants diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs lock clean
+.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long faults faults-long outages soak hostile hostile-long mutants diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs lock clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -147,6 +148,12 @@ outages: setup ## take Redis and PostgreSQL away under load, and rotate a passwo
 
 soak: setup ## run for MINUTES under load while faults come and go: memory, connections, tables must not grow (default: 60)
 	@$(BIN)/python -m reliability soak --minutes "$(MINUTES)"
+
+hostile: setup ## judge what the processor makes of RECORDS hostile records from SEED on (default: 100000, 1)
+	@$(BIN)/python -m reliability hostile --seed "$(SEED)" --records "$(RECORDS)"
+
+hostile-long: setup ## the same for ten million, others each day: about an hour on two cores
+	@$(BIN)/python -m reliability hostile --seed "$$(date +%Y%m%d)" --records 10000000
 
 mutants: setup ## put each deliberate defect into a copy of the code: it must be caught (ONLY=word: those named so)
 	@$(BIN)/python -m reliability defects --only "$(ONLY)"

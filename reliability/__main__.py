@@ -1,4 +1,4 @@
-"""`python -m reliability`: run drawn histories, simulated or real, or try whether defects are caught."""
+"""`python -m reliability`: run histories, simulated or real; judge hostile records; try defects."""
 
 import argparse
 import sys
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from reliability.defects.deliberate import DEFECTS
 from reliability.defects.trial import TrialError, copy_tree, try_all
+from reliability.hostile import runs as hostile_runs
 from reliability.runs import REAL, SIMULATED, Figures, run_all
 
 _PROGRESS_SECONDS = 5.0
@@ -46,6 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     soak.add_argument("--seed", type=_count, default=1)
     soak.add_argument("--pictures", type=Path, default=Path(".local"), help="directory for the timeline")
     soak.set_defaults(run=_run_soak)
+    hostile = commands.add_parser("hostile", help="judge what the processor makes of drawn hostile records")
+    hostile.add_argument("--seed", type=_count, default=1)
+    hostile.add_argument("--records", type=_count, default=100_000)
+    hostile.add_argument("--jobs", type=_count, default=2, help="processes")
+    hostile.set_defaults(run=_judge_hostile)
     chosen = parser.parse_args(arguments)
     return int(chosen.run(chosen))
 
@@ -102,6 +108,28 @@ def _try_defects(chosen: argparse.Namespace) -> int:
             return 2
     print(f"{len(defects) - survivors} of {len(defects)} defects are caught")
     return min(survivors, 1)
+
+
+def _judge_hostile(chosen: argparse.Namespace) -> int:
+    began = shown = time.monotonic()
+    figures = hostile_runs.Figures()
+    for figures in hostile_runs.run_all(chosen.seed, chosen.records, chosen.jobs):
+        if time.monotonic() - shown >= _PROGRESS_SECONDS:
+            shown = time.monotonic()
+            print(f"{figures.events:,} events, {figures.problems} problems", file=sys.stderr)
+    seconds = time.monotonic() - began
+    for counts in (figures.kinds, figures.outcomes):
+        for name, count in sorted(counts.items()):
+            print(f"{count:11,}  {name}")
+    print(*figures.findings, sep="\n", end="\n" if figures.findings else "")
+    slowest, what = figures.slowest
+    print(
+        f"{figures.events:,} events of {len(figures.kinds)} kinds from seed {chosen.seed}, "
+        f"{figures.outcomes.total():,} verdicts of {len(figures.outcomes)} kinds, "
+        f"at most {slowest * 1000:.1f} ms of CPU time (to {what}), {figures.problems} problems; "
+        f"{60 * figures.events / seconds:,.0f} events a minute"
+    )
+    return 1 if figures.problems else 0
 
 
 def _print_failure(figures: Figures) -> None:

@@ -1,6 +1,5 @@
 """A history as plain data: what is sent, what fails and when, and what operators do; drawn from a seed."""
 
-import hashlib
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from reliability.aggregates import aggregate
 from reliability.simulated.world import BEGINNING
 
 T = TypeVar("T")
@@ -20,10 +20,9 @@ _SENDING_SECONDS = 8.0
 # A record that comes alone after ten minutes is a suspect.
 _OLD_SECONDS = 660.0
 # One row fits into half of an invocation, and all products do not.
-_SLOW_ROW_SECONDS = 3.0
+_SLOW_ROW_SECONDS = 4.0
 _FIRST_STEPS = 150
 _STEPS_PER_RECORD = 60
-_MAGIC = b"\xf3\x89\x9a\xc2"
 
 # Faults by what they do, and for how many seconds at most.
 FAULTS: dict[str, float] = {
@@ -115,7 +114,9 @@ class Put:
     @property
     def data(self) -> bytes:
         """The bytes that are put."""
-        return aggregate(self.key, self.contents) if self.is_aggregate else self.contents[0]
+        if not self.is_aggregate:
+            return self.contents[0]
+        return aggregate([self.key.encode()], [(0, content) for content in self.contents])
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,21 +299,3 @@ def _content(chance: random.Random, at: float, beginning: datetime) -> bytes:
 
 def _rfc3339(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S.%fZ}"
-
-
-def aggregate(key: str, contents: tuple[bytes, ...]) -> bytes:
-    """Return contents as the Kinesis Producer Library packs them.
-
-    https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md
-    """
-    body = _member(1, key.encode())
-    for content in contents:
-        body += _member(3, b"\x08\x00" + _member(3, content))
-    return _MAGIC + body + hashlib.md5(body, usedforsecurity=False).digest()
-
-
-def _member(number: int, value: bytes) -> bytes:
-    length, rest = b"", len(value)
-    while rest > 0x7F:
-        length, rest = length + bytes([rest & 0x7F | 0x80]), rest >> 7
-    return bytes([number << 3 | 2]) + length + bytes([rest]) + value

@@ -54,7 +54,7 @@ def _mix(seconds: float) -> Mix:
         seconds=seconds,
         products=_PRODUCTS,
         seed=1,
-        bad=0.0,
+        bad=0.02,
         late=0.02,
         duplicates=0.02,
         hot=0.8,

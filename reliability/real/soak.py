@@ -59,7 +59,7 @@ def run(minutes: int, seed: int, pictures: Path) -> bool:
         seconds=seconds,
         products=_PRODUCTS,
         seed=seed,
-        bad=0.0,
+        bad=0.02,
         late=0.02,
         duplicates=0.02,
         hot=0.8,

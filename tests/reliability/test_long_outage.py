@@ -10,8 +10,8 @@ from reliability.simulated.world import BEGINNING, machine_of
 
 BEGINS, ENDS = 10.0, 610.0
 LAST_SECOND = 632
-# An update comes every so many seconds. 100,000 products take too long here: `reliability outage redis` drains
-# so many for real.
+# Updates come so often. 100,000 products would take too long: `reliability outage redis` drains so many for
+# real.
 EVERY_SECONDS = 10
 MADE_UP_SECONDS, BY_SCHEDULE_SECONDS = 2.0, 65.0
 PROBE_SECONDS = 0.05
