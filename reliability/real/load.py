@@ -1,6 +1,7 @@
 """A pipeline under a steady load of simulated suppliers and a reading shop, and what is measured of it."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -13,8 +14,9 @@ from processor.reader import CatalogReader
 from processor.readers import open_pool
 from reliability.history import History, Put
 from reliability.real.faults import AWAY
-from reliability.real.pipeline import RealPipeline, RealWorld
+from reliability.real.pipeline import RealPipeline
 from reliability.real.servers import Servers
+from reliability.real.world import RealWorld
 
 SHARDS = 4
 _SCHEDULE_SECONDS = 60.0
@@ -54,7 +56,10 @@ class _NoTrace(RealWorld):
 
 
 class Load(RealPipeline):
-    """The pipeline under a load. `begun`: when invocations began. `samples`: one every `sample_seconds`."""
+    """The pipeline under a load. `begun`: when invocations began. `samples`: one every `sample_seconds`.
+
+    `errors`: when and why batches were not done.
+    """
 
     timeout_seconds = 60.0
 
@@ -82,6 +87,7 @@ class Load(RealPipeline):
         self.products = sorted({put.key for put in puts})
         self.begun: list[float] = []
         self.samples: list[Sample] = []
+        self.errors: list[tuple[float, str]] = []
         self._sample_seconds = sample_seconds
 
     @asynccontextmanager
@@ -165,7 +171,9 @@ class Load(RealPipeline):
         """Keep nothing: the mapping counts."""
 
     def log(self, line: str) -> None:
-        """Keep nothing."""
+        """Keep why batches were not done."""
+        if '"level":"ERROR"' in line:
+            self.errors.append((self.world.now, json.loads(line).get("error", line)))
 
     async def _observe(self) -> None:
         while True:

@@ -152,7 +152,7 @@ async def _password(load: Load, seconds: float) -> Result:
         Finding(
             f"no batch fails in at least {_LEAST_BATCHES}",
             load.failures == 0 and batches >= _LEAST_BATCHES,
-            f"{load.failures} of {batches:,}, in {_ROTATIONS} rotations",
+            f"{load.failures} of {batches:,}, in {_ROTATIONS} rotations{_first_error(load)}",
         )
     ]
 
@@ -168,6 +168,10 @@ _TITLES = {
     "password": "The database's password is rotated three times",
 }
 KINDS = tuple(_KINDS)
+
+
+def _first_error(load: Load) -> str:
+    return "; at {:.1f} s {}".format(*load.errors[0]) if load.errors else ""
 
 
 def _rates(load: Load) -> list[tuple[float, float]]:

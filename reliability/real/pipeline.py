@@ -3,8 +3,6 @@
 import asyncio
 import hashlib
 import os
-import random
-import time
 import warnings
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
@@ -22,15 +20,16 @@ from processor.adapters.postgres import Login
 from processor.adapters.redis_client import redis_client
 from reliability import history as histories
 from reliability.aws import CarefulClient, Services
-from reliability.checker import Checker
 from reliability.history import REAL_FAULTS, History
 from reliability.people import act, product_of, read_products, shown, wake
 from reliability.pipeline import FIRST_PASSWORD, VARIABLES, Outcome, Pipeline
 from reliability.real import containers
 from reliability.real.faults import AWAY, Faults
+from reliability.real.late_checker import LateChecker
 from reliability.real.servers import WRITER, Servers
 from reliability.real.services import listening
 from reliability.real.stores import RealStores
+from reliability.real.world import RealWorld
 
 T = TypeVar("T")
 
@@ -81,66 +80,6 @@ def run_on_servers(work: Callable[[Servers], Coroutine[Any, Any, T]]) -> T:
     if _servers is None:
         raise RuntimeError("prepare() was not called")
     return _runner.run(work(_servers))
-
-
-class RealWorld:
-    """See `worlds.World`."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        self.trace: list[tuple[float, str]] = []
-        self._began = time.monotonic()
-
-    def begin(self) -> None:
-        """Count time from now on."""
-        self._began = time.monotonic()
-
-    @property
-    def now(self) -> float:
-        return time.monotonic() - self._began
-
-    def date(self) -> datetime:
-        return datetime.now(UTC)
-
-    def after(self, seconds: float, do: Callable[..., object], *arguments: Any) -> None:
-        asyncio.get_running_loop().call_later(seconds, do, *arguments)
-
-    def note(self, text: str) -> None:
-        self.trace.append((self.now, text))
-
-
-class LateChecker(Checker):
-    """A checker that looks when the stores can be read; what it is told waits until then.
-
-    Later is right, too: what holds when a record is acknowledged holds from then on.
-    """
-
-    def __init__(self, stores: RealStores) -> None:
-        super().__init__(stores)
-        self.real_stores = stores
-        self._waiting: list[Callable[[], None]] = []
-
-    def answered(self, records: Any) -> None:
-        self._waiting.append(lambda: Checker.answered(self, records))
-
-    def read(self, product: str, began: float, found: Any) -> None:
-        self._waiting.append(lambda: Checker.read(self, product, began, found))
-
-    @property
-    def waits(self) -> bool:
-        """Whether there is something to check."""
-        return bool(self._waiting)
-
-    async def look(self) -> None:
-        """Check what waits, if the stores can be read."""
-        waiting, self._waiting = self._waiting, []
-        try:
-            await self.real_stores.refresh()
-        except AWAY:
-            self._waiting = waiting + self._waiting
-            return
-        for check in waiting:
-            check()
 
 
 class RealPipeline(Pipeline):
