@@ -302,7 +302,9 @@ def _envelope(chance: random.Random) -> dict[str, Any]:
     strange = chance.choice(records)
     holder = chance.choice((strange, strange["kinesis"], strange["kinesis"]))
     name = chance.choice(list(holder))
-    if chance.random() < 0.3:
+    if chance.random() < 0.1:
+        strange["kinesis"]["data"] = chance.choice(_real()).decode("utf-8", "replace")
+    elif chance.random() < 0.3:
         text = strange["kinesis"]["data"]
         begin = chance.randint(0, len(text))
         strange["kinesis"]["data"] = (

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ _PER_TASK = 2_000
 _MOST_FINDINGS = 20
 _TRIES = 2_000
 _SHOWN = 600
+_ALIKE = 12
 
 
 @dataclass(slots=True)
@@ -69,36 +70,41 @@ def run_some(seed: int, start: int, stop: int) -> Figures:
             figures.problems += 1
             problem, judged.problems = judged.problems[0], []
             if len(figures.findings) < _MOST_FINDINGS:
-                shown = json.dumps(_smaller(event, problem), default=repr)[:_SHOWN]
-                figures.findings.append(
-                    f"seed {seed}, number {number}, {kind}: {problem[:_SHOWN]}\n  {shown}"
-                )
+                found = f"seed {seed}, number {number}, {kind}: {problem[:_SHOWN]}"
+                figures.findings.append(f"{found}\n  {_shown(event, problem)}")
     figures.outcomes, figures.slowest = judged.outcomes, judged.slowest
     return figures
 
 
-def _smaller(event: dict[str, Any], problem: str) -> dict[str, Any]:
-    """Return the event with less data, as long as there is a problem that begins alike."""
-    records = event.get("Records")
-    if not isinstance(records, list):
-        return event
+def _shown(event: dict[str, Any], problem: str) -> str:
+    """Return the smallest event found with a problem that begins alike."""
+
+    def is_wrong(candidate: dict[str, Any]) -> bool:
+        return any(one[:_ALIKE] == problem[:_ALIKE] for one in problems_of(candidate))
+
+    return json.dumps(smaller(event, is_wrong), default=repr)[:_SHOWN]
+
+
+def smaller(event: dict[str, Any], is_wrong: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Return the event with as little data in its records as it takes to be wrong."""
     event = deepcopy(event)
-    for record in event["Records"]:
+    listed = event.get("Records")
+    for record in listed if isinstance(listed, list) else ():
         try:
-            data = base64.b64decode(record["kinesis"]["data"], validate=True)
+            kinesis, data = record["kinesis"], base64.b64decode(record["kinesis"]["data"], validate=True)
         except (TypeError, KeyError, ValueError):
             continue
-        size, tries = len(data), 0
-        while size >= 1 and tries < _TRIES:
-            begin = 0
-            while begin < len(data) and tries < _TRIES:
-                tries += 1
-                shorter = data[:begin] + data[begin + size :]
-                record["kinesis"]["data"] = base64.b64encode(shorter).decode()
-                if any(one[:12] == problem[:12] for one in problems_of(event)):
-                    data = shorter
-                else:
-                    begin += size
-            size //= 2
-        record["kinesis"]["data"] = base64.b64encode(data).decode()
+        size, begin = len(data), 0
+        for _ in range(_TRIES):
+            if begin >= len(data):
+                size, begin = size // 2, 0
+            if not size:
+                break
+            shorter = data[:begin] + data[begin + size :]
+            kinesis["data"] = base64.b64encode(shorter).decode()
+            if is_wrong(event):
+                data = shorter
+            else:
+                begin += size
+        kinesis["data"] = base64.b64encode(data).decode()
     return event

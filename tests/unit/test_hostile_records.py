@@ -22,6 +22,15 @@ def test_a_hostile_record_has_the_expected_outcome(data: bytes, reason: str | No
     assert judged.outcomes == {reason or ACCEPTED: 1}
 
 
+def test_an_update_that_is_not_in_base64_is_no_update() -> None:
+    event = kinesis_event(kinesis_record(b""))
+    event["Records"][0]["kinesis"]["data"] = '{"product_id":"p","price":1}'
+    judged = Judged()
+    judge_event(event, judged)
+    assert judged.problems == []
+    assert judged.outcomes == {"invalid_base64": 1}
+
+
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
