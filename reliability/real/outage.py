@@ -96,7 +96,9 @@ async def _redis(load: Load, seconds: float) -> Result:
     many = load.world.now - began
     return [away, away_again], [
         Finding(
-            "no batch fails while Redis is gone", errors == 0, f"{errors} of {len(load.begun):,} invocations"
+            "no batch fails while Redis is gone",
+            errors == 0,
+            f"{errors} of {len(load.begun):,} invocations{_first_error(load)}",
         ),
         Finding(
             f"missed invalidations are made up within {_MADE_UP_SECONDS:.0f} s of the first invocation after",
