@@ -4,6 +4,7 @@ BIN := .venv/bin
 DIST ?= dist
 ENV ?=
 KEEP ?=
+MINUTES ?= 60
 ONCE ?=
 ONLY ?=
 QUICK ?=
@@ -15,7 +16,7 @@ STACK ?= dev-stack
 TAG ?=
 RECORDS_PER_DAY ?= 1000000
 
-.PHONY: help setup local console test coverage check format wheel package synth validate provider-lock audit sbom release vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long hostile hostile-long mutants diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs pictures recordings lock clean
+.PHONY: help setup local console test coverage check format wheel package synth validate provider-lock audit sbom release vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long faults faults-long outages soak hostile hostile-long mutants diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs pictures recordings lock clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -143,6 +144,18 @@ simulate: setup ## run HISTORIES drawn histories from SEED on in a simulated wor
 
 simulate-long: setup ## the same for an hour on two cores, with other histories each day
 	@$(BIN)/python -m reliability simulate --seed "$$(date +%Y%m%d)000000" --minutes 60
+
+faults: setup ## run drawn histories on real servers that are killed, stopped and cut off, in a few minutes
+	@$(BIN)/python -m reliability faults --seed "$(SEED)" --histories 100
+
+faults-long: setup ## the same for 2,000 histories, which take an hour, with others each day
+	@$(BIN)/python -m reliability faults --seed "$$(date +%Y%m%d)0000" --histories 2000
+
+outages: setup ## take Redis and PostgreSQL away under load, and rotate a password; what follows, and timelines in .local
+	@for kind in redis postgres password; do $(BIN)/python -m reliability outage $$kind || exit 1; done
+
+soak: setup ## run for MINUTES under load while faults come and go: memory, connections, tables must not grow (default: 60)
+	@$(BIN)/python -m reliability soak --minutes "$(MINUTES)"
 
 hostile: setup ## judge what the processor makes of RECORDS hostile records from SEED on (default: 100000, 1)
 	@$(BIN)/python -m reliability hostile --seed "$(SEED)" --records "$(RECORDS)"

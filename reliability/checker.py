@@ -89,7 +89,7 @@ def decode(
     arrived_at: datetime,
     *,
     refuses: Callable[[Mapping[str, Any]], bool],
-    poison: str,
+    poison: str | None,
 ) -> Received:
     """Return what a record of the feed says, by the rules for suppliers."""
     shard, number, sub_sequence = identity

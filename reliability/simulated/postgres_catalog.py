@@ -13,13 +13,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from reliability.history import REFUSED_INVENTORY
 from reliability.simulated import postgres_wire as wire
 from reliability.simulated.postgres import ROW_SECONDS, Database, Plan, Wait, Work
 from reliability.simulated.postgres_wire import Shape, SqlError
 from reliability.simulated.world import World
 
-# The table has one more CHECK than the processor knows: an operator's mistake.
-REFUSED_INVENTORY = 666
 _COLUMNS = re.compile(r"AS change \(([^)]*)\)")
 _DEFAULTS: dict[str, Any] = {"inventory": 0, "price": None, "discontinued": False}
 _FIELDS: dict[str, Callable[[str], Any]] = {

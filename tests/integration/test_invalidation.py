@@ -9,13 +9,13 @@ import pytest
 from redis.asyncio import Redis
 
 from local.servers import ValkeyServer
+from local.servers.proxy import Proxy, open_proxy
 from processor.adapters.cache import RedisCache
 from processor.adapters.redis_client import redis_client
 from processor.adapters.redis_login import AsyncPassword
 from processor.errors import CacheUnavailableError
 from processor.ports import INVALIDATION_SECONDS
 from processor.reader import CatalogReader
-from tests.support.proxy import Proxy, open_proxy
 from tests.support.real_servers import until
 from tests.support.simulated_shop import ReadPool, product
 

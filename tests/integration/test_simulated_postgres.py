@@ -12,7 +12,7 @@ from processor.fold import Change, fold
 from processor.ports import PendingInvalidation
 from processor.product import COLUMNS, REGISTERS
 from processor.updates import Update, decode
-from reliability.simulated.postgres_catalog import REFUSED_INVENTORY
+from reliability.history import REFUSED_INVENTORY
 from tests.support.events import record
 from tests.support.real_servers import Services
 from tests.support.simulated_place import RIGHT, Place
