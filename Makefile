@@ -2,17 +2,21 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 DIST ?= dist
+ENV ?=
 KEEP ?=
+MINUTES ?= 60
 ONCE ?=
 ONLY ?=
 QUICK ?=
 SAMPLE ?=
 SEED ?= 1
 HISTORIES ?= 1000
+RECORDS ?= 100000
 STACK ?= dev-stack
+TAG ?=
 RECORDS_PER_DAY ?= 1000000
 
-.PHONY: help setup local test coverage check format wheel package synth validate provider-lock audit sbom vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long mutants diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs pictures recordings lock clean
+.PHONY: help setup local console test coverage check format wheel package synth validate provider-lock audit sbom release vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long faults faults-long outages soak hostile hostile-long mutants diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs pictures recordings lock clean
 
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -22,6 +26,9 @@ setup: ## create .venv and install what Pipfile.lock pins (PYTHON=… chooses th
 
 local: setup ## run the whole pipeline on this machine and print a verdict (KEEP=1 leaves it running)
 	@$(BIN)/python -m local run $(if $(KEEP),$(if $(filter 1,$(KEEP)),--keep,$(error KEEP is '$(KEEP)'; accepted: 1)))
+
+console: setup ## serve a page that shows the kept run, or an environment, as it runs (ENV=dev; default: the kept run)
+	@$(BIN)/catalog console $(if $(ENV),--env "$(ENV)")
 
 test: setup ## run all tests, on up to four cores
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -36,8 +43,8 @@ coverage: setup ## print the branch coverage of processor/ by the unit, contract
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
-wheel: setup ## build processor/ as a wheel into dist (DIST=… chooses another directory)
-	@SOURCE_DATE_EPOCH=315532800 $(BIN)/python -m flit_core.wheel --outdir $(DIST) .
+wheel: setup ## build the shop's reader and `catalog` as a wheel into dist (DIST=… chooses another directory)
+	@SOURCE_DATE_EPOCH=315532800 $(BIN)/python -m hatchling build --target wheel --directory $(DIST)
 
 check: setup ## check format, lint, types and imports
 	@$(BIN)/ruff format --check .
@@ -72,8 +79,11 @@ cdktn: setup ## synthesize every stack with CDK Terrain too, the fork of cdktf: 
 lint-workflows: setup ## check the workflows in .github with jactionlint
 	@bash scripts/lint_workflows.sh
 
-sbom: setup ## write the packages that Lambda runs to dist/sbom.cdx.json (CycloneDX)
+sbom: setup ## write the packages that Lambda runs, and the wheel's, to dist/sbom.cdx.json and dist/sbom-wheel.cdx.json
 	@$(BIN)/python -m lambda_packages.sbom
+
+release: setup ## build what a release attaches into dist/release, twice: the bytes must be the same (TAG=…: must be that of the version)
+	@bash scripts/release.sh "$(TAG)"
 
 vulnerabilities: setup ## ask OSV whether a package that Lambda runs has a known vulnerability
 	@$(BIN)/python -m lambda_packages.vulnerabilities
@@ -134,6 +144,24 @@ simulate: setup ## run HISTORIES drawn histories from SEED on in a simulated wor
 
 simulate-long: setup ## the same for an hour on two cores, with other histories each day
 	@$(BIN)/python -m reliability simulate --seed "$$(date +%Y%m%d)000000" --minutes 60
+
+faults: setup ## run drawn histories on real servers that are killed, stopped and cut off, in a few minutes
+	@$(BIN)/python -m reliability faults --seed "$(SEED)" --histories 100
+
+faults-long: setup ## the same for 2,000 histories, which take an hour, with others each day
+	@$(BIN)/python -m reliability faults --seed "$$(date +%Y%m%d)0000" --histories 2000
+
+outages: setup ## take Redis and PostgreSQL away under load, and rotate a password; what follows, and timelines in .local
+	@for kind in redis postgres password; do $(BIN)/python -m reliability outage $$kind || exit 1; done
+
+soak: setup ## run for MINUTES under load while faults come and go: memory, connections, tables must not grow (default: 60)
+	@$(BIN)/python -m reliability soak --minutes "$(MINUTES)"
+
+hostile: setup ## judge what the processor makes of RECORDS hostile records from SEED on (default: 100000, 1)
+	@$(BIN)/python -m reliability hostile --seed "$(SEED)" --records "$(RECORDS)"
+
+hostile-long: setup ## the same for ten million, others each day: about an hour on two cores
+	@$(BIN)/python -m reliability hostile --seed "$$(date +%Y%m%d)" --records 10000000
 
 mutants: setup ## put each deliberate defect into a copy of the code: it must be caught (ONLY=word: those named so)
 	@$(BIN)/python -m reliability defects --only "$(ONLY)"

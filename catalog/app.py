@@ -7,6 +7,7 @@ import typer
 from catalog.commands import (
     archive,
     capacity,
+    console,
     diff,
     explain,
     history,
@@ -62,5 +63,6 @@ for subject in (
     produce,
     capacity,
     history,
+    console,
 ):
     subject.register(app)

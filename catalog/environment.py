@@ -62,9 +62,14 @@ class Environment:
     variables: dict[str, str] | None = field(default=None, repr=False)
 
 
+def kept_run() -> dict[str, Any] | None:
+    """Return what the kept run of this machine says of itself; None if there is none."""
+    return held_state(Path(os.environ.get("CATALOG_KEPT_RUN") or STATE))
+
+
 def local_environment() -> Environment | None:
-    """Return the kept run of this machine; None if there is none."""
-    state = held_state(Path(os.environ.get("CATALOG_KEPT_RUN") or STATE))
+    """Return the environment of that run; None if there is none."""
+    state = kept_run()
     return Environment(**state["environment"]) if state is not None else None
 
 

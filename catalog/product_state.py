@@ -115,11 +115,11 @@ async def product_state(connections: Connections, product_id: str, damage: Damag
     row = await stored_row(connections, product_id)
     if row is None:
         return None
-    cache = await cache_state(connections, _product(row))
+    cache = await cache_state(connections, product_of(row))
     if cache.state == "different":
         # The row may have changed, and its cached copy not been deleted yet: look again.
         row = await stored_row(connections, product_id) or row
-        cache = await cache_state(connections, _product(row))
+        cache = await cache_state(connections, product_of(row))
     archived: Mapping[str, Received | None] | None = dict.fromkeys(REGISTERS)
     if any(row[version] is None for version in _VERSIONS):
         archived = await _archived(connections, product_id, damage)
@@ -196,7 +196,8 @@ def _can_exist(product_id: str) -> bool:
         return False
 
 
-def _product(row: asyncpg.Record) -> Product:
+def product_of(row: asyncpg.Record) -> Product:
+    """Return the product of a row."""
     return Product(*(row[name] for name in COLUMNS))
 
 

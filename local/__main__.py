@@ -75,7 +75,10 @@ async def _command(arguments: argparse.Namespace) -> int:
 async def _trouble(word: str) -> int:
     """Ask the kept run for trouble; print how its parts are then."""
     if (state := held_state(STATE)) is None:
-        raise KeptRunError("there is no kept run: start one in another terminal with `make local KEEP=1`")
+        raise KeptRunError(
+            "there is no kept run: start one in another terminal with `make local KEEP=1`, "
+            "and wait for its verdict"
+        )
     answer = await ask(state["control"], word)
     parts = [f"{name} {answer[name]}" for name in ("cache", "database", "network")]
     print(f"{', '.join(parts)}; a batch fails after {answer['fails_after_seconds']:,} s")
@@ -98,8 +101,20 @@ def _parser() -> argparse.ArgumentParser:
         default=run.READERS,
         help="number of concurrent readers (default %(default)s)",
     )
-    trouble = commands.add_parser("trouble", help="stop, cut or change a part of the kept run, or heal it")
-    trouble.add_argument("word", choices=("state", *WORDS), metavar="word", help=f"state, {', '.join(WORDS)}")
+    trouble = commands.add_parser(
+        "trouble",
+        help="stop, cut or change a part of the kept run, or heal it",
+        epilog="\n".join(["words:", *(f"  {word:17}{what}" for word, what in WORDS.items())]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    trouble.add_argument(
+        "word",
+        nargs="?",
+        default="state",
+        choices=("state", *WORDS),
+        metavar="word",
+        help="one of those below",
+    )
     deploy = commands.add_parser("deploy", help="deploy dev-stack with cdktf, to an emulator of AWS")
     deploy.add_argument("--once", action="store_true", help="stop after the first destroy (half the time)")
     return parser

@@ -160,20 +160,22 @@ class CatalogStage:
         return outstanding[begin:], failed
 
     async def _outstanding(self) -> list[int]:
-        """Return the positions of updates no earlier attempt applied; reading costs less than writing."""
-        updates = self._not_refused(self._updates)
-        if not updates:
+        """Return the positions of updates no earlier attempt applied; reading costs less than writing.
+
+        Each update is compared on its own: a newer one of its product may be left, and it may be done.
+        """
+        positions = [
+            position for position, update in enumerate(self._updates) if update.record not in self._refused
+        ]
+        if not positions:
             return []
-        changes = fold(updates).changes
+        changes = [fold([self._updates[position]]).changes[0] for position in positions]
+        outdated = changes
         # A value that the database cannot even compare is refused when its update is written.
         with suppress(CatalogRefusedError):
-            changes = await self._ports.catalog.outdated(changes, within_seconds=self._seconds_for_rows())
-        products = {change.product_id for change in changes}
-        return [
-            position
-            for position, update in enumerate(self._updates)
-            if update.product_id in products and update.record not in self._refused
-        ]
+            outdated = await self._ports.catalog.outdated(changes, within_seconds=self._seconds_for_rows())
+        left = set(map(id, outdated))
+        return [position for position, change in zip(positions, changes, strict=True) if id(change) in left]
 
     async def _finish(self, left: Sequence[int]) -> None:
         """Do what follows the commit of all updates but those left, after which their records are safe."""

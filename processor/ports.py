@@ -88,7 +88,7 @@ class Catalog(Protocol):
         """
 
     async def outdated(self, changes: Sequence[Change], *, within_seconds: float) -> list[Change]:
-        """Return the changes that would change a row, in order.
+        """Return the changes that would change a row, in order; a product may come more than once.
 
         Raises: CatalogRefusedError, StatementTimeoutError.
         """

@@ -7,11 +7,11 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
-from local.feed_lines import AMOUNTS, DEFAULTS, Identity, fields_of, read_lines
+from local.feed_lines import DEFAULTS, Identity, fields_of, read_lines
+from reliability.rules import judge
 
 WHOLE_AGGREGATE = -1
 # How long a value may be cached after it is old: its time to live, a lease's, and the drain's own allowance.
@@ -89,30 +89,19 @@ def decode(
     arrived_at: datetime,
     *,
     refuses: Callable[[Mapping[str, Any]], bool],
-    poison: str,
+    poison: str | None,
 ) -> Received:
-    """Return what a record of the feed says. It knows only what histories draw."""
+    """Return what a record of the feed says, by the rules for suppliers."""
     shard, number, sub_sequence = identity
-    try:
-        found = json.loads(data, parse_float=Decimal)
-    except ValueError:
-        found = None
-    found = found if isinstance(found, dict) else {}
-    fields = {name: found[name] for name in DEFAULTS if name in found}
-    product = found.get("product_id", "")
-    is_valid = isinstance(product, str) and product != "" and fields.get("inventory", 0) >= 0
-    for name in AMOUNTS & fields.keys():
-        fields[name] = Decimal(fields[name])
-    text = found.get("event_time")
-    event_time = datetime.fromisoformat(text) if text else arrived_at
+    judged = judge(data, round(arrived_at.timestamp() * 1000))
     return Received(
         identity=identity,
         data=data,
-        product=product,
-        fields=fields if is_valid else {},
-        order=(event_time.astimezone(UTC), int(number), sub_sequence, shard),
-        is_refused=is_valid and refuses(fields),
-        is_poison=product == poison,
+        product=judged.product_id,
+        fields=judged.fields,
+        order=(judged.event_time, int(number), sub_sequence, shard),
+        is_refused=bool(judged.fields) and refuses(judged.fields),
+        is_poison=judged.product_id == poison,
     )
 
 

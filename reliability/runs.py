@@ -6,19 +6,36 @@ import io
 import os
 import sys
 import time
-import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
+from importlib import import_module
 from multiprocessing import get_context
+from typing import Protocol, cast
 
 from reliability.checker import Violation
-from reliability.history import History, draw, smaller
+from reliability.history import History, smaller
+from reliability.pipeline import Outcome
 
-_PER_TASK = 20
-_SHRINK_SECONDS = 60.0
+SIMULATED, REAL = "reliability.simulated.pipeline", "reliability.real.pipeline"
+# A history takes milliseconds in the simulated world, and seconds in the real one.
+_PER_TASK = {SIMULATED: 20, REAL: 1}
+_SHRINK_SECONDS = {SIMULATED: 60.0, REAL: 300.0}
 _LINES_BEFORE, _LINES_AFTER = 60, 3
+
+
+class World(Protocol):
+    """The module of a world."""
+
+    def prepare(self) -> None:
+        """Make this process ready for histories."""
+
+    def draw(self, seed: int) -> History:
+        """Draw a history of what may happen in this world."""
+
+    def run(self, history: History) -> Outcome:
+        """Run a history."""
 
 
 @dataclass(slots=True)
@@ -59,18 +76,22 @@ class Figures:
         self.traces |= other.traces
 
 
-def run_all(seed: int, histories: int, jobs: int) -> Iterator[Figures]:
+def run_all(seed: int, histories: int, jobs: int, world: str = SIMULATED) -> Iterator[Figures]:
     """Run so many histories, from this seed on; yield all figures so far, now and then."""
     figures = Figures()
+    size = _PER_TASK[world]
     parts = (
-        list(range(start, min(start + _PER_TASK, seed + histories)))
-        for start in range(seed, seed + histories, _PER_TASK)
+        list(range(start, min(start + size, seed + histories)))
+        for start in range(seed, seed + histories, size)
     )
     # Not forked: a process that ran histories before has other addresses, which must not matter, but may.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=prepare_process) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(
+        jobs, mp_context=context, initializer=prepare_process, initargs=(world,)
+    ) as pool:
         waiting: set[Future[Figures]] = set()
         for part in parts:
-            waiting.add(pool.submit(run_some, part))
+            waiting.add(pool.submit(run_some, part, world))
             if len(waiting) >= 2 * jobs:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                 for one in done:
@@ -81,28 +102,21 @@ def run_all(seed: int, histories: int, jobs: int) -> Iterator[Figures]:
             yield figures
 
 
-def prepare_process() -> None:
-    """Make this process ready for histories: no output, no environment variables of its own, no garbage."""
-    from reliability.simulated.pipeline import VARIABLES
-
+def prepare_process(world: str = SIMULATED) -> None:
+    """Make this process ready for histories: no output, and no environment variables of its own."""
     sys.stdout = io.StringIO()
     for name in [name for name in os.environ if name.startswith(("AWS_", "BOTO", "PG"))]:
         del os.environ[name]
-    os.environ.update(VARIABLES, HOME="/nonexistent")
-    # Processes that are killed leave coroutines and connections behind, which complain when they are freed.
-    warnings.simplefilter("ignore")
-    sys.unraisablehook = lambda _: None
-    gc.disable()
+    module_of(world).prepare()
 
 
-def run_some(seeds: Sequence[int]) -> Figures:
+def run_some(seeds: Sequence[int], world: str = SIMULATED) -> Figures:
     """Run the histories of these seeds in this process."""
-    from reliability.simulated.pipeline import run
-
     figures = Figures()
+    module = module_of(world)
     for seed in seeds:
-        history = draw(seed)
-        outcome = run(history)
+        history = module.draw(seed)
+        outcome = module.run(history)
         figures.histories += 1
         figures.records += outcome.records
         figures.violations += bool(outcome.violations)
@@ -110,22 +124,26 @@ def run_some(seeds: Sequence[int]) -> Figures:
         figures.faults.update(outcome.faults)
         figures.traces[seed] = outcome.trace_hash
         if outcome.violations:
-            figures.failures.append(_shrunk(history))
+            figures.failures.append(_shrunk(history, outcome, module.run, _SHRINK_SECONDS[world]))
     gc.collect()
     return figures
 
 
-def _shrunk(history: History) -> Failure:
-    """Return the smallest history found that breaks the same invariants."""
-    from reliability.simulated.pipeline import run
+def module_of(world: str) -> World:
+    """Return the module of a world."""
+    return cast(World, import_module(world))
 
-    outcome = run(history)
+
+def _shrunk(history: History, outcome: Outcome, run: Callable[[History], Outcome], seconds: float) -> Failure:
+    """Return the smallest history found that breaks the same invariants."""
     broken = {violation.invariant for violation in outcome.violations}
-    deadline = time.perf_counter() + _SHRINK_SECONDS
+    deadline = time.perf_counter() + seconds
     is_smaller = True
-    while is_smaller and time.perf_counter() < deadline:
+    while is_smaller:
         is_smaller = False
         for candidate in smaller(history):
+            if time.perf_counter() >= deadline:
+                break
             tried = run(candidate)
             if broken & {violation.invariant for violation in tried.violations}:
                 history, outcome, is_smaller = candidate, tried, True

@@ -20,8 +20,11 @@ _HEAD = """# The program `catalog`
 
 Written by `make docs` from the program's help.
 
-`make setup` installs it as `.venv/bin/catalog`, which works from any folder. `catalog --install-completion`
-makes the shell complete its commands and options. Data goes to standard output, all else to standard error.
+`make setup` installs it as `.venv/bin/catalog`, which works from any folder. Elsewhere, install the wheel
+of a release, or of `make wheel`:
+`pip install "product_catalog_pipeline-1.0.0-py3-none-any.whl[catalog]"`.
+`catalog --install-completion` makes the shell complete its commands and options. Data goes to standard
+output, all else to standard error.
 """
 
 

@@ -115,7 +115,7 @@ def explain(
         is_whole = span == Span()
         differing = await _differing(connections, product_id, told, output) if is_whole else None
         _say_damage(damage, output)
-        document = _document(product_id, moment, told, limit, differing, damage)
+        document = history_document(product_id, moment, told, limit, differing, damage)
         if not found:
             _say_nothing(product_id, moment, total, differing or (), output)
             if as_json:
@@ -215,7 +215,7 @@ def _ending(told: History, moment: datetime | None, differing: list[str] | None,
     return Text("\n".join(lines))
 
 
-def _document(
+def history_document(
     product_id: str,
     moment: datetime | None,
     told: History,
@@ -223,6 +223,7 @@ def _document(
     differing: list[str] | None,
     damage: Damage,
 ) -> dict[str, Any]:
+    """Return a product's history as JSON has it, with its newest `limit` updates."""
     return {
         "product_id": product_id,
         "at": moment and moment.isoformat(),

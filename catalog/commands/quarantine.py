@@ -9,13 +9,14 @@ from rich.text import Text
 
 from catalog.commands.quarantine_choice import no_such_record
 from catalog.commands.quarantine_fix import fix
-from catalog.commands.quarantine_list import FINISH, document_of, list_quarantined
+from catalog.commands.quarantine_list import FINISH, list_quarantined
 from catalog.commands.quarantine_repair import redrive
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import UsageError
 from catalog.options import AsJson, EnvironmentName
 from catalog.repair.claims import Claim, begun_fix, read_begun
+from catalog.repair.listing import document_of
 from catalog.repair.marks import Marks, read_marks, record_name
 from catalog.repair.quarantined import Filter, Quarantined, read_quarantined
 from catalog.repair.verdicts import decoded

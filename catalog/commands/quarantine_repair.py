@@ -23,14 +23,12 @@ from catalog.commands.redrive import (
 from catalog.connections import Connections
 from catalog.console import Output
 from catalog.errors import INTERRUPTED
-from catalog.operations import chosen_by, recorded
+from catalog.operations import chosen_by
 from catalog.options import AsJson, EnvironmentName, Reason, Yes
-from catalog.repair.claims import Claims, begun_fix, read_begun
+from catalog.repair.claims import begun_fix, read_begun
 from catalog.repair.failed_batches import Damaged
-from catalog.repair.invocation import open_processor
-from catalog.repair.marks import MarkWriter, read_marks
-from catalog.repair.pace import Pace
-from catalog.repair.sending import Sender, Sending, Sent
+from catalog.repair.marks import read_marks
+from catalog.repair.sending import Sending, Sent, send_recorded
 from catalog.repair.stopping import stopping
 from catalog.repair.verdicts import Chance, as_sent, chance
 from catalog.running import run
@@ -173,33 +171,23 @@ async def _send(
     is_told: bool,
 ) -> int:
     """Send the records. `is_told`: which of them change the product was said before."""
-    left, damaged, sent = Counter[str](), list[Damaged](), Sent()
+    left, damaged = Counter[str](), list[Damaged]()
     sendings = records(left, damaged) if is_told else _telling(records(left, damaged), output)
     if (first := await anext(sendings, None)) is None:
         # Nothing to do is no operation for `catalog history`.
-        _print_sent(sent, left, damaged, output, interrupted=False)
+        _print_sent(Sent(), left, damaged, output, interrupted=False)
         return 1 if damaged else 0
-    with stopping(output) as stop:
-        async with recorded(connections, command, reason=why, arguments=arguments) as operation:
-            try:
-                async with open_processor(connections, 1) as processor:
-                    marks = MarkWriter(connections, operation.id)
-                    with output.progress("sending records") as advance:
-                        sender = Sender(
-                            processor, marks, Claims(connections, operation), Pace(rate), stop, advance
-                        )
-                        sent = sender.result
-                        await sender.send(_with_first(first, sendings))
-            finally:
-                operation.changes |= {
-                    "accepted": sent.accepted,
-                    "rejected_again": len(sent.rejected_again),
-                    "failed": len(sent.failures),
-                }
-                if stop.is_set():
-                    operation.state = "interrupted"
-                elif not sent.accepted and (sent.failures or sent.rejected_again):
-                    operation.state = "failed"
+    with stopping(output) as stop, output.progress("sending records") as advance:
+        sent = await send_recorded(
+            connections,
+            command,
+            _with_first(first, sendings),
+            arguments=arguments,
+            why=why,
+            rate=rate,
+            stop=stop,
+            advance=advance,
+        )
     _print_sent(sent, left, damaged, output, interrupted=stop.is_set())
     if stop.is_set():
         output.say("stopped; nothing is half done. To go on, give the same command again.")

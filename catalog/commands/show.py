@@ -64,7 +64,7 @@ def show(
             if as_json:
                 output.data(None)
             return 1
-        output.data(_document(state, read_from), _screen(state, read_from))
+        output.data(state_document(state, read_from), _screen(state, read_from))
         return 1 if state.has_findings else 0
 
     run(env, output, command)
@@ -133,7 +133,8 @@ def _cache(cache: CacheState) -> list[str]:
     return [text] if cache.copy is None or cache.state == "equal" else [text, f"  {safe(cache.copy, 200)}"]
 
 
-def _document(state: ProductState, read_from: str | None) -> dict[str, Any]:
+def state_document(state: ProductState, read_from: str | None) -> dict[str, Any]:
+    """Return a product as JSON has it."""
     return {
         "product_id": state.product_id,
         "last_updated": state.last_updated.isoformat(),

@@ -36,12 +36,14 @@ _SHOWN = 300
 class InvocationError(Exception):
     """The event was not done: what the function, or Lambda, answered instead.
 
-    `is_divisible`: a part of the event may be done, because one record may be the cause.
+    `is_divisible`: a part of the event may be done, because one record may be the cause. `unfinished`: the
+    sequence number from which on records are left; those before it are done.
     """
 
-    def __init__(self, message: str, *, is_divisible: bool = False) -> None:
+    def __init__(self, message: str, *, is_divisible: bool = False, unfinished: str | None = None) -> None:
         super().__init__(message)
         self.is_divisible = is_divisible
+        self.unfinished = unfinished
 
 
 class Processor(Protocol):
@@ -82,7 +84,9 @@ async def invoke_completely(processor: Processor, payload: bytes) -> dict[str, A
         case {"batchItemFailures": []}:
             return answer
         case {"batchItemFailures": [{"itemIdentifier": str(first)}, *_]}:
-            raise InvocationError(f"unfinished from sequence number {escaped(first, 130)} on: see the log")
+            raise InvocationError(
+                f"unfinished from sequence number {escaped(first, 130)} on: see the log", unfinished=first
+            )
     raise InvocationError(f"an answer of another kind: {escaped(json.dumps(answer), _SHOWN)}")
 
 

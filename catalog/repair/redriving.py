@@ -1,6 +1,7 @@
 """Redriving failed batches: each event once more through the function, several at the same time."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
@@ -54,7 +55,7 @@ async def redrive(
             else:
                 if not await pace.wait(batch.records, stop):
                     return
-                await _redrive(batch, processor, marks, result)
+                await _redrive(batch, processor, marks, stop, result)
             on_done(1)
 
     try:
@@ -67,9 +68,11 @@ async def redrive(
         await marks.flush()
 
 
-async def _redrive(batch: FailedBatch, processor: Processor, marks: MarkWriter, result: Redriven) -> None:
+async def _redrive(
+    batch: FailedBatch, processor: Processor, marks: MarkWriter, stop: asyncio.Event, result: Redriven
+) -> None:
     try:
-        await invoke_completely(processor, batch.payload.encode())
+        await _invoke_to_the_end(processor, batch.payload, stop)
     except InvocationError as error:
         result.failures.append(Failure(batch.key, str(error)))
         return
@@ -77,3 +80,24 @@ async def _redrive(batch: FailedBatch, processor: Processor, marks: MarkWriter, 
     result.records += batch.records
     result.keys.add(batch.key)
     await marks.add({"key": batch.key})
+
+
+async def _invoke_to_the_end(processor: Processor, payload: str, stop: asyncio.Event) -> None:
+    """Process an event; what an invocation left goes again, as long as each gets further, until `stop`.
+
+    Otherwise a batch that takes longer than an invocation would begin at its first record each time.
+
+    Raises: InvocationError.
+    """
+    while True:
+        try:
+            await invoke_completely(processor, payload.encode())
+        except InvocationError as error:
+            event = json.loads(payload)
+            numbers = [record["kinesis"]["sequenceNumber"] for record in event["Records"]]
+            if error.unfinished not in numbers[1:] or stop.is_set():
+                raise
+            left = event["Records"][numbers.index(error.unfinished) :]
+            payload = json.dumps({**event, "Records": left}, ensure_ascii=False)
+        else:
+            return

@@ -10,8 +10,16 @@ from datetime import date
 from itertools import batched
 from typing import Any
 
+from catalog.connections import Connections
+from catalog.operations import recorded
 from catalog.repair.claims import ClaimedError, Claims
-from catalog.repair.invocation import MAX_PAYLOAD_BYTES, InvocationError, Processor, invoke_completely
+from catalog.repair.invocation import (
+    MAX_PAYLOAD_BYTES,
+    InvocationError,
+    Processor,
+    invoke_completely,
+    open_processor,
+)
 from catalog.repair.marks import MarkWriter, record_name
 from catalog.repair.pace import Pace
 from catalog.repair.quarantined import Quarantined
@@ -167,6 +175,42 @@ class Sender:
     def _may_divide(self) -> bool:
         # Where every part fails, the cause is no record.
         return self._lone_failures < _MAX_LONE_FAILURES and not self._stop.is_set()
+
+
+async def send_recorded(
+    connections: Connections,
+    command: str,
+    sendings: AsyncIterator[Sending],
+    *,
+    arguments: dict[str, Any],
+    why: str,
+    rate: float | None,
+    stop: asyncio.Event,
+    advance: Callable[[int], None],
+) -> Sent:
+    """Send records until `stop` is set, as an operation of `catalog history`.
+
+    `arguments`: what was chosen; `why`: the operator's reason; `advance`: called with numbers of records.
+    """
+    sent = Sent()
+    async with recorded(connections, command, reason=why, arguments=arguments) as operation:
+        try:
+            async with open_processor(connections, 1) as processor:
+                marks, claims = MarkWriter(connections, operation.id), Claims(connections, operation)
+                sender = Sender(processor, marks, claims, Pace(rate), stop, advance)
+                sent = sender.result
+                await sender.send(sendings)
+        finally:
+            operation.changes |= {
+                "accepted": sent.accepted,
+                "rejected_again": len(sent.rejected_again),
+                "failed": len(sent.failures),
+            }
+            if stop.is_set():
+                operation.state = "interrupted"
+            elif not sent.accepted and (sent.failures or sent.rejected_again):
+                operation.state = "failed"
+    return sent
 
 
 def event_members(record: Record) -> dict[str, Any]:

@@ -71,10 +71,11 @@ class Status:
         return not self.alarms_on and not any(isinstance(part, Unreachable) for part in parts)
 
 
-async def read_status(connections: Connections, memory: Memory, now: datetime | None = None) -> Status:
-    """Read every part of an environment's status."""
-    at = now or datetime.now(UTC)
-    parts: dict[str, Callable[[], Awaitable[Any]]] = {
+def parts_of(
+    connections: Connections, memory: Memory, at: datetime
+) -> dict[str, Callable[[], Awaitable[Any]]]:
+    """Return what reads each part of an environment's status, by the name that it has in `Status`."""
+    return {
         "alarms": lambda: read_alarms(connections),
         "lag": lambda: read_lag(connections, at, memory.tails),
         "retries": lambda: read_retries(connections, at),
@@ -85,11 +86,18 @@ async def read_status(connections: Connections, memory: Memory, now: datetime | 
         "database": lambda: read_database(connections),
         "cache": lambda: read_cache(connections, at),
     }
-    read = await asyncio.gather(*map(_tried, parts.values()))
+
+
+async def read_status(connections: Connections, memory: Memory, now: datetime | None = None) -> Status:
+    """Read every part of an environment's status."""
+    at = now or datetime.now(UTC)
+    parts = parts_of(connections, memory, at)
+    read = await asyncio.gather(*map(tried, parts.values()))
     return Status(environment=connections.environment.name, at=at, **dict(zip(parts, read, strict=True)))
 
 
-async def _tried(read: Callable[[], Awaitable[T]]) -> T | Unreachable:
+async def tried(read: Callable[[], Awaitable[T]]) -> T | Unreachable:
+    """Return what was read, or why it could not be."""
     try:
         async with asyncio.timeout(_SECONDS):
             return await read()

@@ -13,18 +13,18 @@ from typing import Any
 
 from local.demo.kept_state import KeptRunError
 
-WORDS = (
-    "stop-cache",
-    "start-cache",
-    "stop-database",
-    "start-database",
-    "cut-network",
-    "heal-network",
-    "rotate-password",
-    "fail-after-60s",
-    "fail-after-24h",
-)
-"""What can be asked for, besides `state`; `trouble.py` does it."""
+WORDS = {
+    "stop-cache": "stop Valkey",
+    "start-cache": "start it again, empty",
+    "stop-database": "stop PostgreSQL",
+    "start-database": "start it again",
+    "cut-network": "PostgreSQL and Valkey are silent: connections stay open and get no answer",
+    "heal-network": "they answer again",
+    "rotate-password": "give the processor's database role a new password, and end its sessions",
+    "fail-after-60s": "records that wait for a minute become a failed batch",
+    "fail-after-24h": "records wait for a day again",
+}
+"""What can be asked for, besides `state`, and what it does; `trouble.py` does it."""
 
 Answer = Callable[[str], Awaitable[Mapping[str, Any]]]
 _ANSWER_SECONDS = 60.0

@@ -104,7 +104,7 @@ class PostgresCatalog:
     ) -> None:
         self._database = database
         self._upsert_sql = upsert_statement(FROM_TEXTS, table)
-        self._outdated_sql = outdated_statement(FROM_TEXTS, table)
+        self._outdated_sql = outdated_statement(table)
         self._halves_from = halves_from
         self.process_id = process_id
         self._marked: set[tuple[str, str]] = set()
@@ -157,8 +157,8 @@ class PostgresCatalog:
             if (refusal := _refusal(error)) is None:
                 raise
             raise refusal from error
-        outdated = {row["product_id"] for row in rows}
-        return [change for change in changes if change.product_id in outdated]
+        outdated = {row["position"] for row in rows}
+        return [change for position, change in enumerate(changes, 1) if position in outdated]
 
     async def add_pending_invalidations(self, product_ids: Sequence[str]) -> None:
         await self._database.run(

@@ -17,12 +17,12 @@ PRODUCTS = "products"
 _TYPES = {name: REGISTERS[name].parameter if name in REGISTERS else "text" for name in COLUMNS}
 # A FROM item with one parameter per column: its values of all changes in one text, as `columns` returns them.
 # As arrays they cost asyncpg twice the CPU time, and the server as much.
-FROM_TEXTS = "unnest({}) AS change ({})".format(
-    ", ".join(
-        f"string_to_array(${number}, E'\\n', '')::{_TYPES[name]}[]" for number, name in enumerate(COLUMNS, 1)
-    ),
-    ", ".join(COLUMNS),
+_TEXTS = ", ".join(
+    f"string_to_array(${number}, E'\\n', '')::{_TYPES[name]}[]" for number, name in enumerate(COLUMNS, 1)
 )
+FROM_TEXTS = f"unnest({_TEXTS}) AS change ({', '.join(COLUMNS)})"
+# The same with each change's position, from 1 on.
+_FROM_NUMBERED_TEXTS = f"unnest({_TEXTS}) WITH ORDINALITY AS change ({', '.join(COLUMNS)}, position)"
 # A FROM item with one parameter: one change as a JSON object.
 FROM_JSON = f"jsonb_to_record($1) AS change ({', '.join(f'{name} {_TYPES[name]}' for name in COLUMNS)})"
 # The columns of the table that an upsert writes.
@@ -59,14 +59,14 @@ def json_rows(changes: Sequence[Change]) -> list[str]:
     ]
 
 
-def outdated_statement(source: str, table: str = PRODUCTS) -> str:
-    """Return SQL that selects the `product_id` of each change of `source` that would write a row.
+def outdated_statement(table: str = PRODUCTS) -> str:
+    """Return SQL that selects the `position`, from 1 on, of each change that would write a row.
 
-    `source`, `table`: see `apply_changes`.
+    Its parameters are `columns`. `table`: see `apply_changes`.
     """
     newer = (_newer(name, "change") for name in REGISTERS)
     return f"""
-SELECT change.product_id FROM {source} LEFT JOIN {table} AS held USING (product_id)
+SELECT change.position FROM {_FROM_NUMBERED_TEXTS} LEFT JOIN {table} AS held USING (product_id)
 WHERE held.product_id IS NULL
     OR {_lines(newer, " OR")}
 """  # noqa: S608 only our own names are inserted

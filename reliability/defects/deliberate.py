@@ -4,5 +4,6 @@ from reliability.defects.batch import BATCH
 from reliability.defects.cache import CACHE
 from reliability.defects.database import DATABASE
 from reliability.defects.objects import OBJECTS
+from reliability.defects.records import RECORDS
 
-DEFECTS = [*BATCH, *OBJECTS, *CACHE, *DATABASE]
+DEFECTS = [*RECORDS, *BATCH, *OBJECTS, *CACHE, *DATABASE]

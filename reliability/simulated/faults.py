@@ -3,19 +3,16 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from reliability.history import FAULTS, PRODUCTS, Fault
-from reliability.simulated.aws import Trouble
+from reliability.aws import TROUBLES
+from reliability.history import FAULTS, PRODUCTS, Fault, identifier
 from reliability.simulated.function import TIMEOUT_SECONDS
 from reliability.simulated.network import Connection, Host
 from reliability.simulated.postgres import ROW_SECONDS
-from reliability.simulated.stores import ARCHIVE, QUARANTINE
 
 if TYPE_CHECKING:
-    from reliability.simulated.pipeline import Pipeline
-
-T = TypeVar("T")
+    from reliability.simulated.pipeline import SimulatedPipeline
 
 _ERRORS = {
     "postgres: deadlock": "40P01",
@@ -25,22 +22,12 @@ _ERRORS = {
     "postgres: statement lost": "26000",
     "postgres: result type changed": "0A000",
 }
-# The service, and the status that it answers with or what else it does.
-_TROUBLES = {
-    "s3: 500": ("s3", "500"),
-    "s3: 503": ("s3", "503"),
-    "s3: 409": ("s3", "409"),
-    "s3: slow": ("s3", "slow"),
-    "s3: answers lost": ("s3", "lost"),
-    "secrets: throttled": ("secrets", "400"),
-    "secrets: slow": ("secrets", "slow"),
-}
 
 
 class Faults:
     """Makes faults happen. `happened`: how many of each kind did, with something to hit."""
 
-    def __init__(self, pipeline: "Pipeline") -> None:
+    def __init__(self, pipeline: "SimulatedPipeline") -> None:
         self.happened: Counter[str] = Counter()
         self._pipeline = pipeline
         self._world = pipeline.world
@@ -69,22 +56,22 @@ class Faults:
             heal()
         self._database.errors_ahead.clear()
         self._database.crash_after_commit = None
-        self._services.s3_trouble.until = self._services.secrets_trouble.until = 0.0
+        self._services.end_troubles()
         self._world.note("faults end")
 
     def _happen(self, fault: Fault) -> None:
         if self._is_over:
             return
-        name, _, what = fault.kind.rpartition(": ")
+        name, what = fault.where_and_what
         did: object = None
-        if name in self._network.hosts and hasattr(self, method := f"_way_{_identifier(what)}"):
+        if name in self._network.hosts and hasattr(self, method := f"_way_{what}"):
             did = getattr(self, method)(self._network.hosts[name], fault)
         elif fault.kind in _ERRORS:
             self._database.errors_ahead.append(_ERRORS[fault.kind])
-        elif fault.kind in _TROUBLES:
-            self._trouble(fault)
+        elif fault.kind in TROUBLES:
+            self._services.trouble(fault)
         else:
-            did = getattr(self, f"_{_identifier(fault.kind)}")(fault)
+            did = getattr(self, f"_{identifier(fault.kind)}")(fault)
         if did is not False:  # there was something to hit
             self.happened[fault.kind] += 1
             self._world.note(f"fault: {fault.kind} for {fault.seconds:.3f} s")
@@ -106,7 +93,7 @@ class Faults:
     def _recycle(self, fault: Fault) -> bool:
         idle = [one for one in self._function.environments if one.is_alive and one.event is None]
         if idle:
-            _picked(idle, fault).kill()
+            fault.picked(idle).kill()
         return bool(idle)
 
     def _mapping_restarts(self, _: Fault) -> None:
@@ -115,7 +102,7 @@ class Faults:
     def _on_busy(self, fault: Fault, do: Callable[[Any], None]) -> bool:
         busy = self._function.busy
         if busy:
-            do(_picked(busy, fault))
+            do(fault.picked(busy))
         return bool(busy)
 
     # The ways to servers:
@@ -173,7 +160,7 @@ class Faults:
         busy = {one.loop for one in self._function.busy}
         connections = [one for one in host.connections if one.process in busy] or list(host.connections)
         if connections:
-            do(_picked(connections, fault))
+            do(fault.picked(connections))
         return bool(connections)
 
     # PostgreSQL:
@@ -244,22 +231,11 @@ class Faults:
     def _valkey_eviction(self, fault: Fault) -> bool:
         keys = sorted(self._cache.values)
         if keys:
-            self._cache.set(_picked(keys, fault), None)
+            self._cache.set(fault.picked(keys), None)
         return bool(keys)
 
     def _valkey_password_rotated(self, fault: Fault) -> None:
         self._rotate("valkey", fault)
-
-    def _trouble(self, fault: Fault) -> None:
-        service, kind = _TROUBLES[fault.kind]
-        share = 1.0 if fault.pick < 0.5 else 0.5
-        trouble = Trouble(kind, self._world.now + fault.seconds, share, seconds=20 * fault.pick**2)
-        if service == "s3":
-            # In half of the cases, one bucket's: what fails alone is swallowed most easily.
-            trouble.bucket = ("", "", ARCHIVE, QUARANTINE)[int(1000 * fault.pick) % 4]
-            self._services.s3_trouble = trouble
-        else:
-            self._services.secrets_trouble = trouble
 
     def _rotate(self, name: str, fault: Fault) -> None:
         """Set a new password; for a time, the secret has the old one."""
@@ -275,20 +251,12 @@ class Faults:
         self._world.after(seconds, heal)
 
 
-def _picked(items: Sequence[T], fault: Fault) -> T:
-    return items[int(fault.pick * len(items))]
-
-
-def _identifier(kind: str) -> str:
-    return kind.replace(": ", "_").replace(" ", "_").replace("-", "_")
-
-
 def kinds_without_code() -> list[str]:
     """Return the kinds of faults that nothing here does."""
     return [
         kind
         for kind in FAULTS
-        if kind not in _ERRORS.keys() | _TROUBLES.keys()
-        and not hasattr(Faults, f"_{_identifier(kind)}")
-        and not hasattr(Faults, f"_way_{_identifier(kind.rpartition(': ')[2])}")
+        if kind not in _ERRORS.keys() | TROUBLES.keys()
+        and not hasattr(Faults, f"_{identifier(kind)}")
+        and not hasattr(Faults, f"_way_{identifier(kind.rpartition(': ')[2])}")
     ]

@@ -10,7 +10,8 @@ from local.emulated_aws.event_source_mapping import FunctionError, FunctionNotRe
 from processor.handler import handle
 from processor.runtime import Machine, Runtime
 from processor.settings import Settings
-from reliability.simulated.aws import CarefulClient
+from reliability.aws import CarefulClient
+from reliability.people import shown
 from reliability.simulated.loop import SimulatedLookups, SimulatedLoop
 from reliability.simulated.network import Network
 from reliability.simulated.world import World
@@ -191,7 +192,7 @@ class FunctionService:
             if not answer.done() and not loop.is_closed():
                 answer.set_result(outcome)
 
-        self._world.note(f"invocation {number} on {name}: {_shown(event)}")
+        self._world.note(f"invocation {number} on {name}: {shown(event)}")
         environment.invoke(event, done)
         outcome = await answer
         if isinstance(outcome, Exception):
@@ -215,10 +216,3 @@ class FunctionService:
         """End all processes."""
         for environment in self.environments:
             environment.kill()
-
-
-def _shown(event: Mapping[str, Any]) -> str:
-    if "Records" not in event:
-        return str(event.get("source"))
-    numbers = [record["kinesis"]["sequenceNumber"] for record in event["Records"]]
-    return f"{event['Records'][0]['eventID'].partition(':')[0]} {numbers}"

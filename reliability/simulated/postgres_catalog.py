@@ -1,7 +1,8 @@
 """The catalog's tables in the simulated PostgreSQL, and the statements of the processor and the readers.
 
 A statement is recognised by its text. One that is not known is an error, so a new one is added here. What
-SQL means is for real PostgreSQL to say (`make faults`); here is when it locks, waits, commits and fails.
+SQL means is for real PostgreSQL to say: `tests/integration/test_simulated_postgres.py` compares the two.
+Here is when it locks, waits, commits and fails.
 """
 
 import json
@@ -12,13 +13,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from reliability.history import REFUSED_INVENTORY
 from reliability.simulated import postgres_wire as wire
 from reliability.simulated.postgres import ROW_SECONDS, Database, Plan, Wait, Work
 from reliability.simulated.postgres_wire import Shape, SqlError
 from reliability.simulated.world import World
 
-# The table has one more CHECK than the processor knows: an operator's mistake.
-REFUSED_INVENTORY = 666
 _COLUMNS = re.compile(r"AS change \(([^)]*)\)")
 _DEFAULTS: dict[str, Any] = {"inventory": 0, "price": None, "discontinued": False}
 _FIELDS: dict[str, Callable[[str], Any]] = {
@@ -130,7 +130,7 @@ def _changed(held: Row | None, change: dict[str, str | None], *, checks: bool = 
 
 def _changes(text: str, arguments: Sequence[str]) -> list[dict[str, str | None]]:
     found = _COLUMNS.search(text)
-    names = found[1].split(", ") if found else []
+    names = found[1].removesuffix(", position").split(", ") if found else []
     columns = [argument.split("\n") if argument else [] for argument in arguments]
     length = max(map(len, columns))
     padded = [column + [""] * (length - len(column)) for column in columns]
@@ -154,6 +154,7 @@ def _one_by_one(catalog: Catalog, _: str) -> Plan:
     def work(_statement: str, _fits: str, changes: list[str], _written: list[str]) -> Work:
         found: list[tuple[Any, ...]] = []
         written: dict[str, Row] = {}
+        changed = 0
         catalog.write_begins()
         for position, text in enumerate(changes):
             change = {name: None if value is None else str(value) for name, value in json.loads(text).items()}
@@ -167,8 +168,9 @@ def _one_by_one(catalog: Catalog, _: str) -> Plan:
                 continue
             if row is not None:
                 written[product_id] = row
+                changed += 1
         catalog.tables.write(written)
-        found.append((None, None, len(written), bool(catalog.tables.pending)))
+        found.append((None, None, changed, bool(catalog.tables.pending)))
         return found, f"SELECT {len(found)}"
 
     columns = (("refused", wire.INT4), ("message", wire.TEXT), *_UPSERTED)
@@ -181,13 +183,13 @@ def _outdated(catalog: Catalog, text: str) -> Plan:
         products = dict(catalog.tables.products)
         yield catalog.server.row_seconds * len(changes) / 20  # reading costs less than writing
         changed = [
-            change
-            for change in changes
+            (position,)
+            for position, change in enumerate(changes, 1)
             if _changed(products.get(str(change["product_id"])), change, checks=False)
         ]
-        return [(change["product_id"],) for change in changed], f"SELECT {len(changed)}"
+        return list(changed), f"SELECT {len(changed)}"
 
-    return Shape([wire.TEXT] * text.count("string_to_array"), [("product_id", wire.TEXT)]), work
+    return Shape([wire.TEXT] * text.count("string_to_array"), [("position", wire.INT8)]), work
 
 
 def _read(catalog: Catalog, text: str) -> Plan:
@@ -350,7 +352,7 @@ _STATEMENTS: list[tuple[str, Callable[[Catalog, str], Plan]]] = [
     (r"^\s*SELECT\s*$", _always()),
     (r"WITH changed AS \(\s+INSERT INTO products AS held .*unnest\(string_to_array", _upsert),
     (r"FROM apply_one_by_one\(", _one_by_one),
-    (r"^\s*SELECT change.product_id FROM unnest\(string_to_array", _outdated),
+    (r"^\s*SELECT change.position FROM unnest\(string_to_array", _outdated),
     (r"^SELECT product_id, .* FROM products WHERE product_id = \$1$", _read),
     (r"^\s*INSERT INTO pending_invalidation ", _add_pending),
     (r"UPDATE invalidation_drain SET held_by = \$1", _pending),

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+from reliability.aws import ARCHIVE, QUARANTINE, Services
 from reliability.checker import STALE_SECONDS, State
-from reliability.simulated.aws import Services
 from reliability.simulated.postgres_catalog import Tables
 from reliability.simulated.redis import Cache
 from reliability.simulated.world import World
 
-ARCHIVE, QUARANTINE = "archive", "quarantine"
 _PREFIXES = {ARCHIVE: "inventory/", QUARANTINE: "quarantine/"}
 
 

@@ -1,20 +1,16 @@
 """The operators' program on the real servers of one test."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from catalog.app import app
-from local.demo.kept_run import environment_members
-from local.demo.kept_state import hold_state
 from local.servers import Servers
+from tests.support.kept_catalog import Catalog, kept_catalog
 from tests.support.real_servers import Services
 
-Catalog = Callable[..., Awaitable[Result]]
+__all__ = ["Catalog", "lines_of"]
 
 
 @pytest.fixture
@@ -28,21 +24,7 @@ def catalog(
     services: Services, servers: Servers, tmp_path: Path, environment_extras: dict[str, Any]
 ) -> Iterator[Catalog]:
     """Yield a function that runs the program with arguments, on the servers, as on a kept local run."""
-    members = environment_members(
-        services.account, services.postgres, servers.valkey.address, servers.moto.endpoint_url
-    )
-    members |= environment_extras
-    state = tmp_path / "kept-run.json"
-    variables = {"CATALOG_KEPT_RUN": str(state), "NO_COLOR": "1"}
-    variables["XDG_CACHE_HOME"] = str(tmp_path / "cache")
-
-    async def run(*arguments: str, stdin: str | None = None, columns: int = 100) -> Result:
-        of_this_run = variables | {"COLUMNS": str(columns)}
-        return await asyncio.to_thread(
-            lambda: CliRunner().invoke(app, arguments, input=stdin, env=of_this_run)
-        )
-
-    with hold_state(state, {"environment": members}):
+    with kept_catalog(services, servers, tmp_path, environment_extras) as run:
         yield run
 
 

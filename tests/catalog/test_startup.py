@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-SLOW = ("aioboto3", "aiohttp", "duckdb", "pygal")
+SLOW = ("aioboto3", "aiohttp", "duckdb", "pygal", "starlette", "uvicorn")
 
 
 def test_the_help_imports_nothing_slow() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from local.emulated_aws.account import REGION
 from processor.updates import Update, decode
-from tests.support.documents import PROJECT, Block, blocks, document
+from tests.support.documents import Block, blocks, document
 from tests.support.environments import DEV
 from tests.support.events import record
 from tests.support.real_servers import Services, environment_variables
@@ -146,19 +146,3 @@ async def test_the_shop_reads_with_the_deployed_login(services: Services) -> Non
                 execute(example("docs/shop.md"))
 
         await asyncio.to_thread(shop)
-
-
-def test_the_verdict_in_the_readme_is_the_demos() -> None:
-    (shown,) = [block.text for block in blocks("text") if block.place.startswith("README.md")]
-    claims: list[str] = []
-    for line in shown.splitlines():
-        if line.startswith("│"):
-            _, holds, claim, _, _ = (cell.strip() for cell in line.split("│"))
-            if holds:
-                claims.append(claim)
-            else:
-                claims[-1] = f"{claims[-1]} {claim}".strip()
-    source = "".join(path.read_text() for path in (PROJECT / "local" / "demo").glob("*.py"))
-    assert len(claims) == 5
-    assert all(claim in source for claim in claims)
-    assert shown.splitlines()[-1] in source

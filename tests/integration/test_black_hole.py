@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from local.servers.proxy import Proxy, open_proxy
 from processor import runtime
 from tests.support.events import kinesis_event, kinesis_record, sequence
-from tests.support.proxy import Proxy, open_proxy
 from tests.support.real_servers import ALL_DONE, Services, environment_variables
 
 

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from local.emulated_aws.event_source_mapping import FunctionError
-from local.emulated_aws.function_service import FunctionService
+from local.emulated_aws.function_service import THIS_CHECKOUT, FunctionService, Launch
+from reliability.real.containers import ForkedLaunch
 from tests.support.real_servers import until
 
 _IDLE = {"do": "answer"}
@@ -16,7 +17,12 @@ _IDLE = {"do": "answer"}
 
 @asynccontextmanager
 async def service(
-    on_log: Callable[[str], None] = lambda _: None, *, timeout_seconds: float = 20.0, freezes: bool = False
+    on_log: Callable[[str], None] = lambda _: None,
+    *,
+    timeout_seconds: float = 20.0,
+    freezes: bool = False,
+    starts_another: bool = False,
+    launch: Launch = THIS_CHECKOUT,
 ) -> AsyncIterator[FunctionService]:
     function = FunctionService(
         "tests.support.scripted_function:handler",
@@ -26,6 +32,8 @@ async def service(
         new_id=lambda: str(uuid.uuid4()),
         on_log=on_log,
         freezes=freezes,
+        starts_another=lambda: starts_another,
+        launch=launch,
     )
     try:
         yield function
@@ -86,3 +94,23 @@ async def test_environments_can_freeze_after_every_invocation() -> None:
         await until(lambda: is_frozen(pid))
         assert await function.invoke(_IDLE) == pid
     assert state(pid) == ""
+
+
+async def test_another_environment_may_start_though_one_is_idle() -> None:
+    async with service(starts_another=True) as function:
+        pids = [await function.invoke(_IDLE) for _ in range(3)]
+        assert pids[0] != pids[1]  # and no more than there may be
+        assert pids[2] in pids[:2]
+
+
+async def test_forked_environments_log_answer_are_killed_and_leave_nothing() -> None:
+    logged: list[str] = []
+    async with service(logged.append, timeout_seconds=10.0, launch=ForkedLaunch()) as function:
+        pid = await function.invoke(_IDLE)
+        assert await function.invoke(_IDLE) == pid
+        function.idle[0].kill()
+        with pytest.raises(FunctionError, match="Runtime exited"):
+            await function.invoke(_IDLE)
+        other = await function.invoke(_IDLE)
+        assert logged == [str(pid)] * 2 + [str(other)]
+    assert (state(pid), state(other)) == ("", "")

@@ -9,13 +9,13 @@ import pytest
 from redis.asyncio import Redis
 
 from local.servers import ValkeyServer
+from local.servers.proxy import Proxy, open_proxy
 from processor.adapters.cache import RedisCache
 from processor.adapters.redis_client import redis_client
 from processor.adapters.redis_login import AsyncPassword
 from processor.errors import CacheUnavailableError
 from processor.ports import INVALIDATION_SECONDS
 from processor.reader import CatalogReader
-from tests.support.proxy import Proxy, open_proxy
 from tests.support.real_servers import until
 from tests.support.simulated_shop import ReadPool, product
 
@@ -54,10 +54,16 @@ async def late() -> tuple[str]:
 
 
 @asynccontextmanager
-async def client_of(proxy: Proxy, login: AsyncPassword | None = None) -> AsyncIterator[Redis]:
+async def client_of(
+    proxy: Proxy, login: AsyncPassword | None = None, *, max_connections: int = 8
+) -> AsyncIterator[Redis]:
     """Yield the processor's client."""
     async with redis_client(
-        host=proxy.host, port=proxy.port, tls=False, login=login or AsyncPassword(at_once), max_connections=8
+        host=proxy.host,
+        port=proxy.port,
+        tls=False,
+        login=login or AsyncPassword(at_once),
+        max_connections=max_connections,
     ) as client:
         yield client
 
@@ -147,20 +153,23 @@ async def test_a_client_that_is_closed_is_an_unavailable_cache(proxy: Proxy) -> 
 
 
 async def test_a_login_that_was_given_up_leaves_no_connection_without_one(own_valkey: ValkeyServer) -> None:
-    """Check with a secret that hangs: its connection must not be used as the default user with few rights."""
+    """Check with a secret that hangs: its connection must not be used as the default user with few rights.
+
+    There is no other connection, so the next invalidation gets this one.
+    """
     asked = 0
 
     async def hang_at_first() -> tuple[str, str]:
         nonlocal asked
         asked += 1
-        if asked <= 2:
+        if asked == 1:
             await asyncio.get_running_loop().create_future()
         return ("processor", PASSWORD)
 
     async with (
         Redis(host="127.0.0.1", port=own_valkey.port) as administrator,
         open_proxy("127.0.0.1", own_valkey.port) as proxy,
-        client_of(proxy, AsyncPassword(hang_at_first)) as client,
+        client_of(proxy, AsyncPassword(hang_at_first), max_connections=1) as client,
     ):
         await administrator.acl_setuser(
             "processor", enabled=True, passwords=[f"+{PASSWORD}"], keys=["*"], commands=["+unlink"]

@@ -14,9 +14,9 @@ import trustme
 from redis.asyncio import Redis
 
 from local.servers import ValkeyServer
+from local.servers.proxy import open_proxy
 from processor.reader import CatalogReader
 from processor.readers import CacheAddress, Iam, Password, open_reader
-from tests.support.proxy import open_proxy
 from tests.support.real_servers import Services, until
 
 READS = 200

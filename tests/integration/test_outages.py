@@ -12,9 +12,9 @@ import asyncpg
 import pytest
 
 from local.servers import MotoServer, PostgresServer, Servers, ValkeyServer
+from local.servers.proxy import open_proxy
 from processor.records import Record
 from tests.support.events import kinesis_event, kinesis_record, sequence
-from tests.support.proxy import open_proxy
 from tests.support.real_servers import ALL_DONE, Services, open_services
 
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from local.servers import Servers, ValkeyServer
-from tests.support.proxy import Proxy, open_proxy
+from local.servers.proxy import Proxy, open_proxy
 
 PING = b"PING\r\n"
 PONG = b"+PONG\r\n"
@@ -137,3 +137,40 @@ async def test_it_hangs_and_then_accepts_waiting_clients(proxy: Proxy) -> None:
         assert proxy.accepted == 0
         proxy.heal()
         assert await client.answer() == PONG
+
+
+@pytest.mark.parametrize(("to_server", "to_client"), [(True, False), (False, True)])
+async def test_what_it_holds_comes_later(proxy: Proxy, *, to_server: bool, to_client: bool) -> None:
+    async with connected(proxy) as client:
+        await client.answer(PING)
+        proxy.hold(to_server=to_server, to_client=to_client)
+        with pytest.raises(TimeoutError):
+            await client.answer(PING)
+        proxy.hold(to_server=False, to_client=False)
+        assert await client.answer() == PONG
+
+
+async def test_it_cuts_after_delivery(proxy: Proxy) -> None:
+    async with connected(proxy) as client, connected(proxy) as other:
+        assert [await one.answer(PING) for one in (client, other)] == [PONG, PONG]
+        next(iter(proxy.links)).cuts_after_delivery = True
+        with pytest.raises(ConnectionResetError):
+            await client.answer(b"SET delivered 1\r\n")
+        assert await other.answer(b"DEL delivered\r\n") == b":1\r\n"
+
+
+async def test_it_swallows_answers(proxy: Proxy) -> None:
+    async with connected(proxy) as client, connected(proxy) as other:
+        assert [await one.answer(PING) for one in (client, other)] == [PONG, PONG]
+        next(iter(proxy.links)).swallows_answers = True
+        with pytest.raises(TimeoutError):
+            await client.answer(b"SET delivered 1\r\n")
+        assert await other.answer(b"DEL delivered\r\n") == b":1\r\n"
+
+
+async def test_it_tells_what_it_passes_on(proxy: Proxy) -> None:
+    passed: list[tuple[bytes, bool]] = []
+    proxy.on_data = lambda _, data, from_client: passed.append((data, from_client))
+    async with connected(proxy) as client:
+        await client.answer(PING)
+    assert passed == [(PING, True), (PONG, False)]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import asyncpg
 import pytest
 
+from local.servers.proxy import Proxy, open_proxy
 from processor.reader import GIVE_BACK_WAIT_SECONDS, CatalogReader
-from tests.support.proxy import Proxy, open_proxy
 from tests.support.real_servers import Services, until
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from functools import partial
 import asyncpg
 import pytest
 
+from local.servers.proxy import open_proxy
 from tests.support.events import aggregate, kinesis_event, kinesis_record, sequence
 from tests.support.lambda_delivery import deliver
-from tests.support.proxy import open_proxy
 from tests.support.real_servers import ALL_DONE, Services, until
 from tests.support.simulated_mapping import with_settings
 

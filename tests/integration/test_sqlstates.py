@@ -140,6 +140,24 @@ async def test_what_a_trigger_raises_condemns_no_record(services: Services, sqls
     assert await services.quarantine_lines() == []
 
 
+async def test_what_a_trigger_writes_into_the_table_itself_condemns_no_record(services: Services) -> None:
+    """Check with a rule of the table that its own write breaks: for another product."""
+    await services.database.execute(
+        """
+        CREATE FUNCTION add_bundle() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO products (product_id, inventory, last_updated)
+            VALUES ('bundle of ' || NEW.product_id, -1, now());
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER add_bundle AFTER INSERT ON products FOR EACH ROW EXECUTE FUNCTION add_bundle();
+        """
+    )
+    with pytest.raises(asyncpg.CheckViolationError):
+        await services.invoke(EVENT)
+    assert await services.quarantine_lines() == []
+
+
 async def test_what_a_trigger_raises_beside_a_refused_value_condemns_no_record(services: Services) -> None:
     """Check this when each update is applied on its own."""
     await fail(services, "22003")

@@ -3,15 +3,17 @@
 import json
 import subprocess
 import threading
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
-from lambda_packages.sbom import bill_of_materials, package_url, shipped_packages, write
+from lambda_packages.sbom import bill_of_materials, package_url, shipped_packages, wheel_packages, write
 from lambda_packages.target import PROJECT
 from lambda_packages.vulnerabilities import UNREACHABLE, check
 
@@ -52,20 +54,31 @@ def test_the_same_packages_make_the_same_document() -> None:
 
 
 @pytest.mark.skipif(not CYCLONEDX.exists(), reason="checkov, which has the schema, is not installed")
-def test_it_is_valid_cyclonedx() -> None:
-    text = json.dumps(bill_of_materials(shipped_packages(), PYPROJECT))
+@pytest.mark.parametrize("packages", [shipped_packages, wheel_packages])
+def test_it_is_valid_cyclonedx(packages: Callable[[], dict[str, str]]) -> None:
+    text = json.dumps(bill_of_materials(packages(), PYPROJECT))
     run = subprocess.run(  # noqa: S603
         [str(CYCLONEDX), "-c", VALIDATE], input=text, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
 
 
-def test_the_file_is_the_same_bytes_each_time(tmp_path: Path) -> None:
-    line = write(tmp_path / "dist")
-    written = (tmp_path / "dist" / "sbom.cdx.json").read_bytes()
-    assert line == f"dist/sbom.cdx.json: {len(json.loads(written)['components'])} packages"
+def test_the_files_are_the_same_bytes_each_time(tmp_path: Path) -> None:
+    names = ("sbom.cdx.json", "sbom-wheel.cdx.json")
+    lines = write(tmp_path / "dist")
+    written = {name: (tmp_path / "dist" / name).read_bytes() for name in names}
+    counts = {name: len(json.loads(text)["components"]) for name, text in written.items()}
+    assert lines == "\n".join(f"dist/{name}: {counts[name]} packages" for name in names)
     write(tmp_path / "dist")
-    assert (tmp_path / "dist" / "sbom.cdx.json").read_bytes() == written
+    assert {name: (tmp_path / "dist" / name).read_bytes() for name in names} == written
+
+
+def test_the_wheel_s_has_what_its_extras_require() -> None:
+    required = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    lines = [*required["dependencies"], *required["optional-dependencies"]["catalog"][1:]]
+    packages = wheel_packages()
+    assert {Requirement(line).name for line in lines} <= packages.keys()
+    assert shipped_packages().keys() <= packages.keys()
 
 
 @contextmanager

@@ -31,6 +31,7 @@ def lint(file: Path) -> subprocess.CompletedProcess[str]:
         ("ci", "python-version:", "python-versions:"),
         ("ci", "github.ref ", "github.reff "),
         ("deploy", "type: choice", "type: choices"),
+        ("release", "attestations: write", "attestation: write"),
         ("deploy", "steps.save.outputs.sha256", "steps.save.output.sha256"),
     ],
 )

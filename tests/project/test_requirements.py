@@ -13,10 +13,12 @@ from lambda_packages.target import PROJECT
 
 PYPROJECT: dict[str, Any] = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 PIPFILE: dict[str, Any] = tomllib.loads((PROJECT / "Pipfile").read_text())
-LOCKED: dict[str, Any] = json.loads((PROJECT / "Pipfile.lock").read_text())["default"]
+LOCK: dict[str, Any] = json.loads((PROJECT / "Pipfile.lock").read_text())
+LOCKED: dict[str, Any] = LOCK["catalog"] | LOCK["default"]
 BASE = [Requirement(line) for line in PYPROJECT["project"]["dependencies"]]
+OURS = PYPROJECT["project"]["name"]
 EXTRAS = {
-    name: [Requirement(line) for line in lines]
+    name: [Requirement(line) for line in lines if not line.startswith(OURS)]
     for name, lines in PYPROJECT["project"]["optional-dependencies"].items()
 }
 IMPORTED = """
@@ -30,7 +32,7 @@ print(*{name.partition(".")[0] for name in sys.modules})
     "requirement", [*BASE, *(each for extra in EXTRAS.values() for each in extra)], ids=str
 )
 def test_the_locked_version_satisfies_it(requirement: Requirement) -> None:
-    assert requirement.name in PIPFILE["packages"]
+    assert requirement.name in PIPFILE["packages"] | PIPFILE["catalog"]
     assert requirement.specifier.contains(LOCKED[requirement.name]["version"].removeprefix("=="))
 
 
@@ -39,6 +41,11 @@ def test_base_and_lambda_are_what_the_function_ships() -> None:
     # What has a marker is a dependency of a dependency, which a lock made with a newer Python would lack.
     shipped = {name: set(spec.get("extras", ())) for name, spec in specifications() if "markers" not in spec}
     assert required == shipped
+
+
+def test_catalog_needs_what_lambda_does_and_its_own() -> None:
+    assert f"{OURS}[lambda]" in PYPROJECT["project"]["optional-dependencies"]["catalog"]
+    assert {each.name for each in EXTRAS["catalog"]} == set(PIPFILE["catalog"])
 
 
 def specifications() -> list[tuple[str, dict[str, Any]]]:

@@ -1,4 +1,4 @@
-"""The wheel of `processor`: its contents, and a service that installed it and nothing else."""
+"""The wheel: its contents, and environments that installed it and nothing else."""
 
 import json
 import os
@@ -6,16 +6,19 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import grimp
 import pytest
 
 from lambda_packages.function_code import code_entries
 from lambda_packages.target import PROJECT
 from tests.support.real_servers import Services
 
-# pip downloads some 30 MB.
+PROGRAM = "product_catalog_pipeline"
+# pip downloads some 30 MB, and 30 MB more for catalog.
 pytestmark = pytest.mark.timeout(300)
 
 # A service's program: checked with mypy, and run.
@@ -82,13 +85,54 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("dist"))
 
 
-def test_it_contains_the_processor_and_its_metadata_only(wheel: Path) -> None:
+def test_it_contains_the_processor_as_lambda_runs_it(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
-    names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert {name.partition("/")[0] for name in names} == {"processor"}
     shipped = code_entries()
-    assert {name: archive.read(name) for name in shipped} == shipped
+    names = {name for name in archive.namelist() if name.startswith("processor/")}
+    assert {name: archive.read(name) for name in names} == shipped
     assert "processor/py.typed" in shipped
+
+
+def test_a_shop_gets_no_other_packages_of_usual_names(wheel: Path) -> None:
+    names = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    assert {name for name in names if not name.endswith(".dist-info")} == {"processor", PROGRAM}
+
+
+def test_of_the_project_it_contains_what_catalog_imports_and_no_more(wheel: Path) -> None:
+    graph = grimp.build_graph("catalog", "costs", "local", "processor", "stacks", cache_dir=None)
+    modules = (
+        {"catalog", "processor"} | graph.find_descendants("catalog") | graph.find_descendants("processor")
+    )
+    imported = {each for module in modules for each in graph.find_upstream_modules(module)} | modules
+    # Whoever imports a module imports its packages, and what these import.
+    packages = {
+        str(parent) for module in imported for parent in accumulate(module.split("."), "{}.{}".format)
+    }
+    needed = imported | packages | {each for name in packages for each in graph.find_upstream_modules(name)}
+    files = [Path(name) for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".py")]
+    paths = {file.relative_to(PROGRAM if file.parts[0] == PROGRAM else "").with_suffix("") for file in files}
+    shipped = {".".join(path.parts).removesuffix(".__init__") for path in paths}
+    assert shipped - {"__init__"} == needed
+
+
+def test_it_contains_the_files_that_catalog_reads(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    kept = subprocess.run(
+        ["git", "ls-files", "catalog", "costs/prices.toml", "benchmarks/results.json", "pyproject.toml"],  # noqa: S607
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert "catalog/queries/rejections.sql" in kept
+    for name in kept:
+        assert archive.read(f"{PROGRAM}/{name}") == (PROJECT / name).read_bytes()
+
+
+def test_its_licences_are_beside_its_metadata(wheel: Path) -> None:
+    names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/licenses/" in name]
+    expected = {"LICENSE", *(str(path.relative_to(PROJECT)) for path in PROJECT.glob("[cp]*/**/*.LICENSE"))}
+    assert {name.partition("/licenses/")[2] for name in names} == expected
 
 
 def test_it_is_the_same_bytes_whoever_builds_it(wheel: Path, tmp_path: Path) -> None:
@@ -105,7 +149,8 @@ class Service:
         self._python = directory / ".venv" / "bin" / "python"
         # Without a pip of its own: installing it takes as long as the wheel.
         self._run([sys.executable, "-m", "venv", "--without-pip", str(directory / ".venv")])
-        lock = json.loads((PROJECT / "Pipfile.lock").read_text())["default"]
+        sections = json.loads((PROJECT / "Pipfile.lock").read_text())
+        lock = sections["catalog"] | sections["default"]
         self._constraints = directory / "constraints.txt"
         self._constraints.write_text("".join(f"{name}{lock[name]['version']}\n" for name in lock))
 
@@ -119,6 +164,10 @@ class Service:
     def run(self, program: str, *arguments: str) -> str:
         """Run a program and return what it prints. Raises: RuntimeError."""
         return self._run([str(self._python), "-I", "-c", program, *arguments])
+
+    def catalog(self, *arguments: str) -> str:
+        """Run the operators' program and return what it prints. Raises: RuntimeError."""
+        return self._run([str(self._python.parent / "catalog"), *arguments])
 
     def check_types(self, program: str) -> None:
         """Check a program with mypy. Raises: RuntimeError."""
@@ -171,6 +220,8 @@ def test_a_service_reads_a_product_with_the_base_dependencies(
     assert service.run(READS_A_PRODUCT, *address) == "7\n"
     with pytest.raises(RuntimeError, match="No module named 'aioboto3'"):
         service.run(OPENS_WITH_IAM)
+    with pytest.raises(RuntimeError, match=r"typer is not installed; install .*\[catalog\]"):
+        service.catalog("--help")
 
 
 def test_a_reader_with_an_iam_login_needs_the_extra_for_it(wheel: Path, service_directory: Path) -> None:
@@ -181,3 +232,11 @@ def test_a_reader_with_an_iam_login_needs_the_extra_for_it(wheel: Path, service_
 def test_every_module_is_imported_with_the_extra_for_lambda(wheel: Path, service_directory: Path) -> None:
     service = service_with(f"{wheel}[lambda]", service_directory)
     assert "/site-packages/processor/" in service.run(IMPORTS_ALL)
+
+
+def test_operators_install_catalog_with_the_extra_for_it(wheel: Path, service_directory: Path) -> None:
+    service = service_with(f"{wheel}[catalog]", service_directory)
+    assert "Operate a product catalog pipeline" in service.catalog("--help")
+    assert "shards" in service.catalog("capacity", "--rate", "500")
+    with pytest.raises(RuntimeError, match="no kept run"):
+        service.catalog("status")

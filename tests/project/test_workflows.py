@@ -17,8 +17,11 @@ from tests.project.test_commands import TARGETS
 FOLDER = PROJECT / ".github" / "workflows"
 # Every action, with the commit of its version's tag as it was when it was pinned. A new one is a decision.
 PINNED = {
+    "actions/attest": ("1e69f48acb82d1966a394da916b4c1698aa569d6", "v4.2.2"),
     "actions/checkout": ("3d3c42e5aac5ba805825da76410c181273ba90b1", "v7.0.1"),
+    "actions/download-artifact": ("3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c", "v8.0.1"),
     "actions/setup-python": ("5fda3b95a4ea91299a34e894583c3862153e4b97", "v7.0.0"),
+    "actions/upload-artifact": ("043fb46d1a93c77aae656e7c1c64a875d1fc6a0a", "v7.0.1"),
     "aws-actions/configure-aws-credentials": ("e6de054238d6b7531b4efff3b6587d9aade6a06c", "v6.2.3"),
     "hashicorp/setup-terraform": ("dfe3c3f87815947d99a8997f908cb6525fc44e9e", "v4.0.1"),
 }
@@ -46,11 +49,12 @@ def steps(name: str) -> Iterator[Yaml]:
         yield from job["steps"]
 
 
-each_workflow = pytest.mark.parametrize("name", ["ci", "deploy"])
+NAMES = ("ci", "deploy", "release")
+each_workflow = pytest.mark.parametrize("name", NAMES)
 
 
 def test_these_are_all() -> None:
-    assert {path.name for path in FOLDER.iterdir()} == {"ci.yml", "deploy.yml"}
+    assert {path.name for path in FOLDER.iterdir()} == {f"{name}.yml" for name in NAMES}
 
 
 @each_workflow
@@ -82,6 +86,24 @@ def test_ci_may_only_read_and_runs_what_ci_runs_elsewhere() -> None:
     (job,) = found["jobs"].values()
     assert "permissions" not in job
     assert [step["run"] for step in job["steps"] if "run" in step] == ["bash .ci/run"]
+
+
+def test_a_release_is_built_and_checked_before_anything_may_be_published() -> None:
+    found = workflow("release")
+    assert found["on"] == {"push": {"tags": ["v*"]}}
+    assert found["permissions"] == {}
+    build, publish = found["jobs"]["build"], found["jobs"]["publish"]
+    assert build["permissions"] == {"contents": "read"}
+    scripts = [step["run"] for step in build["steps"] if "run" in step]
+    assert scripts == ['make release TAG="$GITHUB_REF_NAME"', "bash .ci/run"]
+    assert publish["needs"] == "build"
+    assert publish["permissions"] == {"attestations": "write", "contents": "write", "id-token": "write"}
+    # With these rights no code of the repository runs, and nothing that another machine changed is published.
+    assert not [step for step in publish["steps"] if "checkout" in step.get("uses", "")]
+    first, attest, last = publish["steps"][1:]
+    assert "sha256sum --check SHA256SUMS" in first["run"]
+    assert attest["with"] == {"subject-checksums": "release/SHA256SUMS"}
+    assert "gh release create" in last["run"]
 
 
 def test_a_deploy_is_started_by_a_person_for_an_environment() -> None:
@@ -174,7 +196,7 @@ def test_commands_exist(name: str) -> None:
 def test_terraform_is_one_version_that_the_stacks_accept() -> None:
     versions = {
         step["with"]["terraform_version"]
-        for name in ("ci", "deploy")
+        for name in NAMES
         for step in steps(name)
         if "setup-terraform" in step.get("uses", "")
     }

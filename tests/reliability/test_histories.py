@@ -7,7 +7,7 @@ import pytest
 from processor.records import Record, expand
 from processor.updates import Update, decode
 from reliability import checker
-from reliability.history import POISON, aggregate, draw, smaller
+from reliability.history import POISON, Put, draw, smaller
 from reliability.simulated.faults import kinds_without_code
 
 ARRIVAL = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)
@@ -36,7 +36,9 @@ def test_the_checker_judges_records_as_the_processor_does(seed: int) -> None:
 
 def test_an_aggregate_holds_its_contents() -> None:
     contents = (b"one", b"x" * 300, "çam".encode())
-    record = Record("shardId-000000000000", "95", 0, "key", 0, aggregate("key", contents))
+    record = Record(
+        "shardId-000000000000", "95", 0, "key", 0, Put(0.0, "key", contents, is_aggregate=True).data
+    )
     assert tuple(one.data for one in expand(record)) == contents
 
 

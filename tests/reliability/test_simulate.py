@@ -35,6 +35,19 @@ def test_the_same_seed_gives_the_same_trace_in_other_processes() -> None:
     assert hashes[0] == hashes[1]
 
 
+KEPT = {
+    "5729": "rows that take 4 s, many updates of a product",
+    "20261209": "rows that take 4 s, a refused value first in a failed batch",
+    "20261128": "the same in an aggregate",
+}
+
+
+@pytest.mark.parametrize("seed", KEPT, ids=KEPT.values())
+def test_a_history_that_once_broke_an_invariant_breaks_none(seed: str) -> None:
+    run = simulate("--seed", seed, "--histories", "1", "--jobs", "1")
+    assert run.returncode == 0, run.stdout
+
+
 @pytest.mark.parametrize("histories", ["many", "-1", "1.5", "0"])
 def test_a_number_that_is_none_is_refused(histories: str) -> None:
     run = simulate("--histories", histories)

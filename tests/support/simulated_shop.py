@@ -1,20 +1,26 @@
 """A shop whose readers and pipeline use a cache and a catalog in memory, one step at a time."""
 
 import asyncio
+import itertools
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any, TypeAlias, cast
 
 from processor.adapters.cache import RedisCache
 from processor.cache_keys import value_key
+from processor.pending_invalidations import drain_page
+from processor.ports import PendingInvalidation
 from processor.product import Product, cached_product
 from processor.reader import CatalogReader
+from tests.support.fakes import FakeClock
 
 Turn: TypeAlias = Callable[[], Awaitable[None]]
+Told: TypeAlias = Callable[[object], object]
 Row: TypeAlias = Sequence[object]
 
 # The script by which readers of the previous release store a value.
@@ -74,13 +80,14 @@ class ConnectionPool:
 class FakeRedis:
     """The commands that the reader and the pipeline send, each run when its turn comes.
 
-    `answer_turn` comes between a command and its response.
+    `answer_turn` comes between a command and its response; `told` hears each response.
     """
 
     connection_pool = ConnectionPool()
 
     def __init__(self, turn: Turn = at_once, answer_turn: Turn = at_once) -> None:
         self.turn = turn
+        self.told: Told = lambda _: None
         self.answer_turn = answer_turn
         self.values: dict[str, str] = {}
         self.seconds_to_live: dict[str, object] = {}
@@ -89,6 +96,7 @@ class FakeRedis:
     async def getrange(self, key: str, start: int, end: int) -> bytes:
         await self._begin()
         value = self.values.get(key, "").encode()[start : end + 1]
+        self.told(value)
         await self.answer_turn()
         return value
 
@@ -98,6 +106,7 @@ class FakeRedis:
         before = self.values.get(key)
         if before is None:
             self._set(key, value, ex)
+        self.told(before)
         await self.answer_turn()
         if get:
             return before
@@ -116,6 +125,7 @@ class FakeRedis:
         async def run(*, keys: list[str], args: list[object]) -> int:
             await self._begin()
             returned = self._run(source, keys, [str(argument) for argument in args])
+            self.told(returned)
             await self.answer_turn()
             return returned
 
@@ -186,22 +196,57 @@ class Pipeline:
         await self._redis.unlink(*self._keys)
 
 
+class PendingInvalidations:
+    """The part of the catalog that a drain uses, on a shop; only one drain at a time."""
+
+    def __init__(self, shop: "Shop") -> None:
+        self._shop = shop
+        self._drains = False
+
+    async def pending_invalidations(self, limit: int) -> list[PendingInvalidation] | None:
+        await self._shop.turn()
+        if self._shop.drains:
+            self._shop.redis.told(None)
+            return None
+        self._shop.drains = self._drains = True
+        found = [PendingInvalidation(id_, name) for name, id_ in self._shop.pending.items()]
+        self._shop.redis.told(tuple(found))
+        return found[:limit]
+
+    async def remove_pending_invalidations(self, pending: Sequence[PendingInvalidation]) -> int:
+        await self._shop.turn()
+        for one in pending:
+            if self._shop.is_pending(one):
+                del self._shop.pending[one.product_id]
+        return len(pending)
+
+    async def end_drain(self) -> None:
+        await self._shop.turn()
+        if self._drains:
+            self._shop.drains = False
+
+
 class Shop:
     """A catalog and its cache with one product per id; `read` counts how often a row was read."""
+
+    new_redis = FakeRedis
 
     def __init__(self, *product_ids: str, turn: Turn = at_once) -> None:
         self.turn = turn
         self.database_turn: Turn | None = None
-        self.redis = FakeRedis(turn)
+        self.redis = self.new_redis(turn)
         self.rows = {product_id: product(product_id, 0) for product_id in product_ids}
         self.read = 0
-        self._tokens = 0
+        self.pending: dict[str, int] = {}
+        self.drains = False
+        self._readers = itertools.count(1)
+        self._ids = itertools.count(1)
         self._leaving: dict[str, asyncio.Task[Any] | None] = {}
 
     def reader(self) -> CatalogReader:
         """Return a new reader."""
         return CatalogReader(
-            cast(Any, ReadPool(self.fetch)), cast(Any, self.redis), new_token=self._new_token
+            cast(Any, ReadPool(self.fetch)), cast(Any, self.redis), new_token=self._new_tokens().__next__
         )
 
     async def get(self, *product_ids: str) -> None:
@@ -228,7 +273,7 @@ class Shop:
 
     async def get_as_the_release_before(self, product_id: str) -> None:
         """Read as the previous release does, with the lease's key from before it got a prefix (ADR 15)."""
-        key, token = f"product:{product_id}:lease", self._new_token()
+        key, token = f"product:{product_id}:lease", next(self._new_tokens())
         leased = await self.redis.set(key, token, nx=True, ex=10)
         row = await self.fetch(product_id)
         assert row is not None
@@ -244,6 +289,26 @@ class Shop:
             self.rows[product_id] = product(product_id, inventory)
             await RedisCache(cast(Any, self.redis)).invalidate([product_id])
 
+    async def update_without_cache(self, product_id: str, inventory: int) -> None:
+        """Let the pipeline commit, fail to invalidate, and record that; then drain as the next batch does."""
+        await self.turn()
+        self.rows[product_id] = product(product_id, inventory)
+        await self.turn()
+        self.pending[product_id] = next(self._ids)
+        await self.drain()
+
+    async def drain(self) -> None:
+        """Drain pending invalidations as a batch does after its own work."""
+        ports = SimpleNamespace(
+            catalog=PendingInvalidations(self), cache=RedisCache(cast(Any, self.redis)), clock=FakeClock()
+        )
+        report = await drain_page(cast(Any, ports), deadline=100.0)
+        assert report.warnings == []
+
+    def is_pending(self, pending: PendingInvalidation) -> bool:
+        """Return whether the product is pending since it was read as that, not since later."""
+        return self.pending.get(pending.product_id) == pending.id
+
     async def lose(self, *keys: str) -> None:
         """Remove these keys from the cache, as by eviction or expiry."""
         for key in keys:
@@ -255,9 +320,11 @@ class Shop:
         self.redis.values[value_key(product_id)] = self.rows[product_id].to_json()
 
     def check_nothing_stale(self) -> None:
-        """Check that no cached product is older than its row."""
+        """Check that no cached product is older than its row, unless its invalidation is pending."""
         for product_id, row in self.rows.items():
             value = self.redis.values.get(value_key(product_id))
+            if product_id in self.pending:
+                continue  # the next drain deletes it
             if value is not None and (cached := cached_product(product_id, value)) is not None:
                 assert cached == row
 
@@ -265,13 +332,14 @@ class Shop:
         """Check that every cancelled reader has released its lease."""
         assert not [key for key in self.redis.values if key.startswith("lease:")]
 
-    def _new_token(self) -> str:
-        self._tokens += 1
-        return f"token {self._tokens}"
+    def _new_tokens(self) -> Iterator[str]:
+        reader = next(self._readers)
+        return (f"token {reader}.{number}" for number in itertools.count(1))
 
     async def fetch(self, product_id: str) -> Row | None:
         """Return the product's row."""
         await (self.database_turn or self.turn)()
         self.read += 1
         row = self.rows.get(product_id)
+        self.redis.told(row and row.inventory)
         return None if row is None else (row.product_id, row.inventory, row.price, row.last_updated)

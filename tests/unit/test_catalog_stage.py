@@ -97,6 +97,20 @@ def test_an_aggregate_that_is_too_much_gets_further_with_each_attempt() -> None:
     assert len(services.catalog.rows) == 60
 
 
+def test_an_aggregate_with_many_updates_of_a_product_gets_further_with_each_attempt() -> None:
+    """What is written is known per update: that a newer one of the same product is left does not matter."""
+    services = FakeServices()
+    services.catalog.row_seconds = 1.0
+    days = [f"2026-01-{day:02d}T00:00:00Z" for day in range(1, 13)]
+    updates = [good(place, f"p{place % 2}", event_time=day) for place, day in enumerate(days)]
+    packed = record(aggregate([("k", update.data) for update in updates]), 0)
+    attempts = 1
+    while services.process(packed, budget_seconds=4.0).first_unfinished is not None:
+        attempts += 1
+        assert attempts <= len(updates), "an attempt got no further"
+    assert stocks(services) == {"p0": 10, "p1": 11}
+
+
 def test_what_was_written_before_is_not_written_again() -> None:
     services = FakeServices()
     services.process(*(good(place) for place in range(99)))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processor.fold import Folded, fold
+from processor.fold import Folded, Folding, fold
 from processor.records import Record
 from processor.updates import Update, decode, version_text
 from tests.support.events import ARRIVAL_MS, record, sequence
@@ -101,6 +101,16 @@ def test_folding_is_commutative_and_idempotent(data: st.DataObject) -> None:
     updates = [entry.update() for entry in data.draw(HISTORIES)]
     shuffled = data.draw(st.permutations(updates))
     assert fold(shuffled).changes == fold(updates).changes == fold(updates + shuffled).changes
+
+
+@given(HISTORIES, st.integers(0, 12))
+def test_what_parts_fold_to_merges_to_what_all_fold_to(history: list[Entry], cut: int) -> None:
+    updates = [entry.update() for entry in history]
+    one, other = Folding(), Folding()
+    one.add(updates[:cut])
+    other.add(updates[cut:])
+    one.merge(other.changes())
+    assert one.changes() == fold(updates).changes
 
 
 @given(HISTORIES)

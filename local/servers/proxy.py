@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 HOST = "127.0.0.1"
@@ -13,19 +13,38 @@ _BACKLOG = 1024
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class _Link:
-    """A client's connection and the one to the server; if `swallowed`, nothing passes any more."""
+class Link:
+    """A client's connection and the one to the server; if `swallowed`, nothing passes any more.
+
+    `swallows_answers`: nothing passes to the client. `cuts_after_delivery`: the client's next data reaches
+    the server, and then the client's connection is reset.
+    """
 
     def __init__(self) -> None:
         self.swallowed = False
+        self.swallows_answers = False
+        self.cuts_after_delivery = False
         self.writers: list[asyncio.StreamWriter] = []
 
     def close(self, *, reset: bool) -> None:
         for writer in self.writers:
-            if reset and (own := writer.get_extra_info("socket")) is not None:
-                with suppress(OSError):  # closed already
-                    own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            writer.transport.abort()
+            if reset:
+                _reset(writer)
+            else:
+                writer.transport.abort()
+
+    def cut_client(self) -> None:
+        """Reset the client's connection, and end the server's after what was sent."""
+        to_client, to_server = self.writers
+        _reset(to_client)
+        to_server.close()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    if (own := writer.get_extra_info("socket")) is not None:
+        with suppress(OSError):  # closed already
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    writer.transport.abort()
 
 
 class _Watch:
@@ -45,7 +64,9 @@ class Proxy:
 
     `delay_to_server_seconds`, `delay_to_client_seconds`: how much later data is passed on;
     `delay_first_answer_seconds`: the same for the first data from the server, such as a login's response.
-    `accepted`: the number of connections accepted so far; `connections`: the number of open ones.
+    `accepted`: the number of connections accepted so far; `connections`: the number of open ones; `links`:
+    these themselves. `on_data`: called with a connection, what it is about to pass on, and whether that comes
+    from the client.
     """
 
     host = HOST
@@ -56,18 +77,20 @@ class Proxy:
         self.delay_to_client_seconds = 0.0
         self.delay_first_answer_seconds = 0.0
         self.accepted = 0
+        self.links: dict[Link, None] = {}
+        self.on_data: Callable[[Link, bytes, bool], None] = lambda *_: None
         self._server = host, port
-        self._links: set[_Link] = set()
         self._swallow_new = False
         self._wanted = b""
         self._seen = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._listening: socket.socket | None = None
+        self._is_passable = {True: asyncio.Event(), False: asyncio.Event()}
 
     @property
     def connections(self) -> int:
         """The number of clients' open connections, swallowed ones included."""
-        return len(self._links)
+        return len(self.links)
 
     def swallow(self, *, existing: bool = True, new: bool = True) -> None:
         """Become a black hole: drop all data from now on, and do not pass on that a side closes.
@@ -76,8 +99,16 @@ class Proxy:
         """
         self._swallow_new = new
         if existing:
-            for link in self._links:
+            for link in self.links:
                 link.swallowed = True
+
+    def hold(self, *, to_server: bool, to_client: bool) -> None:
+        """Hold data back, as a network does that loses packets: TCP sends them again."""
+        for from_client_side, held in ((True, to_server), (False, to_client)):
+            if held:
+                self._is_passable[from_client_side].clear()
+            else:
+                self._is_passable[from_client_side].set()
 
     def swallow_from(self, wanted: bytes) -> asyncio.Event:
         """Swallow each connection from the moment its client sends these bytes, until `heal`.
@@ -94,7 +125,7 @@ class Proxy:
 
     def cut(self) -> None:
         """Reset the existing connections, on both sides."""
-        for link in list(self._links):
+        for link in list(self.links):
             link.close(reset=True)
 
     def hang(self) -> None:
@@ -113,7 +144,12 @@ class Proxy:
         """Pass everything on without delay, on new connections and on those that were not swallowed."""
         self._swallow_new = False
         self._wanted = b""
+        self.hold(to_server=False, to_client=False)
         self.delay_to_server_seconds = self.delay_to_client_seconds = self.delay_first_answer_seconds = 0.0
+        self.listen()
+
+    def listen(self) -> None:
+        """Accept connections again."""
         if self._listening is None:
             self._listening = socket.create_server((HOST, self.port), backlog=_BACKLOG)
             self._listening.settimeout(0)
@@ -123,7 +159,7 @@ class Proxy:
     async def close(self) -> None:
         """End every connection."""
         self.refuse()
-        for link in list(self._links):
+        for link in list(self.links):
             link.close(reset=False)
         for task in list(self._tasks):
             task.cancel()
@@ -139,9 +175,9 @@ class Proxy:
             task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, client: socket.socket) -> None:
-        link = _Link()
+        link = Link()
         link.swallowed = self._swallow_new
-        self._links.add(link)
+        self.links[link] = None
         try:
             from_client, to_client = await asyncio.open_connection(sock=client)
             link.writers.append(to_client)
@@ -154,12 +190,12 @@ class Proxy:
         except OSError:
             pass  # if a client or a server ends its connection, both are closed below
         finally:
-            self._links.discard(link)
+            del self.links[link]
             link.close(reset=False)
 
     async def _carry(
         self,
-        link: _Link,
+        link: Link,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         *,
@@ -173,12 +209,16 @@ class Proxy:
             is_first = False
             if delay:
                 await asyncio.sleep(delay)
+            await self._is_passable[from_client_side].wait()
+            self.on_data(link, data, from_client_side)
             if from_client_side and watch.finds(self._wanted, data):
                 link.swallowed = True
                 self._seen.set()
-            if not link.swallowed:
+            if not (link.swallowed or (link.swallows_answers and not from_client_side)):
                 writer.write(data)
                 await writer.drain()
+            if link.cuts_after_delivery and from_client_side and not link.swallowed:
+                link.cut_client()
         if link.swallowed:
             await asyncio.get_running_loop().create_future()  # the other side is never notified
         raise ConnectionAbortedError

@@ -1,4 +1,4 @@
-"""A simulated Kinesis stream, and the bucket that keeps failed batches."""
+"""A Kinesis stream in memory, and the bucket that keeps failed batches."""
 
 import asyncio
 import zlib
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from local.emulated_aws.event_source_mapping import Page, Position, Shard, StreamRecord
-from reliability.simulated.aws import Services
-from reliability.simulated.world import World
+from reliability.aws import Services
+from reliability.worlds import World
 
 
 @dataclass(slots=True)
@@ -18,7 +18,7 @@ class _StoredShard:
     is_closed: bool = False
 
 
-class SimulatedStream:
+class StreamInMemory:
     """Shards of records in order. Sequence numbers begin at 95, so that their order as text is soon wrong."""
 
     def __init__(self, world: World, shards: int, age_seconds: float) -> None:
@@ -77,7 +77,7 @@ class FailureBucket:
         self._services.objects[self._bucket, key] = body
 
 
-class SimulatedClock:
+class WorldClock:
     """The mapping's clock."""
 
     def __init__(self, world: World) -> None:

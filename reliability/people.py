@@ -1,16 +1,16 @@
 """Who uses the pipeline: a producer, the shop's readers, operators; each in a process of its own."""
 
 import asyncio
+import base64
 import itertools
 import json
+import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import asyncpg
-from redis.asyncio import Redis
-from redis.credentials import UsernamePasswordCredentialProvider
 
 from catalog.repair.failed_batches import PREFIX, Damaged, FailedBatch, read_failed_batch
 from catalog.repair.invocation import InvocationError
@@ -22,21 +22,17 @@ from processor.adapters.cache import RedisCache
 from processor.adapters.catalog import PostgresCatalog
 from processor.adapters.clock import SystemClock
 from processor.adapters.postgres import Database, Login
-from processor.adapters.redis_client import redis_client
 from processor.adapters.s3 import S3Archive
 from processor.archive_replay import CatalogWriter, ReplayReport, Selection, replay_objects
 from processor.errors import DependencyError
 from processor.product import Product
 from processor.reader import CatalogReader
 from processor.readers import open_pool
+from reliability.aws import ARCHIVE, QUARANTINE, CarefulClient
 from reliability.history import PRODUCTS, Act
-from reliability.simulated.aws import CarefulClient
-from reliability.simulated.function import FunctionService
-from reliability.simulated.loop import SimulatedLookups
-from reliability.simulated.stores import ARCHIVE, QUARANTINE
 
 if TYPE_CHECKING:
-    from reliability.simulated.pipeline import Pipeline
+    from reliability.pipeline import Function, Pipeline
 
 _LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 # A reader waits no longer; most wait until there is an answer.
@@ -50,11 +46,9 @@ async def read_products(pipeline: "Pipeline", *, pause_seconds: float) -> None:
     """Read products as the shop does, often several soon after another, and tell the checker."""
     world = pipeline.world
     async with AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(
-            open_pool("postgresql://reader:first@postgres/catalog", None, 3)
-        )
-        reader = CatalogReader(pool, _cache_client("first"))
-        await asyncio.sleep(_FIRST_SECONDS)
+        pool = await stack.enter_async_context(open_pool(pipeline.reader_dsn, None, 3))
+        reader = CatalogReader(pool, pipeline.cache_client())
+        await asyncio.sleep(_FIRST_SECONDS / pipeline.pace)
         for number in itertools.count():
             if number >= len(PRODUCTS):
                 await _pause(pipeline, world.random.random() ** 4 * pause_seconds)
@@ -84,7 +78,7 @@ async def _pause(pipeline: "Pipeline", seconds: float) -> None:
 
 async def act(pipeline: "Pipeline", what: Act) -> None:
     """Do what an operator does."""
-    await asyncio.sleep(what.at)
+    await asyncio.sleep(what.at / pipeline.pace)
     pipeline.world.note(f"operator: {what.kind}")
     match what.kind:
         case "split":
@@ -115,7 +109,7 @@ async def redrive_failed_batches(pipeline: "Pipeline") -> bool:
     await redrive(
         batches(),
         _Invoker(pipeline.function),
-        MarkWriter(cast(Any, _Connections())),
+        MarkWriter(cast(Any, _Connections(pipeline))),
         workers=2,
         pace=Pace(None),
         stop=asyncio.Event(),
@@ -152,32 +146,19 @@ async def _replay(pipeline: "Pipeline") -> None:
     """Replay the archive into the catalog, as `catalog replay` does."""
 
     async def login() -> Login:
-        return Login(
-            host="postgres", port=5432, database="catalog", user="writer", password=pipeline.database_password
-        )
+        return pipeline.login("writer")
 
     catalog = PostgresCatalog(Database(login, None, 2), process_id="replay")
-    cache = RedisCache(_cache_client(pipeline.cache.password))
+    cache = RedisCache(pipeline.cache_client())
     report = ReplayReport()
     writer = CatalogWriter(catalog, cache, SystemClock(), report)
     keys = [key for bucket, key in pipeline.services.objects if bucket == ARCHIVE]
     try:
         await replay_objects(
-            keys, S3Archive(cast(Any, CarefulClient()), ARCHIVE), writer, Selection(), report
+            keys, S3Archive(cast(Any, pipeline.aws_client()), ARCHIVE), writer, Selection(), report
         )
     except DependencyError as error:
         pipeline.world.note(f"replay: {error}")
-
-
-def _cache_client(password: str) -> Redis:
-    return redis_client(
-        host="valkey",
-        port=6379,
-        tls=False,
-        login=UsernamePasswordCredentialProvider(None, password),
-        max_connections=8,
-        lookups=SimulatedLookups(),
-    )
 
 
 def _fields(product: Product) -> Mapping[str, Any]:
@@ -191,7 +172,7 @@ def _fields(product: Product) -> Mapping[str, Any]:
 class _Invoker:
     """The function as operators' tools invoke it."""
 
-    def __init__(self, function: FunctionService) -> None:
+    def __init__(self, function: "Function") -> None:
         self._function = function
 
     async def invoke(self, payload: bytes) -> dict[str, Any]:
@@ -211,5 +192,34 @@ class _Connections:
 
     environment = _Environment
 
+    def __init__(self, pipeline: "Pipeline") -> None:
+        self._pipeline = pipeline
+
     async def aws(self, _service: str) -> CarefulClient:
-        return CarefulClient()
+        return self._pipeline.aws_client()
+
+
+def product_of(event: Mapping[str, Any], chance: random.Random) -> str | None:
+    """Return the product of a record of an event, if it is a simple update of one that readers read."""
+    if "Records" not in event:
+        return None
+    record = chance.choice(event["Records"])
+    try:
+        found = json.loads(base64.b64decode(record["kinesis"]["data"]))["product_id"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return found if found in PRODUCTS else None
+
+
+def wake(reader: "asyncio.Future[None]") -> None:
+    """Let a reader that waits go on."""
+    if not reader.done() and not reader.get_loop().is_closed():
+        reader.set_result(None)
+
+
+def shown(event: Mapping[str, Any]) -> str:
+    """Return an event in short, for a trace."""
+    if "Records" not in event:
+        return str(event.get("source"))
+    numbers = [record["kinesis"]["sequenceNumber"] for record in event["Records"]]
+    return f"{event['Records'][0]['eventID'].partition(':')[0]} {numbers}"

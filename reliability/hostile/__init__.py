@@ -1,0 +1,1 @@
+"""Hostile records: a corpus, drawn events, and what they must not do to the processor."""

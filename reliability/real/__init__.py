@@ -1,0 +1,1 @@
+"""The same histories on real servers and processes, behind proxies."""
