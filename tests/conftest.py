@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from local.servers import PostgresServer, Servers, ValkeyServer, start_servers
 from tests.support.environments import THROWAWAY
 from tests.support.real_servers import Services, open_services
 from tests.support.synthesized import MISCONFIGURED, Stack, read_stacks, synthesize
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A background job of a script ignores Ctrl-C, and so would the programs that tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module", autouse=True)

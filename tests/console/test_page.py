@@ -12,6 +12,7 @@ from playwright.async_api import Browser, Page, expect
 from local.demo.pipeline import Pipeline
 from tests.console.browser import open_browser, open_page
 from tests.console.conftest import Console
+from tests.support.real_servers import until
 
 pytestmark = pytest.mark.timeout(300)
 HOSTILE = b'{"product_id":"<img src=x onerror=alert(1)>","price":"<script>alert(1)</script>"}\x1b[2J\xff'
@@ -150,6 +151,11 @@ async def test_a_product_shows_its_row_its_copy_and_its_history(
 ) -> None:
     for update in ({"inventory": 1, "price": 2.5}, {"inventory": 7}):
         await put(pipeline, json.dumps({"product_id": "<b>shown</b>", "supplier": "acme", **update}).encode())
+    # The page suggests what the catalog has when somebody types.
+    catalog = await asyncpg.connect(pipeline[0].servers.postgres.address.dsn, ssl=False)
+    row = "SELECT 1 FROM products WHERE product_id = '<b>shown</b>' AND inventory = 7"
+    await until(lambda: catalog.fetchval(row))
+    await catalog.close()
     box = page.locator("#product")
     await box.get_by_label("Product id").fill("<b>")
     await expect(box.locator("datalist option")).to_have_attribute("value", "<b>shown</b>")
