@@ -16,10 +16,13 @@ STACK ?= dev-stack
 TAG ?=
 RECORDS_PER_DAY ?= 1000000
 
-.PHONY: help setup local console test coverage check format wheel package synth validate provider-lock audit sbom release vulnerabilities cdktn lint-workflows bench bench-gate bench-synth profile misconfigure simulate simulate-long faults faults-long outages soak hostile hostile-long mutants diff drift deploy destroy bootstrap preflight key-policy cost deploy-local docs pictures recordings lock clean
+.PHONY: help setup local console test coverage check format lint-workflows audit vulnerabilities misconfigure package wheel sbom release synth validate cost preflight key-policy bootstrap diff drift deploy destroy deploy-local cdktn provider-lock simulate simulate-long faults faults-long outages soak hostile hostile-long mutants bench bench-gate bench-synth profile docs pictures recordings lock clean
+
+##@ begin
 
 help: ## list these commands
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {print before substr($$0, 5) ":"; before = "\n"} \
+	    /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
 setup: ## create .venv and install what Pipfile.lock pins (PYTHON=… chooses the interpreter)
 	@bash scripts/setup.sh
@@ -29,6 +32,8 @@ local: setup ## run the whole pipeline on this machine and print a verdict (KEEP
 
 console: setup ## serve a page that shows the kept run, or an environment, as it runs (ENV=dev; default: the kept run)
 	@$(BIN)/catalog console $(if $(ENV),--env "$(ENV)")
+
+##@ check a change
 
 test: setup ## run all tests, on up to four cores
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -43,9 +48,6 @@ coverage: setup ## print the branch coverage of processor/ by the unit, contract
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
-wheel: setup ## build the shop's reader and `catalog` as a wheel into dist (DIST=… chooses another directory)
-	@SOURCE_DATE_EPOCH=315532800 $(BIN)/python -m hatchling build --target wheel --directory $(DIST)
-
 check: setup ## check format, lint, types and imports
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -56,8 +58,37 @@ format: setup ## format the code and fix what can be fixed automatically
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
 
+lint-workflows: setup ## check the workflows in .github with jactionlint
+	@bash scripts/lint_workflows.sh
+
+audit: setup ## scan every stack with checkov; what it may find is in terraform_cli/accepted_findings.toml
+	@$(BIN)/python -m terraform_cli audit
+
+vulnerabilities: setup ## ask OSV whether a package that Lambda runs has a known vulnerability
+	@$(BIN)/python -m lambda_packages.vulnerabilities
+
+misconfigure: setup ## try misconfigured stacks: a test must catch each (SAMPLE=n: only n, others every day)
+	@$(BIN)/python -m tests.misconfigurations $(if $(SAMPLE),--sample $(SAMPLE))
+
+##@ build and release
+
 package: setup ## build Lambda's deployment packages into dist: the code, and a layer for each architecture
 	@$(BIN)/python -m lambda_packages
+
+wheel: setup ## build the shop's reader and `catalog` as a wheel into dist (DIST=… chooses another directory)
+	@SOURCE_DATE_EPOCH=315532800 $(BIN)/python -m hatchling build --target wheel --directory $(DIST)
+
+sbom: setup ## write the packages that Lambda runs, and the wheel's, to dist/sbom.cdx.json and dist/sbom-wheel.cdx.json
+	@$(BIN)/python -m lambda_packages.sbom
+
+release: setup ## build what a release attaches into dist/release, twice: the bytes must be the same (TAG=…: must be that of the version)
+	@bash scripts/release.sh "$(TAG)"
+
+##@ deploy
+
+.PHONY: ready
+ready: setup
+	@$(BIN)/python -m terraform_cli ready "$(STACK)"
 
 synth: setup ## write the stacks' Terraform to cdktf.out (`cdktf synth`)
 	@rm -rf cdktf.out
@@ -67,30 +98,17 @@ synth: setup ## write the stacks' Terraform to cdktf.out (`cdktf synth`)
 validate: setup ## check every stack with Terraform and its AWS provider
 	@$(BIN)/python -m terraform_cli validate
 
-provider-lock: setup ## write the hashes of the AWS provider to .terraform.lock.hcl (needs Terraform's registry, or a mirror)
-	@$(BIN)/python -m terraform_cli lock
+cost: setup ## print what STACK costs a month for RECORDS_PER_DAY, by AWS's list prices (default: every stack)
+	@$(BIN)/python -m costs $(if $(filter file,$(origin STACK)),,$(STACK)) --records-per-day "$(RECORDS_PER_DAY)"
 
-audit: setup ## scan every stack with checkov; what it may find is in terraform_cli/accepted_findings.toml
-	@$(BIN)/python -m terraform_cli audit
+preflight: setup ## ask the account whether STACK can be deployed: quotas, zones, names, the state's bucket
+	@$(BIN)/python -m preflight "$(STACK)"
 
-cdktn: setup ## synthesize every stack with CDK Terrain too, the fork of cdktf: the output must be the same
-	@bash scripts/cdktn.sh
+key-policy: setup ## print the policy that the key of STACK needs (encryption_key_arn)
+	@$(BIN)/python scripts/key_policy.py "$(STACK)"
 
-lint-workflows: setup ## check the workflows in .github with jactionlint
-	@bash scripts/lint_workflows.sh
-
-sbom: setup ## write the packages that Lambda runs, and the wheel's, to dist/sbom.cdx.json and dist/sbom-wheel.cdx.json
-	@$(BIN)/python -m lambda_packages.sbom
-
-release: setup ## build what a release attaches into dist/release, twice: the bytes must be the same (TAG=…: must be that of the version)
-	@bash scripts/release.sh "$(TAG)"
-
-vulnerabilities: setup ## ask OSV whether a package that Lambda runs has a known vulnerability
-	@$(BIN)/python -m lambda_packages.vulnerabilities
-
-.PHONY: ready
-ready: setup
-	@$(BIN)/python -m terraform_cli ready "$(STACK)"
+bootstrap: setup ## make the bucket for the state, and roles for workflows, after showing the plan and asking
+	@CATALOG_BOOTSTRAP=1 bash scripts/cdktf.sh deploy bootstrap-stack
 
 diff: ready package ## show what a deploy of STACK would change, and fail if it is anything (default: STACK=dev-stack)
 	@$(BIN)/python -m terraform_cli plan "$(STACK)"
@@ -104,40 +122,16 @@ deploy: ready package ## deploy STACK, after showing the plan and asking
 destroy: ready ## destroy STACK, after showing the plan and asking
 	@bash scripts/cdktf.sh destroy "$(STACK)"
 
-bootstrap: setup ## make the bucket for the state, and roles for workflows, after showing the plan and asking
-	@CATALOG_BOOTSTRAP=1 bash scripts/cdktf.sh deploy bootstrap-stack
-
-preflight: setup ## ask the account whether STACK can be deployed: quotas, zones, names, the state's bucket
-	@$(BIN)/python -m preflight "$(STACK)"
-
-key-policy: setup ## print the policy that the key of STACK needs (encryption_key_arn)
-	@$(BIN)/python scripts/key_policy.py "$(STACK)"
-
-cost: setup ## print what STACK costs a month for RECORDS_PER_DAY, by AWS's list prices (default: every stack)
-	@$(BIN)/python -m costs $(if $(filter file,$(origin STACK)),,$(STACK)) --records-per-day "$(RECORDS_PER_DAY)"
-
 deploy-local: setup ## deploy dev-stack to an emulator, send an update, destroy; then again (ONCE=1: only once)
 	@$(BIN)/python -m local deploy $(if $(ONCE),$(if $(filter 1,$(ONCE)),--once,$(error ONCE is '$(ONCE)'; accepted: 1)))
 
-.PHONY: peers
-peers: setup
-	@bash scripts/tool_venv.sh "what the benchmarks compare with" benchmarks/requirements.txt .local/benchmarks
-	@bash scripts/tool_venv.sh dlt benchmarks/requirements-dlt.txt .local/benchmarks-dlt
+cdktn: setup ## synthesize every stack with CDK Terrain too, the fork of cdktf: the output must be the same
+	@bash scripts/cdktn.sh
 
-bench: peers ## measure the processor beside its peers, in 15 minutes (QUICK=1: in 3, and change no document)
-	@$(BIN)/python -m benchmarks $(if $(QUICK),$(if $(filter 1,$(QUICK)),--quick,$(error QUICK is '$(QUICK)'; accepted: 1)))
+provider-lock: setup ## write the hashes of the AWS provider to .terraform.lock.hcl (needs Terraform's registry, or a mirror)
+	@$(BIN)/python -m terraform_cli lock
 
-bench-gate: setup ## fail if the processor takes more CPU time, beside the bulk work, than benchmarks/results.json says
-	@$(BIN)/python -m benchmarks.gate
-
-profile: peers ## draw a flame graph of large batches into .local/benchmarks/profile.svg
-	@$(BIN)/python -m benchmarks.profile
-
-bench-synth: setup ## measure what bypassing the provider binding's __init__ saves
-	@$(BIN)/python scripts/bench_synth.py
-
-misconfigure: setup ## try misconfigured stacks: a test must catch each (SAMPLE=n: only n, others every day)
-	@$(BIN)/python -m tests.misconfigurations $(if $(SAMPLE),--sample $(SAMPLE))
+##@ break it
 
 simulate: setup ## run HISTORIES drawn histories from SEED on in a simulated world, and check I1 to I6 (default: 1000, 1)
 	@$(BIN)/python -m reliability simulate --seed "$(SEED)" --histories "$(HISTORIES)"
@@ -165,6 +159,27 @@ hostile-long: setup ## the same for ten million, others each day: about an hour 
 
 mutants: setup ## put each deliberate defect into a copy of the code: it must be caught (ONLY=word: those named so)
 	@$(BIN)/python -m reliability defects --only "$(ONLY)"
+
+##@ measure
+
+.PHONY: peers
+peers: setup
+	@bash scripts/tool_venv.sh "what the benchmarks compare with" benchmarks/requirements.txt .local/benchmarks
+	@bash scripts/tool_venv.sh dlt benchmarks/requirements-dlt.txt .local/benchmarks-dlt
+
+bench: peers ## measure the processor beside its peers, in 15 minutes (QUICK=1: in 3, and change no document)
+	@$(BIN)/python -m benchmarks $(if $(QUICK),$(if $(filter 1,$(QUICK)),--quick,$(error QUICK is '$(QUICK)'; accepted: 1)))
+
+bench-gate: setup ## fail if the processor takes more CPU time, beside the bulk work, than benchmarks/results.json says
+	@$(BIN)/python -m benchmarks.gate
+
+bench-synth: setup ## measure what bypassing the provider binding's __init__ saves
+	@$(BIN)/python scripts/bench_synth.py
+
+profile: peers ## draw a flame graph of large batches into .local/benchmarks/profile.svg
+	@$(BIN)/python -m benchmarks.profile
+
+##@ write what is generated
 
 docs: setup ## write the tables of the documents that come from the code, and the reference of `catalog`
 	@$(BIN)/python scripts/rejection_reasons.py
